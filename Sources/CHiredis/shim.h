@@ -1,0 +1,4 @@
+// hiredis, the client library of Redis (package libhiredis-dev).
+#pragma once
+#include <hiredis.h>
+#include <async.h>
