@@ -142,6 +142,7 @@ let package = Package(
             dependencies: [],
             path: "Tests/TestSupport"
         ),
+        .testTarget(name: "TestSupportTests", dependencies: ["TestSupport"]),
         .testTarget(name: "IOLoopTests", dependencies: ["IOLoop", "TestSupport"]),
         .testTarget(name: "PostgresTests", dependencies: ["IOLoop", "Postgres", "TestSupport"]),
         .testTarget(name: "RedisTests", dependencies: ["IOLoop", "Redis", "TestSupport"]),
