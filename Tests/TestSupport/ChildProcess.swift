@@ -16,13 +16,18 @@ package enum ExitStatus: Sendable, Equatable {
 package final class ChildProcess: Sendable {
     /// The id of the process.
     package let processID: Int32
-    /// What it has printed.
+    /// What it has printed to standard output, and to standard error unless that was kept apart.
     package let output: OutputLog
+    /// What it has printed to standard error; the same object as ``output`` unless it was kept apart.
+    package let errors: OutputLog
+    private let file: String?
     private let exit = Latch<ExitStatus>()
 
-    private init(processID: Int32, output: OutputLog) {
+    private init(processID: Int32, output: OutputLog, errors: OutputLog, file: String?) {
         self.processID = processID
         self.output = output
+        self.errors = errors
+        self.file = file
     }
 
     /// The status of a process that has ended.
@@ -40,9 +45,12 @@ package final class ChildProcess: Sendable {
         environment: [String: String] = ProcessInfo.processInfo.environment,
         directory: String? = nil,
         inputDescriptor: CInt? = nil,
-        newSession: Bool = false
+        newSession: Bool = false,
+        keepsErrorsApart: Bool = false,
+        processIDFile: String? = nil
     ) throws -> ChildProcess {
         let pipe = try Pipe.make()
+        let errorPipe = keepsErrorsApart ? try Pipe.make() : nil
 
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
@@ -53,7 +61,7 @@ package final class ChildProcess: Sendable {
             posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         }
         posix_spawn_file_actions_adddup2(&actions, pipe.writeEnd, 1)
-        posix_spawn_file_actions_adddup2(&actions, pipe.writeEnd, 2)
+        posix_spawn_file_actions_adddup2(&actions, (errorPipe ?? pipe).writeEnd, 2)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -85,12 +93,20 @@ package final class ChildProcess: Sendable {
             posix_spawnp(&processID, words[0], &actions, &attributes, argumentPointers, environmentPointers)
         }
         close(pipe.writeEnd)
+        if let errorPipe { close(errorPipe.writeEnd) }
         guard code == 0 else {
             close(pipe.readEnd)
+            if let errorPipe { close(errorPipe.readEnd) }
             throw SpawnError(command: command, errno: code)
         }
-        let child = ChildProcess(processID: processID, output: OutputLog())
-        Thread.detachNewThread { child.readOutput(pipe.readEnd) }
+        let output = OutputLog()
+        let errors = errorPipe == nil ? output : OutputLog()
+        let child = ChildProcess(processID: processID, output: output, errors: errors, file: processIDFile)
+        if let processIDFile {
+            try? "\(processID)\n".write(toFile: processIDFile, atomically: false, encoding: .utf8)
+        }
+        Thread.detachNewThread { output.read(from: pipe.readEnd) }
+        if let errorPipe { Thread.detachNewThread { errors.read(from: errorPipe.readEnd) } }
         Thread.detachNewThread { child.reap() }
         return child
     }
@@ -117,22 +133,11 @@ package final class ChildProcess: Sendable {
         return try await withTimeLimit(limit, "process \(processID) ends") { try await exit.wait() }
     }
 
-    private func readOutput(_ descriptor: CInt) {
-        withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 16) { buffer in
-            while true {
-                let count = read(descriptor, buffer.baseAddress, buffer.count)
-                if count > 0 {
-                    output.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-                } else if count == 0 || errno != EINTR {
-                    break
-                }
-            }
-        }
-        close(descriptor)
-        output.close()
-    }
-
     private func reap() {
+        var info = siginfo_t()
+        while waitid(P_PID, id_t(processID), &info, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+        // Before the id is free for others: whoever reads the file may send signals.
+        if let file { unlink(file) }
         var status: Int32 = 0
         while waitpid(processID, &status, 0) < 0 {
             guard errno == EINTR else {

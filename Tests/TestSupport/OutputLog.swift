@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// The lines a child process has printed so far, standard output and standard error together.
@@ -55,7 +56,23 @@ package final class OutputLog: Sendable {
         return line
     }
 
-    func append(_ bytes: UnsafeRawBufferPointer) {
+    /// Reads a pipe to its end, and closes it; blocks the calling thread.
+    func read(from descriptor: CInt) {
+        withUnsafeTemporaryAllocation(byteCount: 65_536, alignment: 16) { buffer in
+            while true {
+                let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                if count > 0 {
+                    append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                } else if count == 0 || errno != EINTR {
+                    break
+                }
+            }
+        }
+        Glibc.close(descriptor)
+        close()
+    }
+
+    private func append(_ bytes: UnsafeRawBufferPointer) {
         state.withLock { state in
             for byte in bytes {
                 if byte == UInt8(ascii: "\n") {
@@ -67,7 +84,7 @@ package final class OutputLog: Sendable {
         }
     }
 
-    func close() {
+    private func close() {
         state.withLock { state in
             if !state.unfinished.isEmpty { Self.finishLine(&state) }
             state.isClosed = true

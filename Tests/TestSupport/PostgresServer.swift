@@ -277,10 +277,10 @@ package actor PostgresServer {
             command.path,
             command.arguments,
             environment: Self.environment,
-            directory: "/"
+            directory: "/",
+            processIDFile: "\(folder)/pid"
         )
         self.process = process
-        try "\(process.processID)\n".write(toFile: "\(folder)/pid", atomically: false, encoding: .utf8)
         _ = try await process.output.firstLine(within: .seconds(60), "PostgreSQL accepts connections") {
             $0.contains("database system is ready to accept connections")
         }
@@ -288,7 +288,6 @@ package actor PostgresServer {
 
     private func forgetProcess() {
         frozen = []
-        unlink("\(folder)/pid")
         unlink("\(folder)/stopped")
     }
 

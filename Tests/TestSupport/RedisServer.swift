@@ -119,7 +119,6 @@ package actor RedisServer {
         process.signal(SIGCONT)
         try await process.waitForExit(within: .seconds(20))
         self.process = nil
-        unlink("\(folder)/pid")
         unlink("\(folder)/stopped")
     }
 
@@ -131,10 +130,10 @@ package actor RedisServer {
                 "--port", String(port ?? 0), "--save", "", "--appendonly", "no", "--daemonize", "no",
             ] + (password.map { ["--requirepass", $0] } ?? []) + arguments,
             environment: ["PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin", "LC_ALL": "C.UTF-8"],
-            directory: folder
+            directory: folder,
+            processIDFile: "\(folder)/pid"
         )
         self.process = process
-        try "\(process.processID)\n".write(toFile: "\(folder)/pid", atomically: false, encoding: .utf8)
         // The words differ between versions and kinds of socket.
         _ = try await process.output.firstLine("Redis accepts connections") {
             $0.contains("eady to accept connections")
