@@ -1,0 +1,117 @@
+/// How a file's columns become the fields of an import, and how its text, numbers and times are written.
+///
+/// Column names are compared with the header without white space around them: exactly first, without case second.
+package struct ImportMapping: Sendable, Equatable {
+    /// What is wrong with a mapping, or with a file's header under it.
+    package struct Fault: Error, Sendable, Equatable, CustomStringConvertible {
+        package let description: String
+
+        package init(_ description: String) {
+            self.description = description
+        }
+    }
+
+    /// The kinds of files that can be imported.
+    package enum Kind: String, Sendable, CaseIterable {
+        case sales
+        case products
+    }
+
+    package var dialect: CSVDialect
+    package var encoding: TextEncoding
+    package var numbers: NumberFormat
+    package var times: TimeFormat
+    /// Column names by field name.
+    package var columns: [String: String]
+
+    package init(
+        dialect: CSVDialect = CSVDialect(),
+        encoding: TextEncoding = .utf8,
+        numbers: NumberFormat = NumberFormat(),
+        times: TimeFormat = .iso,
+        columns: [String: String] = [:]
+    ) {
+        self.dialect = dialect
+        self.encoding = encoding
+        self.numbers = numbers
+        self.times = times
+        self.columns = columns
+    }
+
+    /// The options a mapping may hold beside `columns`, each with what it accepts.
+    package static let options = [
+        "delimiter": "',', ';' or tab",
+        "encoding": "utf-8 or cp1252",
+        "decimal": "'.' or ','",
+        "time_format": "iso, or a pattern of yyyy, MM, dd, HH, mm and ss",
+        "time_zone": "tenant",
+    ]
+
+    /// Sets one option of a mapping from its text.
+    ///
+    /// - Throws: `Fault` naming the option and what it accepts.
+    package mutating func set(_ option: String, to value: String) throws(Fault) {
+        guard let accepted = Self.options[option] else {
+            let known = (Self.options.keys + ["columns"]).sorted().joined(separator: ", ")
+            throw Fault("'\(option)' is no option of a mapping; there are \(known)")
+        }
+        let fault = Fault("\(option) is '\(value)'; accepted: \(accepted)")
+        switch option {
+        case "delimiter":
+            let name = value == "tab" || value == "\\t" ? "\t" : value
+            guard name.utf8.count == 1, let byte = name.utf8.first, let delimiter = CSVDialect.Delimiter(rawValue: byte)
+            else { throw fault }
+            dialect.delimiter = delimiter
+        case "encoding":
+            guard let encoding = TextEncoding(name: value) else { throw fault }
+            self.encoding = encoding
+        case "decimal":
+            guard value.utf8.count == 1, let byte = value.utf8.first,
+                let decimal = NumberFormat.DecimalSeparator(rawValue: byte)
+            else { throw fault }
+            numbers.decimal = decimal
+        case "time_format":
+            guard let format = TimeFormat(pattern: value) else { throw fault }
+            times = format
+        default:
+            // Times without an offset are the tenant's wall clock; the option only says so.
+            guard ["tenant", "local"].contains(value) else { throw fault }
+        }
+    }
+
+    /// Checks the names of the fields against those of an import.
+    ///
+    /// - Throws: `Fault` naming the first field that does not exist.
+    package func validate(fields: [String]) throws(Fault) {
+        if let unknown = columns.keys.sorted().first(where: { !fields.contains($0) }) {
+            throw Fault("columns: '\(unknown)' is no field of this import; there are \(fields.joined(separator: ", "))")
+        }
+    }
+
+    /// Where a field stands in a file; a field the mapping does not name is looked for under its own name.
+    ///
+    /// - Returns: the index of the column, or nil if the field is optional, unnamed and not there.
+    /// - Throws: `Fault` if the column is missing, or there twice.
+    package func column(
+        of field: String,
+        in header: borrowing CSVRecord,
+        isRequired: Bool
+    ) throws(Fault) -> Int? {
+        let name = columns[field] ?? field
+        var names: [String] = []
+        for index in 0..<header.count {
+            guard let bytes = encoding.decode(header[index]) else {
+                throw Fault("field \(index + 1) of the header is no \(encoding.rawValue) text")
+            }
+            names.append(String(decoding: bytes, as: UTF8.self))
+        }
+        var matches = names.indices.filter { names[$0] == name }
+        if matches.isEmpty { matches = names.indices.filter { names[$0].lowercased() == name.lowercased() } }
+        if let match = matches.first, matches.count == 1 { return match }
+        if matches.isEmpty {
+            if !isRequired, columns[field] == nil { return nil }
+            throw Fault("the header has no column '\(name)' for \(field); it has \(names.joined(separator: ", "))")
+        }
+        throw Fault("the header has the column '\(name)' for \(field) \(matches.count) times")
+    }
+}

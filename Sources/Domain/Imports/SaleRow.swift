@@ -1,0 +1,28 @@
+/// A row of a sales file that was understood: one line of a sale or of a return.
+package struct SaleRow: Sendable, Equatable {
+    /// What a row is, by the signs of its quantity and price.
+    package enum Kind: UInt8, Sendable, CaseIterable {
+        /// Quantity and price above zero.
+        case sale
+        /// Quantity above zero at price zero: a gift, a sample.
+        case free
+        /// Quantity below zero: goods that came back.
+        case goodsReturned
+
+        /// What the row becomes a line of.
+        package var document: SaleGrouping.Document.Kind { self == .goodsReturned ? .goodsReturned : .sale }
+    }
+
+    package var line: Int
+    package var kind: Kind
+    /// The sale's name in the file; rows that share it make one document.
+    package var externalID: [UInt8]
+    package var sku: [UInt8]
+    /// Empty if the file does not name the product.
+    package var name: [UInt8]
+    /// Millionths, never zero, positive for returns as well.
+    package var quantity: Int64
+    /// Millionths of the currency, zero or more.
+    package var unitPrice: Int64
+    package var time: TimeFormat.Reading
+}

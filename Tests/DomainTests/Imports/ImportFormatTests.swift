@@ -1,0 +1,110 @@
+import Testing
+
+@testable import Domain
+
+@Suite struct ImportFormatTests {
+    private func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] }
+
+    @Test(
+        "numbers are read exactly, in millionths",
+        arguments: [
+            ("12.5", 12_500_000), ("-3", -3_000_000), ("+0.000001", 1), ("1,234.56", 1_234_560_000), (" 7 ", 7_000_000),
+            (".5", 500_000), ("5.", 5_000_000), ("0.1000000", 100_000),
+            ("999999999999.999999", 999_999_999_999_999_999),
+        ]
+    )
+    func points(text: String, value: Int64) throws {
+        #expect(try NumberFormat(decimal: .point).parse(bytes(text)) == value)
+    }
+
+    @Test(
+        "with a decimal comma, a point groups thousands",
+        arguments: [
+            ("1.234,56", 1_234_560_000), ("12,50", 12_500_000), ("1.234.567", 1_234_567_000_000), ("-0,5", -500_000),
+        ]
+    )
+    func commas(text: String, value: Int64) throws {
+        #expect(try NumberFormat(decimal: .comma).parse(bytes(text)) == value)
+    }
+
+    @Test(
+        "what is no number of the declared format is refused",
+        arguments: [
+            (NumberFormat.DecimalSeparator.comma, "12.50", NumberFormat.Fault.malformed),
+            (.comma, "1.23", .malformed), (.comma, "1234.567", .malformed), (.comma, "1.234.56,7", .malformed),
+            (.point, "1,23", .malformed), (.point, ",123", .malformed), (.point, "1.2.3", .malformed),
+            (.point, "1e3", .malformed), (.point, "", .empty), (.point, "  ", .empty), (.point, "-", .malformed),
+            (.point, ".", .malformed), (.point, "0x1F", .malformed), (.point, "NaN", .malformed),
+            (.point, "1 000", .malformed),
+            (.point, "0.1234567", .tooManyDecimals), (.point, "1000000000000", .tooLarge),
+            (.point, "99999999999999999999999999", .tooLarge), (.point, "£5", .malformed),
+        ]
+    )
+    func refused(decimal: NumberFormat.DecimalSeparator, text: String, fault: NumberFormat.Fault) {
+        #expect(throws: fault) { try NumberFormat(decimal: decimal).parse(bytes(text)) }
+    }
+
+    @Test(
+        "ISO 8601 with and without an offset",
+        arguments: [
+            ("1970-01-01T00:00:00", TimeFormat.Reading.wallClock(microseconds: 0)),
+            ("2010-12-01T08:26:00", .wallClock(microseconds: 1_291_191_960_000_000)),
+            ("2010-12-01 08:26", .wallClock(microseconds: 1_291_191_960_000_000)),
+            ("2010-12-01", .wallClock(microseconds: 1_291_161_600_000_000)),
+            ("2010-12-01T08:26:00Z", .instant(microseconds: 1_291_191_960_000_000)),
+            ("2010-12-01T08:26:00.25+01:00", .instant(microseconds: 1_291_188_360_250_000)),
+            ("2010-12-01T08:26:00-0330", .instant(microseconds: 1_291_204_560_000_000)),
+            ("2012-02-29", .wallClock(microseconds: 1_330_473_600_000_000)),
+        ]
+    )
+    func iso(text: String, reading: TimeFormat.Reading) {
+        #expect(TimeFormat.iso.parse(bytes(text)) == reading)
+    }
+
+    @Test(
+        "what is no time is refused",
+        arguments: [
+            "", "2010-13-01", "2010-02-29", "2011-04-31", "2010-12-01T24:00:00", "2010-12-01T08:60",
+            "2010-12-01T08:26:00X",
+            "2010-12-01T08", "10-12-01", "2010-12-01T08:26:00+25:00", "2010-12-01T08:26:00.", "0000-01-01",
+        ]
+    )
+    func noTime(text: String) {
+        #expect(TimeFormat.iso.parse(bytes(text)) == nil)
+    }
+
+    @Test(
+        "a pattern reads day, month and year in its order",
+        arguments: [
+            ("dd/MM/yyyy HH:mm", "01/12/2010 08:26"), ("d.M.yyyy H:mm", "1.12.2010 8:26"),
+            ("M/d/yyyy HH:mm", "12/1/2010 08:26"),
+            ("yyyyMMdd HHmmss", "20101201 082600"), ("yyyy-MM-ddTHH:mm", "2010-12-01T08:26"),
+        ]
+    )
+    func pattern(pattern: String, text: String) throws {
+        let format = try #require(TimeFormat(pattern: pattern))
+        #expect(format.parse(bytes(text)) == .wallClock(microseconds: 1_291_191_960_000_000))
+        #expect(format.parse(bytes(text + "x")) == nil)
+    }
+
+    @Test(
+        "a pattern without a day, or with a letter that means nothing, is none",
+        arguments: ["MM/yyyy", "dd/MM/yy", "hello", ""]
+    )
+    func noPattern(pattern: String) {
+        #expect(TimeFormat(pattern: pattern) == nil)
+    }
+
+    @Test("cp1252 becomes UTF-8, holes and NUL are refused")
+    func windows1252() {
+        #expect(
+            TextEncoding.windows1252.decode([0x80, 0x20, 0xE9, 0x99, 0x20]).map { String(decoding: $0, as: UTF8.self) }
+                == "€ é™"
+        )
+        #expect(TextEncoding.windows1252.decode([0x81]) == nil)
+        #expect(TextEncoding.windows1252.decode([0x41, 0]) == nil)
+        #expect(TextEncoding.utf8.decode([0xE9, 0x41]) == nil)
+        #expect(TextEncoding.utf8.decode([0xC3, 0xA9, 0]) == nil)
+        #expect(TextEncoding.utf8.decode([0x20, 0xC3, 0xA9, 0x0D]) == [0xC3, 0xA9])
+    }
+}

@@ -1,0 +1,142 @@
+import Testing
+
+@testable import Domain
+
+@Suite struct SaleRowReaderTests {
+    private static let header = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country"
+    private static let columns = [
+        "sale": "InvoiceNo", "sku": "StockCode", "name": "Description", "quantity": "Quantity",
+        "occurred_at": "InvoiceDate", "unit_price": "UnitPrice",
+    ]
+
+    /// What reading a file gave: its rows, and what was refused.
+    private struct Outcome {
+        var rows: [SaleRow] = []
+        var rejections: [RowRejection] = []
+    }
+
+    private func read(
+        _ lines: [String],
+        header: String = Self.header,
+        mapping: ImportMapping = ImportMapping(columns: Self.columns)
+    ) throws -> Outcome {
+        var outcome = Outcome()
+        var reader: SaleRowReader?
+        var parser = CSVParser(dialect: mapping.dialect)
+        func add(_ record: borrowing CSVRecord) throws {
+            guard let reader else {
+                reader = try SaleRowReader(mapping: mapping, header: record)
+                return
+            }
+            do throws(RowRejection) {
+                outcome.rows.append(try reader.read(record))
+            } catch {
+                outcome.rejections.append(error)
+            }
+        }
+        let text = ([header] + lines).joined(separator: "\r\n") + "\r\n"
+        try parser.consume(Array(text.utf8), add)
+        try parser.finish(add)
+        return outcome
+    }
+
+    @Test(
+        "signs of quantity and price make a sale line, a free line or a return line",
+        arguments: [
+            ("6", "2.55", SaleRow.Kind.sale), ("56", "0.0", .free), ("-1", "27.5", .goodsReturned),
+        ]
+    )
+    func kinds(quantity: String, price: String, kind: SaleRow.Kind) throws {
+        let outcome = try read(["1,A,NAME,\(quantity),2010-12-01T08:26:00,\(price),,UK"])
+        let row = try #require(outcome.rows.first)
+        #expect(row.kind == kind)
+        #expect(row.quantity > 0)
+        #expect(outcome.rejections.isEmpty)
+    }
+
+    @Test(
+        "what is no sale and no return is rejected with its code",
+        arguments: [
+            ("0", "1", RowRejection.Code.quantityZero), ("0", "0", .quantityZero), ("-3", "0", .returnWithoutPrice),
+            ("3", "-1", .priceNegative), ("-3", "-1", .priceNegative), ("x", "1", .quantityInvalid),
+            ("1", "", .priceInvalid),
+            ("999999999999", "999999999999", .amountTooLarge),
+        ]
+    )
+    func rejected(quantity: String, price: String, code: RowRejection.Code) throws {
+        let outcome = try read(["1,A,NAME,\(quantity),2010-12-01T08:26:00,\(price),,UK"])
+        #expect(outcome.rejections.map(\.code) == [code])
+        #expect(outcome.rejections.first?.line == 2)
+        #expect(outcome.rows.isEmpty)
+    }
+
+    @Test("everything wrong with a row is told at once, and the next row is read")
+    func everything() throws {
+        let outcome = try read([",,N,one,yesterday,2.5.5,,UK", "1,A,N,1,2010-12-01,1,,UK"])
+        let rejection = try #require(outcome.rejections.first)
+        #expect(rejection.code == .saleMissing)
+        for field in ["sale", "sku", "quantity", "unit_price", "occurred_at"] {
+            #expect(rejection.reason.contains(field))
+        }
+        #expect(outcome.rows.count == 1)
+    }
+
+    @Test("a row of another width is rejected")
+    func width() throws {
+        #expect(try read(["1,A,N,1"]).rejections.map(\.code) == [.columnCount])
+    }
+
+    @Test("a file of another country is read by its declared formats")
+    func declared() throws {
+        var mapping = ImportMapping()
+        try mapping.set("delimiter", to: ";")
+        try mapping.set("decimal", to: ",")
+        try mapping.set("time_format", to: "dd.MM.yyyy HH:mm")
+        let outcome = try read(
+            ["1;A;1,5;01.12.2010 08:26;1.234,56"],
+            header: "sale;sku;quantity;occurred_at;unit_price",
+            mapping: mapping
+        )
+        #expect(outcome.rows.first?.unitPrice == 1_234_560_000)
+        #expect(outcome.rows.first?.quantity == 1_500_000)
+        #expect(outcome.rows.first?.name == [])
+    }
+
+    @Test("a header without a needed column stops the import and names it")
+    func missingColumn() {
+        #expect(throws: ImportMapping.Fault.self) { try read([], header: "InvoiceNo,StockCode") }
+        #expect(throws: ImportMapping.Fault.self) {
+            try read([], mapping: ImportMapping(columns: Self.columns.merging(["colour": "X"]) { first, _ in first }))
+        }
+        var mapping = ImportMapping()
+        #expect(throws: ImportMapping.Fault.self) { try mapping.set("decimal", to: "x") }
+        #expect(throws: ImportMapping.Fault.self) { try mapping.set("colour", to: "x") }
+    }
+
+    @Test("rows of one sale need not stand together; a return of the same name is a document of its own")
+    func grouping() throws {
+        let outcome = try read([
+            "7,a1,,2,2010-12-01T08:26:00,1.5,,UK",
+            "8,B,BALL,1,2010-12-01T09:00:00,2,,UK",
+            "7,A1,APPLE,1,2010-12-01T08:27:00,9,,UK",
+            "7,B,,-1,2010-12-01T08:28:00,2,,UK",
+            "7,a1,PEAR,1,2010-12-01T08:28:00,2,,UK",
+        ])
+        var grouping = SaleGrouping()
+        let places = outcome.rows.map { grouping.place($0) }
+        #expect(places.map(\.document) == [0, 1, 0, 2, 0])
+        #expect(places.map(\.sku) == [0, 1, 2, 1, 0])
+        #expect(grouping.documents.map(\.kind) == [.sale, .sale, .goodsReturned])
+        #expect(grouping.documents.map(\.firstLine) == [2, 3, 5])
+        #expect(grouping.skus[0].firstPrice == 1_500_000)
+        #expect(grouping.skus[0].name == Array("PEAR".utf8))
+        #expect(grouping.skus[0].nameLine == 6)
+    }
+
+    @Test("a rejected row is written as CSV")
+    func rejectedCSV() {
+        let rejection = RowRejection(line: 7, code: .quantityZero, reason: "quantity is \"0\", zero")
+        #expect(rejection.csv == "7,quantity_zero,\"quantity is \"\"0\"\", zero\"\r\n")
+        #expect(RowRejection(line: 8, code: .duplicate, reason: "plain").csv == "8,duplicate,plain\r\n")
+    }
+}
