@@ -1,0 +1,24 @@
+/// What a member of a tenant is.
+package enum Role: String, Sendable, Hashable, CaseIterable {
+    case owner
+    case manager
+    case cashier
+    case stockKeeper = "stock_keeper"
+    case viewer
+}
+
+/// What an API key may do; a member's role gives the same rights by name (Domain's `Permissions`).
+package enum Scope: String, Sendable, Hashable, CaseIterable {
+    case catalogRead = "catalog:read"
+    case catalogWrite = "catalog:write"
+    case stockRead = "stock:read"
+    case stockWrite = "stock:write"
+    case salesRead = "sales:read"
+    case salesWrite = "sales:write"
+    case paymentsWrite = "payments:write"
+    case customersRead = "customers:read"
+    case customersWrite = "customers:write"
+    case reportsRead = "reports:read"
+    case importsWrite = "imports:write"
+    case admin
+}

@@ -1,0 +1,246 @@
+/// How a field's value is read: a kind of field such as a price, with its limits.
+///
+/// Reads `nil` after noting a fault. One value of this type describes a field wherever it occurs, so that creating and patching
+/// cannot disagree about it.
+package struct FieldReading<Value> {
+    let apply: (_ value: JSONValue, _ pointer: String, _ errors: FieldErrors) -> Value?
+
+    /// Makes a reading from a function.
+    ///
+    /// - Parameter apply: Reads the value, or notes a fault at the pointer and returns `nil`.
+    package init(_ apply: @escaping (_ value: JSONValue, _ pointer: String, _ errors: FieldErrors) -> Value?) {
+        self.apply = apply
+    }
+
+    /// A reading that takes the result further.
+    package func map<T>(_ transform: @escaping (Value) -> Result<T, ReadingFault>) -> FieldReading<T> {
+        FieldReading<T> { value, pointer, errors in
+            guard let read = apply(value, pointer, errors) else { return nil }
+            switch transform(read) {
+            case .success(let result):
+                return result
+            case .failure(let fault):
+                errors.add(FieldError(pointer, fault.code, fault.detail))
+                return nil
+            }
+        }
+    }
+}
+
+/// Why a value that has the right type was refused.
+package struct ReadingFault: Error, Sendable {
+    let code: String
+    let detail: String
+
+    /// Makes a fault.
+    ///
+    /// - Parameters:
+    ///   - code: For programs.
+    ///   - detail: For people.
+    package init(_ code: String, _ detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+}
+
+extension FieldReading where Value == String {
+    /// A string as it was sent.
+    package static var string: FieldReading {
+        FieldReading { value, pointer, errors in
+            guard case .string(let text) = value else {
+                errors.add(FieldError(pointer, "type", "Must be a string, not \(value.kind)."))
+                return nil
+            }
+            return text
+        }
+    }
+
+    /// A line of text, trimmed, of 1 to so many characters, without control characters.
+    ///
+    /// NFC is left to the writing statement (`normalize(x, NFC)`), as the standard library has no public normalisation.
+    package static func text(maximum: Int) -> FieldReading {
+        trimmed(maximum: maximum).map { text in
+            text.isEmpty ? .failure(ReadingFault("required", "Must not be blank.")) : .success(text)
+        }
+    }
+
+    /// A longer text in which lines may break, trimmed, possibly empty.
+    package static func note(maximum: Int) -> FieldReading {
+        string.map { text in
+            let trimmed = Text.trimmed(text)
+            guard trimmed.unicodeScalars.count <= maximum else {
+                return .failure(ReadingFault("too_long", "Must have at most \(maximum) characters."))
+            }
+            guard
+                !trimmed.unicodeScalars.contains(where: { Text.isControl($0) && $0 != "\n" && $0 != "\t" && $0 != "\r" }
+                )
+            else { return .failure(ReadingFault("format", "Must not contain control characters.")) }
+            return .success(trimmed)
+        }
+    }
+
+    /// A line of text, trimmed, possibly empty.
+    fileprivate static func trimmed(maximum: Int) -> FieldReading {
+        string.map { text in
+            let trimmed = Text.trimmed(text)
+            guard trimmed.unicodeScalars.count <= maximum else {
+                return .failure(ReadingFault("too_long", "Must have at most \(maximum) characters."))
+            }
+            guard !trimmed.unicodeScalars.contains(where: Text.isControl) else {
+                return .failure(ReadingFault("format", "Must not contain control characters."))
+            }
+            return .success(trimmed)
+        }
+    }
+
+    /// An e-mail address: one `@`, something on either side, no white space; folded to lower case.
+    package static var email: FieldReading {
+        text(maximum: 254).map { text in
+            Text.email(text).map { .success($0) }
+                ?? .failure(ReadingFault("format", "Must be an e-mail address like \"ana@example.com\"."))
+        }
+    }
+}
+
+extension FieldReading where Value == String? {
+    /// A line of text whose blank form means that there is none, as for a SKU.
+    package static func blankable(maximum: Int) -> FieldReading {
+        FieldReading<String>.trimmed(maximum: maximum).map { .success($0.isEmpty ? nil : $0) }
+    }
+}
+
+extension FieldReading where Value: FixedPoint {
+    /// A decimal number in a string, within bounds.
+    package static func decimal(
+        _ range: DecimalRange = .any,
+        maximumDecimals: Int = Value.scale
+    ) -> FieldReading {
+        FieldReading { value, pointer, errors in
+            guard case .string(let text) = value else {
+                let hint = "Must be a string like \"12.50\", not \(value.kind)."
+                errors.add(FieldError(pointer, "type", hint))
+                return nil
+            }
+            do throws(NumberError) {
+                let number = try Value(text, maximumDecimals: maximumDecimals)
+                guard range.contains(number.rawValue) else {
+                    errors.add(FieldError(pointer, "out_of_range", "Must be \(range.rawValue)."))
+                    return nil
+                }
+                return number
+            } catch {
+                errors.add(FieldError(pointer, error.code, "The value \(error)."))
+                return nil
+            }
+        }
+    }
+}
+
+/// The signs a decimal field may have.
+package enum DecimalRange: String, Sendable {
+    case any = "a number"
+    case positive = "greater than 0"
+    case notNegative = "0 or more"
+    case notZero = "other than 0"
+
+    func contains(_ rawValue: Int64) -> Bool {
+        switch self {
+        case .any: true
+        case .positive: rawValue > 0
+        case .notNegative: rawValue >= 0
+        case .notZero: rawValue != 0
+        }
+    }
+}
+
+extension NumberError {
+    /// The code of a field error.
+    package var code: String {
+        switch self {
+        case .empty, .malformed: "format"
+        case .tooManyDecimals: "too_many_decimals"
+        case .outOfRange: "out_of_range"
+        }
+    }
+}
+
+extension FieldReading {
+    /// The id of one kind of entity.
+    package static func id<Kind>() -> FieldReading where Value == ID<Kind> {
+        FieldReading<String>.string.map { text in
+            ID<Kind>(text).map { .success($0) }
+                ?? .failure(ReadingFault("format", "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\"."))
+        }
+    }
+
+    /// One of the names of an enumeration.
+    package static func oneOf() -> FieldReading
+    where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
+        FieldReading<String>.string.map { text in
+            if let value = Value(rawValue: text) { return .success(value) }
+            let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
+            return .failure(ReadingFault("not_allowed", "Must be one of \(names)."))
+        }
+    }
+}
+
+extension FieldReading where Value == Bool {
+    /// `true` or `false`.
+    package static var bool: FieldReading {
+        FieldReading { value, pointer, errors in
+            guard case .bool(let bool) = value else {
+                errors.add(FieldError(pointer, "type", "Must be true or false, not \(value.kind)."))
+                return nil
+            }
+            return bool
+        }
+    }
+}
+
+extension FieldReading where Value == Int {
+    /// A JSON integer within bounds.
+    package static func integer(_ range: ClosedRange<Int>) -> FieldReading {
+        FieldReading { value, pointer, errors in
+            guard case .number(let literal) = value, let number = Int(literal) else {
+                errors.add(FieldError(pointer, "type", "Must be a whole number, not \(value.kind)."))
+                return nil
+            }
+            guard range.contains(number) else {
+                let bounds = "\(range.lowerBound) to \(range.upperBound)"
+                errors.add(FieldError(pointer, "out_of_range", "Must be from \(bounds)."))
+                return nil
+            }
+            return number
+        }
+    }
+}
+
+extension FieldReading where Value == Timestamp {
+    /// An RFC 3339 time with its offset.
+    package static var timestamp: FieldReading {
+        FieldReading<String>.string.map { text in
+            Timestamp(text).map { .success($0) }
+                ?? .failure(ReadingFault("format", "Must be an RFC 3339 time like \"2026-01-31T12:00:00Z\"."))
+        }
+    }
+}
+
+extension FieldReading where Value == BusinessDay {
+    /// A date.
+    package static var date: FieldReading {
+        FieldReading<String>.string.map { text in
+            BusinessDay(text).map { .success($0) }
+                ?? .failure(ReadingFault("format", "Must be a date like \"2026-01-31\"."))
+        }
+    }
+}
+
+extension FieldReading where Value == Currency {
+    /// A currency in use.
+    package static var currency: FieldReading {
+        FieldReading<String>.string.map { text in
+            Currency(code: text).map { .success($0) }
+                ?? .failure(ReadingFault("not_allowed", "Must be an ISO 4217 currency code like \"EUR\"."))
+        }
+    }
+}

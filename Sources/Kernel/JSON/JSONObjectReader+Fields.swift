@@ -1,0 +1,64 @@
+/// The fields of the shop's bodies by kind, so that a parser reads like the documentation of its body.
+extension JSONObjectReader {
+    /// A required line of text.
+    package mutating func text(_ name: String, maximum: Int = 200) -> String {
+        required(name, else: "", .text(maximum: maximum))
+    }
+
+    /// A line of text that may be absent, null or blank.
+    package mutating func optionalText(_ name: String, maximum: Int = 200) -> String? {
+        optional(name, .blankable(maximum: maximum)) ?? nil
+    }
+
+    /// A required amount.
+    package mutating func money(_ name: String, _ range: DecimalRange = .notNegative) -> Money {
+        required(name, else: .zero, .decimal(range))
+    }
+
+    /// An amount that may be absent.
+    package mutating func optionalMoney(_ name: String, _ range: DecimalRange = .notNegative) -> Money? {
+        optional(name, .decimal(range))
+    }
+
+    /// A required unit price.
+    package mutating func price(_ name: String) -> Price { required(name, else: .zero, .decimal(.notNegative)) }
+
+    /// A unit price that may be absent.
+    package mutating func optionalPrice(_ name: String) -> Price? { optional(name, .decimal(.notNegative)) }
+
+    /// A required quantity.
+    package mutating func quantity(_ name: String, _ range: DecimalRange = .positive) -> Quantity {
+        required(name, else: .zero, .decimal(range))
+    }
+
+    /// A quantity that may be absent.
+    package mutating func optionalQuantity(_ name: String, _ range: DecimalRange = .any) -> Quantity? {
+        optional(name, .decimal(range))
+    }
+
+    /// A required id.
+    package mutating func id<Kind>(_ name: String) -> ID<Kind> {
+        required(name, else: ID<Kind>(EntityID(high: 0, low: 0)), .id())
+    }
+
+    /// An id that may be absent.
+    package mutating func optionalID<Kind>(_ name: String) -> ID<Kind>? { optional(name, .id()) }
+
+    /// A required choice.
+    package mutating func choice<T>(_ name: String, else placeholder: T) -> T
+    where T: RawRepresentable & CaseIterable, T.RawValue == String {
+        required(name, else: placeholder, .oneOf())
+    }
+
+    /// A choice that may be absent.
+    package mutating func optionalChoice<T>(_ name: String) -> T?
+    where T: RawRepresentable & CaseIterable, T.RawValue == String {
+        optional(name, .oneOf())
+    }
+
+    /// A time that may be absent.
+    package mutating func optionalTimestamp(_ name: String) -> Timestamp? { optional(name, .timestamp) }
+
+    /// A boolean that may be absent.
+    package mutating func optionalBool(_ name: String) -> Bool? { optional(name, .bool) }
+}
