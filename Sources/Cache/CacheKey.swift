@@ -1,0 +1,131 @@
+import Crypto
+
+/// The name of one cached answer: whose, of which module, and which answer.
+///
+/// The hash is computed once, when the key is made: choosing the shard and finding the entry both use it.
+package struct CacheKey: Hashable, Sendable {
+    /// The tenant the answer belongs to.
+    package let tenant: Int64
+    /// The module that retires the answer.
+    package let module: Module
+    /// The rest of the name, made by ``KeyBuilder``; ASCII, and never beginning with `_`.
+    package let key: String
+    /// The seeded hash of all of the above.
+    let hash: Int
+
+    /// Makes a key from parts that are already in their final form.
+    package init(tenant: Int64, module: Module, key: String) {
+        self.tenant = tenant
+        self.module = module
+        self.key = key
+        var hasher = Hasher()
+        hasher.combine(tenant)
+        hasher.combine(module.index)
+        hasher.combine(key)
+        self.hash = hasher.finalize()
+    }
+
+    package static func == (left: CacheKey, right: CacheKey) -> Bool {
+        left.hash == right.hash && left.tenant == right.tenant && left.module == right.module && left.key == right.key
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(self.hash)
+    }
+}
+
+/// Builds the last part of a ``CacheKey`` from a name and parameters in a fixed order.
+///
+/// Two requests that must not share an answer must differ in their parts, so every part is encoded: bytes outside
+/// `[A-Za-z0-9._=-]` become `%XX`, the colon between parts therefore never comes from a value. Search text is to be
+/// normalised (NFC, case-folded) by the service that also searches for it, so that key and query always agree.
+package struct KeyBuilder: Sendable {
+    /// Keys longer than this are replaced by their SHA-256.
+    package static let maximalLength = 120
+
+    private var bytes: [UInt8]
+
+    /// Begins a key with the name of its kind, for example `list` or `id`.
+    package init(_ kind: StaticString) {
+        self.bytes = []
+        self.bytes.reserveCapacity(64)
+        self.append(encoded: kind.description.utf8)
+        // Names that begin with an underscore are the protocol's own keys of the scope.
+        if self.bytes.first == UInt8(ascii: "_") { self.bytes[0] = UInt8(ascii: "-") }
+    }
+
+    /// Adds a text, encoded.
+    package mutating func add(_ text: String) {
+        self.bytes.append(UInt8(ascii: ":"))
+        self.append(encoded: text.utf8)
+    }
+
+    /// Adds an optional text; a missing one is told apart from an empty one.
+    package mutating func add(_ text: String?) {
+        guard let text else {
+            self.bytes.append(UInt8(ascii: ":"))
+            self.bytes.append(UInt8(ascii: "*"))
+            return
+        }
+        self.add(text)
+    }
+
+    /// Adds a number.
+    package mutating func add(_ number: some BinaryInteger) {
+        self.add(String(number))
+    }
+
+    /// Adds a flag as `1` or `0`.
+    package mutating func add(_ flag: Bool) {
+        self.add(flag ? "1" : "0")
+    }
+
+    /// Returns this builder with a text added, for keys written as one expression.
+    package func adding(_ text: String) -> KeyBuilder {
+        var copy = self
+        copy.add(text)
+        return copy
+    }
+
+    /// The key of these parts for a tenant and module.
+    package func key(tenant: Int64, module: Module) -> CacheKey {
+        CacheKey(tenant: tenant, module: module, key: self.text)
+    }
+
+    /// The text of the key: the encoded parts, or their SHA-256 when they are long.
+    package var text: String {
+        guard self.bytes.count > Self.maximalLength else { return String(decoding: self.bytes, as: UTF8.self) }
+        return "h:" + Hex.encode(SHA256.hash(data: self.bytes))
+    }
+
+    private mutating func append(encoded text: some Sequence<UInt8>) {
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "="),
+                UInt8(ascii: "-"):
+                self.bytes.append(byte)
+            default:
+                self.bytes.append(UInt8(ascii: "%"))
+                self.bytes.append(Hex.digit(byte >> 4))
+                self.bytes.append(Hex.digit(byte & 15))
+            }
+        }
+    }
+}
+
+/// Lower-case hexadecimal text.
+enum Hex {
+    static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+    }
+
+    static func encode(_ bytes: some Sequence<UInt8>) -> String {
+        var text: [UInt8] = []
+        for byte in bytes {
+            text.append(Self.digit(byte >> 4))
+            text.append(Self.digit(byte & 15))
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}

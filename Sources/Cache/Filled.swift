@@ -1,0 +1,28 @@
+package import NIOCore
+
+/// What is cached under a key.
+package enum CacheContent: Sendable {
+    /// The final bytes of a response body, with the entity tag to use instead of one made from the bytes.
+    case body(ByteBuffer, etag: String?)
+    /// A value for the process itself; kept in L1 only.
+    case value(any Sendable)
+    /// There is no such thing: kept in L1 only and for a short time, as random ids must not fill Redis.
+    case absent
+}
+
+/// A freshly computed answer, with the snapshot it was computed from.
+package struct Filled: Sendable {
+    /// The answer.
+    package let content: CacheContent
+    /// The snapshot the answer was read in, returned by the same statement.
+    package let snapshot: Snapshot
+    /// How long the answer may live if that is shorter than the module's time to live, for what ends at midnight.
+    package let lifetime: Duration?
+
+    /// Wraps an answer and its snapshot.
+    package init(content: CacheContent, snapshot: Snapshot, lifetime: Duration? = nil) {
+        self.content = content
+        self.snapshot = snapshot
+        self.lifetime = lifetime
+    }
+}

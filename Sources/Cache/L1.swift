@@ -1,0 +1,61 @@
+import Synchronization
+
+/// The memory of the instance: shards of answers, each behind its own lock.
+///
+/// A look-up takes one lock for the time of one dictionary access; there is no actor, so there is no hop.
+final class L1: Sendable {
+    /// A class around the mutex, as an array cannot hold one.
+    private final class Cell: Sendable {
+        let shard: Mutex<L1Shard>
+
+        init(capacity: Int) {
+            self.shard = Mutex(L1Shard(capacity: capacity))
+        }
+    }
+
+    private let cells: [Cell]
+    private let shift: UInt64
+
+    /// Makes a cache of at most so many bytes in at least so many shards, a power of two.
+    init(bytes: Int, shards: Int) {
+        var count = 1
+        while count < shards, count < 4096 { count *= 2 }
+        self.cells = (0..<count).map { _ in Cell(capacity: max(1, bytes / count)) }
+        self.shift = UInt64(64 - count.trailingZeroBitCount)
+    }
+
+    private func cell(_ key: CacheKey) -> Cell {
+        // The high bits choose the shard, the dictionary uses the low ones. A shift by 64 gives 0: one shard.
+        self.cells[Int(truncatingIfNeeded: UInt64(UInt(bitPattern: key.hash)) >> self.shift)]
+    }
+
+    /// A live answer, if there is one.
+    func lookup(_ key: CacheKey, now: Int64) -> StoredAnswer? {
+        self.cell(key).shard.withLock { $0.lookup(key, now: now) }
+    }
+
+    /// Keeps an answer; false if it is too large.
+    func insert(_ key: CacheKey, _ answer: StoredAnswer) -> Bool {
+        self.cell(key).shard.withLock { $0.insert(key, answer) }
+    }
+
+    /// Forgets the answer of a key.
+    func remove(_ key: CacheKey) {
+        self.cell(key).shard.withLock { $0.remove(key) }
+    }
+
+    /// Forgets everything.
+    func removeAll() {
+        for cell in self.cells { cell.shard.withLock { $0.removeAll() } }
+    }
+
+    /// The bytes in use, overhead included.
+    var bytes: Int {
+        self.cells.reduce(0) { $0 + $1.shard.withLock { $0.bytes } }
+    }
+
+    /// The number of keys held.
+    var count: Int {
+        self.cells.reduce(0) { $0 + $1.shard.withLock { $0.count } }
+    }
+}

@@ -1,0 +1,178 @@
+import DequeModule
+import Synchronization
+
+/// One shard of L1: a dictionary and an S3-FIFO queue, bounded in bytes.
+///
+/// New entries wait in a small queue (a tenth of the bytes). Only what was asked for again while waiting moves to the main
+/// queue, so a scan passes through without pushing out what is used. A hit sets one bit and moves nothing. The keys of what
+/// left the small queue are remembered for a while as *ghosts*: if one comes back it goes to the main queue at once.
+/// (Yang, Zhang, Qiu, Yue, Vinayak: FIFO queues are all you need for cache eviction, SOSP 2023.)
+///
+/// A retired entry gives its bytes back when it is touched, its place stays: as a rule the same key is filled again at once.
+struct L1Shard {
+    /// What an entry costs beside its key and content: slot, index, queue.
+    static let overhead = 144
+    /// How many entries of others an insert of a too large tenant may pass over while it looks for its own.
+    private static let fairnessSteps = 64
+
+    private struct Slot {
+        var key: CacheKey
+        var answer: StoredAnswer?
+        var cost: Int
+        var wasHit: Bool
+        var isMain: Bool
+    }
+
+    private let capacity: Int
+    private var index: [CacheKey: Int] = [:]
+    private var slots: ContiguousArray<Slot> = []
+    private var free: [Int] = []
+    private var small = Deque<Int>()
+    private var main = Deque<Int>()
+    private var ghosts: Set<Int> = []
+    private var ghostOrder = Deque<Int>()
+    private var smallBytes = 0
+    private var tenantBytes: [Int64: Int] = [:]
+    /// The bytes of all entries, overhead included; at most the capacity.
+    private(set) var bytes = 0
+
+    init(capacity: Int) {
+        self.capacity = capacity
+    }
+
+    /// The number of keys known, those without a live answer included.
+    var count: Int { self.index.count }
+
+    /// A live answer, if there is one.
+    ///
+    /// Equality of versions, not "not older": an entry is either of the present version or worthless.
+    mutating func lookup(_ key: CacheKey, now: Int64) -> StoredAnswer? {
+        guard let position = self.index[key], let answer = self.slots[position].answer else { return nil }
+        guard answer.version == answer.scope.version.load(ordering: .acquiring), now < answer.expiresAt else {
+            self.clear(position)
+            return nil
+        }
+        if !self.slots[position].wasHit { self.slots[position].wasHit = true }
+        return answer
+    }
+
+    /// Keeps an answer, evicting others; false if it is too large for this shard.
+    mutating func insert(_ key: CacheKey, _ answer: StoredAnswer) -> Bool {
+        let cost = Self.overhead + key.key.utf8.count + answer.bytes
+        if cost > self.capacity / 4 {
+            self.remove(key)
+            return false
+        }
+        if let position = self.index[key] {
+            self.clear(position)
+            self.charge(position, by: cost - self.slots[position].cost)
+            self.slots[position].answer = answer
+        } else {
+            let isMain = self.ghosts.remove(key.hash) != nil
+            let slot = Slot(key: key, answer: answer, cost: 0, wasHit: false, isMain: isMain)
+            let position: Int
+            if let reused = self.free.popLast() {
+                position = reused
+                self.slots[position] = slot
+            } else {
+                position = self.slots.count
+                self.slots.append(slot)
+            }
+            self.index[key] = position
+            if isMain { self.main.append(position) } else { self.small.append(position) }
+            self.charge(position, by: cost)
+        }
+        answer.scope.counters.entries.wrappingAdd(1, ordering: .relaxed)
+        answer.scope.counters.bytes.wrappingAdd(cost, ordering: .relaxed)
+        var steps = Self.fairnessSteps
+        while self.bytes > self.capacity, !self.index.isEmpty {
+            self.evict(for: key.tenant, steps: &steps)
+        }
+        return true
+    }
+
+    /// Forgets the answer of a key.
+    mutating func remove(_ key: CacheKey) {
+        guard let position = self.index[key] else { return }
+        self.clear(position)
+    }
+
+    /// Forgets everything.
+    mutating func removeAll() {
+        for position in self.index.values { self.clear(position) }
+        self = L1Shard(capacity: self.capacity)
+    }
+
+    // MARK: - Bytes
+
+    private mutating func charge(_ position: Int, by difference: Int) {
+        self.slots[position].cost += difference
+        self.bytes += difference
+        if !self.slots[position].isMain { self.smallBytes += difference }
+        let tenant = self.slots[position].key.tenant
+        let total = self.tenantBytes[tenant, default: 0] + difference
+        self.tenantBytes[tenant] = total > 0 ? total : nil
+    }
+
+    /// Takes the answer out of a slot and leaves the slot in its queue.
+    private mutating func clear(_ position: Int) {
+        guard let answer = self.slots[position].answer else { return }
+        self.slots[position].answer = nil
+        answer.scope.counters.entries.wrappingSubtract(1, ordering: .relaxed)
+        answer.scope.counters.bytes.wrappingSubtract(self.slots[position].cost, ordering: .relaxed)
+        let empty = Self.overhead + self.slots[position].key.key.utf8.count
+        self.charge(position, by: empty - self.slots[position].cost)
+    }
+
+    // MARK: - Eviction
+
+    private mutating func evict(for tenant: Int64, steps: inout Int) {
+        let fromSmall = self.smallBytes * 10 >= self.capacity || self.main.isEmpty
+        guard let position = fromSmall ? self.small.popFirst() : self.main.popFirst() else {
+            // The chosen queue is empty, so the other is not.
+            if let other = fromSmall ? self.main.popFirst() : self.small.popFirst() { self.drop(other) }
+            return
+        }
+        let owner = self.slots[position].key.tenant
+        if owner != tenant, steps > 0, self.tenantBytes[tenant, default: 0] > self.capacity / 4 {
+            // The inserting tenant holds more than a quarter: it evicts its own first, others are passed over. It has a
+            // quarter of the bytes, so a few steps find something of its own; the number of steps bounds the work.
+            steps -= 1
+            if fromSmall { self.small.append(position) } else { self.main.append(position) }
+            return
+        }
+        if self.slots[position].wasHit, self.isLive(position) {
+            self.slots[position].wasHit = false
+            if fromSmall {
+                self.smallBytes -= self.slots[position].cost
+                self.slots[position].isMain = true
+            }
+            self.main.append(position)
+            return
+        }
+        if fromSmall { self.remember(self.slots[position].key.hash) }
+        self.drop(position)
+    }
+
+    private func isLive(_ position: Int) -> Bool {
+        guard let answer = self.slots[position].answer else { return false }
+        return answer.version == answer.scope.version.load(ordering: .relaxed)
+    }
+
+    private mutating func drop(_ position: Int) {
+        if let answer = self.slots[position].answer {
+            answer.scope.counters.evictions.wrappingAdd(1, ordering: .relaxed)
+        }
+        self.clear(position)
+        self.charge(position, by: -self.slots[position].cost)
+        self.index[self.slots[position].key] = nil
+        self.free.append(position)
+    }
+
+    private mutating func remember(_ hash: Int) {
+        if self.ghosts.insert(hash).inserted { self.ghostOrder.append(hash) }
+        while self.ghostOrder.count > max(64, self.index.count), let oldest = self.ghostOrder.popFirst() {
+            self.ghosts.remove(oldest)
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import Synchronization
+
+/// The lane's state in this instance, shared between the readers and the tasks that follow the log.
+///
+/// What the machine decides is done while its lock is held, so that whoever judges a value from Redis sees position and
+/// bumps together: with the bumps done and the old position still in force, a Redis that lags would be trusted, and its old
+/// value would be kept under the new version.
+package final class Lane: Sendable {
+    private let machine: Mutex<LaneStateMachine>
+    private let scopes: ScopeTable
+    private let usableUntilTime = Atomic<Int64>(.min)
+    private let settledTransaction = Atomic<UInt64>(0)
+
+    init(settings: CacheSettings, scopes: ScopeTable) {
+        self.machine = Mutex(LaneStateMachine(settings: settings))
+        self.scopes = scopes
+    }
+
+    /// Until when the caches may be served from, on the cache's clock.
+    package var usableUntil: Int64 { self.usableUntilTime.load(ordering: .acquiring) }
+
+    /// A transaction id below which every commit has been applied here.
+    var settled: UInt64 { self.settledTransaction.load(ordering: .acquiring) }
+
+    /// A copy of the machine, to look at.
+    package var state: LaneStateMachine { self.machine.withLock { $0 } }
+
+    /// Begins a probe.
+    package func probeBegins(at time: Int64) -> LaneStateMachine.ProbeStart {
+        self.machine.withLock { $0.probeBegins(at: time) }
+    }
+
+    /// Takes in what a probe found.
+    @discardableResult
+    package func probeEnded(
+        _ start: LaneStateMachine.ProbeStart,
+        _ answer: FollowAnswer
+    ) -> LaneStateMachine.Effects {
+        self.perform { $0.probeEnded(start, answer) }
+    }
+
+    /// Takes in a message of the bus; nil stands for one that could not be read.
+    @discardableResult
+    package func received(_ message: BusMessage?) -> LaneStateMachine.Effects {
+        self.perform { $0.received(message) }
+    }
+
+    /// Raises a doubt.
+    @discardableResult
+    package func doubt(_ doubt: LaneStateMachine.Doubt) -> LaneStateMachine.Effects {
+        self.perform { $0.doubt(doubt) }
+    }
+
+    /// Judges what Redis returned, at one moment of this instance's knowledge.
+    func judge<Verdict: Sendable>(_ body: (_ ns: String?, _ applied: Int64?) -> Verdict) -> Verdict {
+        self.machine.withLock { body($0.ns, $0.applied?.sequence) }
+    }
+
+    private func perform(
+        _ step: (inout LaneStateMachine) -> LaneStateMachine.Effects
+    ) -> LaneStateMachine.Effects {
+        self.machine.withLock { machine in
+            let effects = step(&machine)
+            if effects.forgetsWrites { self.scopes.forEach { $0.forgetWrites() } }
+            if effects.dropsAll { self.scopes.forEach { $0.bump() } }
+            for bump in effects.bumps {
+                guard let module = Module(rawValue: bump.module),
+                    let scope = self.scopes.existing(bump.tenant, module)
+                else { continue }
+                // Bumped first: whoever no longer finds the transaction here must find the new version.
+                scope.bump()
+                if !bump.xids.isEmpty { scope.logged(bump.xids) }
+            }
+            // Published last: a lease renewed before the bumps would cover entries they retire.
+            self.settledTransaction.store(machine.settledXmin, ordering: .releasing)
+            self.usableUntilTime.store(machine.usableUntil, ordering: .releasing)
+            return effects
+        }
+    }
+}
