@@ -29,8 +29,11 @@ package struct FieldReading<Value> {
 
 /// Why a value that has the right type was refused.
 package struct ReadingFault: Error, Sendable {
-    let code: String
-    let detail: String
+    /// For programs.
+    package let code: String
+
+    /// For people.
+    package let detail: String
 
     /// Makes a fault.
     ///

@@ -5,9 +5,9 @@ package struct Money: FixedPoint {
 
     package init(rawValue: Int64) { self.rawValue = rawValue }
 
-    /// The smallest amount of a currency, such as 0.01.
-    package static func smallestUnit(of currency: Currency) -> Money {
-        Money(rawValue: Rounding.power(scale - currency.exponent))
+    /// The smallest amount with so many decimals, such as 0.01.
+    package static func smallestUnit(exponent: Int) -> Money {
+        Money(rawValue: Rounding.power(scale - exponent))
     }
 
     /// The text with exactly the currency's decimals, as every body shows an amount.
