@@ -1,0 +1,68 @@
+package import Domain
+package import Kernel
+
+/// Money for what is due, as `POST /v1/payments` says it.
+///
+/// Exactly one of sale and customer has to say what is paid; a customer given beside a sale must be the sale's own.
+package struct PaymentRequest: Sendable, Equatable {
+    /// Which way the money goes. Money out to a sale needs a return.
+    package var direction: PaymentDirection
+
+    /// Method, amount and what was handed over.
+    package var tender: Tender
+
+    /// The sale that is paid.
+    package var saleID: SaleID?
+
+    /// The customer whose oldest sales are paid first.
+    package var customerID: CustomerID?
+
+    /// When, by the shop's clock; now if nil.
+    package var occurredAt: Timestamp?
+
+    /// Makes a request.
+    ///
+    /// - Parameters:
+    ///   - direction: Which way the money goes.
+    ///   - tender: Method, amount and what was handed over.
+    ///   - saleID: The sale that is paid.
+    ///   - customerID: The customer whose oldest sales are paid first.
+    ///   - occurredAt: When; now if nil.
+    package init(
+        direction: PaymentDirection = .incoming,
+        tender: Tender,
+        saleID: SaleID? = nil,
+        customerID: CustomerID? = nil,
+        occurredAt: Timestamp? = nil
+    ) {
+        self.direction = direction
+        self.tender = tender
+        self.saleID = saleID
+        self.customerID = customerID
+        self.occurredAt = occurredAt
+    }
+}
+
+/// What `GET /v1/payments` may be narrowed to. Newest first.
+package struct PaymentFilter: Sendable, Equatable {
+    /// One way only.
+    package var direction: PaymentDirection?
+
+    /// One method only.
+    package var method: PaymentMethod?
+
+    /// What was allocated to this sale only.
+    package var saleID: SaleID?
+
+    /// Of this customer only.
+    package var customerID: CustomerID?
+
+    /// From this business day on.
+    package var from: BusinessDay?
+
+    /// To this business day, inclusive.
+    package var to: BusinessDay?
+
+    /// Makes a filter that lets everything pass.
+    package init() {}
+}

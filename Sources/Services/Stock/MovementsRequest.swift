@@ -1,0 +1,113 @@
+package import Domain
+package import Kernel
+
+/// Openings, adjustments and losses to record together, as `POST /v1/stock/movements` says them.
+package struct MovementsRequest: Sendable, Equatable {
+    /// One row of the request.
+    package struct Movement: Sendable, Equatable {
+        /// Whose stock moves. Each product is named once.
+        package var product: ProductReference
+
+        /// What happened.
+        package var type: EnteredMovement
+
+        /// How much: signed for an adjustment; a loss counts down whatever its sign; an opening is positive.
+        package var quantity: Quantity
+
+        /// Why; required, not blank.
+        package var reason: String
+
+        /// What one unit cost, for what comes in; the product's cost if nil.
+        package var unitCost: Price?
+
+        /// What the caller believes is on hand; another figure refuses the request.
+        package var expectedOnHand: Quantity?
+
+        /// Makes a row.
+        ///
+        /// - Parameters:
+        ///   - product: Whose stock moves.
+        ///   - type: What happened.
+        ///   - quantity: How much.
+        ///   - reason: Why.
+        ///   - unitCost: What one unit cost.
+        ///   - expectedOnHand: What the caller believes is on hand.
+        package init(
+            product: ProductReference,
+            type: EnteredMovement,
+            quantity: Quantity,
+            reason: String,
+            unitCost: Price? = nil,
+            expectedOnHand: Quantity? = nil
+        ) {
+            self.product = product
+            self.type = type
+            self.quantity = quantity
+            self.reason = reason
+            self.unitCost = unitCost
+            self.expectedOnHand = expectedOnHand
+        }
+    }
+
+    /// The rows; at least one, at most 1,000.
+    package var movements: [Movement]
+
+    /// When, by the shop's clock; now if nil.
+    package var occurredAt: Timestamp?
+
+    /// Makes a request.
+    ///
+    /// - Parameters:
+    ///   - movements: The rows.
+    ///   - occurredAt: When; now if nil.
+    package init(movements: [Movement], occurredAt: Timestamp? = nil) {
+        self.movements = movements
+        self.occurredAt = occurredAt
+    }
+}
+
+/// What `GET /v1/stock` may be narrowed to. By name.
+package struct StockLevelFilter: Sendable, Equatable {
+    /// Out, low or ok only.
+    package var stock: StockFilter?
+
+    /// Of this category only.
+    package var categoryID: CategoryID?
+
+    /// Part of the name or the SKU, whose case does not count.
+    package var search: String?
+
+    /// Makes a filter that lets every active product pass.
+    package init() {}
+}
+
+/// What `GET /v1/stock/movements` may be narrowed to. Newest first.
+package struct MovementFilter: Sendable, Equatable {
+    /// The kinds a movement can be of.
+    package enum Kind: String, Sendable, CaseIterable {
+        case sale
+        case saleReversal = "sale_reversal"
+        case `return`
+        case purchase
+        case purchaseReversal = "purchase_reversal"
+        case adjustment
+        case loss
+        case opening
+        case count
+    }
+
+    /// Of this product only.
+    package var productID: ProductID?
+
+    /// Of this kind only.
+    package var kind: Kind?
+
+    /// From this business day on.
+    package var from: BusinessDay?
+
+    /// To this business day, inclusive.
+    package var to: BusinessDay?
+
+    /// Makes a filter that lets everything pass.
+    package init() {}
+}
