@@ -1,0 +1,77 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Who may import whom: the rule of the architecture, read from the import lines themselves.
+@Suite("Import rules")
+struct ArchitectureTests {
+    /// Our own modules each target may import.
+    static let allowed: [String: Set<String>] = [
+        "IOLoop": ["CEpoll"],
+        "Postgres": ["CLibPQ", "IOLoop"],
+        "Redis": ["CHiredis", "IOLoop"],
+        "Kernel": [],
+        "Domain": ["Kernel"],
+        "Cache": ["Redis"],
+        "Events": ["Cache", "Postgres", "Redis"],
+        "Services": ["Cache", "Domain", "Events", "Kernel", "Postgres"],
+        "API": ["Cache", "Domain", "Kernel", "Services"],
+        "stock": ["API", "Cache", "Domain", "Events", "IOLoop", "Kernel", "Postgres", "Redis", "Services"],
+    ]
+
+    /// Targets on the hot path, which do without Foundation: it is slow to start, slow to call, and big.
+    static let withoutFoundation: Set<String> = ["IOLoop", "Postgres", "Redis", "Kernel", "Domain", "Cache", "Events"]
+
+    @Test("every Swift target has a row in the table")
+    func complete() throws {
+        let folders = try FileManager.default.contentsOfDirectory(atPath: "\(SourceTree.root)/Sources")
+        let targets = folders.filter { !$0.hasPrefix("C") || $0 == "Cache" }
+        #expect(Set(targets) == Set(Self.allowed.keys))
+    }
+
+    @Test("a target imports only what stands below it", arguments: allowed.keys.sorted())
+    func imports(target: String) throws {
+        let own = Set(Self.allowed.keys).union(["CLibPQ", "CHiredis", "CEpoll", "TestSupport"])
+        let permitted = try #require(Self.allowed[target])
+        for (file, module) in try Self.imports(of: target) {
+            if own.contains(module) {
+                #expect(permitted.contains(module), "\(file) imports \(module)")
+            }
+            if Self.withoutFoundation.contains(target) {
+                #expect(!module.hasPrefix("Foundation"), "\(file) imports \(module)")
+            }
+        }
+    }
+
+    @Test("the import reader sees every form of an import")
+    func reader() {
+        #expect(Self.module(inLine: "import Kernel") == "Kernel")
+        #expect(Self.module(inLine: "package import Kernel") == "Kernel")
+        #expect(Self.module(inLine: "@testable internal import struct Kernel.Money // why") == "Kernel")
+        #expect(Self.module(inLine: "    import func Glibc.read") == "Glibc")
+        #expect(Self.module(inLine: "// import Kernel") == nil)
+        #expect(Self.module(inLine: "let import = 1") == nil)
+    }
+
+    static func imports(of target: String) throws -> [(file: String, module: String)] {
+        let folder = "\(SourceTree.root)/Sources/\(target)"
+        let files = try #require(FileManager.default.enumerator(atPath: folder)).compactMap { $0 as? String }
+        return try files.filter { $0.hasSuffix(".swift") }.flatMap { file in
+            let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            return text.split(separator: "\n").compactMap { line in
+                module(inLine: line).map { ("\(target)/\(file)", $0) }
+            }
+        }
+    }
+
+    static func module(inLine line: Substring) -> String? {
+        let modifiers: Set<String> = ["public", "package", "internal", "fileprivate", "private"]
+        let kinds: Set<String> = ["struct", "class", "enum", "protocol", "typealias", "func", "let", "var"]
+        var words = line.split(separator: " ").map { String($0) }
+        while let first = words.first, first.hasPrefix("@") || modifiers.contains(first) { words.removeFirst() }
+        guard words.first == "import", words.count >= 2 else { return nil }
+        words.removeFirst()
+        if let first = words.first, kinds.contains(first) { words.removeFirst() }
+        return words.first.map { String($0.prefix { $0 != "." }) }
+    }
+}

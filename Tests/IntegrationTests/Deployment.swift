@@ -1,0 +1,124 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Instances of the service on stores of their own, as an operator would set them up: by `stock migrate up` and `stock serve`.
+struct Deployment: Sendable {
+    let postgres: PostgresServer
+    let database: TestDatabase
+    let redis: RedisServer?
+    let environment: [String: String]
+    let instances: [StockProcess]
+
+    var a: StockProcess { instances[0] }
+    var b: StockProcess { instances[1] }
+
+    /// Starts instances on a fresh database.
+    ///
+    /// - Parameters:
+    ///   - count: how many.
+    ///   - ownPostgres: a server of its own, for tests that restart it.
+    ///   - withRedis: false runs them on L1 alone.
+    ///   - settings: further configuration of every instance.
+    /// - Returns: the running deployment; its processes end with the test process, or by ``stop()``.
+    /// - Throws: whatever kept it from starting, with the output of the process concerned.
+    static func start(
+        instances count: Int = 2,
+        ownPostgres: Bool = false,
+        withRedis: Bool = true,
+        settings: [String: String] = [:]
+    ) async throws -> Deployment {
+        let postgres = try await ownPostgres ? PostgresServer.start() : PostgresServer.shared()
+        let database = try await postgres.emptyDatabase(named: "integration")
+        let redis = try await withRedis ? RedisServer.start() : nil
+        var environment = [
+            "DATABASE_URL": database.appURL,
+            "DATABASE_OWNER_URL": database.superuserURL,
+            "AUTH_SECRET": "integration-tests-only-0123456789abcdef",
+            "LOG_LEVEL": "info",
+        ]
+        environment["REDIS_URL"] = redis?.url
+        environment.merge(settings) { $1 }
+        let migration = try await StockCommand.run(["migrate", "up"], environment: environment)
+        try #require(migration.status == .exited(0), "stock migrate up: \(migration.output)\(migration.errors)")
+
+        var instances: [StockProcess] = []
+        for number in 0..<count {
+            var own = environment
+            own["STOCK_INSTANCE"] = "i\(number)"
+            instances.append(try await StockProcess.serve(environment: own))
+        }
+        return Deployment(
+            postgres: postgres,
+            database: database,
+            redis: redis,
+            environment: environment,
+            instances: instances
+        )
+    }
+
+    /// Stops the instances in good order, then the stores that are this deployment's own.
+    func stop() async throws {
+        for instance in instances where instance.process.isRunning { try await instance.terminate() }
+        try await redis?.stop()
+        try await database.drop()
+    }
+
+    /// Runs a `stock` command against this deployment.
+    func command(_ arguments: String..., within limit: Duration = .seconds(120)) async throws -> StockCommand.Result {
+        try await StockCommand.run(arguments, environment: environment, within: limit)
+    }
+
+    /// Every invariant of the shop holds, and doctor finds nothing: the end of every scenario.
+    func expectHealthy(sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        let verify = try await command("verify")
+        #expect(verify.status == .exited(0), "\(verify.output)\(verify.errors)", sourceLocation: sourceLocation)
+        let doctor = try await command("doctor")
+        #expect(doctor.status == .exited(0), "\(doctor.output)\(doctor.errors)", sourceLocation: sourceLocation)
+    }
+
+    /// Makes a tenant by the command line and signs its owner in.
+    func tenant(
+        slug: String = "shop",
+        currency: String = "EUR",
+        timezone: String = "Europe/Berlin"
+    ) async throws -> Tenant {
+        let email = "owner@\(slug).example"
+        let created = try await command(
+            "tenant",
+            "create",
+            "--name",
+            "Shop \(slug)",
+            "--slug",
+            slug,
+            "--currency",
+            currency,
+            "--timezone",
+            timezone,
+            "--owner-email",
+            email,
+            "--owner-password",
+            Tenant.password,
+            "--json"
+        )
+        try #require(created.status == .exited(0), "\(created.output)\(created.errors)")
+        let token = try await signIn(email: email)
+        return Tenant(
+            slug: slug,
+            id: try #require(JSON(parsing: Array(created.output.utf8))["id"].int),
+            token: token,
+            clients: instances.map(\.client)
+        )
+    }
+
+    /// A new access token for a user.
+    func signIn(email: String) async throws -> String {
+        let answer = try await a.client.send(
+            "POST",
+            "/v1/auth/login",
+            headers: ["Content-Type": "application/json"],
+            body: #"{"email":"\#(email)","password":"\#(Tenant.password)"}"#
+        )
+        return try #require(answer.json["access_token"].string, "\(answer.status) \(answer.text)")
+    }
+}

@@ -1,0 +1,198 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension Integration {
+    @Suite("Import of a real shop's sales")
+    struct ImportTests {
+        /// Eight months of a wholesaler's invoices; outside the repository, because of its size.
+        static let file = SourceTree.root + "/../shared/data/online-retail-2010-12-to-2011-07.csv.gz"
+        static let map = SourceTree.root + "/examples/online-retail.map"
+        static var isPresent: Bool { FileManager.default.fileExists(atPath: file) }
+
+        /// What the file says by rules of its own, in SQL over its raw rows; nothing of the importer is used.
+        private static let expectation = """
+            CREATE TEMPORARY TABLE raw (invoice text, code text, description text, quantity text, at text, price text, customer text,
+                                        country text);
+            \\copy raw FROM PROGRAM 'gzip -dc FILE' WITH (FORMAT csv, HEADER true)
+            CREATE TEMPORARY TABLE line AS
+            SELECT invoice, quantity::numeric AS q, price::numeric AS p, date_trunc('month', at::timestamp) AS month FROM raw;
+            SELECT to_char(month, 'YYYY-MM'),
+                   round(coalesce(sum(round(q * p, 2)) FILTER (WHERE q > 0 AND p >= 0), 0), 2),
+                   round(coalesce(sum(round(-q * p, 2)) FILTER (WHERE q < 0 AND p > 0), 0), 2)
+              FROM line GROUP BY month ORDER BY month;
+            SELECT 'rejected', count(*) FILTER (WHERE NOT (q > 0 AND p >= 0) AND NOT (q < 0 AND p > 0)), count(*) FROM line;
+            """
+
+        @Test(
+            "the monthly series of both instances equals a sum made from the file by SQL, and the same file again changes nothing",
+            .enabled(if: isPresent, "needs the sales file beside the repository, at ../shared/data")
+        )
+        func wholeFile() async throws {
+            let deployment = try await Deployment.start()
+            let tenant = try await deployment.tenant(slug: "retail", currency: "GBP", timezone: "Europe/London")
+
+            // Independently.
+            let script = try Self.script(in: deployment)
+            let rows = try await run(
+                "psql",
+                ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", deployment.database.superuserURL, "-f", script]
+            ).split(separator: "\n").map { $0.split(separator: "|").map(String.init) }
+            let months = rows.dropLast()
+            let rejected = try #require(rows.last?[1])
+
+            let first = try await importSales(deployment, Self.file)
+            #expect(first.status == .exited(rejected == "0" ? 0 : 2), "\(first.output)\(first.errors)")
+            #expect((first.output + first.errors).contains(rejected), "\(first.output)\(first.errors)")
+
+            for instance in [Tenant.Instance.a, .b] {
+                let path = "/v1/balance/series?view=monthly&from=2010-12-01&to=2011-07-31"
+                let series = try await tenant.get(path, from: instance)
+                try #require(series.status == 200, "\(series.text)")
+                let answered = series.json["data"].elements.map {
+                    [$0["period"].string ?? "", $0["income"].string ?? "", $0["expense"].string ?? ""]
+                }
+                #expect(answered == Array(months))
+            }
+
+            let before = try await Self.state(deployment, tenant)
+            let second = try await importSales(deployment, Self.file)
+            #expect(second.status == first.status, "\(second.output)\(second.errors)")
+            #expect(try await Self.state(deployment, tenant) == before)
+            try await deployment.expectHealthy()
+            try await deployment.stop()
+        }
+
+        @Test(
+            "killed in the middle and run again, it ends with the same state as an undisturbed run",
+            .enabled(if: isPresent, "needs the sales file beside the repository, at ../shared/data")
+        )
+        func killedAndResumed() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            let undisturbed = try await deployment.tenant(
+                slug: "undisturbed",
+                currency: "GBP",
+                timezone: "Europe/London"
+            )
+            let disturbed = try await deployment.tenant(slug: "disturbed", currency: "GBP", timezone: "Europe/London")
+            let part = try await Self.firstLines(30_000)
+
+            let whole = try await importSales(deployment, part, into: "undisturbed")
+            #expect(whole.status == .exited(2) || whole.status == .exited(0), "\(whole.output)\(whole.errors)")
+            for _ in 0..<3 {
+                let sales = try await Self.sales(deployment, disturbed)
+                let running = try StockCommand.spawn(
+                    Self.arguments(part, into: "disturbed"),
+                    environment: deployment.environment
+                )
+                try await eventually(within: .seconds(60), "some more sales are committed") {
+                    try await Self.sales(deployment, disturbed) > sales || !running.isRunning
+                }
+                running.signal(SIGKILL)
+                try await running.waitForExit()
+            }
+            let last = try await importSales(deployment, part, into: "disturbed")
+            #expect(last.status == whole.status, "\(last.output)\(last.errors)")
+            #expect(try await Self.state(deployment, disturbed) == Self.state(deployment, undisturbed))
+            try await deployment.expectHealthy()
+            try await deployment.stop()
+        }
+
+        @Test("rejected rows are written with line, code and reason; the rest goes in")
+        func rejectedRows() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            let tenant = try await deployment.tenant(slug: "retail", currency: "GBP", timezone: "Europe/London")
+            let folder = try await run("mktemp", ["-d"])
+            let file = "\(folder)/sales.csv"
+            try """
+            InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
+            1,ABC,Lamp,2,2011-03-01T10:00:00,1.505,,UK
+            2,abc,Lamp,0,2011-03-01T10:01:00,1.50,,UK
+            3,ABC,Lamp,1,2011-03-01T10:02:00,-1.50,,UK
+            4,ABC,Lamp,-1,2011-03-01T10:03:00,0,,UK
+            5,ABC,Lamp,many,2011-03-01T10:04:00,1.50,,UK
+            6,ABC,Lamp,1,yesterday,1.50,,UK
+            1,XYZ,"Shade, red",1,2011-03-01T10:00:00,0,,UK
+            C7,ABC,Lamp,-1,2011-03-02T09:00:00,1.00,,UK
+
+            """.replacingOccurrences(of: "\n", with: "\r\n").write(toFile: file, atomically: false, encoding: .utf8)
+            let result = try await importSales(deployment, file)
+            #expect(result.status == .exited(2), "\(result.output)\(result.errors)")
+            let rejected = try String(contentsOfFile: "\(file).rejected.csv", encoding: .utf8)
+            for line in [3, 4, 5, 6, 7] { #expect(rejected.contains("\(line),"), "\(rejected)") }
+            let series = try await tenant.get("/v1/balance/series?view=daily&from=2011-03-01&to=2011-03-02")
+            #expect(series.json["data"][0]["income"].string == "3.01")
+            #expect(series.json["data"][1]["expense"].string == "1.00")
+            let found = try await tenant.get("/v1/products/lookup?code=abc")
+            #expect(found.json["data"].elements.count == 1, "\(found.text)")
+            try await run("rm", ["-r", folder])
+            try await deployment.expectHealthy()
+            try await deployment.stop()
+        }
+
+        // MARK: Steps
+
+        private static func arguments(_ file: String, into tenant: String) -> [String] {
+            [
+                "import", "sales", file, "--tenant", tenant, "--map", map, "--create-products", "--payment-method",
+                "card",
+            ]
+        }
+
+        private func importSales(
+            _ deployment: Deployment,
+            _ file: String,
+            into tenant: String = "retail"
+        ) async throws -> StockCommand.Result {
+            try await StockCommand.run(
+                Self.arguments(file, into: tenant),
+                environment: deployment.environment,
+                within: .seconds(600)
+            )
+        }
+
+        private static func script(in deployment: Deployment) throws -> String {
+            let path = "\(NSTemporaryDirectory())/\(UUID().uuidString).sql"
+            try expectation.replacingOccurrences(of: "FILE", with: file)
+                .write(toFile: path, atomically: false, encoding: .utf8)
+            return path
+        }
+
+        private static func firstLines(_ count: Int) async throws -> String {
+            let path = "\(NSTemporaryDirectory())/\(UUID().uuidString).csv"
+            try await run("sh", ["-c", "gzip -dc \"$1\" | sed \(count)q >\"$2\"", "sh", file, path])
+            return path
+        }
+
+        private static func sales(_ deployment: Deployment, _ tenant: Tenant) async throws -> Int {
+            Int(try await deployment.database.psql("SELECT count(*) FROM stock.sale WHERE tenant_id = \(tenant.id)"))
+                ?? 0
+        }
+
+        /// Everything the import is to determine, without the ids and times of recording.
+        private static func state(_ deployment: Deployment, _ tenant: Tenant) async throws -> [String] {
+            let questions = [
+                "SELECT count(*), sum(total), sum(paid), min(occurred_at), max(occurred_at) FROM stock.sale WHERE tenant_id = $1",
+                "SELECT md5(string_agg(format('%s %s %s', s.occurred_at, s.total, s.paid), ',' ORDER BY s.occurred_at, s.total, s.paid)) FROM stock.sale s WHERE tenant_id = $1",
+                "SELECT count(*), sum(quantity), sum(total) FROM stock.sale_line WHERE tenant_id = $1",
+                "SELECT count(*), sum(total) FROM stock.sale_return WHERE tenant_id = $1",
+                "SELECT direction, method, count(*), sum(amount) FROM stock.ledger_entry WHERE tenant_id = $1 GROUP BY 1, 2 ORDER BY 1, 2",
+                "SELECT count(*), sum(quantity) FROM stock.stock_movement WHERE tenant_id = $1",
+                """
+                SELECT md5(string_agg(format('%s %s %s %s', lower(p.sku), p.name, p.price, l.on_hand), ',' ORDER BY lower(p.sku)))
+                  FROM stock.product p JOIN stock.stock_level l ON (l.tenant_id, l.product_id) = (p.tenant_id, p.id)
+                 WHERE p.tenant_id = $1
+                """,
+            ]
+            var answers: [String] = []
+            for question in questions {
+                answers.append(
+                    try await deployment.database.psql(
+                        question.replacingOccurrences(of: "$1", with: String(tenant.id))
+                    )
+                )
+            }
+            return answers
+        }
+    }
+}
