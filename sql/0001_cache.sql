@@ -91,12 +91,13 @@ $$;
 
 -- The unit's own transaction id and the modules it retired; the last statement of a writing unit.
 CREATE FUNCTION stock.cache_token(OUT xid xid8, OUT modules text[])
-LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-    SELECT pg_current_xact_id(),
-           coalesce((SELECT array_agg(DISTINCT o.module) FROM stock.cache_outbox o
-                     WHERE o.xid = pg_current_xact_id()), '{}');
-END;
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    xid := pg_current_xact_id();
+    modules := ARRAY(SELECT DISTINCT o.module FROM stock.cache_outbox o WHERE o.xid = cache_token.xid ORDER BY o.module);
+END
+$$;
 
 -- Retires one module of the current tenant; NULL: all of them.
 CREATE FUNCTION stock.cache_touch_scope(p_module text) RETURNS void

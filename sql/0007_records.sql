@@ -1,7 +1,7 @@
 -- What makes repeated requests harmless, what happened, and what was imported.
 
 CREATE TABLE stock.idempotency_record (
-    tenant_id     bigint NOT NULL REFERENCES stock.tenant (id),
+    tenant_id     bigint NOT NULL,
     route         text NOT NULL,
     key           text NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
     request_hash  bytea NOT NULL,
@@ -14,13 +14,11 @@ CREATE TABLE stock.idempotency_record (
     PRIMARY KEY (tenant_id, route, key)
 );
 CREATE INDEX idempotency_record_expiry_idx ON stock.idempotency_record (tenant_id, expires_at);
-CREATE INDEX idempotency_record_resource_idx ON stock.idempotency_record (tenant_id, resource_id)
-    WHERE resource_id IS NOT NULL;
 CALL stock.secure_table('stock.idempotency_record', 'SELECT, INSERT, DELETE');
 
 -- The domain's events. seq is given densely per tenant after the commit, by whoever delivers them.
 CREATE TABLE stock.domain_event (
-    tenant_id    bigint NOT NULL REFERENCES stock.tenant (id),
+    tenant_id    bigint NOT NULL,
     id           bigint GENERATED ALWAYS AS IDENTITY,
     seq          bigint,
     type         text NOT NULL,

@@ -12,7 +12,7 @@ RETURN round(p_amount, p_exponent)::text;
 
 -- A price or cost: at least the exponent's decimals, at most six: "2.00", "0.333".
 CREATE FUNCTION stock.price_text(p_price numeric, p_exponent integer) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN round(p_price, greatest(p_exponent, min_scale(p_price)))::text;
 
 -- A quantity or a rate without trailing zeros: "3", "0.5", "21".
@@ -116,7 +116,8 @@ END
 $$;
 
 CREATE FUNCTION stock.product_body(p_tenant bigint, p_id uuid) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_body text;
 BEGIN
@@ -142,7 +143,8 @@ $$;
 
 -- One product's place in `GET /v1/stock`.
 CREATE FUNCTION stock.stock_level_body(p_tenant bigint, p_product uuid) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_body text;
 BEGIN
@@ -199,7 +201,8 @@ END
 $$;
 
 CREATE FUNCTION stock.payment_body(p_tenant bigint, p_id uuid) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_body text;
 BEGIN
@@ -208,11 +211,10 @@ BEGIN
                stock.money_text(p.tendered, t.currency_exponent) AS tendered,
                stock.money_text(p.change, t.currency_exponent) AS change, p.status, p.sale_id, p.return_id,
                p.customer_id,
-               (SELECT coalesce(json_agg(json_build_object(
-                           'sale_id', a.sale_id, 'amount', stock.money_text(a.amount, t.currency_exponent))
-                           ORDER BY a.position), '[]')
-                FROM stock.payment_allocation a
-                WHERE a.tenant_id = p.tenant_id AND a.payment_id = p.id) AS allocations,
+               (SELECT coalesce(json_agg(row_to_json(b) ORDER BY b.position), '[]') FROM (
+                    SELECT a.position, a.sale_id, stock.money_text(a.amount, t.currency_exponent) AS amount
+                    FROM stock.payment_allocation a
+                    WHERE a.tenant_id = p.tenant_id AND a.payment_id = p.id) b) AS allocations,
                p.user_id, stock.rfc3339(p.occurred_at) AS occurred_at, stock.rfc3339(p.recorded_at) AS recorded_at,
                p.business_day, p.version
         FROM stock.payment p JOIN stock.tenant t ON t.id = p.tenant_id
@@ -224,7 +226,8 @@ $$;
 
 -- A sale with its lines and the payments allocated to it. `change` is what was handed back when it was paid.
 CREATE FUNCTION stock.sale_body(p_tenant bigint, p_id uuid) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_body text;
 BEGIN
@@ -257,12 +260,11 @@ BEGIN
         JOIN stock.tenant t ON t.id = s.tenant_id
         LEFT JOIN LATERAL (
             SELECT sum(p.change) FILTER (WHERE p.sale_id = s.id) AS change,
-                   json_agg(json_build_object(
-                       'id', p.id, 'direction', p.direction, 'method', p.method,
-                       'amount', stock.money_text(a.amount, t.currency_exponent),
-                       'tendered', stock.money_text(p.tendered, t.currency_exponent),
-                       'change', stock.money_text(p.change, t.currency_exponent),
-                       'status', p.status, 'occurred_at', stock.rfc3339(p.occurred_at)) ORDER BY p.id) AS payments
+                   json_agg((SELECT row_to_json(b) FROM (
+                       SELECT p.id, p.direction, p.method, stock.money_text(a.amount, t.currency_exponent) AS amount,
+                              stock.money_text(p.tendered, t.currency_exponent) AS tendered,
+                              stock.money_text(p.change, t.currency_exponent) AS change, p.status,
+                              stock.rfc3339(p.occurred_at) AS occurred_at) b) ORDER BY p.id) AS payments
             FROM stock.payment_allocation a
             JOIN stock.payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id
             WHERE a.tenant_id = s.tenant_id AND a.sale_id = s.id) m ON true

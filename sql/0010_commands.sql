@@ -131,14 +131,15 @@ CREATE FUNCTION stock.sale_check(
     p_tenant_version bigint, p_register uuid, p_customer uuid, p_occurred_at timestamptz, p_cash boolean,
     p_products uuid[], p_versions bigint[], p_decimals smallint[]
 ) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_tenant bigint := stock.current_tenant();
-    v_version bigint;
+    v_changed boolean;
     v_session boolean;
 BEGIN
-    SELECT t.version INTO v_version FROM stock.tenant t WHERE t.id = v_tenant;
-    IF v_version IS DISTINCT FROM p_tenant_version OR EXISTS (
+    SELECT t.version IS DISTINCT FROM p_tenant_version INTO v_changed FROM stock.tenant t WHERE t.id = v_tenant;
+    IF v_changed OR EXISTS (
         SELECT FROM unnest(p_products, p_versions, p_decimals) AS w (id, version, decimals)
         LEFT JOIN stock.product p ON p.tenant_id = v_tenant AND p.id = w.id
         LEFT JOIN stock.unit u ON u.tenant_id = v_tenant AND u.id = p.unit_id
@@ -199,7 +200,8 @@ CREATE FUNCTION stock.sale_take_stock(
     p_sale uuid, p_user uuid, p_occurred_at timestamptz, p_movements uuid[],
     p_positions integer[], p_products uuid[], p_quantities numeric[]
 ) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_tenant bigint := stock.current_tenant();
     v_at timestamptz := coalesce(p_occurred_at, now());
@@ -278,7 +280,8 @@ CREATE FUNCTION stock.sale_insert(
     p_lines uuid[], p_products uuid[], p_quantities numeric[], p_prices numeric[], p_overridden boolean[],
     p_discounts numeric[], p_document_discounts numeric[], p_taxes numeric[], p_totals numeric[]
 ) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_tenant bigint := stock.current_tenant();
     v_register uuid := p_register;
@@ -362,7 +365,8 @@ CREATE FUNCTION stock.payment_register(
     p_payment uuid, p_ledger uuid, p_method text, p_amount numeric, p_tendered numeric, p_sale uuid, p_customer uuid,
     p_user uuid, p_occurred_at timestamptz
 ) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_tenant bigint := stock.current_tenant();
     v_at timestamptz := coalesce(p_occurred_at, now());
@@ -442,7 +446,8 @@ CREATE FUNCTION stock.stock_record(
     p_movements uuid[], p_products uuid[], p_skus text[], p_kinds text[], p_quantities numeric[], p_reasons text[],
     p_costs numeric[], p_expected numeric[], p_user uuid, p_occurred_at timestamptz
 ) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_tenant bigint := stock.current_tenant();
     v_at timestamptz := coalesce(p_occurred_at, now());

@@ -29,7 +29,12 @@ BEGIN
         -- The set of statements is closed and every one is looked up by key: planning each call anew costs more than
         -- it could win.
         ['plan_cache_mode', 'force_generic_plan'],
-        ['jit', 'off']
+        ['jit', 'off'],
+        -- Rows are found by key; what is read often is in memory, where a page costs the same in any order.
+        ['random_page_cost', '1.1'],
+        -- Plans are kept for as long as a connection lives: one made while a table was small must not read it from end
+        -- to end once it is large.
+        ['enable_seqscan', 'off']
     ] LOOP
         IF NOT EXISTS (
             SELECT FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole
