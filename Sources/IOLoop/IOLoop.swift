@@ -54,7 +54,7 @@ package final class IOLoop: SerialExecutor, @unchecked Sendable {
     private static let jobsPerTurn = 4_096
 
     private let name: String
-    private let now: @Sendable () -> ContinuousClock.Instant
+    private let clock: @Sendable () -> ContinuousClock.Instant
     private let isInline: Bool
     private let poller = Poller()
     private let shared = Mutex(Shared())
@@ -96,7 +96,7 @@ package final class IOLoop: SerialExecutor, @unchecked Sendable {
     private init(name: String, isInline: Bool, now: @escaping @Sendable () -> ContinuousClock.Instant) {
         self.name = name
         self.isInline = isInline
-        self.now = now
+        clock = now
         // hiredis writes without MSG_NOSIGNAL: a peer that has gone must be an error, not the end of the process.
         _ = signal(SIGPIPE, SIG_IGN)
     }
@@ -247,6 +247,9 @@ package final class IOLoop: SerialExecutor, @unchecked Sendable {
         assertOnLoop()
         dirty.append(handler)
     }
+
+    /// The time by the loop's clock; from anywhere.
+    package var now: ContinuousClock.Instant { clock() }
 
     /// Calls back at an instant of the loop's clock; on the loop only.
     package func schedule(at deadline: ContinuousClock.Instant, _ callback: any TimerCallback) -> TimerID {
@@ -430,12 +433,12 @@ package final class IOLoop: SerialExecutor, @unchecked Sendable {
         guard let deadline = timers.nextDeadline() else { return }
         if let armedDeadline, armedDeadline <= deadline { return }
         armedDeadline = deadline
-        poller.setTimer(nanosecondsFromNow: (deadline - now()).nanoseconds)
+        poller.setTimer(nanosecondsFromNow: (deadline - now).nanoseconds)
     }
 
     private func fireTimers() -> Bool {
         guard timers.count > 0 else { return false }
-        let now = now()
+        let now = now
         var fired = false
         while let callback = timers.popDue(at: now) {
             fired = true

@@ -39,6 +39,15 @@ package enum OSThread {
         _ = pthread_join(thread, nil)
     }
 
+    /// Runs a blocking call on a thread of its own that nobody waits for.
+    ///
+    /// - Parameters:
+    ///   - name: The thread's name, of which Linux keeps 15 bytes.
+    ///   - body: What blocks.
+    package static func detached(name: String = "stock-blocking", _ body: @escaping @Sendable () -> Void) {
+        _ = pthread_detach(start(name: name, body))
+    }
+
     /// Runs a blocking call on a thread of its own, so that neither a loop nor the cooperative pool waits for it.
     ///
     /// For rare calls: resolving a name, cancelling a query. The call cannot be interrupted; the caller waits for its end.
@@ -52,10 +61,9 @@ package enum OSThread {
         _ body: @escaping @Sendable () -> Result
     ) async -> Result {
         await withCheckedContinuation { continuation in
-            let thread = start(name: name) {
+            detached(name: name) {
                 continuation.resume(returning: body())
             }
-            _ = pthread_detach(thread)
         }
     }
 }

@@ -1,0 +1,14 @@
+internal import IOLoop
+
+/// A closure that a timer calls.
+final class Alarm: TimerCallback {
+    private let body: () -> Void
+
+    init(_ body: @escaping () -> Void) {
+        self.body = body
+    }
+
+    func fire() {
+        body()
+    }
+}
