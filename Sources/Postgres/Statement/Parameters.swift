@@ -10,7 +10,9 @@ package struct Parameters: Sendable {
         let length: Int32
     }
 
-    /// The bytes of all values. The first is a filler: a pointer to no bytes must not be nil, as nil is SQL NULL.
+    /// The bytes of all values.
+    ///
+    /// The first is a filler: a pointer to no bytes must not be nil, as nil is SQL NULL.
     private(set) var arena: [UInt8] = [0]
     private(set) var places: [Place] = []
     private var expected: [PostgresType] = []

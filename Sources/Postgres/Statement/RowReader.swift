@@ -115,6 +115,10 @@ package struct RowReader: ~Copyable {
     }
 
     private func mismatch(_ index: Int, _ type: PostgresType) -> PostgresError {
-        PostgresError(.decoding, "column \(index + 1) is of \(type), which its row type does not read", outcome: .failed)
+        PostgresError(
+            .decoding,
+            "column \(index + 1) is of \(type), which its row type does not read",
+            outcome: .failed
+        )
     }
 }

@@ -1,0 +1,422 @@
+import DequeModule
+
+/// Which connection does what, free of any I/O: a fixed number of slots per lane, a queue per lane, the breaker.
+///
+/// After the pool of postgres-nio: every method returns what its owner is to do. A connection's number is
+/// `generation * slots + slot`, so an event of a connection that is gone is recognised and ignored.
+struct PoolStateMachine {
+    /// What a slot is doing.
+    private enum SlotState {
+        /// No connection; the next attempt is due at the instant.
+        case down(until: ContinuousClock.Instant)
+        case connecting
+        case ready
+    }
+
+    private struct Slot {
+        let lane: Lane
+        let capacity: Int
+        var state: SlotState
+        var connection: Int
+        /// Units and leases on the connection.
+        var inFlight = 0
+        /// Takes nothing new; closed once empty.
+        var isRetiring = false
+        var expires: ContinuousClock.Instant
+        /// Failed attempts in a row.
+        var failures = 0
+    }
+
+    private struct Waiter {
+        let request: PoolRequest
+        let expires: ContinuousClock.Instant
+    }
+
+    /// What to do.
+    enum Action {
+        /// Make a connection for a lane.
+        case connect(connection: Int, lane: Lane)
+        /// Hand the request to the connection.
+        case send(PoolRequest, connection: Int)
+        case fail(PoolRequest, PostgresError)
+        /// Close an idle connection.
+        case close(connection: Int)
+        /// The last connection is gone after a shutdown.
+        case stopped
+    }
+
+    private enum Phase {
+        case initial
+        case running
+        case draining
+        case stopped
+    }
+
+    private let configuration: PostgresConfiguration
+    private let random: @Sendable () -> Double
+    private var phase = Phase.initial
+    private var slots: [Slot] = []
+    /// Slots of the exclusive lane without work; the last used is used next.
+    private var idle: [Int] = []
+    private var waiters: [Lane: Deque<Waiter>] = [:]
+    private(set) var breaker: ConnectBreaker
+    /// Lanes that had a connection once: before that a waiter is given longer.
+    private var known: Set<Lane> = []
+    private var drainDeadline: ContinuousClock.Instant?
+
+    /// Makes a pool without connections.
+    ///
+    /// - Parameters:
+    ///   - configuration: Sizes and times.
+    ///   - now: The present.
+    ///   - random: Numbers in 0..<1 for jitter.
+    init(
+        configuration: PostgresConfiguration,
+        now: ContinuousClock.Instant,
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
+    ) {
+        self.configuration = configuration
+        self.random = random
+        breaker = ConnectBreaker(configuration.breaker)
+        let lanes: [(Lane, count: Int, capacity: Int)] = [
+            (.shared, max(1, configuration.sharedConnections), max(1, configuration.unitsPerSharedConnection)),
+            (.exclusive, max(1, configuration.exclusiveConnections), 1),
+            (.listener, 1, max(1, configuration.unitsPerSharedConnection)),
+        ]
+        for (lane, count, capacity) in lanes {
+            waiters[lane] = []
+            for _ in 0..<count {
+                slots.append(
+                    Slot(
+                        lane: lane,
+                        capacity: capacity,
+                        state: .down(until: now),
+                        connection: slots.count,
+                        expires: now
+                    )
+                )
+            }
+        }
+    }
+
+    // MARK: What is seen from outside
+
+    /// The number of connections of a lane that take work.
+    ///
+    /// - Parameter lane: The lane.
+    /// - Returns: The number.
+    func readyConnections(_ lane: Lane) -> Int {
+        slots.count { $0.lane == lane && isUsable($0) }
+    }
+
+    /// The number of units and leases under way on a lane.
+    ///
+    /// - Parameter lane: The lane.
+    /// - Returns: The number.
+    func inFlight(_ lane: Lane) -> Int {
+        slots.reduce(0) { $0 + ($1.lane == lane ? $1.inFlight : 0) }
+    }
+
+    /// The number of units and leases waiting for a lane.
+    ///
+    /// - Parameter lane: The lane.
+    /// - Returns: The number.
+    func waiting(_ lane: Lane) -> Int { waiters[lane]?.count ?? 0 }
+
+    /// Whether it takes requests.
+    var isRunning: Bool { phase == .running || phase == .initial }
+
+    // MARK: Life
+
+    /// Begins to connect.
+    ///
+    /// - Parameter now: The present.
+    /// - Returns: What to do.
+    mutating func start(now: ContinuousClock.Instant) -> [Action] {
+        guard phase == .initial else { return phase == .stopped ? [.stopped] : [] }
+        phase = .running
+        return tick(now: now)
+    }
+
+    /// Takes nothing new, fails what waits, closes what is idle.
+    ///
+    /// - Parameter now: The present.
+    /// - Returns: What to do.
+    mutating func shutDown(now: ContinuousClock.Instant) -> [Action] {
+        guard phase == .running || phase == .initial else { return [] }
+        phase = .draining
+        drainDeadline = now.advanced(by: configuration.drainTimeout)
+        var actions: [Action] = []
+        for lane in Lane.allCases {
+            for waiter in waiters[lane] ?? [] { actions.append(.fail(waiter.request, Self.closed)) }
+            waiters[lane] = []
+        }
+        idle.removeAll()
+        for index in slots.indices {
+            switch slots[index].state {
+            case .connecting: actions.append(.close(connection: slots[index].connection))
+            case .ready:
+                slots[index].isRetiring = true
+                if slots[index].inFlight == 0 { actions.append(.close(connection: slots[index].connection)) }
+            case .down: break
+            }
+        }
+        return actions + stoppedIfEmpty()
+    }
+
+    private mutating func stoppedIfEmpty() -> [Action] {
+        guard phase == .draining else { return [] }
+        for slot in slots {
+            if case .down = slot.state { continue }
+            return []
+        }
+        phase = .stopped
+        return [.stopped]
+    }
+
+    // MARK: Requests
+
+    /// Takes a request.
+    ///
+    /// - Parameters:
+    ///   - request: The request.
+    ///   - now: The present.
+    ///   - isRepeat: Whether it was sent before: then it goes to the head of the queue.
+    /// - Returns: What to do, nil if it waits.
+    mutating func submit(_ request: PoolRequest, now: ContinuousClock.Instant, isRepeat: Bool = false) -> Action? {
+        guard isRunning else { return .fail(request, Self.closed) }
+        let lane = request.lane
+        if isRepeat || waiters[lane]?.isEmpty ?? true, let index = pick(lane) {
+            slots[index].inFlight += 1
+            return .send(request, connection: slots[index].connection)
+        }
+        guard now < request.deadline else { return .fail(request, Self.deadlineExceeded) }
+        if breaker.isOpen, readyConnections(lane) == 0 { return .fail(request, Self.unavailable) }
+        guard waiting(lane) < configuration.maximalWaiters else { return .fail(request, Self.overloaded) }
+        let patience = known.contains(lane) ? configuration.acquireTimeout : configuration.connectTimeout
+        let waiter = Waiter(request: request, expires: min(request.deadline, now.advanced(by: patience)))
+        if isRepeat {
+            waiters[lane]?.prepend(waiter)
+        } else {
+            waiters[lane]?.append(waiter)
+        }
+        return nil
+    }
+
+    /// Takes a waiting request back.
+    ///
+    /// - Parameter request: The request.
+    /// - Returns: Whether it was waiting; else it was sent.
+    mutating func withdraw(_ request: PoolRequest) -> Bool {
+        let identity = request.identity
+        guard let index = waiters[request.lane]?.firstIndex(where: { $0.request.identity == identity }) else {
+            return false
+        }
+        waiters[request.lane]?.remove(at: index)
+        return true
+    }
+
+    /// The shared connection with the least work, or the exclusive one used last.
+    private mutating func pick(_ lane: Lane) -> Int? {
+        if lane == .exclusive { return idle.popLast() }
+        var best: Int?
+        for index in slots.indices where slots[index].lane == lane && isUsable(slots[index]) {
+            guard slots[index].inFlight < slots[index].capacity else { continue }
+            if let other = best, slots[other].inFlight <= slots[index].inFlight { continue }
+            best = index
+        }
+        return best
+    }
+
+    private func isUsable(_ slot: Slot) -> Bool {
+        if case .ready = slot.state { !slot.isRetiring } else { false }
+    }
+
+    private mutating func serve(_ lane: Lane) -> [Action] {
+        var actions: [Action] = []
+        while !(waiters[lane]?.isEmpty ?? true), let index = pick(lane) {
+            guard let waiter = waiters[lane]?.popFirst() else { break }
+            slots[index].inFlight += 1
+            actions.append(.send(waiter.request, connection: slots[index].connection))
+        }
+        return actions
+    }
+
+    // MARK: Connections
+
+    /// Notes that a connection is up.
+    ///
+    /// - Parameters:
+    ///   - connection: Its number.
+    ///   - now: The present.
+    /// - Returns: What to do.
+    mutating func connected(_ connection: Int, now: ContinuousClock.Instant) -> [Action] {
+        guard let index = slot(connection), phase == .running else { return [.close(connection: connection)] }
+        slots[index].state = .ready
+        slots[index].failures = 0
+        slots[index].inFlight = 0
+        slots[index].isRetiring = false
+        slots[index].expires = now.advanced(by: configuration.maximalAge * (0.9 + 0.2 * random()))
+        if slots[index].lane == .exclusive { idle.append(index) }
+        known.insert(slots[index].lane)
+        breaker.recordSuccess()
+        // After the probe's success the other slots need not wait for their turn.
+        for other in slots.indices {
+            if case .down(let until) = slots[other].state, until > now, slots[other].failures > 0 {
+                slots[other].state = .down(until: now.advanced(by: configuration.backoff.first * random()))
+            }
+        }
+        return serve(slots[index].lane) + tick(now: now)
+    }
+
+    /// Notes that a unit or a lease on a connection has ended.
+    ///
+    /// - Parameters:
+    ///   - connection: Its number.
+    ///   - isUsable: Whether the connection may be used again.
+    ///   - now: The present.
+    /// - Returns: What to do.
+    mutating func released(_ connection: Int, isUsable: Bool, now: ContinuousClock.Instant) -> [Action] {
+        guard let index = slot(connection), slots[index].inFlight > 0 else { return [] }
+        slots[index].inFlight -= 1
+        if !isUsable || now >= slots[index].expires { slots[index].isRetiring = true }
+        if slots[index].isRetiring {
+            return slots[index].inFlight == 0 ? [.close(connection: connection)] : []
+        }
+        if slots[index].lane == .exclusive { idle.append(index) }
+        return waiting(slots[index].lane) == 0 ? [] : serve(slots[index].lane)
+    }
+
+    /// Notes that a connection is gone or did not come up.
+    ///
+    /// - Parameters:
+    ///   - connection: Its number.
+    ///   - isFailure: Whether an attempt failed; that counts for the breaker.
+    ///   - now: The present.
+    /// - Returns: What to do.
+    mutating func closed(_ connection: Int, isFailure: Bool, now: ContinuousClock.Instant) -> [Action] {
+        guard let index = slot(connection) else { return [] }
+        if case .down = slots[index].state { return [] }
+        idle.removeAll { $0 == index }
+        slots[index].inFlight = 0
+        slots[index].connection += slots.count
+        if phase == .draining {
+            slots[index].state = .down(until: now)
+            return stoppedIfEmpty()
+        }
+        var actions: [Action] = []
+        let backoff = configuration.backoff
+        if isFailure {
+            let wait = backoff.first * Double(1 << min(slots[index].failures, 10))
+            slots[index].failures += 1
+            slots[index].state = .down(until: now.advanced(by: min(wait, backoff.longest) * (0.5 + random() / 2)))
+            if breaker.recordFailure(now: now) { actions += failWithoutConnection() }
+        } else {
+            slots[index].state = .down(until: now.advanced(by: backoff.first * random()))
+        }
+        return actions + tick(now: now)
+    }
+
+    private mutating func failWithoutConnection() -> [Action] {
+        var actions: [Action] = []
+        for lane in Lane.allCases where readyConnections(lane) == 0 {
+            for waiter in waiters[lane] ?? [] { actions.append(.fail(waiter.request, Self.unavailable)) }
+            waiters[lane] = []
+        }
+        return actions
+    }
+
+    private func slot(_ connection: Int) -> Int? {
+        let index = connection % slots.count
+        return slots[index].connection == connection ? index : nil
+    }
+
+    // MARK: Time
+
+    /// Does what is due.
+    ///
+    /// - Parameter now: The present.
+    /// - Returns: What to do.
+    mutating func tick(now: ContinuousClock.Instant) -> [Action] {
+        var actions: [Action] = []
+        if phase == .draining {
+            if let drainDeadline, now >= drainDeadline {
+                for slot in slots {
+                    if case .down = slot.state { continue }
+                    actions.append(.close(connection: slot.connection))
+                }
+            }
+            return actions
+        }
+        guard phase == .running else { return [] }
+        for lane in Lane.allCases { actions += expireWaiters(lane, now: now) }
+        for index in slots.indices {
+            switch slots[index].state {
+            case .down(let until) where now >= until && breaker.allowsAttempt(now: now):
+                slots[index].state = .connecting
+                actions.append(.connect(connection: slots[index].connection, lane: slots[index].lane))
+            case .ready where now >= slots[index].expires && !slots[index].isRetiring:
+                slots[index].isRetiring = true
+                idle.removeAll { $0 == index }
+                if slots[index].inFlight == 0 { actions.append(.close(connection: slots[index].connection)) }
+            case .down, .connecting, .ready: break
+            }
+        }
+        return actions
+    }
+
+    private mutating func expireWaiters(_ lane: Lane, now: ContinuousClock.Instant) -> [Action] {
+        guard var queue = waiters[lane], queue.contains(where: { now >= $0.expires }) else { return [] }
+        var actions: [Action] = []
+        queue.removeAll { waiter in
+            guard now >= waiter.expires else { return false }
+            let error =
+                if now >= waiter.request.deadline {
+                    Self.deadlineExceeded
+                } else if readyConnections(lane) > 0 {
+                    Self.overloaded
+                } else {
+                    Self.unavailable
+                }
+            actions.append(.fail(waiter.request, error))
+            return true
+        }
+        waiters[lane] = queue
+        return actions
+    }
+
+    /// When ``tick(now:)`` has something to do next.
+    var nextTick: ContinuousClock.Instant? {
+        if phase == .draining { return drainDeadline }
+        guard phase == .running else { return nil }
+        var next: ContinuousClock.Instant?
+        func consider(_ instant: ContinuousClock.Instant) {
+            next = next.map { min($0, instant) } ?? instant
+        }
+        for lane in Lane.allCases {
+            for waiter in waiters[lane] ?? [] { consider(waiter.expires) }
+        }
+        for slot in slots {
+            switch slot.state {
+            case .down(let until):
+                // While the breaker lets nobody through, the answer of its probe is the next event.
+                if let attempt = breaker.opensAttemptAt {
+                    consider(max(until, attempt))
+                } else if !breaker.isOpen {
+                    consider(until)
+                }
+            case .ready where !slot.isRetiring: consider(slot.expires)
+            case .connecting, .ready: break
+            }
+        }
+        return next
+    }
+
+    private static let closed = PostgresError(.closed, "the client is shutting down")
+    private static let overloaded = PostgresError(.overloaded, "no connection became free in time")
+    private static let unavailable = PostgresError(.databaseUnavailable, "there is no connection to the database")
+    private static let deadlineExceeded = PostgresError(
+        .deadlineExceeded,
+        "the deadline passed while waiting for a connection"
+    )
+}
