@@ -1,7 +1,7 @@
 # The private PostgreSQL cluster, the private Redis and the instances of scripts/up. Sourced with the repository as working folder.
 # shellcheck shell=bash
 
-STATE=$PWD/.stock
+STATE=${STOCK_STATE:-$PWD/.stock}
 
 # As root the stores run as another user: PostgreSQL refuses root.
 store_user() {
