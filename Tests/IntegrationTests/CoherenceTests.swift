@@ -68,7 +68,7 @@ extension Integration {
             let deployment = try await Deployment.start(instances: 1)
             // The doomed instance ends by SIGKILL right after its first committed sale, before anything is said about it.
             var settings = deployment.environment
-            settings["STOCK_FAILPOINT"] = "after_commit:kill"
+            settings["STOCK_FAILPOINT"] = "after_commit"
             settings["STOCK_INSTANCE"] = "doomed"
             let doomed = try await StockProcess.serve(environment: settings)
             let tenant = try await deployment.tenant()
