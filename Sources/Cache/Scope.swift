@@ -43,7 +43,11 @@ final class Scope: Sendable {
 
     /// Whether a snapshot saw every write of this instance that the log has not shown yet.
     func isVisible(in snapshot: Snapshot, settled: UInt64) -> Bool {
-        self.own.withLock { $0.areVisible(in: snapshot, settled: settled) }
+        self.own.withLock { own in
+            if own.isEmpty { return true }
+            own.prune(settled: settled)
+            return own.areVisible(in: snapshot)
+        }
     }
 
     /// Whether there are writes to be remembered.
@@ -95,14 +99,14 @@ struct OwnWrites: Sendable {
         self.xids.removeAll { logged.contains($0) }
     }
 
-    mutating func areVisible(in snapshot: Snapshot, settled: UInt64) -> Bool {
-        if self.isEmpty { return true }
-        self.prune(settled: settled)
+    /// Whether a snapshot saw all of them.
+    func areVisible(in snapshot: Snapshot) -> Bool {
         if let barrier, snapshot.xmin <= barrier { return false }
         return self.xids.allSatisfy { snapshot.sees($0) }
     }
 
-    private mutating func prune(settled: UInt64) {
+    /// Forgets what needs no remembering.
+    mutating func prune(settled: UInt64) {
         if let barrier, barrier < settled { self.barrier = nil }
         if self.xids.contains(where: { $0 < settled }) { self.xids.removeAll { $0 < settled } }
     }

@@ -12,7 +12,7 @@ package final class TenantCache: Sendable {
     /// What was chosen.
     package let settings: CacheSettings
     /// What this instance knows about the log.
-    package let lane: Lane
+    package let lane: CoherenceLane
     /// Committed writes of this instance, for the coherence service.
     package let commits: CommitQueue
     /// The clock of leases and expiry.
@@ -35,7 +35,7 @@ package final class TenantCache: Sendable {
         let scopes = ScopeTable()
         self.settings = settings
         self.scopes = scopes
-        self.lane = Lane(settings: settings, scopes: scopes)
+        self.lane = CoherenceLane(settings: settings, scopes: scopes)
         self.commits = CommitQueue()
         self.clock = clock
         self.secondLevel = secondLevel
@@ -95,7 +95,8 @@ package final class TenantCache: Sendable {
         }
         if let answer = self.hit(key) { return answer }
         let scope = self.scopes.scope(key.tenant, key.module)
-        for _ in 0..<3 {
+        for attempt in 0..<3 {
+            if attempt > 0, let answer = self.hit(key) { return answer }
             // Before anything is read: what is read from here on counts only while this version stands.
             let version = scope.version.load(ordering: .sequentiallyConsistent)
             let (flight, leads) = self.flights.withLock { $0.join(key, version: version, now: self.clock.now) }
@@ -178,6 +179,7 @@ package final class TenantCache: Sendable {
             self.metrics.filled(key.module, nanoseconds: self.clock.now - began)
             return filled
         }
+        Failpoint.reach("mid_fill")
         let answer = self.answer(filled, key, scope, version)
         let isKept = self.insert(key, answer)
         if let captured, case .body = answer.content {
@@ -324,6 +326,7 @@ package final class TenantCache: Sendable {
     /// reads what it wrote. The rest, Redis and the other instances, only becomes faster by it; if the process dies before,
     /// the outbox row in the database decides.
     package func committed(tenant: Int64, modules: [Module], xid: UInt64) {
+        Failpoint.reach("after_commit")
         let settled = self.lane.settled
         for module in modules {
             self.scopes.scope(tenant, module).wrote(xid, settled: settled)

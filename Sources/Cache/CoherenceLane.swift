@@ -5,7 +5,7 @@ import Synchronization
 /// What the machine decides is done while its lock is held, so that whoever judges a value from Redis sees position and
 /// bumps together: with the bumps done and the old position still in force, a Redis that lags would be trusted, and its old
 /// value would be kept under the new version.
-package final class Lane: Sendable {
+package final class CoherenceLane: Sendable {
     private let machine: Mutex<LaneStateMachine>
     private let scopes: ScopeTable
     private let usableUntilTime = Atomic<Int64>(.min)

@@ -1,0 +1,349 @@
+package import Cache
+package import Logging
+import Metrics
+package import Postgres
+package import Redis
+package import ServiceLifecycle
+import Synchronization
+
+/// Keeps a ``TenantCache`` right: follows the log, relays the outbox, listens to the bus.
+///
+/// One for each process that serves. It drives three machines: the lane's (follower, lease, bus), the relay's, and the
+/// readers' own judgement of Redis; all I/O of the protocol is here. Without Redis the same follower runs alone, nudged by
+/// notifications of PostgreSQL.
+package final class CoherenceService: Service {
+    /// The channel of PostgreSQL's notifications.
+    private static let notifications = "stock_cache"
+
+    private let cache: TenantCache
+    private let settings: CacheSettings
+    private let clock: CacheClock
+    private let postgres: PostgresClient
+    private let redis: RedisClient?
+    private let subscriber: RedisSubscriber?
+    private let lane: RedisLane?
+    private let logger: Logger
+    private let relay: Mutex<RelayStateMachine>
+    private let relayBell = Doorbell()
+    private let probeBell = Doorbell()
+    private let wasUsable = Mutex<Bool?>(nil)
+    private let metrics = CoherenceMetrics()
+
+    /// The channel a ``RedisSubscriber`` for this service has to subscribe to.
+    package static func busChannel(settings: CacheSettings, database: Int) -> String {
+        RedisKeys(prefix: settings.keyPrefix, database: database).channel
+    }
+
+    /// Makes a service; ``run()`` starts it.
+    ///
+    /// - Parameters:
+    ///   - cache: the cache to keep right.
+    ///   - postgres: the database; its own service keeps it connected.
+    ///   - redis: Redis, if there is one; its own service keeps it connected.
+    ///   - subscriber: the subscription to ``busChannel(settings:database:)``; this service runs it.
+    ///   - logger: hears of changes of state.
+    package init(
+        cache: TenantCache,
+        postgres: PostgresClient,
+        redis: RedisClient? = nil,
+        subscriber: RedisSubscriber? = nil,
+        logger: Logger
+    ) {
+        self.cache = cache
+        self.settings = cache.settings
+        self.clock = cache.clock
+        self.postgres = postgres
+        self.redis = redis
+        self.subscriber = subscriber
+        self.lane = redis.map { RedisLane(client: $0, settings: cache.settings) }
+        self.logger = logger
+        self.relay = Mutex(
+            RelayStateMachine(settings: cache.settings, now: cache.clock.now, seed: UInt64.random(in: 0...UInt64.max))
+        )
+        if redis != nil { cache.note(.redis, isAvailable: false) }
+        if subscriber != nil { cache.note(.bus, isAvailable: false) }
+        cache.note(.postgres, isAvailable: false)
+    }
+
+    /// Runs until the task is cancelled or the process shuts down gracefully.
+    package func run() async {
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup { group in
+                group.addTask { await self.follow() }
+                group.addTask { await self.listen() }
+                group.addTask { await self.work() }
+                group.addTask { await self.publish() }
+                group.addTask { await self.report() }
+                if let redis = self.redis { group.addTask { await self.watch(redis) } }
+                if let subscriber = self.subscriber {
+                    group.addTask { await subscriber.run() }
+                    group.addTask { await self.receive(subscriber) }
+                }
+            }
+        }
+    }
+
+    /// Says that something was committed: the relay drains soon.
+    package func nudge() {
+        self.relay.withLock { $0.nudged(at: self.clock.now) }
+        self.relayBell.ring()
+    }
+
+    // MARK: - Following the log
+
+    private func follow() async {
+        while !Task.isCancelled {
+            await self.probe()
+            _ = await self.probeBell.wait(atMost: self.settings.probeInterval)
+        }
+    }
+
+    private func probe() async {
+        // The clock is read before the statement is sent: what is acknowledged after this moment is not claimed.
+        let start = self.cache.lane.probeBegins(at: self.clock.now)
+        let statement = FollowLog(from: start.from?.sequence, limit: self.settings.followLimit + 1)
+        do {
+            let rows = try await self.postgres.probe(
+                statement,
+                deadline: .now.advanced(by: self.settings.probeDeadline)
+            )
+            guard let answer = FollowLog.answer(rows) else { return }
+            self.relay.withLock { $0.observed(drains: answer.drains, at: self.clock.now) }
+            self.heed(self.cache.lane.probeEnded(start, answer))
+            self.note(.postgres, isAvailable: true)
+        } catch {
+            // Nothing to do: the lease runs out by itself, and the next probe comes.
+            if !Task.isCancelled { self.note(.postgres, isAvailable: false, error: error) }
+        }
+        self.noteUsable()
+    }
+
+    private func heed(_ effects: LaneStateMachine.Effects) {
+        if effects.probesNow { self.probeBell.ring() }
+        if let doubt = effects.doubt { self.cache.countHole(doubt) }
+    }
+
+    private func listen() async {
+        while !Task.isCancelled {
+            for await event in self.postgres.listen(channel: Self.notifications) {
+                if case .resync = event {
+                    // Perhaps another server: its identity is compared before the next drain.
+                    self.relay.withLock { $0.postgresConnected() }
+                    self.relayBell.ring()
+                }
+                self.probeBell.ring()
+            }
+            // The stream ends with the client.
+            _ = await Doorbell().wait(atMost: self.settings.probeInterval)
+        }
+    }
+
+    // MARK: - The bus
+
+    /// One ordered task, never one per message: messages are numbered, and order is half of the protocol.
+    private func receive(_ subscriber: RedisSubscriber) async {
+        for await event in subscriber.events {
+            switch event {
+            case .subscribed:
+                // What was published before is lost; messages from now on wait in the queue until the log was asked.
+                self.heed(self.cache.lane.doubt(.bus))
+                await self.probe()
+                self.note(.bus, isAvailable: true)
+            case .message(let bytes):
+                self.heed(self.cache.lane.received(BusMessage(parsing: bytes)))
+            case .lost:
+                self.heed(self.cache.lane.doubt(.bus))
+                if !Task.isCancelled { self.note(.bus, isAvailable: false) }
+            }
+        }
+    }
+
+    private func watch(_ redis: RedisClient) async {
+        for await event in redis.connectionEvents() {
+            switch event {
+            case .connected(let runID, _):
+                self.relay.withLock { $0.redisConnected(runID: runID) }
+                self.note(.redis, isAvailable: true)
+            case .disconnected:
+                self.relay.withLock { $0.redisDisconnected() }
+                if !Task.isCancelled { self.note(.redis, isAvailable: false) }
+            }
+            self.relayBell.ring()
+        }
+    }
+
+    /// The writer's fast path: nudges the relay and bumps Redis. Only saves time.
+    private func publish() async {
+        let commits = self.cache.commits
+        while !Task.isCancelled {
+            _ = await commits.doorbell.wait(atMost: nil)
+            let writes = commits.takeAll()
+            guard !writes.isEmpty else { continue }
+            Failpoint.reach("before_publish")
+            self.nudge()
+            await self.cache.bumpSecondLevel(writes)
+        }
+    }
+
+    // MARK: - The relay
+
+    private func work() async {
+        while !Task.isCancelled {
+            let now = self.clock.now
+            let step = self.relay.withLock { $0.next(at: now) }
+            do {
+                try await self.take(step, now)
+            } catch let error as RedisError {
+                _ = error
+                self.relay.withLock { $0.redisFailed(at: self.clock.now) }
+            } catch {
+                self.relay.withLock { $0.postgresFailed(at: self.clock.now) }
+            }
+        }
+    }
+
+    private func take(_ step: RelayStateMachine.Step, _ now: Int64) async throws {
+        switch step {
+        case .wait(let until):
+            _ = await self.relayBell.wait(atMost: .nanoseconds(max(0, until - now)))
+        case .checkIdentity:
+            var unit = UnitOfWork(tenant: nil, access: .read)
+            let identity = try unit.add(ReadIdentity())
+            let newest = try unit.add(FollowLog(from: nil, limit: 1))
+            let result = try await self.postgres.perform(unit, on: .shared, deadline: self.deadline)
+            let actual = try result.one(identity).value
+            let stored = try result.first(newest)?.identity
+            self.relay.withLock { $0.checkedIdentity(actual: actual, stored: stored) }
+        case .adoptIdentity(let identity):
+            var unit = UnitOfWork(tenant: nil, access: .write)
+            try unit.add(StoreIdentity(identity: identity))
+            let rotated = try unit.add(RotateLane())
+            let result = try await self.postgres.perform(unit, on: .exclusive, deadline: self.deadline)
+            let ns = try result.one(rotated).value
+            self.metrics.rotated("identity")
+            self.logger.notice("cache rotated", metadata: ["cause": "identity"])
+            self.relay.withLock { $0.adoptedIdentity(ns: ns) }
+        case .drain(let notifies):
+            var unit = UnitOfWork(tenant: nil, access: .write)
+            let slot = try unit.add(DrainOutbox(limit: self.settings.drainLimit, notifies: notifies))
+            let row = try await self.postgres.perform(unit, on: .exclusive, deadline: self.deadline).one(slot)
+            Failpoint.reach("after_drain")
+            let result: (moved: Int64, isFull: Bool)? =
+                if let moved = row.moved, let isFull = row.isFull { (moved, isFull) } else { nil }
+            self.relay.withLock { $0.drained(result, at: self.clock.now) }
+            // Without Redis nothing else tells this instance that the log has grown.
+            if notifies, let result, result.moved > 0 { self.probeBell.ring() }
+        case .rotate(let cause):
+            var unit = UnitOfWork(tenant: nil, access: .write)
+            let slot = try unit.add(RotateLane())
+            let ns = try await self.postgres.perform(unit, on: .exclusive, deadline: self.deadline).one(slot).value
+            self.metrics.rotated(cause.rawValue)
+            self.logger.notice("cache rotated", metadata: ["cause": .string(cause.rawValue)])
+            self.relay.withLock { $0.rotated(ns: ns) }
+            self.probeBell.ring()
+        case .follow(let from):
+            let rows = try await self.postgres.query(
+                FollowLog(from: from, limit: self.settings.followLimit + 1),
+                tenant: nil,
+                on: .shared,
+                deadline: self.deadline
+            )
+            guard let answer = FollowLog.answer(rows) else { return }
+            self.relay.withLock { $0.followed(answer, at: self.clock.now) }
+        case .prune:
+            var unit = UnitOfWork(tenant: nil, access: .write)
+            let slot = try unit.add(PruneLog())
+            let count = try await self.postgres.perform(unit, on: .exclusive, deadline: self.deadline).one(slot).value
+            self.relay.withLock { $0.pruned(isMore: count >= PruneLog.limit, at: self.clock.now) }
+        case .readWatermark:
+            guard let lane else { return }
+            let watermark = try await lane.watermark()
+            self.relay.withLock { $0.readWatermark(watermark, at: self.clock.now) }
+        case .apply(let batch):
+            guard let lane else { return }
+            let answer = try await lane.apply(batch)
+            Failpoint.reach("after_apply")
+            self.relay.withLock { $0.applied(answer, at: self.clock.now) }
+        case .declareAlive(let declaration):
+            guard let lane else { return }
+            let answer = try await lane.declareAlive(declaration)
+            self.relay.withLock { $0.declaredAlive(answer, at: self.clock.now) }
+        case .reset(let watermark):
+            guard let lane else { return }
+            try await lane.reset(watermark)
+            self.relay.withLock { $0.reset() }
+        }
+    }
+
+    private var deadline: ContinuousClock.Instant { .now.advanced(by: .seconds(5)) }
+
+    // MARK: - Telling people
+
+    private func report() async {
+        while !Task.isCancelled {
+            _ = await Doorbell().wait(atMost: .seconds(1))
+            self.cache.reportMetrics()
+            self.noteUsable()
+            if !self.cache.isUsable { self.metrics.unusable(cause: self.unusableCause) }
+        }
+    }
+
+    private var unusableCause: String {
+        let state = self.cache.lane.state
+        if state.applied == nil { return "start" }
+        return state.hasHole ? "hole" : "lease"
+    }
+
+    /// Logs a change, once.
+    private func note(_ part: CachePart, isAvailable: Bool, error: (any Error)? = nil) {
+        guard self.cache.note(part, isAvailable: isAvailable) else { return }
+        self.logger.log(
+            level: isAvailable ? .info : .warning,
+            isAvailable ? "cache part available" : "cache part unavailable",
+            metadata: ["part": .string(part.rawValue)]
+        )
+    }
+
+    private func noteUsable() {
+        guard self.settings.isEnabled else { return }
+        let isUsable = self.cache.isUsable
+        let isNews = self.wasUsable.withLock { was in
+            defer { was = isUsable }
+            return was != isUsable
+        }
+        guard isNews, !Task.isCancelled else { return }
+        if isUsable {
+            self.logger.info("cache in use")
+        } else {
+            self.logger.warning("cache not in use", metadata: ["cause": .string(self.unusableCause)])
+        }
+    }
+}
+
+/// The counters of the service, made once.
+private final class CoherenceMetrics: Sendable {
+    private let rotations: [String: Counter]
+    private let unusableSeconds: [String: Counter]
+
+    init() {
+        let causes = ["identity", "wm_missing", "namespace", "history", "truncated"]
+        self.rotations = Dictionary(
+            uniqueKeysWithValues: causes.map { cause in
+                (cause, Counter(label: "stock_cache_rotations_total", dimensions: [("cause", cause)]))
+            }
+        )
+        self.unusableSeconds = Dictionary(
+            uniqueKeysWithValues: ["start", "hole", "lease"].map { cause in
+                (cause, Counter(label: "stock_cache_unusable_seconds_total", dimensions: [("cause", cause)]))
+            }
+        )
+    }
+
+    func rotated(_ cause: String) {
+        self.rotations[cause]?.increment()
+    }
+
+    func unusable(cause: String) {
+        self.unusableSeconds[cause]?.increment()
+    }
+}

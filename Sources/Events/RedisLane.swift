@@ -1,0 +1,80 @@
+import Cache
+import Redis
+
+/// The lane's keys in Redis, as the relay uses them.
+struct RedisLane: Sendable {
+    let client: RedisClient
+    let keys: RedisKeys
+    let settings: CacheSettings
+
+    init(client: RedisClient, settings: CacheSettings) {
+        self.client = client
+        self.keys = RedisKeys(prefix: settings.keyPrefix, database: client.configuration.database)
+        self.settings = settings
+    }
+
+    /// The watermark of this data set; nil if there is none, or something else under its name.
+    func watermark() async throws(RedisError) -> Watermark? {
+        let reply = try await self.client.send(["GET", .text(self.keys.watermark)])
+        return reply.bytes.flatMap { Watermark(parsing: $0) }
+    }
+
+    /// Applies log rows.
+    func apply(_ batch: RelayBatch) async throws(RedisError) -> RelayStateMachine.ScriptAnswer {
+        var keys: [RedisArgument] = [.text(self.keys.watermark)]
+        var arguments: [RedisArgument] = [
+            .text(batch.ns), .integer(batch.first), .integer(batch.last), .integer(Int64(batch.tag)),
+            .integer(self.settings.longestTTL.milliseconds * 2), .integer(self.settings.ringTTL.milliseconds),
+            .integer(self.settings.ringSize), .text(self.keys.channel), .text(batch.message.text),
+        ]
+        for item in batch.items {
+            keys.append(.text(self.keys.generation(item.tenant, item.module)))
+            keys.append(.text(self.keys.ring(item.tenant, item.module)))
+            // Beyond the ring's size ids could not be remembered anyway; the scope is then bumped once more than needed.
+            let xids = item.xids.suffix(self.settings.ringSize)
+            arguments.append(.integer(item.sequence))
+            arguments.append(.text(Generation.fresh()))
+            arguments.append(.integer(xids.count))
+            arguments += xids.map { .text(String($0)) }
+        }
+        return try Self.answer(
+            await self.client.evaluate(
+                CacheScript.apply,
+                keys: keys,
+                arguments: arguments,
+                timeout: .milliseconds(500)
+            )
+        )
+    }
+
+    /// Declares this server up to date, and beats.
+    func declareAlive(_ declaration: RelayDeclaration) async throws(RedisError) -> RelayStateMachine.ScriptAnswer {
+        let watermark = declaration.watermark
+        return try Self.answer(
+            await self.client.evaluate(
+                CacheScript.declareAlive,
+                keys: [.text(self.keys.watermark), .text(self.keys.alive)],
+                arguments: [
+                    .text(watermark.ns), .integer(watermark.sequence), .integer(Int64(watermark.tag)),
+                    .text(declaration.runID ?? "-"), .integer(declaration.drains),
+                    .integer(self.settings.aliveTTL.milliseconds), .text(self.keys.channel),
+                    .text(BusMessage.beat(ns: watermark.ns, head: watermark.sequence).text),
+                ]
+            )
+        )
+    }
+
+    /// Begins this data set anew.
+    func reset(_ watermark: Watermark) async throws(RedisError) {
+        _ = try await self.client.evaluate(
+            CacheScript.reset,
+            keys: [.text(self.keys.alive), .text(self.keys.watermark)],
+            arguments: [.text(watermark.text)]
+        )
+    }
+
+    private static func answer(_ reply: RedisReply) throws(RedisError) -> RelayStateMachine.ScriptAnswer {
+        // An answer no script gives is treated as "stands elsewhere": the watermark is read again.
+        reply.text.flatMap { RelayStateMachine.ScriptAnswer(rawValue: $0) } ?? .gap
+    }
+}

@@ -1,0 +1,527 @@
+package import Cache
+
+/// What a relay does next: a pure machine, the owner talks to PostgreSQL and Redis.
+///
+/// Every process relays. The lane's row lock fences drains; the scripts meet a second relay with OLD or GAP; every step may be
+/// repeated. So the machine has no leader to elect: who drained last goes on ticking, the others watch the count of drains.
+///
+/// The owner asks for the ``Step`` to take, takes it, and reports how it ended; one step at a time.
+package struct RelayStateMachine: Sendable {
+    /// What to do.
+    package enum Step: Sendable, Equatable {
+        /// Nothing until a time or a ring.
+        case wait(until: Int64)
+        /// Read the database's identity and the newest log row.
+        case checkIdentity
+        /// Store the identity and rotate, in one transaction.
+        case adoptIdentity(String)
+        /// Move outbox rows to the log; notify listeners if Redis does not carry the news.
+        case drain(notifies: Bool)
+        /// Read the watermark of this Redis.
+        case readWatermark
+        /// Read log rows from this one on; nil reads the newest only.
+        case follow(from: Int64?)
+        /// Apply log rows to Redis.
+        case apply(RelayBatch)
+        /// Declare this Redis up to date.
+        case declareAlive(RelayDeclaration)
+        /// Give the lane a new namespace, and commit it at once.
+        case rotate(RotationCause)
+        /// Begin this Redis anew under the namespace just created.
+        case reset(Watermark)
+        /// Delete old log rows.
+        case prune
+    }
+
+    /// Why everything cached has to go cold.
+    package enum RotationCause: String, Sendable {
+        /// Redis has no watermark: it is empty, was flushed, or evicted it.
+        case watermarkMissing = "wm_missing"
+        /// The watermark is of another namespace.
+        case namespace
+        /// The watermark is not part of this log: Redis or PostgreSQL was restored.
+        case history
+        /// The log no longer reaches back to the watermark.
+        case truncated
+    }
+
+    /// The answer of an applying script.
+    package enum ScriptAnswer: String, Sendable {
+        /// Done.
+        case done = "OK"
+        /// Rows before these are missing.
+        case gap = "GAP"
+        /// Another relay has done it.
+        case old = "OLD"
+        /// No watermark, or of another namespace.
+        case namespace = "NS"
+    }
+
+    private enum RedisStage: Sendable, Equatable {
+        /// Not configured, or not reachable.
+        case down
+        /// Reachable; where it stands is to be read.
+        case unknown
+        /// It stands at a watermark; rows may be missing.
+        case behind(Watermark)
+        /// Rows to be applied.
+        case applying(Watermark, RelayBatch, drains: Int64, isLast: Bool)
+        /// Up to date as far as known.
+        case synced(Watermark)
+        /// Up to date and to be declared so.
+        case declaring(Watermark, RelayDeclaration)
+        /// The lane has to be rotated.
+        case rotating(RotationCause)
+        /// The lane was rotated to this namespace; the newest row is to be read.
+        case rotated(String)
+        /// To be begun anew.
+        case resetting(Watermark)
+    }
+
+    private let nudgeInterval: Int64
+    private let idleInterval: Int64
+    private let standbyInterval: Int64
+    private let beatInterval: Int64
+    private let pruneInterval: Int64 = 60_000_000_000
+
+    // PostgreSQL
+    private var isVerified = false
+    private var adopting: String?
+    private var retryAt: Int64 = .min
+    private var failures = 0
+    private var prunesAt: Int64
+
+    // Draining
+    /// Whether this relay ticks; the others watch.
+    package private(set) var isActive = false
+    private var nudgedAt: Int64?
+    private var lastDrainAt: Int64
+    private var repeatsAtOnce = false
+    private var skips = 0
+    private var seenDrains: Int64?
+    private var ownDrains: Int64 = 0
+    private var foreignDrainAt: Int64
+    private var random: SplitMix64
+
+    // Redis
+    private var stage = RedisStage.down
+    private var runID: String?
+    private var redisRetryAt: Int64 = .min
+    private var suspicion: RotationCause?
+    private var declaresAt: Int64 = .min
+    private var hasDrainedSinceDeclaring = false
+    private var prefersRedis = false
+
+    /// Makes a relay that knows nothing yet.
+    ///
+    /// - Parameters:
+    ///   - settings: the intervals.
+    ///   - now: the time, on the cache's clock.
+    ///   - seed: decides who of several active relays gives way.
+    package init(settings: CacheSettings, now: Int64, seed: UInt64) {
+        self.nudgeInterval = settings.nudgeInterval.nanoseconds
+        self.idleInterval = settings.idleDrainInterval.nanoseconds
+        self.standbyInterval = settings.standbyInterval.nanoseconds
+        self.beatInterval = settings.beatInterval.nanoseconds
+        self.lastDrainAt = now
+        self.foreignDrainAt = now
+        self.prunesAt = now + self.pruneInterval
+        self.random = SplitMix64(state: seed)
+    }
+
+    // MARK: - What happens outside
+
+    /// Somebody committed.
+    package mutating func nudged(at now: Int64) {
+        if self.nudgedAt == nil {
+            self.nudgedAt = now
+            self.skips = 0
+        }
+    }
+
+    /// A probe has seen the count of drains.
+    package mutating func observed(drains: Int64, at now: Int64) {
+        defer {
+            self.seenDrains = drains
+            self.ownDrains = 0
+        }
+        guard let before = self.seenDrains, drains >= before else { return }
+        let foreign = drains - before - self.ownDrains
+        guard foreign > 0 else { return }
+        self.foreignDrainAt = now
+        // Two that tick do no harm but double the work; each gives way with probability one half, until one is left.
+        if self.isActive, foreign >= 2, self.random.next() & 1 == 0 { self.isActive = false }
+    }
+
+    /// A connection to PostgreSQL was made anew: it may be another server.
+    package mutating func postgresConnected() {
+        self.isVerified = false
+        self.retryAt = .min
+    }
+
+    /// A connection to Redis was made; `runID` is nil if it may not be asked for.
+    package mutating func redisConnected(runID: String?) {
+        self.stage = .unknown
+        self.runID = runID
+        self.suspicion = nil
+        self.redisRetryAt = .min
+    }
+
+    /// The connection to Redis is gone.
+    package mutating func redisDisconnected() {
+        self.stage = .down
+    }
+
+    // MARK: - The next step
+
+    /// What to do now.
+    package mutating func next(at now: Int64) -> Step {
+        guard now >= self.retryAt else { return .wait(until: self.retryAt) }
+        guard self.isVerified else {
+            if let identity = self.adopting { return .adoptIdentity(identity) }
+            return .checkIdentity
+        }
+        let drainAt = self.drainDue
+        let redis = self.redisStep(at: now)
+        if now >= drainAt, redis == nil || !self.prefersRedis {
+            self.prefersRedis = true
+            // Redis carries the news only if this relay brings them there.
+            return .drain(notifies: self.stage == .down)
+        }
+        self.prefersRedis = false
+        if let redis { return redis }
+        if now >= self.prunesAt, self.isActive {
+            return .prune
+        }
+        var until = drainAt
+        if self.stage != .down {
+            if now < self.redisRetryAt { until = min(until, self.redisRetryAt) }
+            if case .synced = self.stage, self.hasDrainedSinceDeclaring { until = min(until, self.declaresAt) }
+        }
+        return .wait(until: until)
+    }
+
+    private var drainDue: Int64 {
+        if self.repeatsAtOnce { return self.lastDrainAt }
+        let tick =
+            self.isActive
+            ? self.lastDrainAt + self.idleInterval
+            : max(self.foreignDrainAt, self.lastDrainAt) + self.standbyInterval
+        guard let nudgedAt else { return tick }
+        return min(tick, max(nudgedAt, self.lastDrainAt + self.nudgeInterval))
+    }
+
+    private func redisStep(at now: Int64) -> Step? {
+        guard now >= self.redisRetryAt else { return nil }
+        switch self.stage {
+        case .down:
+            return nil
+        case .unknown:
+            return .readWatermark
+        case .behind(let watermark):
+            return .follow(from: watermark.sequence)
+        case .applying(_, let batch, _, _):
+            return .apply(batch)
+        case .declaring(_, let declaration):
+            return .declareAlive(declaration)
+        case .synced(let watermark):
+            guard self.hasDrainedSinceDeclaring, now >= self.declaresAt else { return nil }
+            return .follow(from: watermark.sequence)
+        case .rotating(let cause):
+            return .rotate(cause)
+        case .rotated:
+            return .follow(from: nil)
+        case .resetting(let watermark):
+            return .reset(watermark)
+        }
+    }
+
+    // MARK: - How steps ended
+
+    /// The identity was read, with the one stored in the lane.
+    package mutating func checkedIdentity(actual: String, stored: String?) {
+        self.succeeded()
+        guard actual == stored else {
+            self.adopting = actual
+            return
+        }
+        self.isVerified = true
+        // Where Redis stands is to be compared with this log anew.
+        if self.stage != .down { self.stage = .unknown }
+    }
+
+    /// The identity was stored and the lane rotated to a namespace.
+    package mutating func adoptedIdentity(ns: String) {
+        self.succeeded()
+        self.adopting = nil
+        self.isVerified = true
+        if self.stage != .down { self.stage = .rotated(ns) }
+    }
+
+    /// A drain ended; nil if another relay held the lane.
+    package mutating func drained(_ result: (moved: Int64, isFull: Bool)?, at now: Int64) {
+        self.succeeded()
+        guard let result else {
+            // The other relay may have begun before the write that nudged committed, so: again, three times, then leave it to
+            // the ticks.
+            self.repeatsAtOnce = false
+            self.lastDrainAt = now
+            if self.nudgedAt != nil {
+                self.skips += 1
+                self.nudgedAt = self.skips >= 3 ? nil : now
+            }
+            return
+        }
+        if self.drainDueWasTick(now) { self.isActive = true }
+        self.lastDrainAt = now
+        self.nudgedAt = nil
+        self.skips = 0
+        self.repeatsAtOnce = result.isFull
+        if !result.isFull {
+            self.ownDrains += 1
+            self.hasDrainedSinceDeclaring = true
+        }
+        if result.moved > 0, case .synced(let watermark) = self.stage { self.stage = .behind(watermark) }
+    }
+
+    private func drainDueWasTick(_ now: Int64) -> Bool {
+        !self.isActive && now >= max(self.foreignDrainAt, self.lastDrainAt) + self.standbyInterval
+    }
+
+    /// The watermark was read; nil if there is none.
+    package mutating func readWatermark(_ watermark: Watermark?, at now: Int64) {
+        guard self.stage == .unknown else { return }
+        guard let watermark else { return self.suspect(.watermarkMissing, at: now) }
+        self.stage = .behind(watermark)
+    }
+
+    /// Log rows were read.
+    package mutating func followed(_ answer: FollowAnswer, at now: Int64) {
+        self.succeeded()
+        switch self.stage {
+        case .rotated(let ns):
+            guard answer.ns == ns, let newest = answer.rows.last, newest.sequence == answer.head else {
+                // Rotated again by another relay, which will reset Redis, too.
+                self.stage = .unknown
+                return
+            }
+            self.stage = .resetting(Watermark(ns: ns, sequence: newest.sequence, tag: newest.tag))
+        case .behind(let watermark), .synced(let watermark):
+            guard answer.ns == watermark.ns else { return self.suspect(.namespace, at: now) }
+            guard watermark.sequence <= answer.head else { return self.suspect(.history, at: now) }
+            guard let first = answer.rows.first, first.sequence == watermark.sequence else {
+                return self.suspect(.truncated, at: now)
+            }
+            guard first.tag == watermark.tag else { return self.suspect(.history, at: now) }
+            self.suspicion = nil
+            guard let batch = RelayBatch(ns: answer.ns, rows: answer.rows.dropFirst()) else {
+                self.arrived(watermark, drains: answer.drains, at: now)
+                return
+            }
+            self.stage = .applying(watermark, batch, drains: answer.drains, isLast: batch.last == answer.head)
+        default:
+            break
+        }
+    }
+
+    /// Rows were applied, or not.
+    package mutating func applied(_ answer: ScriptAnswer, at now: Int64) {
+        guard case .applying(_, let batch, let drains, let isLast) = self.stage else { return }
+        switch answer {
+        case .done:
+            let watermark = Watermark(ns: batch.ns, sequence: batch.last, tag: batch.tag)
+            if isLast {
+                self.arrived(watermark, drains: drains, at: now)
+            } else {
+                self.stage = .behind(watermark)
+            }
+        case .gap, .old:
+            // Redis stands elsewhere than thought: read where.
+            self.stage = .unknown
+        case .namespace:
+            self.suspect(.namespace, at: now)
+        }
+    }
+
+    /// The data set is at the head: declare it if that is due.
+    private mutating func arrived(_ watermark: Watermark, drains: Int64, at now: Int64) {
+        guard now >= self.declaresAt else {
+            self.stage = .synced(watermark)
+            return
+        }
+        self.stage = .declaring(watermark, RelayDeclaration(watermark: watermark, runID: self.runID, drains: drains))
+    }
+
+    /// The declaration was made, or not.
+    package mutating func declaredAlive(_ answer: ScriptAnswer, at now: Int64) {
+        guard case .declaring(let watermark, _) = self.stage else { return }
+        switch answer {
+        case .done, .old:
+            self.stage = .synced(watermark)
+            self.declaresAt = now + self.beatInterval
+            self.hasDrainedSinceDeclaring = false
+        case .gap:
+            self.stage = .unknown
+        case .namespace:
+            self.suspect(.namespace, at: now)
+        }
+    }
+
+    /// The lane was rotated.
+    package mutating func rotated(ns: String) {
+        self.succeeded()
+        guard case .rotating = self.stage else { return }
+        self.stage = .rotated(ns)
+    }
+
+    /// Redis was begun anew.
+    package mutating func reset() {
+        guard case .resetting(let watermark) = self.stage else { return }
+        self.stage = .behind(watermark)
+        self.declaresAt = .min
+        self.hasDrainedSinceDeclaring = true
+    }
+
+    /// Old rows were deleted; `isMore` if the limit was reached.
+    package mutating func pruned(isMore: Bool, at now: Int64) {
+        self.succeeded()
+        self.prunesAt = now + (isMore ? self.idleInterval : self.pruneInterval)
+    }
+
+    /// A step on PostgreSQL failed.
+    package mutating func postgresFailed(at now: Int64) {
+        self.failures = min(self.failures + 1, 6)
+        self.isVerified = false
+        self.adopting = nil
+        self.retryAt = now + self.idleInterval << Int64(self.failures - 1)
+    }
+
+    /// A step on Redis failed; if the connection is gone, that is told separately.
+    package mutating func redisFailed(at now: Int64) {
+        guard self.stage != .down else { return }
+        switch self.stage {
+        case .rotating, .rotated, .resetting:
+            // The new namespace was possibly never seen by Redis; what is there is compared again.
+            self.suspicion = nil
+        default:
+            break
+        }
+        self.stage = .unknown
+        self.redisRetryAt = now + self.idleInterval
+    }
+
+    private mutating func succeeded() {
+        self.failures = 0
+    }
+
+    /// Redis does not fit the log. Looked at twice, as another relay may be repairing it already.
+    private mutating func suspect(_ cause: RotationCause, at now: Int64) {
+        guard self.suspicion == nil else {
+            self.suspicion = nil
+            self.stage = .rotating(cause)
+            return
+        }
+        self.suspicion = cause
+        self.stage = .unknown
+        let hesitation = self.isActive ? self.idleInterval / 10 : self.standbyInterval / 2
+        let jitter = Int64(self.random.next() % UInt64(max(1, self.idleInterval / 2)))
+        self.redisRetryAt = now + hesitation + jitter
+    }
+}
+
+/// Log rows to be applied to Redis, coalesced by scope.
+package struct RelayBatch: Sendable, Equatable {
+    /// One scope.
+    package struct Item: Sendable, Equatable {
+        /// The last row of the scope.
+        package var sequence: Int64
+        /// The tenant.
+        package var tenant: Int64
+        /// The module's name.
+        package var module: String
+        /// The transactions of all its rows.
+        package var xids: [UInt64]
+    }
+
+    private struct Name: Hashable {
+        let tenant: Int64
+        let module: String
+    }
+
+    /// The namespace.
+    package let ns: String
+    /// The first row.
+    package let first: Int64
+    /// The last row.
+    package let last: Int64
+    /// The tag of the last row.
+    package let tag: Int32
+    /// The scopes.
+    package let items: [Item]
+
+    /// Coalesces rows; nil if there are none.
+    package init?(ns: String, rows: some Sequence<LogRow>) {
+        var items: [Item] = []
+        var places: [Name: Int] = [:]
+        var first: Int64?
+        var last: LogRow?
+        for row in rows {
+            first = first ?? row.sequence
+            last = row
+            guard let tenant = row.tenant, !row.module.isEmpty else { continue }
+            let name = Name(tenant: tenant, module: row.module)
+            if let place = places[name] {
+                items[place].sequence = row.sequence
+                items[place].xids += row.xids
+            } else {
+                places[name] = items.count
+                items.append(Item(sequence: row.sequence, tenant: tenant, module: row.module, xids: row.xids))
+            }
+        }
+        guard let first, let last else { return nil }
+        self.ns = ns
+        self.first = first
+        self.last = last.sequence
+        self.tag = last.tag
+        self.items = items
+    }
+
+    /// The message that tells the instances.
+    package var message: BusMessage {
+        .applied(
+            ns: self.ns,
+            first: self.first,
+            last: self.last,
+            tag: self.tag,
+            scopes: self.items.map { BusMessage.Item(tenant: $0.tenant, module: $0.module, xids: $0.xids) }
+        )
+    }
+}
+
+/// That a server was brought up to date.
+package struct RelayDeclaration: Sendable, Equatable {
+    /// Where it stands.
+    package let watermark: Watermark
+    /// The server's run id; nil if it may not be asked for.
+    package let runID: String?
+    /// The drains counted when that was the head.
+    package let drains: Int64
+}
+
+/// A small generator with a given seed, so that a run can be repeated.
+package struct SplitMix64: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    /// Makes a generator from a seed.
+    package init(state: UInt64) {
+        self.state = state
+    }
+
+    package mutating func next() -> UInt64 {
+        self.state &+= 0x9E37_79B9_7F4A_7C15
+        var z = self.state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}
