@@ -3,7 +3,7 @@ package import Logging
 import Metrics
 package import Postgres
 package import Redis
-package import ServiceLifecycle
+import ServiceLifecycle
 import Synchronization
 
 /// Keeps a ``TenantCache`` right: follows the log, relays the outbox, listens to the bus.
