@@ -459,8 +459,12 @@ BEGIN
     PERFORM stock.check_moment(p_occurred_at);
     SELECT array_agg(p.id ORDER BY w.place) INTO v_products
     FROM unnest(p_products, p_skus) WITH ORDINALITY AS w (id, sku, place)
-    LEFT JOIN stock.product p ON p.tenant_id = v_tenant
-        AND (p.id = w.id OR w.id IS NULL AND p.sku_key = stock.folded(w.sku));
+    LEFT JOIN LATERAL (
+        SELECT a.id FROM stock.product a WHERE a.tenant_id = v_tenant AND a.id = w.id
+        UNION ALL
+        SELECT a.id FROM stock.product a
+        WHERE w.id IS NULL AND a.tenant_id = v_tenant AND a.sku_key = stock.folded(w.sku)
+    ) p ON true;
 
     SELECT json_agg(json_build_object('pointer', '/movements/' || e.place || e.field, 'code', e.code,
                                       'detail', e.sentence) ORDER BY e.place)

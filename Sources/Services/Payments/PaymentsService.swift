@@ -1,0 +1,136 @@
+package import Cache
+import Domain
+package import Kernel
+package import Postgres
+import Synchronization
+
+/// Payments for what is due.
+package final class PaymentsService: Sendable {
+    private let store: Store
+    private let cursors: PageCursors
+    /// The decimals of each tenant's currency, which its first document fixes; the database's checks come after it.
+    private let exponents = Mutex<[TenantID: Int]>([:])
+
+    /// Every statement of this service, prepared on each connection.
+    package static let statements: [any Statement.Type] = [
+        RegisterPayment.self, AnswerPayment.self, ReadPayment.self, ListPayments.self, ListDocumentPayments.self,
+        ReadExponent.self,
+    ]
+
+    /// Makes the service.
+    ///
+    /// - Parameters:
+    ///   - store: Runs its units of work.
+    ///   - cursors: Signs the places where pages end.
+    package init(store: Store, cursors: PageCursors) {
+        self.store = store
+        self.cursors = cursors
+    }
+
+    /// Registers money for one sale, or for a customer's sales with the oldest first.
+    ///
+    /// - Parameters:
+    ///   - request: How much, how, for what.
+    ///   - context: Who asks.
+    ///   - key: The request's key.
+    /// - Returns: 201 with the payment.
+    /// - Throws: 409 `payment_exceeds_due` (never capped), 422, or what kept the unit from running.
+    package func register(
+        _ request: PaymentRequest,
+        _ context: CallContext,
+        key: IdempotencyKey?
+    ) async throws(Problem) -> Answer {
+        try check(request, exponent: try await exponent(context))
+        let id = PaymentID.make()
+        let ledgerID = LedgerEntryID.make()
+        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+            try unit.add(
+                RegisterPayment(id: id, ledgerID: ledgerID, request: request, userID: context.caller.user)
+            )
+            return try unit.add(AnswerPayment(key: key, id: id))
+        }
+    }
+
+    /// One payment.
+    ///
+    /// - Parameters:
+    ///   - id: Its id.
+    ///   - context: Who asks.
+    /// - Returns: Its body.
+    /// - Throws: 404 `not_found`.
+    package func payment(_ id: PaymentID, _ context: CallContext) async throws(Problem) -> CachedAnswer {
+        var builder = KeyBuilder("id")
+        builder.add(id.description)
+        let key = builder.key(tenant: context.tenant.rawValue, module: .payments)
+        return try await store.read(key, context, fill: ReadPayment(id: id))
+    }
+
+    /// A page of payments, newest first.
+    ///
+    /// - Parameters:
+    ///   - filter: Which ones.
+    ///   - limit: At most how many, 1 to 200.
+    ///   - cursor: Where the page begins; nil is the first.
+    ///   - context: Who asks.
+    /// - Returns: The page.
+    /// - Throws: 400 `cursor_mismatch`.
+    package func list(
+        _ filter: PaymentFilter,
+        limit: Int,
+        cursor: String?,
+        _ context: CallContext
+    ) async throws(Problem) -> CachedAnswer {
+        var builder = KeyBuilder("list")
+        builder.add(filter.direction?.rawValue)
+        builder.add(filter.method?.rawValue)
+        builder.add(filter.saleID?.description)
+        builder.add(filter.customerID?.description)
+        builder.add(filter.from?.description)
+        builder.add(filter.to?.description)
+        let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .payments)
+        let list = ListPayments(filter: filter, after: page.after(), limit: limit)
+        if filter.customerID != nil || filter.saleID != nil {
+            return try await store.page(
+                page.key,
+                context,
+                cursor: page.next,
+                fill: ListDocumentPayments(list: list)
+            )
+        }
+        return try await store.page(page.key, context, cursor: page.next, fill: list)
+    }
+
+    private func check(_ request: PaymentRequest, exponent: Int) throws(Problem) {
+        var errors: [FieldError] = []
+        request.tender.check(at: "", exponent: exponent, into: &errors)
+        let isShort = !errors.isEmpty && errors.allSatisfy { $0.code == "too_low" }
+        if request.direction == .outgoing {
+            errors.append(
+                FieldError("/direction", "not_allowed", "Money goes out to a sale by a return. Only \"in\" is accepted.")
+            )
+        }
+        if request.saleID == nil, request.customerID == nil {
+            errors.append(FieldError("/sale_id", "required", "Name the sale or the customer whose debt is paid."))
+        }
+        guard errors.isEmpty else {
+            throw Problem(
+                isShort && errors.count == 1 ? .paymentMismatch : .validationFailed,
+                isShort && errors.count == 1
+                    ? "Cash handed over does not cover its amount." : "The payment is not valid.",
+                errors: errors
+            )
+        }
+    }
+
+    private func exponent(_ context: CallContext) async throws(Problem) -> Int {
+        if let known = exponents.withLock({ $0[context.tenant] }) { return known }
+        let rows = try await store.query(ReadExponent(), tenant: context.tenant, deadline: context.deadline)
+        guard let row = rows.first else { throw .notFound }
+        let exponent = Int(row.value)
+        exponents.withLock { known in
+            if known.count >= 65_536 { known.removeAll(keepingCapacity: true) }
+            known[context.tenant] = exponent
+        }
+        return exponent
+    }
+}

@@ -1,0 +1,128 @@
+import Domain
+import Kernel
+
+/// A sale computed from what its products were: everything its unit writes, decided before the first byte is sent.
+struct SalePlan: Sendable {
+    let id: SaleID
+    let registerID: RegisterID?
+    let customerID: CustomerID?
+    let userID: UserID?
+    let occurredAt: Timestamp?
+    let note: String?
+    let rules: SellingRules
+    let priced: PricedSale
+    let settlement: Settlement
+    let lines: [Line]
+    let tenders: [Tender]
+    let lineIDs: [SaleLineID]
+    let movementIDs: [MovementID]
+    let paymentIDs: [PaymentID]
+    let ledgerIDs: [LedgerEntryID]
+
+    /// A line with the product it was priced by.
+    struct Line: Sendable {
+        let position: Int32
+        let product: SellableProduct
+        let quantity: Quantity
+        let unitPrice: Price
+        let isOverridden: Bool
+    }
+
+    /// Computes a sale.
+    ///
+    /// - Parameters:
+    ///   - request: What is asked for.
+    ///   - snapshot: The products of its lines.
+    ///   - userID: Who sells.
+    /// - Throws: The refusals that need no look at running figures, all lines of a kind at once.
+    init(_ request: SaleRequest, from snapshot: SellingSnapshot, by userID: UserID?) throws(Problem) {
+        var unknown: [FieldError] = []
+        var inactive: [FieldError] = []
+        var lines: [Line] = []
+        lines.reserveCapacity(request.lines.count)
+        for (index, (line, product)) in zip(request.lines, snapshot.products).enumerated() {
+            let pointer = "/lines/\(index)/\(line.product.field)"
+            guard let product else {
+                unknown.append(FieldError(pointer, "not_found", "There is no such product."))
+                continue
+            }
+            if !product.isActive {
+                inactive.append(FieldError(pointer, "product_inactive", "The product is archived."))
+            }
+            let price = line.unitPrice ?? product.price
+            lines.append(
+                Line(
+                    position: Int32(truncatingIfNeeded: index),
+                    product: product,
+                    quantity: line.quantity,
+                    unitPrice: price,
+                    isOverridden: price != product.price
+                )
+            )
+        }
+        guard unknown.isEmpty else {
+            throw Problem(.validationFailed, "Some lines name no product.", errors: unknown)
+        }
+        guard inactive.isEmpty else {
+            throw Problem(.productInactive, "Some products are archived and can not be sold.", errors: inactive)
+        }
+        guard !lines.isEmpty else {
+            throw Problem(
+                .validationFailed,
+                "A sale needs a line.",
+                errors: [FieldError("/lines", "required", "Must have at least one line.")]
+            )
+        }
+        let exponent = Int(snapshot.rules.exponent)
+        var tenderErrors: [FieldError] = []
+        for (index, tender) in request.payments.enumerated() {
+            tender.check(at: "/payments/\(index)", exponent: exponent, into: &tenderErrors)
+        }
+        priced = try PricedSale(
+            lines: zip(lines, request.lines).map { line, asked in
+                LineToPrice(
+                    quantity: line.quantity,
+                    unitPrice: line.unitPrice,
+                    discount: asked.discount,
+                    taxRate: line.product.taxRate,
+                    unitDecimals: Int(line.product.unitDecimals)
+                )
+            },
+            documentDiscount: request.discount,
+            rules: PricingRules(exponent: exponent, pricesIncludeTax: snapshot.rules.pricesIncludeTax)
+        )
+        guard tenderErrors.isEmpty else {
+            // Cash handed over that does not cover its amount is a matter of the money, not of the form.
+            let isShort = tenderErrors.allSatisfy { $0.code == "too_low" }
+            throw Problem(
+                isShort ? .paymentMismatch : .validationFailed,
+                isShort ? "Cash handed over does not cover its amount." : "Some payments are not valid.",
+                errors: tenderErrors
+            )
+        }
+        settlement = try Settlement(
+            total: priced.total,
+            tenders: request.payments,
+            hasCustomer: request.customerID != nil
+        )
+        id = .make()
+        registerID = request.registerID
+        customerID = request.customerID
+        self.userID = userID
+        occurredAt = request.occurredAt
+        note = request.note
+        rules = snapshot.rules
+        self.lines = lines
+        tenders = request.payments
+        lineIDs = lines.map { _ in .make() }
+        movementIDs = lines.filter(\.product.tracksStock).map { _ in .make() }
+        paymentIDs = tenders.map { _ in .make() }
+        ledgerIDs = tenders.map { _ in .make() }
+    }
+
+    /// Whether any of it moves stock.
+    var movesStock: Bool { !movementIDs.isEmpty }
+
+    /// Whether cash changes hands.
+    var takesCash: Bool { tenders.contains { $0.method == .cash } }
+}

@@ -1,0 +1,240 @@
+import Kernel
+import Postgres
+
+/// Compares what the sale was computed from: the first statement of its unit.
+struct CheckSale: Statement {
+    static let name = "sales.check"
+    static let sql: StaticString = "SELECT stock.sale_check($1, $2, $3, $4, $5, $6, $7, $8)"
+    static let parameterTypes: [PostgresType] = [
+        .int8, .uuid, .uuid, .timestamptz, .bool, .uuidArray, .int8Array, .int2Array,
+    ]
+
+    let plan: SalePlan
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(plan.rules.version)
+        try parameters.append(plan.registerID)
+        try parameters.append(plan.customerID)
+        try parameters.append(plan.occurredAt)
+        try parameters.append(plan.takesCash)
+        try parameters.append(plan.lines.map(\.product.id))
+        try parameters.append(plan.lines.map(\.product.version))
+        try parameters.append(plan.lines.map(\.product.unitDecimals))
+    }
+}
+
+/// Puts what stays due on the customer's account.
+struct ChargeCustomer: Statement {
+    static let name = "sales.charge_customer"
+    static let sql: StaticString = "SELECT stock.customer_charge($1, $2)"
+    static let parameterTypes: [PostgresType] = [.uuid, .numeric]
+
+    let customerID: CustomerID
+    let due: Money
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(customerID)
+        try parameters.append(due)
+    }
+}
+
+/// Takes the goods: locks, conditional update and movements, one per product.
+struct TakeSoldStock: Statement {
+    static let name = "sales.take_stock"
+    static let sql: StaticString = "SELECT stock.sale_take_stock($1, $2, $3, $4, $5, $6, $7)"
+    static let parameterTypes: [PostgresType] = [
+        .uuid, .uuid, .timestamptz, .uuidArray, .int4Array, .uuidArray, .numericArray,
+    ]
+
+    let plan: SalePlan
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        let tracked = plan.lines.filter(\.product.tracksStock)
+        try parameters.append(plan.id)
+        try parameters.append(plan.userID)
+        try parameters.append(plan.occurredAt)
+        try parameters.append(plan.movementIDs)
+        try parameters.append(tracked.map(\.position))
+        try parameters.append(tracked.map(\.product.id))
+        try parameters.append(tracked.map(\.quantity))
+    }
+}
+
+/// Numbers and writes the sale and its lines.
+struct InsertSale: Statement {
+    static let name = "sales.insert"
+    static let sql: StaticString = """
+        SELECT stock.sale_insert($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        """
+    static let parameterTypes: [PostgresType] = [
+        .uuid, .uuid, .uuid, .uuid, .text, .timestamptz, .numeric, .numeric, .numeric, .numeric, .numeric,
+        .uuidArray, .uuidArray, .numericArray, .numericArray, .boolArray, .numericArray, .numericArray, .numericArray,
+        .numericArray,
+    ]
+
+    let plan: SalePlan
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(plan.id)
+        try parameters.append(plan.registerID)
+        try parameters.append(plan.customerID)
+        try parameters.append(plan.userID)
+        try parameters.append(plan.note)
+        try parameters.append(plan.occurredAt)
+        try parameters.append(plan.priced.subtotal)
+        try parameters.append(plan.priced.discount)
+        try parameters.append(plan.priced.tax)
+        try parameters.append(plan.priced.total)
+        try parameters.append(plan.settlement.paid)
+        try parameters.append(plan.lineIDs)
+        try parameters.append(plan.lines.map(\.product.id))
+        try parameters.append(plan.lines.map(\.quantity))
+        try parameters.append(plan.lines.map(\.unitPrice))
+        try parameters.append(plan.lines.map(\.isOverridden))
+        try parameters.append(plan.priced.lines.map(\.discount))
+        try parameters.append(plan.priced.lines.map(\.documentDiscount))
+        try parameters.append(plan.priced.lines.map(\.tax))
+        try parameters.append(plan.priced.lines.map(\.total))
+    }
+}
+
+/// Writes the tenders: payments, allocations, ledger rows.
+struct PaySale: Statement {
+    static let name = "sales.pay"
+    static let sql: StaticString = "SELECT stock.sale_pay($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    static let parameterTypes: [PostgresType] = [
+        .uuid, .uuid, .uuid, .timestamptz, .uuidArray, .uuidArray, .textArray, .numericArray, .numericArray,
+    ]
+
+    let plan: SalePlan
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(plan.id)
+        try parameters.append(plan.customerID)
+        try parameters.append(plan.userID)
+        try parameters.append(plan.occurredAt)
+        try parameters.append(plan.paymentIDs)
+        try parameters.append(plan.ledgerIDs)
+        try parameters.append(plan.tenders.map(\.method.rawValue))
+        try parameters.append(plan.tenders.map(\.amount))
+        try parameters.append(plan.tenders.map(\.tendered))
+    }
+}
+
+/// The answer to a new sale, kept beside its key.
+struct AnswerSale: Statement {
+    static let name = "sales.answer"
+    static let sql: StaticString = """
+        SELECT 201, stock.idempotency_finish(
+                   $1, $2, $3, 201, json_build_object('etag', '"1"', 'location', '/v1/sales/' || $4)::text,
+                   stock.sale_body(stock.current_tenant(), $4), $4),
+               '"1"', '/v1/sales/' || $4
+        """
+    static let parameterTypes: [PostgresType] = [.text, .text, .bytea, .uuid]
+
+    typealias Row = AnswerRow
+
+    let key: IdempotencyKey?
+    let saleID: SaleID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(key)
+        try parameters.append(saleID)
+    }
+}
+
+/// One sale's body.
+struct ReadSale: Statement {
+    static let name = "sales.read"
+    static let sql: StaticString = """
+        SELECT stock.sale_body(stock.current_tenant(), $1),
+               (SELECT '"' || s.version || '"' FROM stock.sale s WHERE s.tenant_id = stock.current_tenant() AND s.id = $1),
+               pg_current_snapshot()
+        """
+    static let parameterTypes: [PostgresType] = [.uuid]
+
+    typealias Row = BodyRow
+
+    let id: SaleID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(id) }
+}
+
+/// A page of sales, newest first.
+struct ListSales: Statement {
+    static let name = "sales.list"
+    // A business day is at most a day away from the moment's date in UTC: the bounds let the index end the search.
+    static let sql: StaticString = """
+        WITH page AS (
+            SELECT s.id, s.occurred_at FROM stock.sale s
+            WHERE s.tenant_id = stock.current_tenant()
+              AND ($1::text IS NULL OR s.status = $1) AND ($2::uuid IS NULL OR s.register_id = $2)
+              AND ($3::date IS NULL OR s.business_day >= $3) AND ($4::date IS NULL OR s.business_day <= $4)
+              AND s.occurred_at >= coalesce(($3 - 1)::timestamptz, '-infinity')
+              AND s.occurred_at < coalesce(($4 + 2)::timestamptz, 'infinity')
+              AND (s.occurred_at, s.id)
+                  < (coalesce($5, 'infinity'), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+            ORDER BY s.occurred_at DESC, s.id DESC LIMIT $7 + 1
+        ), placed AS (
+            SELECT p.id, p.occurred_at, row_number() OVER (ORDER BY p.occurred_at DESC, p.id DESC) AS place FROM page p
+        )
+        SELECT string_agg(stock.sale_summary(stock.current_tenant(), p.id), ',' ORDER BY p.place)
+                   FILTER (WHERE p.place <= $7),
+               CASE WHEN count(*) > $7 THEN (
+                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $7) END,
+               pg_current_snapshot()
+        FROM placed p
+        """
+    static let parameterTypes: [PostgresType] = [.text, .uuid, .date, .date, .timestamptz, .uuid, .int4]
+
+    typealias Row = PageRow
+
+    let filter: SaleFilter
+    let after: (occurredAt: Timestamp, id: SaleID)?
+    let limit: Int
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(filter.status)
+        try parameters.append(filter.registerID)
+        try parameters.append(filter.from)
+        try parameters.append(filter.to)
+        try parameters.append(after?.occurredAt)
+        try parameters.append(after?.id)
+        try parameters.append(Int32(truncatingIfNeeded: limit))
+    }
+}
+
+/// A page of one customer's sales, newest first: a statement of its own, as another index serves it.
+struct ListCustomerSales: Statement {
+    static let name = "sales.list_of_customer"
+    static let sql: StaticString = """
+        WITH page AS (
+            SELECT s.id, s.occurred_at FROM stock.sale s
+            WHERE s.tenant_id = stock.current_tenant() AND s.customer_id = $8
+              AND ($1::text IS NULL OR s.status = $1) AND ($2::uuid IS NULL OR s.register_id = $2)
+              AND ($3::date IS NULL OR s.business_day >= $3) AND ($4::date IS NULL OR s.business_day <= $4)
+              AND (s.occurred_at, s.id)
+                  < (coalesce($5, 'infinity'), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+            ORDER BY s.occurred_at DESC, s.id DESC LIMIT $7 + 1
+        ), placed AS (
+            SELECT p.id, p.occurred_at, row_number() OVER (ORDER BY p.occurred_at DESC, p.id DESC) AS place FROM page p
+        )
+        SELECT string_agg(stock.sale_summary(stock.current_tenant(), p.id), ',' ORDER BY p.place)
+                   FILTER (WHERE p.place <= $7),
+               CASE WHEN count(*) > $7 THEN (
+                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $7) END,
+               pg_current_snapshot()
+        FROM placed p
+        """
+    static let parameterTypes: [PostgresType] = [.text, .uuid, .date, .date, .timestamptz, .uuid, .int4, .uuid]
+
+    typealias Row = PageRow
+
+    let list: ListSales
+    let customerID: CustomerID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try list.bind(&parameters)
+        try parameters.append(customerID)
+    }
+}

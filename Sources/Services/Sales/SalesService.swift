@@ -1,0 +1,152 @@
+package import Cache
+package import Kernel
+package import Postgres
+
+/// Sales: confirmed in one round trip, read through the cache.
+package final class SalesService: Sendable {
+    private let store: Store
+    private let cursors: PageCursors
+    private let products = SellableProducts()
+
+    /// Every statement of this service, prepared on each connection.
+    package static let statements: [any Statement.Type] = [
+        ReadSellableProducts.self, CheckSale.self, ChargeCustomer.self, TakeSoldStock.self, InsertSale.self,
+        PaySale.self, AnswerSale.self, ReadSale.self, ListSales.self, ListCustomerSales.self,
+    ]
+
+    /// Makes the service.
+    ///
+    /// - Parameters:
+    ///   - store: Runs its units of work.
+    ///   - cursors: Signs the places where pages end.
+    package init(store: Store, cursors: PageCursors) {
+        self.store = store
+        self.cursors = cursors
+    }
+
+    /// Confirms a sale.
+    ///
+    /// The lines are computed from products in memory; the unit compares their versions and refuses to sell by others,
+    /// whereupon they are read once more. A refusal computed from memory is computed again from the database before
+    /// anybody sees it.
+    ///
+    /// - Parameters:
+    ///   - request: What is sold, to whom, how it is paid.
+    ///   - context: Who asks.
+    ///   - key: The request's key.
+    /// - Returns: 201 with the sale.
+    /// - Throws: 409 or 422 of the domain, or what kept the unit from running.
+    package func confirm(
+        _ request: SaleRequest,
+        _ context: CallContext,
+        key: IdempotencyKey?
+    ) async throws(Problem) -> Answer {
+        let references = request.lines.map(\.product)
+        var remembered = products.snapshot(of: references, tenant: context.tenant)
+        // The products can change under two readings in a row, hardly under three.
+        for _ in 0..<3 {
+            let plan: SalePlan
+            if let snapshot = remembered, let computed = try? SalePlan(request, from: snapshot, by: context.caller.user) {
+                plan = computed
+            } else {
+                let snapshot = try await read(references, context)
+                plan = try SalePlan(request, from: snapshot, by: context.caller.user)
+            }
+            do throws(WriteFailure) {
+                return try await store.attemptWrite(context, key: key) {
+                    (unit) throws(PostgresError) -> Slot<AnswerRow> in
+                    try Self.add(plan, to: &unit, key: key)
+                }
+            } catch {
+                if case .problem(let problem) = error { throw problem }
+                remembered = nil
+            }
+        }
+        throw Problem(.overloaded, "The products of this sale keep changing. Try again.", retryAfter: 1)
+    }
+
+    /// One sale.
+    ///
+    /// - Parameters:
+    ///   - id: Its id.
+    ///   - context: Who asks.
+    /// - Returns: Its body.
+    /// - Throws: 404 `not_found`.
+    package func sale(_ id: SaleID, _ context: CallContext) async throws(Problem) -> CachedAnswer {
+        var builder = KeyBuilder("id")
+        builder.add(id.description)
+        let key = builder.key(tenant: context.tenant.rawValue, module: .sales)
+        return try await store.read(key, context, fill: ReadSale(id: id))
+    }
+
+    /// A page of sales, newest first.
+    ///
+    /// - Parameters:
+    ///   - filter: Which ones.
+    ///   - limit: At most how many, 1 to 200.
+    ///   - cursor: Where the page begins; nil is the first.
+    ///   - context: Who asks.
+    /// - Returns: The page.
+    /// - Throws: 400 `cursor_mismatch`.
+    package func list(
+        _ filter: SaleFilter,
+        limit: Int,
+        cursor: String?,
+        _ context: CallContext
+    ) async throws(Problem) -> CachedAnswer {
+        var builder = KeyBuilder("list")
+        builder.add(filter.status?.rawValue)
+        builder.add(filter.customerID?.description)
+        builder.add(filter.registerID?.description)
+        builder.add(filter.from?.description)
+        builder.add(filter.to?.description)
+        let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .sales)
+        let list = ListSales(filter: filter, after: page.after(), limit: limit)
+        if let customerID = filter.customerID {
+            return try await store.page(
+                page.key,
+                context,
+                cursor: page.next,
+                fill: ListCustomerSales(list: list, customerID: customerID)
+            )
+        }
+        return try await store.page(page.key, context, cursor: page.next, fill: list)
+    }
+
+    /// The unit of a sale, in the one lock order: key, customer account, levels by product, counter.
+    private static func add(
+        _ plan: SalePlan,
+        to unit: inout UnitOfWork,
+        key: IdempotencyKey?
+    ) throws(PostgresError) -> Slot<AnswerRow> {
+        try unit.add(CheckSale(plan: plan))
+        if let customerID = plan.customerID, !plan.settlement.due.isZero {
+            try unit.add(ChargeCustomer(customerID: customerID, due: plan.settlement.due))
+        }
+        if plan.movesStock { try unit.add(TakeSoldStock(plan: plan)) }
+        try unit.add(InsertSale(plan: plan))
+        if !plan.tenders.isEmpty { try unit.add(PaySale(plan: plan)) }
+        return try unit.add(AnswerSale(key: key, saleID: plan.id))
+    }
+
+    private func read(
+        _ references: [ProductReference],
+        _ context: CallContext
+    ) async throws(Problem) -> SellingSnapshot {
+        let rows = try await store.query(
+            ReadSellableProducts(references: references),
+            tenant: context.tenant,
+            deadline: context.deadline
+        )
+        guard let rules = rows.first?.rules else {
+            throw Problem(
+                .validationFailed,
+                "A sale needs a line.",
+                errors: [FieldError("/lines", "required", "Must have at least one line.")]
+            )
+        }
+        let snapshot = SellingSnapshot(rules: rules, products: rows.map(\.product))
+        products.keep(snapshot, of: references, tenant: context.tenant)
+        return snapshot
+    }
+}

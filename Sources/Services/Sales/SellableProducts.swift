@@ -1,0 +1,161 @@
+import Kernel
+import Postgres
+import Synchronization
+
+/// What pricing a line needs to know of its product, with the version that says whether it is still so.
+struct SellableProduct: Sendable, Equatable {
+    let id: ProductID
+    /// The row's version; compared in the unit that sells.
+    let version: Int64
+    let price: Price
+    let taxRate: TaxRate
+    /// How many decimals a quantity may have; compared in the unit too.
+    let unitDecimals: Int16
+    let tracksStock: Bool
+    let isActive: Bool
+}
+
+/// What of the tenant's settings a sale is computed from.
+struct SellingRules: Sendable, Equatable {
+    /// The tenant row's version; compared in the unit that sells.
+    let version: Int64
+    let exponent: Int16
+    let pricesIncludeTax: Bool
+}
+
+/// The rules and products one cart was computed from, in the order of its lines; nil where there is no such product.
+struct SellingSnapshot: Sendable, Equatable {
+    let rules: SellingRules
+    let products: [SellableProduct?]
+}
+
+/// Products as last read for selling, so that a sale needs no round trip before its unit.
+///
+/// It is not kept coherent and need not be: the unit compares the versions it was computed from and refuses to sell by
+/// others, whereupon the products are read again. A cache by module would be emptied by every sale, as each moves stock.
+final class SellableProducts: Sendable {
+    private struct Key: Hashable {
+        let tenant: TenantID
+        let reference: ProductReference
+    }
+
+    private struct Contents {
+        var rules: [TenantID: SellingRules] = [:]
+        var products: [Key: SellableProduct] = [:]
+    }
+
+    private let contents = Mutex(Contents())
+    private let capacity: Int
+
+    /// Makes an empty memory.
+    ///
+    /// - Parameter capacity: How many products are kept; beyond it all are forgotten, which costs one read each.
+    init(capacity: Int = 65_536) {
+        self.capacity = capacity
+    }
+
+    /// What is known of a cart, nil unless all of it is.
+    func snapshot(of references: [ProductReference], tenant: TenantID) -> SellingSnapshot? {
+        contents.withLock { contents in
+            guard let rules = contents.rules[tenant] else { return nil }
+            var products: [SellableProduct?] = []
+            products.reserveCapacity(references.count)
+            for reference in references {
+                guard let product = contents.products[Key(tenant: tenant, reference: reference)] else { return nil }
+                products.append(product)
+            }
+            return SellingSnapshot(rules: rules, products: products)
+        }
+    }
+
+    /// Keeps what was read for a cart.
+    func keep(_ snapshot: SellingSnapshot, of references: [ProductReference], tenant: TenantID) {
+        contents.withLock { contents in
+            if contents.products.count + references.count > capacity {
+                contents.products.removeAll(keepingCapacity: true)
+                contents.rules.removeAll(keepingCapacity: true)
+            }
+            contents.rules[tenant] = snapshot.rules
+            for (reference, product) in zip(references, snapshot.products) {
+                contents.products[Key(tenant: tenant, reference: reference)] = product
+            }
+        }
+    }
+}
+
+/// Reads what a cart is computed from: one row per line, in order, and the tenant's rules in each.
+struct ReadSellableProducts: Statement {
+    static let name = "sales.read_products"
+    static let sql: StaticString = """
+        SELECT t.version, t.currency_exponent, t.prices_include_tax,
+               p.id, p.version, p.price, p.tax_rate, p.decimals, p.tracks_stock, p.status = 'active'
+        FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS w (id, sku, place)
+        JOIN stock.tenant t ON t.id = stock.current_tenant()
+        LEFT JOIN LATERAL (
+            SELECT b.id, b.version, b.price, b.tax_rate, u.decimals, b.tracks_stock, b.status
+            FROM (
+                SELECT a.* FROM stock.product a
+                WHERE a.tenant_id = stock.current_tenant() AND a.id = w.id
+                UNION ALL
+                SELECT a.* FROM stock.product a
+                WHERE w.id IS NULL AND a.tenant_id = stock.current_tenant() AND a.sku_key = stock.folded(w.sku)
+            ) b
+            JOIN stock.unit u ON u.tenant_id = stock.current_tenant() AND u.id = b.unit_id
+        ) p ON true
+        ORDER BY w.place
+        """
+    static let parameterTypes: [PostgresType] = [.uuidArray, .textArray]
+
+    let references: [ProductReference]
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(references.map(\.productID))
+        try parameters.append(references.map(\.skuText))
+    }
+
+    struct Row: DecodableRow {
+        let rules: SellingRules
+        let product: SellableProduct?
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            rules = SellingRules(
+                version: try row.next(),
+                exponent: try row.next(),
+                pricesIncludeTax: try row.next()
+            )
+            guard let id = try row.next(ProductID?.self) else {
+                product = nil
+                return
+            }
+            product = SellableProduct(
+                id: id,
+                version: try row.next(),
+                price: try row.next(Price.self),
+                taxRate: try row.next(TaxRate.self),
+                unitDecimals: try row.next(),
+                tracksStock: try row.next(),
+                isActive: try row.next()
+            )
+        }
+    }
+}
+
+extension ProductReference {
+    /// The id, if it is named by it.
+    var productID: ProductID? {
+        if case .id(let id) = self { id } else { nil }
+    }
+
+    /// The SKU, if it is named by it.
+    var skuText: String? {
+        if case .sku(let sku) = self { sku } else { nil }
+    }
+
+    /// The field of a request that names the product.
+    var field: String {
+        switch self {
+        case .id: "product_id"
+        case .sku: "sku"
+        }
+    }
+}

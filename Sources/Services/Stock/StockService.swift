@@ -1,0 +1,136 @@
+package import Cache
+import Domain
+package import Kernel
+package import Postgres
+
+/// Stock levels, and the movements that are the only thing to move them.
+package final class StockService: Sendable {
+    private let store: Store
+    private let cursors: PageCursors
+
+    /// Every statement of this service, prepared on each connection.
+    package static let statements: [any Statement.Type] = [
+        RecordMovements.self, AnswerMovements.self, ListLevels.self, ListMovements.self, ListProductMovements.self,
+    ]
+
+    /// Makes the service.
+    ///
+    /// - Parameters:
+    ///   - store: Runs its units of work.
+    ///   - cursors: Signs the places where pages end.
+    package init(store: Store, cursors: PageCursors) {
+        self.store = store
+        self.cursors = cursors
+    }
+
+    /// Records openings, adjustments and losses, all or none.
+    ///
+    /// - Parameters:
+    ///   - request: The rows.
+    ///   - context: Who asks.
+    ///   - key: The request's key.
+    /// - Returns: 201 with the movements.
+    /// - Throws: 409 `stock_changed`, `insufficient_stock`, `invalid_state`; 422; or what kept the unit from running.
+    package func record(
+        _ request: MovementsRequest,
+        _ context: CallContext,
+        key: IdempotencyKey?
+    ) async throws(Problem) -> Answer {
+        var errors: [FieldError] = []
+        var quantities: [Quantity] = []
+        for (index, movement) in request.movements.enumerated() {
+            if let quantity = movement.type.signed(movement.quantity) {
+                quantities.append(quantity)
+            } else {
+                errors.append(
+                    FieldError(
+                        "/movements/\(index)/quantity",
+                        "out_of_range",
+                        movement.type == .opening ? "Must be greater than 0." : "Must not be 0."
+                    )
+                )
+            }
+            if Text.trimmed(movement.reason).isEmpty {
+                errors.append(FieldError("/movements/\(index)/reason", "required", "Say why."))
+            }
+            if movement.unitCost?.isNegative == true {
+                errors.append(FieldError("/movements/\(index)/unit_cost", "out_of_range", "Must be 0 or more."))
+            }
+        }
+        if request.movements.isEmpty {
+            errors.append(FieldError("/movements", "required", "Must have at least one row."))
+        }
+        guard errors.isEmpty else {
+            throw Problem(.validationFailed, "Some movements are not valid.", errors: errors)
+        }
+        let ids = request.movements.map { _ in MovementID.make() }
+        let signed = quantities
+        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+            try unit.add(
+                RecordMovements(ids: ids, request: request, quantities: signed, userID: context.caller.user)
+            )
+            return try unit.add(AnswerMovements(key: key, ids: ids))
+        }
+    }
+
+    /// A page of levels of active products, by name.
+    ///
+    /// - Parameters:
+    ///   - filter: Which ones.
+    ///   - limit: At most how many, 1 to 200.
+    ///   - cursor: Where the page begins; nil is the first.
+    ///   - context: Who asks.
+    /// - Returns: The page.
+    /// - Throws: 400 `cursor_mismatch`.
+    package func levels(
+        _ filter: StockLevelFilter,
+        limit: Int,
+        cursor: String?,
+        _ context: CallContext
+    ) async throws(Problem) -> CachedAnswer {
+        var builder = KeyBuilder("list")
+        builder.add(filter.stock?.rawValue)
+        builder.add(filter.categoryID?.description)
+        builder.add(filter.search?.lowercased())
+        let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .stock)
+        return try await store.page(
+            page.key,
+            context,
+            cursor: page.next,
+            fill: ListLevels(filter: filter, after: page.afterText(), limit: limit)
+        )
+    }
+
+    /// A page of movements, the last recorded first.
+    ///
+    /// - Parameters:
+    ///   - filter: Which ones.
+    ///   - limit: At most how many, 1 to 200.
+    ///   - cursor: Where the page begins; nil is the first.
+    ///   - context: Who asks.
+    /// - Returns: The page.
+    /// - Throws: 400 `cursor_mismatch`.
+    package func movements(
+        _ filter: MovementFilter,
+        limit: Int,
+        cursor: String?,
+        _ context: CallContext
+    ) async throws(Problem) -> CachedAnswer {
+        var builder = KeyBuilder("list-movements")
+        builder.add(filter.productID?.description)
+        builder.add(filter.kind?.rawValue)
+        builder.add(filter.from?.description)
+        builder.add(filter.to?.description)
+        let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .stock)
+        let list = ListMovements(filter: filter, after: page.after()?.id, limit: limit)
+        if let productID = filter.productID {
+            return try await store.page(
+                page.key,
+                context,
+                cursor: page.next,
+                fill: ListProductMovements(list: list, productID: productID)
+            )
+        }
+        return try await store.page(page.key, context, cursor: page.next, fill: list)
+    }
+}
