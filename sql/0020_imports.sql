@@ -1,0 +1,463 @@
+-- The import of sales. A file is copied into temporary tables (COPY into a table with row-level security is refused),
+-- checked against the tenant's data as a whole, and then applied in chunks of whole documents, each chunk one
+-- transaction. Documents keep the order of their first row in the file, and their ids are made from the tenant and
+-- their name, so a run that was killed and repeated leaves what an undisturbed run leaves.
+
+-- The temporary tables of the session, empty. The client copies into import_document, import_sku and import_line.
+CREATE FUNCTION stock.import_open() RETURNS void
+LANGUAGE plpgsql
+SET client_min_messages = warning AS $$
+BEGIN
+    -- One import per tenant at a time; held until the session unlocks or ends.
+    IF NOT pg_try_advisory_lock(hashtextextended('stock.import', stock.current_tenant())) THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST001', MESSAGE = 'invalid_state', DETAIL = '[]',
+            HINT = 'Another import of this tenant is running.';
+    END IF;
+    DROP TABLE IF EXISTS pg_temp.import_document, pg_temp.import_sku, pg_temp.import_line, pg_temp.import_target,
+                         pg_temp.import_product, pg_temp.import_reject, pg_temp.import_part;
+    CREATE TEMPORARY TABLE import_document (
+        ordinal      integer NOT NULL,
+        is_return    boolean NOT NULL,
+        external_id  text NOT NULL,
+        wall_clock   timestamp,
+        instant      timestamptz,
+        id           uuid NOT NULL,
+        payment_id   uuid NOT NULL,
+        ledger_id    uuid NOT NULL
+    );
+    CREATE TEMPORARY TABLE import_sku (
+        ordinal      integer NOT NULL,
+        sku          text NOT NULL,
+        line         integer NOT NULL,
+        price        numeric NOT NULL,
+        name         text NOT NULL,
+        name_line    integer NOT NULL,
+        product_id   uuid NOT NULL
+    );
+    CREATE TEMPORARY TABLE import_line (
+        document     integer NOT NULL,
+        sku          integer NOT NULL,
+        line         integer NOT NULL,
+        quantity     numeric NOT NULL,
+        unit_price   numeric NOT NULL,
+        id           uuid NOT NULL,
+        movement_id  uuid NOT NULL
+    );
+    CREATE TEMPORARY TABLE import_reject (
+        line    integer NOT NULL,
+        code    text NOT NULL,
+        reason  text NOT NULL
+    );
+END
+$$;
+
+CREATE FUNCTION stock.import_close() RETURNS void
+LANGUAGE plpgsql
+SET client_min_messages = warning AS $$
+BEGIN
+    DROP TABLE IF EXISTS pg_temp.import_document, pg_temp.import_sku, pg_temp.import_line, pg_temp.import_target,
+                         pg_temp.import_product, pg_temp.import_reject, pg_temp.import_part;
+    PERFORM pg_advisory_unlock(hashtextextended('stock.import', stock.current_tenant()));
+END
+$$;
+
+-- Finds the file's SKUs among the products: import_product has a row per spelling of the file.
+CREATE FUNCTION stock.import_find_products() RETURNS void
+LANGUAGE plpgsql
+SET client_min_messages = warning AS $$
+BEGIN
+    DROP TABLE IF EXISTS pg_temp.import_product;
+    CREATE TEMPORARY TABLE import_product AS
+    SELECT f.ordinal AS sku, f.key, p.id AS product_id, p.sku AS product_sku, p.name, p.price, p.tax_rate, p.tracks_stock,
+           p.status, u.symbol AS unit, u.decimals
+    FROM (SELECT s.ordinal, stock.folded(s.sku) AS key FROM pg_temp.import_sku s) f
+    LEFT JOIN stock.product p ON p.tenant_id = stock.current_tenant() AND p.sku_key = f.key
+    LEFT JOIN stock.unit u ON u.tenant_id = p.tenant_id AND u.id = p.unit_id;
+    ANALYZE pg_temp.import_product;
+END
+$$;
+
+-- Checks the staged file against the tenant's data; what can not be taken over goes to import_reject. Writes nothing
+-- else. p_unit_decimals: those of the unit that products created by this import get; NULL: none are created.
+-- Gives the rows that are known already and unchanged.
+CREATE FUNCTION stock.import_sales_check(p_unit_decimals integer, OUT unchanged bigint, OUT rejected bigint)
+LANGUAGE plpgsql
+SET client_min_messages = warning AS $$
+DECLARE
+    v_tenant stock.tenant;
+BEGIN
+    SELECT * INTO STRICT v_tenant FROM stock.tenant t WHERE t.id = stock.current_tenant();
+    ANALYZE pg_temp.import_document;
+    ANALYZE pg_temp.import_sku;
+    ANALYZE pg_temp.import_line;
+    PERFORM stock.import_find_products();
+
+    DROP TABLE IF EXISTS pg_temp.import_target;
+    CREATE TEMPORARY TABLE import_target AS
+    SELECT d.ordinal AS document, d.is_return, d.external_id, d.id, d.payment_id, d.ledger_id, d.occurred_at,
+           (d.occurred_at AT TIME ZONE v_tenant.timezone)::date AS business_day,
+           coalesce(s.id, r.id) AS known_id
+    FROM (SELECT f.ordinal, f.is_return, f.external_id, f.id, f.payment_id, f.ledger_id,
+                 coalesce(f.instant, f.wall_clock AT TIME ZONE v_tenant.timezone) AS occurred_at
+          FROM pg_temp.import_document f) d
+    LEFT JOIN stock.sale s
+        ON s.tenant_id = v_tenant.id AND s.external_id = d.external_id AND NOT d.is_return
+    LEFT JOIN stock.sale_return r
+        ON r.tenant_id = v_tenant.id AND r.external_id = d.external_id AND d.is_return
+    ORDER BY d.ordinal;
+    CREATE UNIQUE INDEX ON pg_temp.import_target (document);
+    ANALYZE pg_temp.import_target;
+
+    -- Documents that are there already: a row that is one of their lines is unchanged, whatever became of the product.
+    -- Compared by the SKU the line was written with.
+    CREATE TEMPORARY TABLE import_known AS
+    WITH stored AS (
+        SELECT s.document, s.key, s.quantity, s.unit_price,
+               row_number() OVER (PARTITION BY s.document, s.key, s.quantity, s.unit_price) AS copy
+        FROM (SELECT t.document, stock.folded(l.sku) AS key, l.quantity, l.unit_price
+              FROM pg_temp.import_target t
+              JOIN stock.sale_line l ON l.tenant_id = v_tenant.id AND l.sale_id = t.known_id
+              WHERE t.known_id IS NOT NULL AND NOT t.is_return
+              UNION ALL
+              SELECT t.document, stock.folded(l.sku), l.quantity, l.unit_price
+              FROM pg_temp.import_target t
+              JOIN stock.sale_return_line l ON l.tenant_id = v_tenant.id AND l.return_id = t.known_id
+              WHERE t.known_id IS NOT NULL AND t.is_return) s
+    ), filed AS (
+        SELECT l.line, l.document, p.key, l.quantity, l.unit_price,
+               row_number() OVER (PARTITION BY l.document, p.key, l.quantity, l.unit_price ORDER BY l.line) AS copy
+        FROM pg_temp.import_line l
+        JOIN pg_temp.import_target t ON t.document = l.document AND t.known_id IS NOT NULL
+        JOIN pg_temp.import_product p ON p.sku = l.sku
+    )
+    SELECT f.line, f.document, s.copy IS NOT NULL AS unchanged
+    FROM filed f
+    LEFT JOIN stored s ON s.document = f.document AND s.key = f.key AND s.quantity = f.quantity
+                      AND s.unit_price = f.unit_price AND s.copy = f.copy;
+    SELECT count(*) INTO unchanged FROM pg_temp.import_known k WHERE k.unchanged;
+
+    INSERT INTO pg_temp.import_reject (line, code, reason)
+    SELECT c.line, c.code,
+           CASE c.code
+               WHEN 'sku_unknown' THEN format('no product has the SKU %s', quote_literal(c.sku))
+               WHEN 'product_inactive' THEN format('the product %s is archived', quote_literal(c.sku))
+               WHEN 'quantity_precision' THEN
+                   format('quantity is %s; the unit of %s has %s decimals', trim_scale(c.quantity), quote_literal(c.sku),
+                          c.decimals)
+               WHEN 'time_in_future' THEN format('%s lies in the future', c.occurred_at)
+               WHEN 'period_closed' THEN
+                   format('%s is closed: the period ends at %s', c.business_day, v_tenant.closed_until)
+               ELSE format('%s %s is recorded already, without this line',
+                           CASE WHEN c.is_return THEN 'return' ELSE 'sale' END, quote_literal(c.external_id))
+           END
+    FROM (
+        SELECT l.line, s.sku, l.quantity, t.occurred_at, t.business_day, t.is_return, t.external_id,
+               coalesce(p.decimals, p_unit_decimals) AS decimals,
+               CASE
+                   WHEN p.product_id IS NULL AND p_unit_decimals IS NULL THEN 'sku_unknown'
+                   WHEN p.status = 'archived' THEN 'product_inactive'
+                   WHEN min_scale(l.quantity) > coalesce(p.decimals, p_unit_decimals) THEN 'quantity_precision'
+                   WHEN t.known_id IS NOT NULL THEN 'duplicate'
+                   WHEN t.occurred_at > now() + interval '5 minutes' THEN 'time_in_future'
+                   WHEN t.business_day <= v_tenant.closed_until THEN 'period_closed'
+               END AS code
+        FROM pg_temp.import_line l
+        JOIN pg_temp.import_target t ON t.document = l.document
+        JOIN pg_temp.import_product p ON p.sku = l.sku
+        JOIN pg_temp.import_sku s ON s.ordinal = l.sku
+        WHERE t.known_id IS NULL OR EXISTS (
+            SELECT FROM pg_temp.import_known k WHERE k.line = l.line AND NOT k.unchanged)
+    ) c
+    WHERE c.code IS NOT NULL
+    ORDER BY c.line;
+    GET DIAGNOSTICS rejected = ROW_COUNT;
+    DROP TABLE pg_temp.import_known;
+END
+$$;
+
+-- Makes the products of the file that are missing: those of rows that go in. They track stock, with oversell allowed,
+-- at the price of their first row and under their first name; gives their number.
+CREATE FUNCTION stock.import_create_products(p_unit_id uuid) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_created bigint;
+BEGIN
+    INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price, tracks_stock, oversell)
+    SELECT stock.current_tenant(),
+           CASE WHEN EXISTS (SELECT FROM stock.product x
+                             WHERE x.tenant_id = stock.current_tenant() AND x.id = n.product_id)
+                THEN gen_random_uuid() ELSE n.product_id END,
+           n.sku, n.name, p_unit_id, n.price, true, 'allow'
+    FROM (
+        SELECT DISTINCT ON (p.key) p.key, s.product_id, normalize(s.sku, NFC) AS sku, s.price, s.line,
+               normalize(coalesce(f.name, s.sku), NFC) AS name
+        FROM pg_temp.import_product p
+        JOIN pg_temp.import_sku s ON s.ordinal = p.sku
+        LEFT JOIN (
+            SELECT DISTINCT ON (q.key) q.key, o.name
+            FROM pg_temp.import_product q JOIN pg_temp.import_sku o ON o.ordinal = q.sku
+            WHERE o.name <> '' ORDER BY q.key, o.name_line
+        ) f ON f.key = p.key
+        WHERE p.product_id IS NULL AND p.key IN (
+            SELECT q.key
+            FROM pg_temp.import_line l
+            JOIN pg_temp.import_target t ON t.document = l.document AND t.known_id IS NULL
+            JOIN pg_temp.import_product q ON q.sku = l.sku AND q.product_id IS NULL
+            WHERE NOT EXISTS (SELECT FROM pg_temp.import_reject x WHERE x.line = l.line))
+        ORDER BY p.key, s.line
+    ) n
+    ORDER BY n.line;
+    GET DIAGNOSTICS v_created = ROW_COUNT;
+    IF v_created > 0 THEN
+        PERFORM stock.import_find_products();
+    END IF;
+    RETURN v_created;
+END
+$$;
+
+-- The rows that go in, with their amounts, in the order of the file: import_part. Gives the chunks: whole documents with
+-- about p_chunk_rows rows together.
+CREATE FUNCTION stock.import_sales_plan(p_chunk_rows integer)
+RETURNS TABLE (first_document integer, last_document integer, documents bigint, rows bigint)
+LANGUAGE plpgsql
+SET client_min_messages = warning AS $$
+DECLARE
+    v_tenant stock.tenant;
+BEGIN
+    SELECT * INTO STRICT v_tenant FROM stock.tenant t WHERE t.id = stock.current_tenant();
+    DROP TABLE IF EXISTS pg_temp.import_part;
+    CREATE TEMPORARY TABLE import_part AS
+    SELECT a.document, a.position, a.line, a.is_return, a.product_id, a.sku, a.name, a.unit, a.tracks_stock,
+           a.quantity, a.unit_price, a.price_source, a.tax_rate, a.gross, a.tax,
+           CASE WHEN v_tenant.prices_include_tax THEN a.gross ELSE a.gross + a.tax END AS total, a.id, a.movement_id
+    FROM (
+        SELECT l.document, (row_number() OVER (PARTITION BY l.document ORDER BY l.line))::integer AS position, l.line,
+               t.is_return, p.product_id, p.product_sku AS sku, p.name, p.unit, p.tracks_stock, l.quantity, l.unit_price,
+               CASE WHEN l.unit_price = p.price THEN 'list' ELSE 'override' END AS price_source, p.tax_rate, g.gross,
+               CASE WHEN p.tax_rate = 0 THEN 0
+                    WHEN v_tenant.prices_include_tax
+                    THEN g.gross - round(g.gross / (1 + p.tax_rate / 100), v_tenant.currency_exponent)
+                    ELSE round(g.gross * p.tax_rate / 100, v_tenant.currency_exponent) END AS tax,
+               l.id, l.movement_id
+        FROM pg_temp.import_line l
+        CROSS JOIN LATERAL (SELECT round(l.quantity * l.unit_price, v_tenant.currency_exponent) AS gross) g
+        JOIN pg_temp.import_target t ON t.document = l.document AND t.known_id IS NULL
+        JOIN pg_temp.import_product p ON p.sku = l.sku
+        WHERE NOT EXISTS (SELECT FROM pg_temp.import_reject x WHERE x.line = l.line)
+    ) a
+    ORDER BY a.document, a.position;
+    CREATE INDEX ON pg_temp.import_part (document);
+    ANALYZE pg_temp.import_part;
+
+    RETURN QUERY
+    SELECT min(c.document), max(c.document), count(*), sum(c.rows)::bigint
+    FROM (
+        SELECT d.document, d.rows, (sum(d.rows) OVER (ORDER BY d.document) - 1)::bigint / p_chunk_rows AS chunk
+        FROM (SELECT p.document, count(*) AS rows FROM pg_temp.import_part p GROUP BY p.document) d
+    ) c
+    GROUP BY c.chunk
+    ORDER BY c.chunk;
+END
+$$;
+
+-- Applies the documents p_first ... p_last: one chunk, the whole of one transaction. Gives the rows applied.
+CREATE FUNCTION stock.import_sales_apply(p_first integer, p_last integer, p_method text, p_job uuid) RETURNS bigint
+LANGUAGE plpgsql
+SET plan_cache_mode = force_generic_plan SET random_page_cost = 0.01 SET seq_page_cost = 0.01 AS $$
+DECLARE
+    v_tenant   bigint := stock.current_tenant();
+    v_register uuid;
+    v_sales    bigint;
+    v_returns  bigint;
+    v_sale_number    bigint;
+    v_return_number  bigint;
+    v_rows     bigint;
+BEGIN
+    SELECT r.id INTO STRICT v_register FROM stock.register r WHERE r.tenant_id = v_tenant AND r.is_default;
+
+    -- Levels in the order every command locks them.
+    PERFORM FROM stock.stock_level l
+    WHERE l.tenant_id = v_tenant AND l.product_id IN (
+        SELECT p.product_id FROM pg_temp.import_part p
+        WHERE p.document BETWEEN p_first AND p_last AND p.tracks_stock)
+    ORDER BY l.product_id
+    FOR UPDATE;
+
+    -- Where overselling is refused, a sale that would oversell is refused as a whole.
+    IF EXISTS (
+        SELECT FROM pg_temp.import_part p
+        JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = p.product_id AND l.floor IS NOT NULL
+        WHERE p.document BETWEEN p_first AND p_last AND p.tracks_stock AND NOT p.is_return
+    ) THEN
+        PERFORM stock.import_refuse_oversold(p_first, p_last);
+    END IF;
+
+    WITH step AS (
+        SELECT p.document, p.product_id, p.is_return, sum(CASE WHEN p.is_return THEN p.quantity ELSE -p.quantity END) AS quantity,
+               (array_agg(p.movement_id ORDER BY p.position))[1] AS id
+        FROM pg_temp.import_part p
+        WHERE p.document BETWEEN p_first AND p_last AND p.tracks_stock
+        GROUP BY p.document, p.product_id, p.is_return
+    )
+    INSERT INTO stock.stock_movement (tenant_id, id, product_id, seq, kind, quantity, on_hand_after, unit_cost,
+                                      ref_type, ref_id, occurred_at, business_day)
+    SELECT v_tenant, s.id, s.product_id, l.stock_version + row_number() OVER w,
+           CASE WHEN s.is_return THEN 'return' ELSE 'sale' END, s.quantity, l.on_hand + sum(s.quantity) OVER w, l.cost,
+           CASE WHEN s.is_return THEN 'sale_return' ELSE 'sale' END, t.id, t.occurred_at, t.business_day
+    FROM step s
+    JOIN pg_temp.import_target t ON t.document = s.document
+    JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = s.product_id
+    WINDOW w AS (PARTITION BY s.product_id ORDER BY s.document);
+
+    UPDATE stock.stock_level l
+    SET on_hand = l.on_hand + c.quantity, stock_version = l.stock_version + c.steps,
+        floor = CASE WHEN l.floor IS NOT NULL THEN least(0, l.on_hand + c.quantity) END, updated_at = now()
+    FROM (
+        SELECT p.product_id, sum(CASE WHEN p.is_return THEN p.quantity ELSE -p.quantity END) AS quantity,
+               count(DISTINCT p.document) AS steps
+        FROM pg_temp.import_part p
+        WHERE p.document BETWEEN p_first AND p_last AND p.tracks_stock
+        GROUP BY p.product_id
+    ) c
+    WHERE l.tenant_id = v_tenant AND l.product_id = c.product_id;
+
+    SELECT count(*) FILTER (WHERE NOT t.is_return), count(*) FILTER (WHERE t.is_return) INTO v_sales, v_returns
+    FROM pg_temp.import_target t
+    WHERE t.document BETWEEN p_first AND p_last
+      AND EXISTS (SELECT FROM pg_temp.import_part p WHERE p.document = t.document);
+    v_sale_number := stock.import_take_numbers(v_register, 'sale', v_sales);
+    v_return_number := stock.import_take_numbers(v_register, 'return', v_returns);
+
+    INSERT INTO stock.sale (tenant_id, id, register_id, number, status, occurred_at, business_day, subtotal, discount,
+                            tax, total, paid, due, external_id)
+    SELECT v_tenant, t.id, v_register, v_sale_number + row_number() OVER (ORDER BY t.document), 'confirmed', t.occurred_at,
+           t.business_day, s.gross, 0, s.tax, s.total, s.total, 0, t.external_id
+    FROM (
+        SELECT p.document, sum(p.gross) AS gross, sum(p.tax) AS tax, sum(p.total) AS total
+        FROM pg_temp.import_part p
+        WHERE p.document BETWEEN p_first AND p_last AND NOT p.is_return
+        GROUP BY p.document
+    ) s
+    JOIN pg_temp.import_target t ON t.document = s.document;
+
+    INSERT INTO stock.sale_line (tenant_id, id, sale_id, position, product_id, sku, name, unit, quantity, unit_price,
+                                 price_source, tax_rate, tax, total, unit_cost)
+    SELECT v_tenant, p.id, t.id, p.position, p.product_id, p.sku, p.name, p.unit, p.quantity, p.unit_price,
+           p.price_source, p.tax_rate, p.tax, p.total, l.cost
+    FROM pg_temp.import_part p
+    JOIN pg_temp.import_target t ON t.document = p.document
+    JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = p.product_id
+    WHERE p.document BETWEEN p_first AND p_last AND NOT p.is_return
+    ORDER BY p.document, p.position;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+
+    INSERT INTO stock.sale_return (tenant_id, id, register_id, number, occurred_at, business_day, total, refund,
+                                   external_id)
+    SELECT v_tenant, t.id, v_register, v_return_number + row_number() OVER (ORDER BY t.document), t.occurred_at,
+           t.business_day, s.total, s.total, t.external_id
+    FROM (
+        SELECT p.document, sum(p.total) AS total
+        FROM pg_temp.import_part p
+        WHERE p.document BETWEEN p_first AND p_last AND p.is_return
+        GROUP BY p.document
+    ) s
+    JOIN pg_temp.import_target t ON t.document = s.document;
+
+    INSERT INTO stock.sale_return_line (tenant_id, id, return_id, position, product_id, sku, name, unit, quantity,
+                                        unit_price, amount, unit_cost, restock)
+    SELECT v_tenant, p.id, t.id, p.position, p.product_id, p.sku, p.name, p.unit, p.quantity, p.unit_price, p.total,
+           l.cost, true
+    FROM pg_temp.import_part p
+    JOIN pg_temp.import_target t ON t.document = p.document
+    JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = p.product_id
+    WHERE p.document BETWEEN p_first AND p_last AND p.is_return
+    ORDER BY p.document, p.position;
+    v_rows := v_rows + (SELECT count(*) FROM pg_temp.import_part p
+                        WHERE p.document BETWEEN p_first AND p_last AND p.is_return);
+
+    -- What was sold was paid in full, what came back was refunded, by the one method the operator names.
+    INSERT INTO stock.payment (tenant_id, id, direction, method, amount, sale_id, return_id, occurred_at, business_day)
+    SELECT v_tenant, t.payment_id, CASE WHEN t.is_return THEN 'out' ELSE 'in' END, p_method, s.total,
+           CASE WHEN NOT t.is_return THEN t.id END, CASE WHEN t.is_return THEN t.id END, t.occurred_at, t.business_day
+    FROM (
+        SELECT p.document, sum(p.total) AS total
+        FROM pg_temp.import_part p WHERE p.document BETWEEN p_first AND p_last GROUP BY p.document
+    ) s
+    JOIN pg_temp.import_target t ON t.document = s.document
+    WHERE s.total > 0
+    ORDER BY t.document;
+
+    INSERT INTO stock.payment_allocation (tenant_id, payment_id, position, sale_id, amount)
+    SELECT v_tenant, m.id, 1, t.id, m.amount
+    FROM pg_temp.import_target t
+    JOIN stock.payment m ON m.tenant_id = v_tenant AND m.id = t.payment_id
+    WHERE t.document BETWEEN p_first AND p_last AND NOT t.is_return;
+
+    INSERT INTO stock.ledger_entry (tenant_id, id, direction, amount, method, category, source_type, source_id,
+                                    occurred_at, business_day)
+    SELECT v_tenant, t.ledger_id, CASE WHEN t.is_return THEN 'expense' ELSE 'income' END, m.amount, m.method,
+           CASE WHEN t.is_return THEN 'refund' ELSE 'sale' END, 'payment', m.id, m.occurred_at, m.business_day
+    FROM pg_temp.import_target t
+    JOIN stock.payment m ON m.tenant_id = v_tenant AND m.id = t.payment_id
+    WHERE t.document BETWEEN p_first AND p_last;
+
+    INSERT INTO stock.domain_event (tenant_id, type, entity_id, payload)
+    SELECT v_tenant, 'import.chunk_committed', p_job,
+           json_build_object('sales', v_sales, 'returns', v_returns, 'rows', v_rows)
+    WHERE v_rows > 0;
+    RETURN v_rows;
+END
+$$;
+
+-- Takes p_count numbers of a register; gives the last one before them.
+CREATE FUNCTION stock.import_take_numbers(p_register uuid, p_kind text, p_count bigint) RETURNS bigint
+LANGUAGE sql
+BEGIN ATOMIC
+    INSERT INTO stock.document_counter AS c (tenant_id, register_id, kind, last_number)
+    SELECT stock.current_tenant(), p_register, p_kind, p_count WHERE p_count > 0
+    ON CONFLICT (tenant_id, register_id, kind) DO UPDATE SET last_number = c.last_number + excluded.last_number
+    RETURNING c.last_number - p_count;
+END;
+
+-- Takes those sales of a chunk back that would sell below the floor of a product, one by one in the order of the file, so
+-- that a refused sale leaves its goods to the ones behind it.
+CREATE FUNCTION stock.import_refuse_oversold(p_first integer, p_last integer) RETURNS void
+LANGUAGE plpgsql
+SET client_min_messages = warning AS $$
+DECLARE
+    v_document integer;
+    v_short text;
+BEGIN
+    CREATE TEMPORARY TABLE import_left ON COMMIT DROP AS
+    SELECT l.product_id, l.on_hand, l.floor
+    FROM stock.stock_level l
+    WHERE l.tenant_id = stock.current_tenant() AND l.floor IS NOT NULL AND l.product_id IN (
+        SELECT p.product_id FROM pg_temp.import_part p
+        WHERE p.document BETWEEN p_first AND p_last AND p.tracks_stock);
+    CREATE UNIQUE INDEX ON pg_temp.import_left (product_id);
+    FOR v_document IN
+        SELECT DISTINCT p.document FROM pg_temp.import_part p JOIN pg_temp.import_left f ON f.product_id = p.product_id
+        WHERE p.document BETWEEN p_first AND p_last ORDER BY 1
+    LOOP
+        SELECT string_agg(format('%s: %s requested, %s available', quote_literal(s.sku), trim_scale(s.quantity),
+                                 trim_scale(greatest(0, f.on_hand))), '; ' ORDER BY s.sku)
+        INTO v_short
+        FROM (SELECT p.product_id, min(p.sku) AS sku, sum(p.quantity) AS quantity FROM pg_temp.import_part p
+              WHERE p.document = v_document AND NOT p.is_return GROUP BY p.product_id) s
+        JOIN pg_temp.import_left f ON f.product_id = s.product_id
+        WHERE f.on_hand - s.quantity < f.floor;
+        IF v_short IS NOT NULL THEN
+            INSERT INTO pg_temp.import_reject (line, code, reason)
+            SELECT p.line, 'insufficient_stock', v_short FROM pg_temp.import_part p WHERE p.document = v_document;
+            DELETE FROM pg_temp.import_part p WHERE p.document = v_document;
+        ELSE
+            UPDATE pg_temp.import_left f
+            SET on_hand = f.on_hand + s.quantity, floor = least(0, f.on_hand + s.quantity)
+            FROM (SELECT p.product_id, sum(CASE WHEN p.is_return THEN p.quantity ELSE -p.quantity END) AS quantity
+                  FROM pg_temp.import_part p WHERE p.document = v_document GROUP BY p.product_id) s
+            WHERE f.product_id = s.product_id;
+        END IF;
+    END LOOP;
+    DROP TABLE pg_temp.import_left;
+END
+$$;
