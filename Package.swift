@@ -144,7 +144,10 @@ let package = Package(
         ),
         .testTarget(name: "TestSupportTests", dependencies: ["TestSupport"]),
         .testTarget(name: "IOLoopTests", dependencies: ["IOLoop", "TestSupport"]),
-        .testTarget(name: "PostgresTests", dependencies: ["IOLoop", "Postgres", "TestSupport"]),
+        .testTarget(
+            name: "PostgresTests",
+            dependencies: ["IOLoop", "Postgres", "TestSupport", .product(name: "Logging", package: "swift-log")]
+        ),
         .testTarget(name: "RedisTests", dependencies: ["IOLoop", "Redis", "TestSupport"]),
         .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
         .testTarget(name: "DomainTests", dependencies: ["Domain", "Kernel"]),

@@ -60,6 +60,7 @@ package struct PostgresError: Error, Sendable, Equatable {
         let message: String
         let sqlState: SQLState?
         let severity: String?
+        let routine: String?
         let serverMessage: String?
         let serverDetail: String?
         let serverHint: String?
@@ -74,6 +75,7 @@ package struct PostgresError: Error, Sendable, Equatable {
             message: String,
             sqlState: SQLState?,
             severity: String?,
+            routine: String?,
             serverMessage: String?,
             serverDetail: String?,
             serverHint: String?,
@@ -87,6 +89,7 @@ package struct PostgresError: Error, Sendable, Equatable {
             self.message = message
             self.sqlState = sqlState
             self.severity = severity
+            self.routine = routine
             self.serverMessage = serverMessage
             self.serverDetail = serverDetail
             self.serverHint = serverHint
@@ -114,6 +117,7 @@ package struct PostgresError: Error, Sendable, Equatable {
             message: message,
             sqlState: nil,
             severity: nil,
+            routine: nil,
             serverMessage: nil,
             serverDetail: nil,
             serverHint: nil,
@@ -135,6 +139,7 @@ package struct PostgresError: Error, Sendable, Equatable {
     ///   - table: The table concerned.
     ///   - position: Where in the text of the statement, counted in characters from 1.
     ///   - severity: ERROR, FATAL or PANIC.
+    ///   - routine: The function of the server that reported it.
     ///   - statement: The name of the statement concerned.
     ///   - outcome: What is known about the effect.
     package init(
@@ -146,6 +151,7 @@ package struct PostgresError: Error, Sendable, Equatable {
         table: String? = nil,
         position: Int? = nil,
         severity: String? = nil,
+        routine: String? = nil,
         statement: String? = nil,
         outcome: Outcome = .failed
     ) {
@@ -155,6 +161,7 @@ package struct PostgresError: Error, Sendable, Equatable {
             message: "the server refused the statement",
             sqlState: sqlState,
             severity: severity,
+            routine: routine,
             serverMessage: serverMessage,
             serverDetail: serverDetail,
             serverHint: serverHint,
@@ -172,6 +179,7 @@ package struct PostgresError: Error, Sendable, Equatable {
             message: other.message,
             sqlState: other.sqlState,
             severity: other.severity,
+            routine: other.routine,
             serverMessage: other.serverMessage,
             serverDetail: other.serverDetail,
             serverHint: other.serverHint,
@@ -242,9 +250,13 @@ package struct PostgresError: Error, Sendable, Equatable {
     /// prepared form no longer fits (0A000 after a migration, 26000).
     var replacesConnection: Bool {
         guard let sqlState else { return code == .connectionLost }
-        return sqlState.isConnectionFailure || sqlState == .featureNotSupported
-            || sqlState == .invalidSQLStatementName
+        return sqlState.isConnectionFailure || isStalePlan || sqlState == .invalidSQLStatementName
     }
+
+    /// Whether a migration changed the columns of a prepared statement, here and on every other connection.
+    ///
+    /// 0A000 also means features that are missing; the function that reported it tells the two apart.
+    var isStalePlan: Bool { sqlState == .featureNotSupported && storage.routine == "RevalidateCachedQuery" }
 
     package static func == (lhs: PostgresError, rhs: PostgresError) -> Bool {
         lhs.storage === rhs.storage

@@ -173,7 +173,8 @@ actor PostgresConnection {
         let unit = request.unit
         var missing: [any Statement.Type] = []
         for entry in unit.entries {
-            if case .prepared(let type) = entry.command, !prepared.contains(ObjectIdentifier(type)) {
+            // Noted as prepared at once: a unit may run the same statement twice.
+            if case .prepared(let type) = entry.command, prepared.insert(ObjectIdentifier(type)).inserted {
                 missing.append(type)
             }
         }

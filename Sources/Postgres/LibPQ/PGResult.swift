@@ -101,7 +101,8 @@ import CLibPQ
             constraint: field("n"),
             table: field("t"),
             position: field("P").flatMap { Int($0) },
-            severity: field("V") ?? field("S")
+            severity: field("V") ?? field("S"),
+            routine: field("R")
         )
     }
 }

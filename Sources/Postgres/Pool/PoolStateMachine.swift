@@ -287,6 +287,19 @@ struct PoolStateMachine {
         return waiting(slots[index].lane) == 0 ? [] : serve(slots[index].lane)
     }
 
+    /// Replaces every connection: a migration made their prepared statements useless.
+    ///
+    /// - Returns: What to do.
+    mutating func retireAll() -> [Action] {
+        idle.removeAll()
+        var actions: [Action] = []
+        for index in slots.indices where isUsable(slots[index]) {
+            slots[index].isRetiring = true
+            if slots[index].inFlight == 0 { actions.append(.close(connection: slots[index].connection)) }
+        }
+        return actions
+    }
+
     /// Notes that a connection is gone or did not come up.
     ///
     /// - Parameters:

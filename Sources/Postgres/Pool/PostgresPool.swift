@@ -144,6 +144,7 @@ actor PostgresPool {
     func unitEnded(_ request: UnitRequest, _ answer: UnitRequest.Answer, on id: Int, isRetiring: Bool) {
         request.connection = nil
         let actions = machine.released(id, isUsable: !isRetiring, now: ContinuousClock.now)
+        if case .failure(let error) = answer, error.isStalePlan { perform(machine.retireAll()) }
         conclude(request, answer)
         for action in actions { perform(action) }
         if isRetiring { publish() }
