@@ -160,7 +160,11 @@ let package = Package(
         ),
         .testTarget(
             name: "EventsTests",
-            dependencies: ["Cache", "Events", "IOLoop", "Postgres", "Redis", "TestSupport"]
+            dependencies: [
+                "Cache", "Events", "IOLoop", "Postgres", "Redis", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]
         ),
         .testTarget(
             name: "ServicesTests",
