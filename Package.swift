@@ -148,7 +148,13 @@ let package = Package(
             name: "PostgresTests",
             dependencies: ["IOLoop", "Postgres", "TestSupport", .product(name: "Logging", package: "swift-log")]
         ),
-        .testTarget(name: "RedisTests", dependencies: ["IOLoop", "Redis", "TestSupport"]),
+        .testTarget(
+            name: "RedisTests",
+            dependencies: [
+                "IOLoop", "Redis", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
         .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
         .testTarget(name: "DomainTests", dependencies: ["Domain", "Kernel"]),
         .testTarget(

@@ -5,13 +5,13 @@
 package struct CircuitBreaker: Sendable {
     /// The numbers of a breaker.
     package struct Limits: Sendable, Hashable {
-        /// So many failures...
+        /// So many failures within the window open it.
         package var failures = 5
-        /// ... within so long open it...
+        /// How long a failure is remembered.
         package var window = Duration.seconds(10)
-        /// ... for so long at first...
+        /// How long it stays open at first; doubled by each probe that fails.
         package var initialPause = Duration.seconds(1)
-        /// ... and at most for so long.
+        /// How long it stays open at most.
         package var maximumPause = Duration.seconds(10)
 
         package init() {}
@@ -61,11 +61,10 @@ package struct CircuitBreaker: Sendable {
     }
 
     /// A command was answered.
-    package mutating func succeeded(at now: Instant) {
+    package mutating func succeeded() {
         switch state {
-        case .closed: break
-        // Sent before the breaker opened: says nothing about the server now.
-        case .open: break
+        // What was sent before the breaker opened says nothing about the server now.
+        case .closed, .open: break
         case .probing: state = .closed(failures: [])
         }
     }

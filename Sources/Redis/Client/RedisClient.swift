@@ -51,7 +51,7 @@ package final class RedisClient: Sendable {
     private struct State {
         var link: Link?
         var epoch: UInt64 = 0
-        /// Of scripts by name. A digest follows from the source, so it outlives connections and servers.
+        /// Of scripts by name; a digest follows from the source, so it outlives connections and servers.
         var digests: [String: [UInt8]] = [:]
         var breaker: CircuitBreaker
         var streams: [UInt64: AsyncStream<RedisConnectionEvent>.Continuation] = [:]
@@ -321,7 +321,7 @@ package final class RedisClient: Sendable {
         case .success, .failure:
             guard gate.load(ordering: .relaxed) == Gate.guarded else { return }
             state.withLock { state in
-                state.breaker.succeeded(at: loop.now)
+                state.breaker.succeeded()
                 updateGate(state)
             }
         }

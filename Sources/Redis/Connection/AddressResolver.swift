@@ -8,7 +8,9 @@ enum AddressResolver {
     /// - Parameter address: As configured.
     /// - Returns: At least one address that needs no resolving.
     /// - Throws: ``RedisError`` if the name is unknown, or the waiting task is cancelled.
-    static func resolve(_ address: RedisConfiguration.Address) async throws(RedisError) -> [RedisConfiguration.Address] {
+    static func resolve(
+        _ address: RedisConfiguration.Address
+    ) async throws(RedisError) -> [RedisConfiguration.Address] {
         guard case .tcp(let host, let port) = address, !isNumeric(host) else { return [address] }
         let result = OneShot<Result<[String], RedisError>>()
         OSThread.detached(name: "stock-resolve") {

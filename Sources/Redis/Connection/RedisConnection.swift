@@ -59,7 +59,7 @@ actor RedisConnection: HiredisOwner {
             return welcome
         } catch {
             shutDown(error)
-            throw closeReason ?? error
+            throw error
         }
     }
 
@@ -98,10 +98,8 @@ actor RedisConnection: HiredisOwner {
     }
 
     private static func runID(in information: String) -> String? {
-        for line in information.utf8.split(whereSeparator: { $0 == 13 || $0 == 10 }) where line.starts(with: "run_id:".utf8) {
-            return String(Substring(line.dropFirst(7)))
-        }
-        return nil
+        let lines = information.utf8.split { $0 == 13 || $0 == 10 }
+        return lines.first { $0.starts(with: "run_id:".utf8) }.map { String(Substring($0.dropFirst(7))) }
     }
 
     /// Waits for the end of the connection, once; a cancelled task ends it.

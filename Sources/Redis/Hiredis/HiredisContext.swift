@@ -26,6 +26,12 @@ protocol HiredisOwner: AnyObject {
 /// Safe because the pointer is cleared in `cleanup`, before the memory goes, and every use checks it.
 @safe
 final class HiredisContext: ReadinessHandler {
+    /// What hiredis calls with a reply: the context, the reply and what was passed along.
+    private typealias Callback =
+        @convention(c) (
+            UnsafeMutablePointer<redisAsyncContext>?, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?
+        ) -> Void
+
     private let loop: IOLoop
     /// Retained until the end, so that pending commands have someone to report to.
     private var owner: (any HiredisOwner)?
@@ -48,7 +54,11 @@ final class HiredisContext: ReadinessHandler {
     ///   - loop: The loop, whose thread calls this.
     ///   - owner: Who hears of everything; retained until the context has ended.
     /// - Throws: ``RedisError`` if the system refuses at once.
-    init(connectingTo address: RedisConfiguration.Address, on loop: IOLoop, owner: any HiredisOwner) throws(RedisError) {
+    init(
+        connectingTo address: RedisConfiguration.Address,
+        on loop: IOLoop,
+        owner: any HiredisOwner
+    ) throws(RedisError) {
         self.loop = loop
         self.owner = owner
         let made =
@@ -143,9 +153,7 @@ final class HiredisContext: ReadinessHandler {
 
     private func append(
         _ command: RedisCommand,
-        _ callback: @escaping @convention(c) (
-            UnsafeMutablePointer<redisAsyncContext>?, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?
-        ) -> Void,
+        _ callback: @escaping Callback,
         _ box: UnsafeMutableRawPointer?
     ) -> Bool {
         guard let context = unsafe context, closeReason == nil, !command.ends.isEmpty else { return false }

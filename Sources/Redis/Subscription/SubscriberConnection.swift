@@ -58,7 +58,7 @@ actor SubscriberConnection: HiredisOwner {
             try await confirmation.value(ifCancelled: .failure(RedisError(.cancelled))).get()
         } catch {
             shutDown(error)
-            throw closeReason ?? error
+            throw error
         }
     }
 

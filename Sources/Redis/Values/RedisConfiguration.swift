@@ -18,8 +18,9 @@ package struct RedisConfiguration: Sendable, Hashable {
     package var clientName = "stock"
     /// For connecting and the handshake together.
     package var connectTimeout = Duration.milliseconds(200)
-    /// From handing a command over to its reply. The connection is closed when it passes: a late reply must not answer
-    /// the next command.
+    /// From handing a command over to its reply.
+    ///
+    /// The connection is closed when it passes: a late reply must not answer the next command.
     package var commandTimeout = Duration.milliseconds(50)
     /// An idle command connection is asked PING this often.
     package var pingInterval = Duration.seconds(1)
