@@ -54,7 +54,7 @@ package final class PostgresClient: Sendable {
 
     /// Runs a unit of work.
     ///
-    /// A read whose connection is lost is repeated once, as is a unit that certainly left no effect.
+    /// A read whose connection is lost is repeated, as is a unit that certainly left no effect; at most twice.
     ///
     /// - Parameters:
     ///   - unit: The statements.

@@ -165,7 +165,9 @@ struct LeaseTests {
 
     @Test("a long script is cancelled at the server, and its connection is not used again")
     func cancelledScript() async throws {
-        try await withClient(try await makeURL()) { $0.exclusiveConnections = 1 } _: { client in
+        try await withClient(try await makeURL()) {
+            $0.exclusiveConnections = 1
+        } _: { client in
             let clock = ContinuousClock()
             let start = clock.now
             let deadline = await failure {
