@@ -24,6 +24,7 @@ CREATE TABLE stock.cache_outbox (
     xid        xid8 NOT NULL DEFAULT pg_current_xact_id(),
     tenant_id  bigint NOT NULL,
     module     text NOT NULL,
+    touched_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (xid, tenant_id, module)
 ) WITH (
     autovacuum_vacuum_threshold = 500, autovacuum_vacuum_scale_factor = 0.0,

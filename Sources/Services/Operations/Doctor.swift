@@ -1,0 +1,242 @@
+package import Kernel
+package import Postgres
+
+/// One thing `stock doctor` looked at.
+package struct Finding: Sendable, Equatable {
+    /// How it stands.
+    package enum Level: String, Sendable {
+        case ok
+        /// It works, and should be mended.
+        case warning
+        /// Something promised does not hold.
+        case failure
+    }
+
+    /// What was looked at: `row-level security`.
+    package let check: String
+
+    /// How it stands.
+    package let level: Level
+
+    /// What was found, and what to do about it.
+    package let detail: String
+
+    /// Makes a finding.
+    ///
+    /// - Parameters:
+    ///   - check: What was looked at.
+    ///   - level: How it stands.
+    ///   - detail: What was found, and what to do about it.
+    package init(_ check: String, _ level: Level, _ detail: String) {
+        self.check = check
+        self.level = level
+        self.detail = detail
+    }
+}
+
+/// Examines the database the way the service sees it: as stock_app.
+package struct Doctor: Sendable {
+    private let postgres: PostgresClient
+    private let folder: MigrationFolder?
+
+    /// The oldest server with the fixes that row-level security needs: 15.20.
+    package static let oldestServer: Int32 = 150_020
+
+    /// Makes a doctor.
+    ///
+    /// - Parameters:
+    ///   - postgres: Connects as stock_app.
+    ///   - folder: What should be applied, and the tenancy audit; nil skips both.
+    package init(postgres: PostgresClient, folder: MigrationFolder?) {
+        self.postgres = postgres
+        self.folder = folder
+    }
+
+    /// Looks at everything.
+    ///
+    /// - Parameter deadline: When to give up.
+    /// - Returns: One finding per check or fault; without a failure the database is well.
+    /// - Throws: ``OperationsError`` if the database can not be asked.
+    package func examine(deadline: ContinuousClock.Instant) async throws(OperationsError) -> [Finding] {
+        do {
+            return try await postgres.withLease(deadline: deadline) { lease in
+                var findings = try await server(lease)
+                guard try await one(HasMigrationTable(), lease).value else {
+                    findings.append(
+                        Finding("migrations", .failure, "The schema is not there. Run: stock migrate up")
+                    )
+                    return findings
+                }
+                findings += try await migrations(lease)
+                findings += try await tenancy(lease)
+                findings += try await triggers(lease)
+                findings += try await outbox(lease)
+                return findings
+            }
+        } catch {
+            throw OperationsError(error)
+        }
+    }
+
+    private func server(_ lease: Lease) async throws(PostgresError) -> [Finding] {
+        let server = try await one(DescribeServer(), lease)
+        var findings = [Finding("connection", .ok, "connected as \(server.role) to \(server.version)")]
+        if server.number < Self.oldestServer {
+            findings.append(
+                Finding(
+                    "server version",
+                    .failure,
+                    "PostgreSQL \(server.version) lacks security fixes that row-level security needs. Update to 15.20 or newer."
+                )
+            )
+        }
+        if server.role != "stock_app" {
+            findings.append(
+                Finding("role", .warning, "The service should connect as stock_app; DATABASE_URL says \(server.role).")
+            )
+        }
+        if server.isSuperuser {
+            findings.append(
+                Finding("role", .failure, "\(server.role) is a superuser: row-level security does not hold for it.")
+            )
+        }
+        for (name, value) in [
+            ("statement_timeout", server.statementTimeout), ("lock_timeout", server.lockTimeout),
+            ("idle_in_transaction_session_timeout", server.idleTimeout),
+        ] where value == "0" {
+            findings.append(
+                Finding("role settings", .warning, "\(name) is not set for \(server.role). Run sql/roles.sql again.")
+            )
+        }
+        return findings
+    }
+
+    private func migrations(_ lease: Lease) async throws(PostgresError) -> [Finding] {
+        guard let folder else { return [] }
+        var unit = UnitOfWork(tenant: nil, access: .read)
+        let slot = try unit.add(AppliedMigrations())
+        let applied = try await lease.perform(unit).rows(slot)
+        let faults = Migrator.compare(folder, with: applied).compactMap { status -> Finding? in
+            switch status.state {
+            case .applied: nil
+            case .pending: Finding("migrations", .failure, "\(status.fileName) is pending. Run: stock migrate up")
+            case .changed: Finding("migrations", .failure, "\(status.fileName) was applied and has changed since.")
+            case .unknown: Finding("migrations", .warning, "\(status.fileName) was applied by a newer version.")
+            }
+        }
+        return faults.isEmpty ? [Finding("migrations", .ok, "\(applied.count) applied, none pending")] : faults
+    }
+
+    private func tenancy(_ lease: Lease) async throws -> [Finding] {
+        guard let folder else { return [] }
+        let faults = try await lease.transaction(tenant: nil) {
+            // The audit is a file; through a table of this transaction its rows can be read by a statement of ours.
+            try await lease.execute(
+                script: "CREATE TEMPORARY TABLE tenancy_finding ON COMMIT DROP AS \(folder.tenancyAudit)"
+            )
+            var unit = UnitOfWork(tenant: nil, access: .read)
+            let slot = try unit.add(ReadTenancyFindings())
+            return try await lease.perform(unit).rows(slot).map(\.value)
+        }
+        return faults.isEmpty
+            ? [Finding("tenancy", .ok, "the audit of roles, policies, keys and grants finds nothing")]
+            : faults.map { Finding("tenancy", .failure, $0) }
+    }
+
+    private func triggers(_ lease: Lease) async throws(PostgresError) -> [Finding] {
+        var unit = UnitOfWork(tenant: nil, access: .read)
+        let slot = try unit.add(Invariant25())
+        let faults = try await lease.perform(unit).rows(slot).map(\.value)
+        return faults.isEmpty
+            ? [Finding("triggers", .ok, "every table retires what is cached from it")]
+            : faults.map {
+                Finding("triggers", .failure, "\($0). After mending it run: SELECT stock.cache_rotate()")
+            }
+    }
+
+    private func outbox(_ lease: Lease) async throws(PostgresError) -> [Finding] {
+        let outbox = try await one(DescribeOutbox(), lease)
+        let text = "\(outbox.rows) rows, the oldest \(outbox.oldest) s; the log's head is \(outbox.head)"
+        if outbox.oldest > 60 {
+            return [
+                Finding("outbox", .failure, "\(text). No instance relays: is one running with --role worker or all?")
+            ]
+        }
+        return [Finding("outbox", outbox.oldest > 1 ? .warning : .ok, text)]
+    }
+
+    private func one<S: Statement>(_ statement: S, _ lease: Lease) async throws(PostgresError) -> S.Row {
+        var unit = UnitOfWork(tenant: nil, access: .read)
+        let slot = try unit.add(statement)
+        return try await lease.perform(unit).one(slot)
+    }
+}
+
+/// Who is connected to what.
+struct DescribeServer: Statement {
+    static let name = "doctor.server"
+    static let sql: StaticString = """
+        SELECT current_user::text, current_setting('server_version'), current_setting('server_version_num')::integer,
+               current_setting('is_superuser') = 'on', r.statement, r.locks, r.idle
+        FROM (SELECT coalesce(max(split_part(s.line, '=', 2)) FILTER (WHERE s.line LIKE 'statement_timeout=%'), '0')
+                         AS statement,
+                     coalesce(max(split_part(s.line, '=', 2)) FILTER (WHERE s.line LIKE 'lock_timeout=%'), '0') AS locks,
+                     coalesce(max(split_part(s.line, '=', 2))
+                         FILTER (WHERE s.line LIKE 'idle_in_transaction_session_timeout=%'), '0') AS idle
+              FROM pg_db_role_setting d
+              JOIN pg_roles r ON r.oid = d.setrole AND r.rolname = current_user,
+              unnest(d.setconfig) AS s (line)) r
+        """
+
+    struct Row: DecodableRow {
+        let role: String
+        let version: String
+        let number: Int32
+        let isSuperuser: Bool
+        let statementTimeout: String
+        let lockTimeout: String
+        let idleTimeout: String
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            role = try row.next()
+            version = try row.next()
+            number = try row.next()
+            isSuperuser = try row.next()
+            statementTimeout = try row.next()
+            lockTimeout = try row.next()
+            idleTimeout = try row.next()
+        }
+    }
+}
+
+/// What the tenancy audit left in its temporary table.
+struct ReadTenancyFindings: Statement {
+    static let name = "doctor.tenancy"
+    static let sql: StaticString = """
+        SELECT f."check" || ' ' || f.object || ': ' || f.problem FROM pg_temp.tenancy_finding f
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// How far the relay is behind.
+struct DescribeOutbox: Statement {
+    static let name = "doctor.outbox"
+    static let sql: StaticString = """
+        SELECT count(o.id), coalesce(floor(extract(epoch FROM now() - min(o.touched_at)))::bigint, 0),
+               (SELECT l.head_seq FROM stock.cache_lane l WHERE l.lane = 0)
+        FROM stock.cache_outbox o
+        """
+
+    struct Row: DecodableRow {
+        let rows: Int64
+        let oldest: Int64
+        let head: Int64
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            rows = try row.next()
+            oldest = try row.next()
+            head = try row.next()
+        }
+    }
+}

@@ -1,0 +1,539 @@
+import Postgres
+/// The invariants, each one query; a row is a violation. Numbers are those of the design's list.
+enum Invariants {
+    /// Those of a tenant's rows.
+    static let ofTenant: [any Invariant.Type] = [
+        Invariant01.self, Invariant02.self, Invariant03.self, Invariant04.self, Invariant05.self, Invariant06.self,
+        Invariant07.self, Invariant09.self, Invariant10.self, Invariant11.self, Invariant12.self, Invariant13.self,
+        Invariant16.self, Invariant17.self, Invariant18.self, Invariant19.self, Invariant21.self, Invariant22.self,
+        Invariant23Events.self, Invariant24.self,
+    ]
+
+    /// Those of what belongs to no tenant.
+    static let global: [any Invariant.Type] = [
+        Invariant23Log.self, Invariant25.self,
+    ]
+}
+
+/// Each product has one level, and on hand is the sum of its movements.
+struct Invariant01: Invariant {
+    static let number = "I1"
+    static let name = "verify.i1"
+    static let sql: StaticString = """
+        SELECT format('product %s: on hand %s, movements add up to %s', p.id, l.on_hand, coalesce(m.quantity, 0))
+        FROM stock.product p
+        LEFT JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
+        LEFT JOIN (SELECT m.product_id, sum(m.quantity) AS quantity FROM stock.stock_movement m
+                   WHERE m.tenant_id = stock.current_tenant() GROUP BY m.product_id) m ON m.product_id = p.id
+        WHERE p.tenant_id = stock.current_tenant() AND l.on_hand IS DISTINCT FROM coalesce(m.quantity, 0)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// Movements of a product are numbered densely, each continues the one before, the last equals the level.
+struct Invariant02: Invariant {
+    static let number = "I2"
+    static let name = "verify.i2"
+    static let sql: StaticString = """
+        SELECT format('product %s, movement %s: on hand after it is %s, not %s', m.product_id, m.seq, m.on_hand_after,
+                      m.before + m.quantity)
+        FROM (SELECT m.product_id, m.seq, m.quantity, m.on_hand_after,
+                     row_number() OVER w AS place, coalesce(lag(m.on_hand_after) OVER w, 0) AS before
+              FROM stock.stock_movement m WHERE m.tenant_id = stock.current_tenant()
+              WINDOW w AS (PARTITION BY m.product_id ORDER BY m.seq)) m
+        WHERE m.seq <> m.place OR m.on_hand_after <> m.before + m.quantity
+        UNION ALL
+        SELECT format('product %s: its level counts %s movements and %s on hand, its last movement is %s with %s',
+                      l.product_id, l.stock_version, l.on_hand, m.seq, m.on_hand_after)
+        FROM stock.stock_level l
+        LEFT JOIN LATERAL (SELECT m.seq, m.on_hand_after FROM stock.stock_movement m
+                           WHERE m.tenant_id = stock.current_tenant() AND m.product_id = l.product_id
+                           ORDER BY m.seq DESC LIMIT 1) m ON true
+        WHERE l.tenant_id = stock.current_tenant()
+          AND (l.stock_version <> coalesce(m.seq, 0) OR l.on_hand <> coalesce(m.on_hand_after, 0))
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// The floor is least(0, on hand) where overselling is denied, absent where allowed; what is untracked has none on hand.
+struct Invariant03: Invariant {
+    static let number = "I3"
+    static let name = "verify.i3"
+    static let sql: StaticString = """
+        SELECT format('product %s: floor %s at %s on hand', p.id, l.floor, l.on_hand)
+        FROM stock.product p
+        JOIN stock.tenant t ON t.id = p.tenant_id
+        JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
+        WHERE p.tenant_id = stock.current_tenant()
+          AND CASE WHEN NOT p.tracks_stock THEN l.on_hand <> 0
+                   WHEN p.oversell = 'deny' OR p.oversell = 'inherit' AND t.oversell = 'deny'
+                   THEN l.floor IS DISTINCT FROM least(0, l.on_hand)
+                   ELSE l.floor IS NOT NULL END
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A line's discount is within its gross amount; tax and total are as computed from it.
+struct Invariant04: Invariant {
+    static let number = "I4"
+    static let name = "verify.i4"
+    static let sql: StaticString = """
+        SELECT format('sale %s, line %s: discount %s, tax %s, total %s of %s x %s', l.sale_id, l.position,
+                      l.discount + l.document_discount, l.tax, l.total, l.quantity, l.unit_price)
+        FROM (SELECT l.*, t.prices_include_tax, t.currency_exponent::integer AS exponent,
+                     round(l.quantity * l.unit_price, t.currency_exponent) - l.discount - l.document_discount AS net
+              FROM stock.sale_line l JOIN stock.tenant t ON t.id = l.tenant_id
+              WHERE l.tenant_id = stock.current_tenant()) l
+        WHERE l.net < 0
+           OR l.total <> l.net + CASE WHEN l.prices_include_tax THEN 0 ELSE l.tax END
+           OR l.tax <> CASE
+                  WHEN l.tax_rate = 0 THEN 0
+                  -- Thirty decimals keep the quotient from being rounded twice.
+                  WHEN l.prices_include_tax
+                  THEN l.net - round(l.net::numeric(60, 30) / (1 + l.tax_rate / 100), l.exponent)
+                  ELSE round(l.net * l.tax_rate / 100, l.exponent) END
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A sale's subtotal, discount, tax and total are the sums of its lines.
+struct Invariant05: Invariant {
+    static let number = "I5"
+    static let name = "verify.i5"
+    static let sql: StaticString = """
+        SELECT format('sale %s: total %s, its lines add up to %s', s.id, s.total, l.total)
+        FROM stock.sale s
+        LEFT JOIN (SELECT l.sale_id, sum(l.total) AS total, sum(l.tax) AS tax, sum(l.discount + l.document_discount) AS discount,
+                          sum(round(l.quantity * l.unit_price, t.currency_exponent)) AS subtotal
+                   FROM stock.sale_line l JOIN stock.tenant t ON t.id = l.tenant_id
+                   WHERE l.tenant_id = stock.current_tenant() GROUP BY l.sale_id) l ON l.sale_id = s.id
+        WHERE s.tenant_id = stock.current_tenant()
+          AND (s.total, s.tax, s.discount, s.subtotal) IS DISTINCT FROM
+              (coalesce(l.total, 0), coalesce(l.tax, 0), coalesce(l.discount, 0), coalesce(l.subtotal, 0))
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// What is paid and refunded is what confirmed payments allocate; due follows, and is 0 unless confirmed.
+struct Invariant06: Invariant {
+    static let number = "I6"
+    static let name = "verify.i6"
+    static let sql: StaticString = """
+        SELECT format('sale %s: paid %s, refunded %s, due %s; allocated %s in, %s out', s.id, s.paid, s.refunded, s.due,
+                      coalesce(a.paid, 0), coalesce(a.refunded, 0))
+        FROM stock.sale s
+        LEFT JOIN (SELECT a.sale_id, sum(a.amount) FILTER (WHERE p.direction = 'in') AS paid,
+                          sum(a.amount) FILTER (WHERE p.direction = 'out') AS refunded
+                   FROM stock.payment_allocation a
+                   JOIN stock.payment p ON p.tenant_id = a.tenant_id AND p.id = a.payment_id AND p.status = 'confirmed'
+                   WHERE a.tenant_id = stock.current_tenant() GROUP BY a.sale_id) a ON a.sale_id = s.id
+        WHERE s.tenant_id = stock.current_tenant()
+          AND (s.paid <> coalesce(a.paid, 0) OR s.refunded <> coalesce(a.refunded, 0) OR s.due < 0
+               OR s.due <> CASE WHEN s.status = 'confirmed' THEN s.total - s.returned_total - s.paid + s.refunded ELSE 0 END)
+        UNION ALL
+        SELECT format('payment %s of %s allocates %s', p.id, p.amount, a.amount)
+        FROM stock.payment p
+        JOIN (SELECT a.payment_id, sum(a.amount) AS amount FROM stock.payment_allocation a
+              WHERE a.tenant_id = stock.current_tenant() GROUP BY a.payment_id) a ON a.payment_id = p.id
+        WHERE p.tenant_id = stock.current_tenant() AND a.amount <> p.amount
+        UNION ALL
+        SELECT format('payment %s pays nothing', p.id)
+        FROM stock.payment p
+        WHERE p.tenant_id = stock.current_tenant() AND p.return_id IS NULL
+          AND NOT EXISTS (SELECT FROM stock.payment_allocation a
+                          WHERE a.tenant_id = stock.current_tenant() AND a.payment_id = p.id)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// Returned quantities and totals are the sums of the returns.
+struct Invariant07: Invariant {
+    static let number = "I7"
+    static let name = "verify.i7"
+    static let sql: StaticString = """
+        SELECT format('sale %s, line %s: returned %s, returns add up to %s', l.sale_id, l.position, l.returned_quantity,
+                      coalesce(r.quantity, 0))
+        FROM stock.sale_line l
+        LEFT JOIN (SELECT r.sale_line_id, sum(r.quantity) AS quantity FROM stock.sale_return_line r
+                   WHERE r.tenant_id = stock.current_tenant() AND r.sale_line_id IS NOT NULL
+                   GROUP BY r.sale_line_id) r ON r.sale_line_id = l.id
+        WHERE l.tenant_id = stock.current_tenant()
+          AND (l.returned_quantity <> coalesce(r.quantity, 0) OR l.returned_quantity > l.quantity)
+        UNION ALL
+        SELECT format('sale %s: returned %s, its returns add up to %s', s.id, s.returned_total, coalesce(r.total, 0))
+        FROM stock.sale s
+        LEFT JOIN (SELECT r.sale_id, sum(r.total) AS total FROM stock.sale_return r
+                   WHERE r.tenant_id = stock.current_tenant() AND r.sale_id IS NOT NULL GROUP BY r.sale_id) r ON r.sale_id = s.id
+        WHERE s.tenant_id = stock.current_tenant() AND s.returned_total <> coalesce(r.total, 0)
+        UNION ALL
+        SELECT format('return %s: total %s, its lines add up to %s', r.id, r.total, coalesce(l.amount, 0))
+        FROM stock.sale_return r
+        LEFT JOIN (SELECT l.return_id, sum(l.amount) AS amount FROM stock.sale_return_line l
+                   WHERE l.tenant_id = stock.current_tenant() GROUP BY l.return_id) l ON l.return_id = r.id
+        WHERE r.tenant_id = stock.current_tenant() AND r.total <> coalesce(l.amount, 0)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A confirmed sale has a line, a number and a day; a draft has no number, movement or payment.
+struct Invariant09: Invariant {
+    static let number = "I9"
+    static let name = "verify.i9"
+    static let sql: StaticString = """
+        SELECT format('sale %s has no line', s.id)
+        FROM stock.sale s
+        WHERE s.tenant_id = stock.current_tenant() AND s.status = 'confirmed'
+          AND NOT EXISTS (SELECT FROM stock.sale_line l WHERE l.tenant_id = stock.current_tenant() AND l.sale_id = s.id)
+        UNION ALL
+        SELECT format('%s sale %s has number %s, payments or movements', s.status, s.id, s.number)
+        FROM stock.sale s
+        WHERE s.tenant_id = stock.current_tenant() AND s.status IN ('draft', 'discarded')
+          AND (s.number IS NOT NULL
+               OR EXISTS (SELECT FROM stock.payment_allocation a
+                          WHERE a.tenant_id = stock.current_tenant() AND a.sale_id = s.id)
+               OR EXISTS (SELECT FROM stock.stock_movement m
+                          WHERE m.tenant_id = stock.current_tenant() AND m.ref_id = s.id))
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// The movements of a sale are what it sold, those of a return what it put back, per tracked product.
+struct Invariant10: Invariant {
+    static let number = "I10"
+    static let name = "verify.i10"
+    static let sql: StaticString = """
+        SELECT format('%s %s, product %s: moved %s, should have moved %s', coalesce(m.ref_type, d.ref_type),
+                      coalesce(m.ref_id, d.ref_id), coalesce(m.product_id, d.product_id), coalesce(m.quantity, 0),
+                      coalesce(d.quantity, 0))
+        FROM (SELECT m.ref_type, m.ref_id, m.product_id, sum(m.quantity) AS quantity FROM stock.stock_movement m
+              WHERE m.tenant_id = stock.current_tenant() AND m.ref_type IN ('sale', 'return')
+              GROUP BY m.ref_type, m.ref_id, m.product_id) m
+        FULL JOIN (
+            SELECT 'sale' AS ref_type, l.sale_id AS ref_id, l.product_id, -sum(l.quantity) AS quantity
+            FROM stock.sale_line l
+            JOIN stock.sale s ON s.tenant_id = l.tenant_id AND s.id = l.sale_id AND s.status = 'confirmed'
+            JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id AND p.tracks_stock
+            WHERE l.tenant_id = stock.current_tenant() GROUP BY l.sale_id, l.product_id
+            UNION ALL
+            SELECT 'return', l.return_id, l.product_id, sum(l.quantity)
+            FROM stock.sale_return_line l
+            JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id AND p.tracks_stock
+            WHERE l.tenant_id = stock.current_tenant() AND l.restock GROUP BY l.return_id, l.product_id
+        ) d ON d.ref_type = m.ref_type AND d.ref_id = m.ref_id AND d.product_id = m.product_id
+        WHERE coalesce(m.quantity, 0) <> coalesce(d.quantity, 0)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// The ledger rows of a cancelled sale add up to 0 per method.
+struct Invariant11: Invariant {
+    static let number = "I11"
+    static let name = "verify.i11"
+    static let sql: StaticString = """
+        SELECT format('cancelled sale %s: %s by %s is left in the ledger', s.id, sum(e.amount), e.method)
+        FROM stock.sale s
+        JOIN stock.payment_allocation a ON a.tenant_id = s.tenant_id AND a.sale_id = s.id
+        JOIN stock.ledger_entry e ON e.tenant_id = s.tenant_id AND e.source_type = 'payment' AND e.source_id = a.payment_id
+        WHERE s.tenant_id = stock.current_tenant() AND s.status = 'cancelled'
+        GROUP BY s.id, e.method HAVING sum(e.amount) <> 0
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A payment has one ledger row of equal direction, amount, method and day; every ledger row has its source.
+struct Invariant12: Invariant {
+    static let number = "I12"
+    static let name = "verify.i12"
+    static let sql: StaticString = """
+        SELECT format('payment %s of %s by %s on %s: ledger row %s', p.id, p.amount, p.method, p.business_day,
+                      coalesce(format('%s %s by %s on %s', e.direction, e.amount, e.method, e.business_day), 'missing'))
+        FROM stock.payment p
+        LEFT JOIN stock.ledger_entry e
+            ON e.tenant_id = p.tenant_id AND e.source_type = 'payment' AND e.source_id = p.id AND e.reverses_id IS NULL
+        WHERE p.tenant_id = stock.current_tenant()
+          AND (e.direction, e.amount, e.method, e.business_day) IS DISTINCT FROM
+              (CASE p.direction WHEN 'in' THEN 'income' ELSE 'expense' END, p.amount, p.method, p.business_day)
+        UNION ALL
+        SELECT format('ledger row %s names %s %s, which is not there', e.id, e.source_type, e.source_id)
+        FROM stock.ledger_entry e
+        LEFT JOIN stock.payment p ON p.tenant_id = e.tenant_id AND p.id = e.source_id
+        WHERE e.tenant_id = stock.current_tenant() AND (e.source_type <> 'payment' OR p.id IS NULL)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// What is reversed has one reversal: minus the original, by the same method.
+struct Invariant13: Invariant {
+    static let number = "I13"
+    static let name = "verify.i13"
+    static let sql: StaticString = """
+        SELECT format('ledger row %s reverses %s with %s', e.id, o.id, e.amount)
+        FROM stock.ledger_entry e
+        JOIN stock.ledger_entry o ON o.tenant_id = e.tenant_id AND o.id = e.reverses_id
+        WHERE e.tenant_id = stock.current_tenant()
+          AND (e.amount, e.direction, e.method, e.category) IS DISTINCT FROM (-o.amount, o.direction, o.method, o.category)
+        UNION ALL
+        SELECT format('payment %s is %s and has %s reversals', p.id, p.status, count(e.id))
+        FROM stock.payment p
+        LEFT JOIN stock.ledger_entry e
+            ON e.tenant_id = p.tenant_id AND e.source_type = 'payment' AND e.source_id = p.id AND e.reverses_id IS NOT NULL
+        WHERE p.tenant_id = stock.current_tenant()
+        GROUP BY p.id, p.status HAVING count(e.id) <> CASE p.status WHEN 'reversed' THEN 1 ELSE 0 END
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A business day fits its moment in the tenant's zone.
+struct Invariant16: Invariant {
+    static let number = "I16"
+    static let name = "verify.i16"
+    static let sql: StaticString = """
+        SELECT format('%s %s: %s is not on %s', d.kind, d.id, d.occurred_at, d.business_day)
+        FROM stock.tenant t
+        CROSS JOIN LATERAL (
+            SELECT 'sale' AS kind, s.id, s.occurred_at, s.recorded_at, s.business_day FROM stock.sale s
+            WHERE s.tenant_id = t.id
+            UNION ALL
+            SELECT 'return', r.id, r.occurred_at, r.recorded_at, r.business_day FROM stock.sale_return r
+            WHERE r.tenant_id = t.id
+            UNION ALL
+            SELECT 'movement', m.id, m.occurred_at, m.recorded_at, m.business_day FROM stock.stock_movement m
+            WHERE m.tenant_id = t.id
+            UNION ALL
+            SELECT 'payment', p.id, p.occurred_at, p.recorded_at, p.business_day FROM stock.payment p
+            WHERE p.tenant_id = t.id
+            UNION ALL
+            SELECT 'ledger row', e.id, e.occurred_at, e.recorded_at, e.business_day FROM stock.ledger_entry e
+            WHERE e.tenant_id = t.id
+        ) d
+        WHERE t.id = stock.current_tenant() AND d.recorded_at >= t.timezone_since
+          AND d.business_day <> (d.occurred_at AT TIME ZONE t.timezone)::date
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A customer's balance is what their confirmed sales have due.
+struct Invariant17: Invariant {
+    static let number = "I17"
+    static let name = "verify.i17"
+    static let sql: StaticString = """
+        SELECT format('customer %s: balance %s, due %s', c.id, a.balance, coalesce(s.due, 0))
+        FROM stock.customer c
+        LEFT JOIN stock.customer_account a ON a.tenant_id = c.tenant_id AND a.customer_id = c.id
+        LEFT JOIN (SELECT s.customer_id, sum(s.due) AS due FROM stock.sale s
+                   WHERE s.tenant_id = stock.current_tenant() AND s.status = 'confirmed' GROUP BY s.customer_id) s
+            ON s.customer_id = c.id
+        WHERE c.tenant_id = stock.current_tenant() AND a.balance IS DISTINCT FROM coalesce(s.due, 0)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// Numbers of a register and kind run from 1 to the counter.
+struct Invariant18: Invariant {
+    static let number = "I18"
+    static let name = "verify.i18"
+    static let sql: StaticString = """
+        SELECT format('register %s, %s: %s numbers from %s to %s, the counter stands at %s', d.register_id, d.kind, d.count,
+                      d.first, d.last, c.last_number)
+        FROM (SELECT s.register_id, 'sale' AS kind, count(*) AS count, min(s.number) AS first, max(s.number) AS last
+              FROM stock.sale s WHERE s.tenant_id = stock.current_tenant() AND s.number IS NOT NULL GROUP BY s.register_id
+              UNION ALL
+              SELECT r.register_id, 'return', count(*), min(r.number), max(r.number)
+              FROM stock.sale_return r WHERE r.tenant_id = stock.current_tenant() GROUP BY r.register_id) d
+        LEFT JOIN stock.document_counter c
+            ON c.tenant_id = stock.current_tenant() AND c.register_id = d.register_id AND c.kind = d.kind
+        WHERE d.first <> 1 OR d.last <> d.count OR c.last_number IS DISTINCT FROM d.count
+        UNION ALL
+        SELECT format('register %s, %s: the counter stands at %s without a number', c.register_id, c.kind, c.last_number)
+        FROM stock.document_counter c
+        WHERE c.tenant_id = stock.current_tenant() AND c.last_number > 0
+          AND NOT EXISTS (SELECT FROM stock.sale s
+                          WHERE s.tenant_id = stock.current_tenant() AND s.register_id = c.register_id
+                            AND c.kind = 'sale' AND s.number IS NOT NULL)
+          AND NOT EXISTS (SELECT FROM stock.sale_return r
+                          WHERE r.tenant_id = stock.current_tenant() AND r.register_id = c.register_id AND c.kind = 'return')
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A document is the resource of one idempotency record at most; a stored 201's document exists.
+struct Invariant19: Invariant {
+    static let number = "I19"
+    static let name = "verify.i19"
+    static let sql: StaticString = """
+        SELECT format('%s is the resource of %s idempotency records', r.resource_id, count(*))
+        FROM stock.idempotency_record r
+        WHERE r.tenant_id = stock.current_tenant() AND r.resource_id IS NOT NULL AND r.status = 201
+        GROUP BY r.resource_id HAVING count(*) > 1
+        UNION ALL
+        SELECT format('idempotency record %s of %s: its document %s does not exist', r.key, r.route, r.resource_id)
+        FROM stock.idempotency_record r
+        LEFT JOIN stock.sale s ON s.tenant_id = r.tenant_id AND s.id = r.resource_id
+        LEFT JOIN stock.payment p ON p.tenant_id = r.tenant_id AND p.id = r.resource_id
+        WHERE r.tenant_id = stock.current_tenant() AND r.status = 201
+          AND (r.route = 'POST /v1/sales' AND s.id IS NULL OR r.route = 'POST /v1/payments' AND p.id IS NULL)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// Amounts are at the currency's exponent, quantities at the unit's decimals.
+struct Invariant21: Invariant {
+    static let number = "I21"
+    static let name = "verify.i21"
+    static let sql: StaticString = """
+        SELECT format('sale %s: an amount has more decimals than the currency', s.id)
+        FROM stock.sale s JOIN stock.tenant t ON t.id = s.tenant_id
+        WHERE s.tenant_id = stock.current_tenant()
+          AND greatest(min_scale(s.subtotal), min_scale(s.discount), min_scale(s.tax), min_scale(s.total), min_scale(s.paid),
+                       min_scale(s.refunded), min_scale(s.returned_total), min_scale(s.due)) > t.currency_exponent
+        UNION ALL
+        SELECT format('sale %s, line %s: an amount or quantity has too many decimals', l.sale_id, l.position)
+        FROM stock.sale_line l
+        JOIN stock.tenant t ON t.id = l.tenant_id
+        JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
+        JOIN stock.unit u ON u.tenant_id = p.tenant_id AND u.id = p.unit_id
+        WHERE l.tenant_id = stock.current_tenant()
+          AND (greatest(min_scale(l.discount), min_scale(l.document_discount), min_scale(l.tax), min_scale(l.total))
+                   > t.currency_exponent
+               OR min_scale(l.quantity) > u.decimals)
+        UNION ALL
+        SELECT format('payment %s: %s has more decimals than the currency', p.id, p.amount)
+        FROM stock.payment p JOIN stock.tenant t ON t.id = p.tenant_id
+        WHERE p.tenant_id = stock.current_tenant()
+          AND greatest(min_scale(p.amount), min_scale(p.tendered), min_scale(p.change)) > t.currency_exponent
+        UNION ALL
+        SELECT format('ledger row %s: %s has more decimals than the currency', e.id, e.amount)
+        FROM stock.ledger_entry e JOIN stock.tenant t ON t.id = e.tenant_id
+        WHERE e.tenant_id = stock.current_tenant() AND min_scale(e.amount) > t.currency_exponent
+        UNION ALL
+        SELECT format('movement %s: %s has more decimals than the unit', m.id, m.quantity)
+        FROM stock.stock_movement m
+        JOIN stock.product p ON p.tenant_id = m.tenant_id AND p.id = m.product_id
+        JOIN stock.unit u ON u.tenant_id = p.tenant_id AND u.id = p.unit_id
+        WHERE m.tenant_id = stock.current_tenant() AND min_scale(m.quantity) > u.decimals
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// An active tenant has an active owner; categories have no cycle.
+struct Invariant22: Invariant {
+    static let number = "I22"
+    static let name = "verify.i22"
+    static let sql: StaticString = """
+        SELECT format('tenant %s has no active owner', t.slug)
+        FROM stock.tenant t
+        WHERE t.id = stock.current_tenant() AND t.status = 'active'
+          AND NOT EXISTS (SELECT FROM stock.membership m JOIN stock.app_user u ON u.id = m.user_id
+                          WHERE m.tenant_id = t.id AND m.role = 'owner' AND m.active AND u.status = 'active')
+        UNION ALL
+        SELECT format('category %s is below itself', c.id)
+        FROM (
+            WITH RECURSIVE above AS (
+                SELECT c.id, c.parent_id FROM stock.category c
+                WHERE c.tenant_id = stock.current_tenant() AND c.parent_id IS NOT NULL
+                UNION
+                SELECT a.id, c.parent_id FROM above a
+                JOIN stock.category c ON c.tenant_id = stock.current_tenant() AND c.id = a.parent_id
+                WHERE c.parent_id IS NOT NULL
+            )
+            SELECT a.id FROM above a WHERE a.parent_id = a.id
+        ) c
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// The tenant's numbered events have no hole.
+struct Invariant23Events: Invariant {
+    static let number = "I23"
+    static let name = "verify.i23_events"
+    static let sql: StaticString = """
+        SELECT format('%s events are numbered from %s to %s', count(*), min(e.seq), max(e.seq))
+        FROM stock.domain_event e
+        WHERE e.tenant_id = stock.current_tenant() AND e.seq IS NOT NULL
+        HAVING max(e.seq) - min(e.seq) + 1 <> count(*)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A finished import accounts for every row.
+struct Invariant24: Invariant {
+    static let number = "I24"
+    static let name = "verify.i24"
+    static let sql: StaticString = """
+        SELECT format('import %s: %s rows, %s applied, %s unchanged, %s rejected', j.id, j.rows, j.rows_applied,
+                      j.rows_unchanged, j.rows_rejected)
+        FROM stock.import_job j
+        WHERE j.tenant_id = stock.current_tenant() AND j.status IN ('completed', 'completed_with_errors')
+          AND j.rows <> j.rows_applied + j.rows_unchanged + j.rows_rejected
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// The outbox holds nothing old; the log has no hole.
+struct Invariant23Log: Invariant {
+    static let number = "I23"
+    static let name = "verify.i23_log"
+    static let sql: StaticString = """
+        SELECT format('outbox row %s of tenant %s, module %s, is %s old', o.id, o.tenant_id, o.module, now() - o.touched_at)
+        FROM stock.cache_outbox o
+        WHERE o.touched_at < now() - interval '60 seconds'
+        UNION ALL
+        SELECT format('lane %s: the log holds %s rows from %s to %s, its head is %s', l.lane, g.count, g.first, g.last,
+                      l.head_seq)
+        FROM stock.cache_lane l
+        LEFT JOIN (SELECT g.lane, count(*) AS count, min(g.seq) AS first, max(g.seq) AS last
+                   FROM stock.cache_log g GROUP BY g.lane) g ON g.lane = l.lane
+        WHERE g.last IS DISTINCT FROM l.head_seq OR g.count <> g.last - g.first + 1
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// Tenant tables have forced row-level security, tenant_id first in the key, and their triggers always on.
+struct Invariant25: Invariant {
+    static let number = "I25"
+    static let name = "verify.i25"
+    static let sql: StaticString = """
+        SELECT format('%s: %s', c.oid::regclass, v.problem)
+        FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'stock'
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
+        LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary,
+        LATERAL (VALUES
+            (NOT (c.relrowsecurity AND c.relforcerowsecurity), 'row-level security is not forced'),
+            (i.indkey[0] IS DISTINCT FROM a.attnum, 'its primary key does not begin with tenant_id')
+        ) AS v (holds, problem)
+        WHERE c.relkind IN ('r', 'p') AND c.relname NOT IN ('session', 'cache_log', 'cache_outbox') AND v.holds
+        UNION ALL
+        SELECT format('stock.%s: trigger %s is missing or not always on', w.name, e.name)
+        FROM (VALUES ('tenant'), ('app_user'), ('membership'), ('session'), ('api_key'), ('register'), ('category'), ('unit'),
+                     ('product'), ('product_barcode'), ('stock_level'), ('stock_movement'), ('customer'), ('customer_account'),
+                     ('sale'), ('sale_line'), ('sale_return'), ('sale_return_line'), ('payment'), ('payment_allocation'),
+                     ('ledger_entry')) AS w (name)
+        CROSS JOIN (VALUES ('cache_insert'), ('cache_update'), ('cache_delete'), ('cache_truncate')) AS e (name)
+        WHERE NOT EXISTS (SELECT FROM pg_trigger g
+                          WHERE g.tgrelid = to_regclass('stock.' || w.name) AND g.tgname = e.name AND g.tgenabled = 'A')
+        """
+
+    typealias Row = SingleColumn<String>
+}
