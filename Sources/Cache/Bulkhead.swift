@@ -54,7 +54,6 @@ final class Bulkhead: Sendable {
         return try await body()
     }
 
-
     private func enter(_ tenant: Int64) async throws {
         let isAdmitted = try self.state.withLock { state throws(CacheOverload) in
             if self.hasRoom(state, tenant) {

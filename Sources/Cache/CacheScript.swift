@@ -82,18 +82,18 @@ package enum CacheScript {
     package static let declareAlive = RedisScript(
         name: "declareAlive",
         source: """
-        local wm = redis.call('GET', KEYS[1])
-        if not wm or string.match(wm, '^(%x+) ') ~= ARGV[1] then return 'NS' end
-        if wm ~= ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. ARGV[3] then return 'GAP' end
-        local alive = redis.call('GET', KEYS[2])
-        if alive then
-          local ans, arun, adrains = string.match(alive, '^(%x+) (%S+) (%d+)$')
-          if ans == ARGV[1] and arun == ARGV[4] and tonumber(adrains) > tonumber(ARGV[5]) then return 'OLD' end
-        end
-        redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5], 'PX', ARGV[6])
-        redis.call('PUBLISH', ARGV[7], ARGV[8])
-        return 'OK'
-        """
+            local wm = redis.call('GET', KEYS[1])
+            if not wm or string.match(wm, '^(%x+) ') ~= ARGV[1] then return 'NS' end
+            if wm ~= ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. ARGV[3] then return 'GAP' end
+            local alive = redis.call('GET', KEYS[2])
+            if alive then
+              local ans, arun, adrains = string.match(alive, '^(%x+) (%S+) (%d+)$')
+              if ans == ARGV[1] and arun == ARGV[4] and tonumber(adrains) > tonumber(ARGV[5]) then return 'OLD' end
+            end
+            redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5], 'PX', ARGV[6])
+            redis.call('PUBLISH', ARGV[7], ARGV[8])
+            return 'OK'
+            """
     )
 
     /// Begins a data set anew under a namespace just created, never one that was in use: bumps could be missing under it.
@@ -102,21 +102,23 @@ package enum CacheScript {
     package static let reset = RedisScript(
         name: "reset",
         source: """
-        redis.call('SET', KEYS[2], ARGV[1])
-        redis.call('DEL', KEYS[1])
-        return 'OK'
-        """
+            redis.call('SET', KEYS[2], ARGV[1])
+            redis.call('DEL', KEYS[1])
+            return 'OK'
+            """
     )
 
-    /// The scope's generation, made if it is missing. KEYS: `_g`. ARGV: fresh, TTL.
+    /// The scope's generation, made if it is missing.
+    ///
+    /// KEYS: `_g`. ARGV: fresh, TTL.
     package static let capture = RedisScript(
         name: "capture",
         source: """
-        local g = redis.call('GET', KEYS[1])
-        if g then return g end
-        redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-        return ARGV[1]
-        """
+            local g = redis.call('GET', KEYS[1])
+            if g then return g end
+            redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+            return ARGV[1]
+            """
     )
 
     /// Stores a value if the scope's generation is still the one captured before its snapshot was taken.
@@ -126,10 +128,10 @@ package enum CacheScript {
     package static let store = RedisScript(
         name: "store",
         source: """
-        if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'RETIRED' end
-        redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
-        redis.call('PEXPIRE', KEYS[1], ARGV[4])
-        return 'OK'
-        """
+            if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'RETIRED' end
+            redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+            redis.call('PEXPIRE', KEYS[1], ARGV[4])
+            return 'OK'
+            """
     )
 }

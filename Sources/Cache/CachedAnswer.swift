@@ -39,7 +39,9 @@ package struct CachedAnswer: Sendable {
     /// The answer.
     package var content: CacheContent { self.stored.content }
 
-    /// The entity tag of a body, quoted; empty for anything else. Equal tags mean equal bytes.
+    /// The entity tag of a body, quoted; empty for anything else.
+    ///
+    /// Equal tags mean equal bytes.
     package var etag: String { self.stored.etag }
 
     /// The body, if the answer is one.
@@ -55,14 +57,19 @@ package struct CachedAnswer: Sendable {
     }
 }
 
-/// An answer with everything needed to judge later whether it may still be served. Immutable, shared by reference.
+/// An answer with everything needed to judge later whether it may still be served.
+///
+/// Immutable, shared by reference.
 final class StoredAnswer: Sendable {
     let content: CacheContent
     let etag: String
     let snapshot: Snapshot
-    /// The scope and its version captured before the answer was read. The entry holds its scope, so that a hit needs no
+    /// The scope, whose version was captured before the answer was read.
+    ///
+    /// The entry holds its scope, so that a hit needs no
     /// table of scopes, and so that a scope cannot be replaced by a second object that would miss bumps.
     let scope: Scope
+    /// The version captured.
     let version: UInt64
     /// On the cache's clock, in nanoseconds.
     let expiresAt: Int64

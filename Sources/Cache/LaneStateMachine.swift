@@ -107,7 +107,9 @@ package struct LaneStateMachine: Sendable {
 
     /// What a probe has to remember from its beginning to its end.
     package struct ProbeStart: Sendable, Equatable {
-        /// The time noted *before* the statement was sent. Noted after it, the lease would claim too much.
+        /// The time noted *before* the statement was sent.
+        ///
+        /// Noted after it, the lease would claim too much.
         package let time: Int64
         /// The position to read from; nil reads the newest row only.
         package let from: LogPosition?

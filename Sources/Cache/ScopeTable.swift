@@ -46,7 +46,9 @@ final class ScopeTable: Sendable {
         }
     }
 
-    /// The scope, if there is one. A bump of a scope without object has nothing to retire.
+    /// The scope, if there is one.
+    ///
+    /// A bump of a scope without object has nothing to retire.
     func existing(_ tenant: Int64, _ module: Module) -> Scope? {
         self.cell(tenant, module).state.withLock { $0.scopes[Name(tenant: tenant, module: module)] }
     }

@@ -27,7 +27,9 @@ package struct SecondLevelAnswer: Sendable {
     }
 }
 
-/// Redis, as the cache sees it. An error is a miss and never reaches a reader.
+/// Redis, as the cache sees it.
+///
+/// An error is a miss and never reaches a reader.
 package protocol SecondLevel: Sendable {
     /// Whether it is worth asking.
     var isAvailable: Bool { get }

@@ -80,6 +80,7 @@ package final class TenantCache: Sendable {
     ///   - bypass: asks the database and keeps nothing, for `Cache-Control: no-cache`.
     ///   - deadline: when the caller gives up; `fill` is to keep it, too.
     ///   - fill: computes the answer.
+    /// - Returns: the answer, and where it came from.
     /// - Throws: what `fill` throws, and ``CacheOverload`` if too many fills wait already.
     package func read(
         _ key: CacheKey,
@@ -223,7 +224,8 @@ package final class TenantCache: Sendable {
                     return .trusted(ns: ns)
                 }
                 let left = min(
-                    (envelope.expiresAt - CacheClock.wallMicroseconds).multipliedReportingOverflow(by: 1000).partialValue,
+                    (envelope.expiresAt - CacheClock.wallMicroseconds).multipliedReportingOverflow(by: 1000)
+                        .partialValue,
                     self.settings.ttl(of: key.module).nanoseconds
                 )
                 guard left > 0 else { return .trusted(ns: ns) }

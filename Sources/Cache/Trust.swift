@@ -32,6 +32,7 @@ package enum Trust: Sendable, Equatable {
     ///   - answer: what one MGET returned.
     ///   - ns: the namespace this instance has adopted.
     ///   - applied: the last log row this instance has applied.
+    /// - Returns: the judgement.
     package static func judge(_ answer: SecondLevelAnswer, ns: String?, applied: Int64?) -> Trust {
         guard let ns, let applied else { return .untrusted(.unknown) }
         guard let watermark = answer.watermark.flatMap({ Watermark(parsing: $0) }) else {

@@ -172,7 +172,9 @@ package final class CoherenceService: Service {
         }
     }
 
-    /// The writer's fast path: nudges the relay and bumps Redis. Only saves time.
+    /// The writer's fast path: nudges the relay and bumps Redis.
+    ///
+    /// Only saves time.
     private func publish() async {
         let commits = self.cache.commits
         while !Task.isCancelled {

@@ -414,7 +414,9 @@ package struct RelayStateMachine: Sendable {
         self.failures = 0
     }
 
-    /// Redis does not fit the log. Looked at twice, as another relay may be repairing it already.
+    /// Redis does not fit the log.
+    ///
+    /// Looked at twice, as another relay may be repairing it already.
     private mutating func suspect(_ cause: RotationCause, at now: Int64) {
         guard self.suspicion == nil else {
             self.suspicion = nil

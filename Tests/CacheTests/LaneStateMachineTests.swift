@@ -5,7 +5,12 @@ import Testing
 @Suite struct LaneStateMachineTests {
     private static let ns = "n1"
 
-    private static func row(_ sequence: Int64, _ module: String = "products", xids: [UInt64] = [], tag: Int32? = nil)
+    private static func row(
+        _ sequence: Int64,
+        _ module: String = "products",
+        xids: [UInt64] = [],
+        tag: Int32? = nil
+    )
         -> LogRow
     {
         LogRow(sequence: sequence, tag: tag ?? Int32(sequence) * 3, tenant: 1, module: module, xids: xids)

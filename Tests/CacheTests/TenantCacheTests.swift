@@ -24,7 +24,12 @@ import Testing
         return TenantCache(settings: CacheSettings(), secondLevel: self.redis, clock: .manual(self.clock))
     }
 
-    private func read(_ cache: TenantCache, _ text: String, below xid: UInt64 = 50, bypass: Bool = false) async throws
+    private func read(
+        _ cache: TenantCache,
+        _ text: String,
+        below xid: UInt64 = 50,
+        bypass: Bool = false
+    ) async throws
         -> CachedAnswer
     {
         try await cache.read(Self.key, bypass: bypass, deadline: soon) {
