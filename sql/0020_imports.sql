@@ -64,7 +64,7 @@ $$;
 -- Finds the file's SKUs among the products: import_product has a row per spelling of the file.
 CREATE FUNCTION stock.import_find_products() RETURNS void
 LANGUAGE plpgsql
-SET client_min_messages = warning AS $$
+SET client_min_messages = warning SET enable_seqscan = on SET work_mem = '64MB' AS $$
 BEGIN
     DROP TABLE IF EXISTS pg_temp.import_product;
     CREATE TEMPORARY TABLE import_product AS
@@ -82,7 +82,7 @@ $$;
 -- Gives the rows that are known already and unchanged.
 CREATE FUNCTION stock.import_sales_check(p_unit_decimals integer, OUT unchanged bigint, OUT rejected bigint)
 LANGUAGE plpgsql
-SET client_min_messages = warning AS $$
+SET client_min_messages = warning SET enable_seqscan = on SET work_mem = '64MB' AS $$
 DECLARE
     v_tenant stock.tenant;
 BEGIN
@@ -178,7 +178,8 @@ $$;
 -- Makes the products of the file that are missing: those of rows that go in. They track stock, with oversell allowed,
 -- at the price of their first row and under their first name; gives their number.
 CREATE FUNCTION stock.import_create_products(p_unit_id uuid) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = on SET work_mem = '64MB' AS $$
 DECLARE
     v_created bigint;
 BEGIN
@@ -220,7 +221,7 @@ $$;
 CREATE FUNCTION stock.import_sales_plan(p_chunk_rows integer)
 RETURNS TABLE (first_document integer, last_document integer, documents bigint, rows bigint)
 LANGUAGE plpgsql
-SET client_min_messages = warning AS $$
+SET client_min_messages = warning SET enable_seqscan = on SET work_mem = '64MB' AS $$
 DECLARE
     v_tenant stock.tenant;
 BEGIN
@@ -248,6 +249,8 @@ BEGIN
     ORDER BY a.document, a.position;
     CREATE INDEX ON pg_temp.import_part (document);
     ANALYZE pg_temp.import_part;
+    -- Told before anything is written; each chunk looks again, under its locks.
+    PERFORM stock.import_refuse_oversold(0, (SELECT max(p.document) FROM pg_temp.import_part p));
 
     RETURN QUERY
     SELECT min(c.document), max(c.document), count(*), sum(c.rows)::bigint
@@ -261,8 +264,12 @@ END
 $$;
 
 -- Applies the documents p_first ... p_last: one chunk, the whole of one transaction. Gives the rows applied.
-CREATE FUNCTION stock.import_sales_apply(p_first integer, p_last integer, p_method text, p_job uuid) RETURNS bigint
+CREATE FUNCTION stock.import_sales_apply(p_first integer, p_last integer, p_method text, p_job uuid,
+                                         p_aborts boolean) RETURNS bigint
 LANGUAGE plpgsql
+SET enable_seqscan = on SET work_mem = '64MB'
+-- Foreign keys are checked by statements whose plans are kept: never plan them anew for every row. Without statistics all
+-- indexes that begin with the tenant look alike, unless pages cost so little that the key's one row counts.
 SET plan_cache_mode = force_generic_plan SET random_page_cost = 0.01 SET seq_page_cost = 0.01 AS $$
 DECLARE
     v_tenant   bigint := stock.current_tenant();
@@ -283,13 +290,9 @@ BEGIN
     ORDER BY l.product_id
     FOR UPDATE;
 
-    -- Where overselling is refused, a sale that would oversell is refused as a whole.
-    IF EXISTS (
-        SELECT FROM pg_temp.import_part p
-        JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = p.product_id AND l.floor IS NOT NULL
-        WHERE p.document BETWEEN p_first AND p_last AND p.tracks_stock AND NOT p.is_return
-    ) THEN
-        PERFORM stock.import_refuse_oversold(p_first, p_last);
+    IF stock.import_refuse_oversold(p_first, p_last) > 0 AND p_aborts THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST001', MESSAGE = 'insufficient_stock', DETAIL = '[]',
+            HINT = 'Stock ran out while the file was imported.';
     END IF;
 
     WITH step AS (
@@ -405,7 +408,37 @@ BEGIN
     SELECT v_tenant, 'import.chunk_committed', p_job,
            json_build_object('sales', v_sales, 'returns', v_returns, 'rows', v_rows)
     WHERE v_rows > 0;
+    UPDATE stock.import_job j
+    SET checkpoint = j.checkpoint + 1, rows_applied = j.rows_applied + v_rows, version = j.version + 1, updated_at = now()
+    WHERE j.tenant_id = v_tenant AND j.id = p_job;
     RETURN v_rows;
+END
+$$;
+
+-- A file's job, which its later runs go on with: running.
+CREATE FUNCTION stock.import_begin(p_job uuid, p_kind text, p_on_error text, p_file_name text, p_file_hash bytea,
+                                   p_options json) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO stock.import_job AS j (tenant_id, id, kind, on_error, status, file_name, file_hash, options)
+    VALUES (stock.current_tenant(), p_job, p_kind, p_on_error, 'running', p_file_name, p_file_hash, p_options)
+    ON CONFLICT (tenant_id, id) DO UPDATE
+    SET status = 'running', on_error = excluded.on_error, options = excluded.options, finished_at = NULL,
+        version = j.version + 1, updated_at = now();
+END
+$$;
+
+-- The end of a run. What is known by now and was not applied by this job was there before it.
+CREATE FUNCTION stock.import_finish(p_job uuid, p_rows bigint, p_rejected bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE stock.import_job j
+    SET status = CASE WHEN p_rejected > 0 THEN 'completed_with_errors' ELSE 'completed' END, rows = p_rows,
+        rows_rejected = p_rejected, rows_unchanged = p_rows - p_rejected - j.rows_applied, version = j.version + 1,
+        updated_at = now(), finished_at = now()
+    WHERE j.tenant_id = stock.current_tenant() AND j.id = p_job
+      -- The same file again changes nothing.
+      AND (j.status = 'running' OR (j.rows, j.rows_rejected) IS DISTINCT FROM (p_rows, p_rejected));
 END
 $$;
 
@@ -421,13 +454,22 @@ END;
 
 -- Takes those sales of a chunk back that would sell below the floor of a product, one by one in the order of the file, so
 -- that a refused sale leaves its goods to the ones behind it.
-CREATE FUNCTION stock.import_refuse_oversold(p_first integer, p_last integer) RETURNS void
+CREATE FUNCTION stock.import_refuse_oversold(p_first integer, p_last integer) RETURNS bigint
 LANGUAGE plpgsql
-SET client_min_messages = warning AS $$
+SET client_min_messages = warning SET enable_seqscan = on AS $$
 DECLARE
     v_document integer;
     v_short text;
+    v_refused bigint := 0;
 BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_temp.import_part p
+        JOIN stock.stock_level l ON l.tenant_id = stock.current_tenant() AND l.product_id = p.product_id
+                                AND l.floor IS NOT NULL
+        WHERE p.document BETWEEN p_first AND p_last AND p.tracks_stock AND NOT p.is_return
+    ) THEN
+        RETURN 0;
+    END IF;
     CREATE TEMPORARY TABLE import_left ON COMMIT DROP AS
     SELECT l.product_id, l.on_hand, l.floor
     FROM stock.stock_level l
@@ -450,6 +492,7 @@ BEGIN
             INSERT INTO pg_temp.import_reject (line, code, reason)
             SELECT p.line, 'insufficient_stock', v_short FROM pg_temp.import_part p WHERE p.document = v_document;
             DELETE FROM pg_temp.import_part p WHERE p.document = v_document;
+            v_refused := v_refused + 1;
         ELSE
             UPDATE pg_temp.import_left f
             SET on_hand = f.on_hand + s.quantity, floor = least(0, f.on_hand + s.quantity)
@@ -459,5 +502,6 @@ BEGIN
         END IF;
     END LOOP;
     DROP TABLE pg_temp.import_left;
+    RETURN v_refused;
 END
 $$;

@@ -27,6 +27,8 @@ package struct SaleGrouping: Sendable {
         package let firstLine: Int
         /// The price of its first row, in millionths.
         package let firstPrice: Int64
+        /// The time of its first row.
+        package let firstTime: TimeFormat.Reading
         /// Its first name that is not blank, and the line of it.
         package fileprivate(set) var name: [UInt8]
         package fileprivate(set) var nameLine: Int
@@ -82,7 +84,14 @@ package struct SaleGrouping: Sendable {
         let index = skus.count
         skuIndex[row.sku] = index
         skus.append(
-            SKU(text: row.sku, firstLine: row.line, firstPrice: row.unitPrice, name: row.name, nameLine: row.line)
+            SKU(
+                text: row.sku,
+                firstLine: row.line,
+                firstPrice: row.unitPrice,
+                firstTime: row.time,
+                name: row.name,
+                nameLine: row.line
+            )
         )
         return index
     }

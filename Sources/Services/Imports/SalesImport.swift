@@ -1,0 +1,148 @@
+import Cache
+package import Domain
+package import Kernel
+package import Postgres
+
+/// What an import does about rows it can not take over.
+package enum ImportErrorPolicy: String, Sendable, CaseIterable {
+    /// Leaves them out.
+    case skip
+    /// Leaves everything out if there is one.
+    case abort
+}
+
+/// What an import stopped for. What it had committed until then stays, and the same command goes on behind it.
+package enum ImportFailure: Error, Sendable {
+    /// The file's header does not fit the mapping.
+    case mapping(ImportMapping.Fault)
+    /// Rows were refused under ``ImportErrorPolicy/abort``; nothing was applied.
+    case refused(rows: Int)
+    /// The database refuses: another import is running, the default register is missing.
+    case conflict(String)
+    /// `--resume` named another file's import, or none.
+    case notResumable(String)
+}
+
+/// Takes a file of sales over into the tenant's books.
+///
+/// The file is streamed, staged by COPY into temporary tables and held against the tenant's data as a whole; then whole
+/// sales and returns go in, in the order of their first rows, in chunks of one transaction each. What is there already is
+/// compared and left alone, so the same command may be repeated at any time: after a kill it goes on where it was.
+package struct SalesImport: Sendable {
+    /// How a file is to be imported.
+    package struct Options: Sendable {
+        /// The tenant that takes the sales over.
+        package var tenant: TenantID
+        package var mapping: ImportMapping
+        /// Whether SKUs that no product has become products.
+        package var createsProducts: Bool
+        /// The tender of every sale, and of what is refunded.
+        package var method: PaymentMethod
+        package var onError: ImportErrorPolicy
+        /// Checks everything and writes nothing.
+        package var isDryRun: Bool
+        /// An import that must be the one gone on with.
+        package var resumes: ImportID?
+        /// For the record of the import.
+        package var fileName: String
+        /// Rows of a chunk: a larger one is faster by its round trip and keeps live sales waiting for longer.
+        package var chunkRows: Int
+
+        package init(
+            tenant: TenantID,
+            mapping: ImportMapping,
+            createsProducts: Bool = false,
+            method: PaymentMethod = .cash,
+            onError: ImportErrorPolicy = .skip,
+            isDryRun: Bool = false,
+            resumes: ImportID? = nil,
+            fileName: String = "",
+            chunkRows: Int = 5_000
+        ) {
+            self.tenant = tenant
+            self.mapping = mapping
+            self.createsProducts = createsProducts
+            self.method = method
+            self.onError = onError
+            self.isDryRun = isDryRun
+            self.resumes = resumes
+            self.fileName = fileName
+            self.chunkRows = chunkRows
+        }
+    }
+
+    /// How far an import is.
+    package enum Progress: Sendable {
+        /// Rows read from the file so far.
+        case reading(rows: Int)
+        /// The staged file is held against the tenant's data.
+        case checking(rows: Int)
+        /// Rows committed, of those that go in.
+        case writing(rows: Int, of: Int)
+    }
+
+    /// What came of an import.
+    package struct Report: Sendable {
+        package var job: ImportID?
+        /// Rows of the file, without its header.
+        package var rows = 0
+        /// What the readable rows are.
+        package var rowsByKind: [SaleRow.Kind: Int] = [:]
+        /// Rows written by this run; those that would be, if it was dry.
+        package var applied = 0
+        /// Rows that were there already.
+        package var unchanged = 0
+        package var rejected: [RowRejection.Code: Int] = [:]
+        package var sales = 0
+        package var returns = 0
+        package var createdProducts = 0
+        package var duration: Duration = .zero
+
+        /// Rows refused, all codes together.
+        package var rejectedRows: Int { rejected.values.reduce(0, +) }
+    }
+
+    private let postgres: PostgresClient
+    private let timeLimit: Duration
+
+    /// - Parameters:
+    ///   - postgres: where to.
+    ///   - timeLimit: for the whole import.
+    package init(postgres: PostgresClient, timeLimit: Duration = .seconds(6 * 3_600)) {
+        self.postgres = postgres
+        self.timeLimit = timeLimit
+    }
+
+    /// Imports a file.
+    ///
+    /// - Parameters:
+    ///   - source: its bytes, decompressed.
+    ///   - options: how.
+    ///   - onReject: called with every row that is refused: by the file's own faults first, in order, then by the tenant's
+    ///     data, in order.
+    ///   - onProgress: called now and then.
+    /// - Returns: the figures.
+    /// - Throws: ``ImportFailure``, `PostgresError`, or what `source` or `onReject` throws.
+    package func run<Source: AsyncSequence>(
+        _ source: Source,
+        options: Options,
+        onReject: @escaping (RowRejection) throws -> Void,
+        onProgress: @escaping (Progress) -> Void
+    ) async throws -> Report where Source.Element == [UInt8] {
+        let clock = ContinuousClock()
+        let start = clock.now
+        var report = try await postgres.withLease(deadline: start + timeLimit) { lease in
+            let run = SalesImportRun(lease: lease, options: options, onReject: onReject, onProgress: onProgress)
+            do {
+                let report = try await run.run(source)
+                try await run.close()
+                return report
+            } catch {
+                try? await run.close()
+                throw error
+            }
+        }
+        report.duration = clock.now - start
+        return report
+    }
+}

@@ -1,0 +1,216 @@
+import Domain
+import Kernel
+import Postgres
+
+/// Makes the temporary tables of an import, and sure that no other import of the tenant runs.
+struct OpenImport: Statement {
+    static let name = "imports.open"
+    static let sql: StaticString = "SELECT stock.import_open()"
+}
+
+/// Drops the temporary tables of an import.
+struct CloseImport: Statement {
+    static let name = "imports.close"
+    static let sql: StaticString = "SELECT stock.import_close()"
+}
+
+/// The unit that products made by an import get: the tenant's first.
+struct FirstUnit: Statement {
+    static let name = "imports.first_unit"
+    static let sql: StaticString = """
+        SELECT u.id, u.decimals::integer
+        FROM stock.unit u
+        WHERE u.tenant_id = stock.current_tenant()
+        ORDER BY u.created_at, u.id
+        LIMIT 1
+        """
+
+    struct Row: DecodableRow {
+        let id: PostgresUUID
+        let decimals: Int32
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            id = try row.next()
+            decimals = try row.next()
+        }
+    }
+}
+
+/// Makes the unit of a tenant that has none.
+struct CreateFirstUnit: Statement {
+    static let name = "imports.create_first_unit"
+    static let sql: StaticString = """
+        INSERT INTO stock.unit (tenant_id, id, name, symbol, decimals)
+        VALUES (stock.current_tenant(), $1, 'Piece', 'pc', 0)
+        """
+    static let parameterTypes: [PostgresType] = [.uuid]
+
+    let id: PostgresUUID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(id)
+    }
+}
+
+/// Holds the staged file against the tenant's data.
+struct CheckSales: Statement {
+    static let name = "imports.check_sales"
+    static let sql: StaticString = "SELECT c.unchanged, c.rejected FROM stock.import_sales_check($1) c"
+    static let parameterTypes: [PostgresType] = [.int4]
+
+    /// The decimals of the unit that missing products get; nil if none are made.
+    let unitDecimals: Int32?
+
+    struct Row: DecodableRow {
+        let unchanged: Int64
+        let rejected: Int64
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            unchanged = try row.next()
+            rejected = try row.next()
+        }
+    }
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(unitDecimals)
+    }
+}
+
+/// Makes the products the file names and the tenant lacks.
+struct CreateImportedProducts: Statement {
+    static let name = "imports.create_products"
+    static let sql: StaticString = "SELECT stock.import_create_products($1)"
+    static let parameterTypes: [PostgresType] = [.uuid]
+    typealias Row = SingleColumn<Int64>
+
+    let unit: PostgresUUID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(unit)
+    }
+}
+
+/// Computes the rows that go in and cuts them into chunks of whole documents.
+struct PlanSales: Statement {
+    static let name = "imports.plan_sales"
+    static let sql: StaticString = """
+        SELECT p.first_document, p.last_document, p.documents, p.rows FROM stock.import_sales_plan($1) p
+        """
+    static let parameterTypes: [PostgresType] = [.int4]
+
+    let chunkRows: Int32
+
+    /// A chunk.
+    struct Row: DecodableRow {
+        let first: Int32
+        let last: Int32
+        let documents: Int64
+        let rows: Int64
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            first = try row.next()
+            last = try row.next()
+            documents = try row.next()
+            rows = try row.next()
+        }
+    }
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(chunkRows)
+    }
+}
+
+/// Notes that a file is being imported.
+struct BeginImport: Statement {
+    static let name = "imports.begin"
+    static let sql: StaticString = "SELECT stock.import_begin($1, $2, $3, $4, $5, $6)"
+    static let parameterTypes: [PostgresType] = [.uuid, .text, .text, .text, .bytea, .json]
+
+    let job: PostgresUUID
+    let kind: ImportMapping.Kind
+    let onError: ImportErrorPolicy
+    let fileName: String
+    let fileHash: [UInt8]
+    /// JSON text.
+    let options: [UInt8]
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(job)
+        try parameters.append(kind.rawValue)
+        try parameters.append(onError.rawValue)
+        try parameters.append(fileName)
+        try parameters.append(fileHash)
+        try parameters.appendJSON(options)
+    }
+}
+
+/// Writes one chunk of sales and returns: documents, lines, movements, payments, ledger.
+struct ApplySales: Statement {
+    static let name = "imports.apply_sales"
+    static let sql: StaticString = "SELECT stock.import_sales_apply($1, $2, $3, $4, $5)"
+    static let parameterTypes: [PostgresType] = [.int4, .int4, .text, .uuid, .bool]
+    typealias Row = SingleColumn<Int64>
+
+    let chunk: PlanSales.Row
+    let method: PaymentMethod
+    let job: PostgresUUID
+    let aborts: Bool
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(chunk.first)
+        try parameters.append(chunk.last)
+        try parameters.append(method.rawValue)
+        try parameters.append(job)
+        try parameters.append(aborts)
+    }
+}
+
+/// Forgets the plans of the session, which were made when its tables were smaller.
+struct DiscardPlans: Statement {
+    static let name = "imports.discard_plans"
+    static let sql: StaticString = "DISCARD PLANS"
+}
+
+/// The rows refused against the tenant's data, in the order of the file.
+struct ImportRejections: Statement {
+    static let name = "imports.rejections"
+    static let sql: StaticString = """
+        SELECT r.line, r.code, r.reason FROM pg_temp.import_reject r WHERE r.line > $1 ORDER BY r.line LIMIT 10000
+        """
+    static let parameterTypes: [PostgresType] = [.int4]
+
+    let afterLine: Int32
+
+    struct Row: DecodableRow {
+        let line: Int32
+        let code: String
+        let reason: String
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            line = try row.next()
+            code = try row.next()
+            reason = try row.next()
+        }
+    }
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(afterLine)
+    }
+}
+
+/// Ends a file's import with its figures.
+struct FinishImport: Statement {
+    static let name = "imports.finish"
+    static let sql: StaticString = "SELECT stock.import_finish($1, $2, $3)"
+    static let parameterTypes: [PostgresType] = [.uuid, .int8, .int8]
+
+    let job: PostgresUUID
+    let rows: Int64
+    let rejected: Int64
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(job)
+        try parameters.append(rows)
+        try parameters.append(rejected)
+    }
+}
