@@ -37,7 +37,11 @@ struct ImportIdentity {
 
     /// A row that belongs to a document.
     ///
-    /// - Parameter index: which one, in the order of the file.
+    /// - Parameters:
+    ///   - part: what the row is.
+    ///   - index: which one, in the order of the file.
+    ///   - document: the document's id.
+    /// - Returns: the row's id.
     static func part(_ part: Part, _ index: Int, of document: EntityID) -> EntityID {
         // SplitMix64 (Steele, Lea, Flood 2014): neighbours become unlike, and no two indexes meet.
         var mixed = document.low &+ (UInt64(truncatingIfNeeded: index) << 3 | part.rawValue) &* 0x9E37_79B9_7F4A_7C15

@@ -1,4 +1,3 @@
-import Cache
 package import Domain
 package import Kernel
 package import Postgres
@@ -11,7 +10,9 @@ package enum ImportErrorPolicy: String, Sendable, CaseIterable {
     case abort
 }
 
-/// What an import stopped for. What it had committed until then stays, and the same command goes on behind it.
+/// What an import stopped for.
+///
+/// What it had committed until then stays, and the same command goes on behind it.
 package enum ImportFailure: Error, Sendable {
     /// The file's header does not fit the mapping.
     case mapping(ImportMapping.Fault)
