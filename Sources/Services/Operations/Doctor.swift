@@ -1,4 +1,4 @@
-package import Kernel
+import Kernel
 package import Postgres
 
 /// One thing `stock doctor` looked at.

@@ -16,7 +16,9 @@ package struct Migration: Sendable, Equatable {
     package let sql: String
 
     /// `0004_stock.sql`.
-    package var fileName: String { String(repeating: "0", count: max(0, 4 - "\(version)".count)) + "\(version)_\(name).sql" }
+    package var fileName: String {
+        String(repeating: "0", count: max(0, 4 - "\(version)".count)) + "\(version)_\(name).sql"
+    }
 }
 
 /// The folder `sql/`: numbered migrations, `roles.sql` and the tenancy audit.
@@ -53,7 +55,9 @@ package struct MigrationFolder: Sendable {
             guard let version = Int32(digits), rest.first == "_", !title.isEmpty,
                 title.utf8.allSatisfy({ Self.isDigit($0) || $0 == UInt8(ascii: "_") || Self.isLowercase($0) })
             else { throw .folder("\(path)/\(name) is not named like 0001_name.sql, in lower case.") }
-            guard migrations.last?.version != version else { throw .folder("\(path) has two files numbered \(digits).") }
+            guard migrations.last?.version != version else {
+                throw .folder("\(path) has two files numbered \(digits).")
+            }
             let sql = try Self.read("\(path)/\(name)")
             migrations.append(
                 Migration(

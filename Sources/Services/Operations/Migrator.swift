@@ -74,6 +74,7 @@ package struct Migrator: Sendable {
     /// Where each migration stands, those of the folder first.
     ///
     /// - Parameter deadline: When to give up.
+    /// - Returns: The migrations by number, then those only the database knows.
     /// - Throws: ``OperationsError``.
     package func status(deadline: ContinuousClock.Instant) async throws(OperationsError) -> [MigrationStatus] {
         try await leased(deadline) { lease in
@@ -84,13 +85,18 @@ package struct Migrator: Sendable {
     /// What ``up(deadline:report:)`` would do, in words, one line each; empty if nothing.
     ///
     /// - Parameter deadline: When to give up.
+    /// - Returns: One line per step.
     /// - Throws: ``OperationsError``.
     package func plan(deadline: ContinuousClock.Instant) async throws(OperationsError) -> [String] {
         try await leased(deadline) { lease in
             var lines: [String] = []
             let access = try await Self.access(lease)
             if !access.isPrepared {
-                lines.append(access.mayCreateRoles ? "make roles and schema" : Self.advice(folder))
+                lines.append(
+                    access.mayCreateRoles
+                        ? "make roles and schema"
+                        : access.mayCreateSchema ? "make the schema" : Self.advice(folder)
+                )
             }
             for status in Self.compare(folder, with: try await Self.applied(lease)) {
                 switch status.state {
@@ -136,6 +142,9 @@ package struct Migrator: Sendable {
             try await lease.execute(script: folder.roles)
             if let applicationPassword { try await lease.execute(script: try Self.passwordScript(applicationPassword)) }
             if !access.isPrepared { report("made roles and schema") }
+        } else if access.mayCreateSchema, !access.isPrepared {
+            try await lease.execute(script: Self.schemaScript)
+            report("made the schema")
         } else if !access.isPrepared {
             throw OperationsError.roles(Self.advice(folder))
         }
@@ -218,6 +227,12 @@ package struct Migrator: Sendable {
         let slot = try unit.add(statement)
         return try await lease.perform(unit).one(slot)
     }
+
+    /// The part of roles.sql that needs no right to make roles.
+    private static let schemaScript = """
+        CREATE SCHEMA stock AUTHORIZATION stock_owner;
+        GRANT USAGE ON SCHEMA stock TO stock_app
+        """
 
     private static func advice(_ folder: MigrationFolder) -> String {
         """
@@ -310,16 +325,22 @@ struct MigratorAccess: Statement {
                EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'stock_app')
                AND EXISTS (SELECT FROM pg_roles r
                            WHERE r.rolname = 'stock_owner' AND pg_has_role(current_user, r.oid, 'MEMBER'))
-               AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'stock')
+               AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'stock'),
+               EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'stock_app')
+               AND EXISTS (SELECT FROM pg_roles r
+                           WHERE r.rolname = 'stock_owner' AND pg_has_role(current_user, r.oid, 'MEMBER'))
+               AND has_database_privilege(current_database(), 'CREATE')
         """
 
     struct Row: DecodableRow {
         let mayCreateRoles: Bool
         let isPrepared: Bool
+        let mayCreateSchema: Bool
 
         init(from row: inout RowReader) throws(PostgresError) {
             mayCreateRoles = try row.next()
             isPrepared = try row.next()
+            mayCreateSchema = try row.next()
         }
     }
 }

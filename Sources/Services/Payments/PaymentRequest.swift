@@ -5,7 +5,9 @@ package import Kernel
 ///
 /// Exactly one of sale and customer has to say what is paid; a customer given beside a sale must be the sale's own.
 package struct PaymentRequest: Sendable, Equatable {
-    /// Which way the money goes. Money out to a sale needs a return.
+    /// Which way the money goes.
+    ///
+    /// Money out to a sale needs a return.
     package var direction: PaymentDirection
 
     /// Method, amount and what was handed over.
@@ -43,7 +45,7 @@ package struct PaymentRequest: Sendable, Equatable {
     }
 }
 
-/// What `GET /v1/payments` may be narrowed to. Newest first.
+/// What `GET /v1/payments` may be narrowed to, newest first.
 package struct PaymentFilter: Sendable, Equatable {
     /// One way only.
     package var direction: PaymentDirection?

@@ -106,7 +106,7 @@ package final class PaymentsService: Sendable {
         let isShort = !errors.isEmpty && errors.allSatisfy { $0.code == "too_low" }
         if request.direction == .outgoing {
             errors.append(
-                FieldError("/direction", "not_allowed", "Money goes out to a sale by a return. Only \"in\" is accepted.")
+                FieldError("/direction", "not_allowed", "Money goes out by a return. Only \"in\" is accepted.")
             )
         }
         if request.saleID == nil, request.customerID == nil {

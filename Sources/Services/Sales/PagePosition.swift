@@ -38,7 +38,9 @@ struct PagePosition: Sendable {
         key = builder.key(tenant: tenant.rawValue, module: module)
     }
 
-    /// The row before the page. A signed cursor holds what a page of ours ended with, so it can be read.
+    /// The row before the page.
+    ///
+    /// A signed cursor holds what a page of ours ended with, so it can be read.
     func after<Kind>() -> (occurredAt: Timestamp, id: ID<Kind>)? {
         guard let values, values.count == 2, let occurredAt = Timestamp(values[0]), let id = ID<Kind>(values[1]) else {
             return nil

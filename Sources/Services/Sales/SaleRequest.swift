@@ -63,7 +63,9 @@ package struct SaleRequest: Sendable, Equatable {
     /// The cart; at least one line, at most 1,000.
     package var lines: [Line]
 
-    /// What is paid at once. What they leave stays due, which needs a customer.
+    /// What is paid at once.
+    ///
+    /// What they leave stays due, which needs a customer.
     package var payments: [Tender]
 
     /// Makes a request.
@@ -95,7 +97,7 @@ package struct SaleRequest: Sendable, Equatable {
     }
 }
 
-/// What `GET /v1/sales` may be narrowed to. Newest first.
+/// What `GET /v1/sales` may be narrowed to, newest first.
 package struct SaleFilter: Sendable, Equatable {
     /// The states a sale can be in.
     package enum Status: String, Sendable, CaseIterable {

@@ -1,4 +1,5 @@
 package import Cache
+import Domain
 package import Kernel
 package import Postgres
 
@@ -46,7 +47,9 @@ package final class SalesService: Sendable {
         // The products can change under two readings in a row, hardly under three.
         for _ in 0..<3 {
             let plan: SalePlan
-            if let snapshot = remembered, let computed = try? SalePlan(request, from: snapshot, by: context.caller.user) {
+            if let snapshot = remembered,
+                let computed = try? SalePlan(request, from: snapshot, by: context.caller.user)
+            {
                 plan = computed
             } else {
                 let snapshot = try await read(references, context)

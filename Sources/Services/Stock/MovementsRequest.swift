@@ -5,7 +5,9 @@ package import Kernel
 package struct MovementsRequest: Sendable, Equatable {
     /// One row of the request.
     package struct Movement: Sendable, Equatable {
-        /// Whose stock moves. Each product is named once.
+        /// Whose stock moves.
+        ///
+        /// Each product is named once.
         package var product: ProductReference
 
         /// What happened.
@@ -66,7 +68,7 @@ package struct MovementsRequest: Sendable, Equatable {
     }
 }
 
-/// What `GET /v1/stock` may be narrowed to. By name.
+/// What `GET /v1/stock` may be narrowed to, by name.
 package struct StockLevelFilter: Sendable, Equatable {
     /// Out, low or ok only.
     package var stock: StockFilter?
@@ -81,7 +83,7 @@ package struct StockLevelFilter: Sendable, Equatable {
     package init() {}
 }
 
-/// What `GET /v1/stock/movements` may be narrowed to. Newest first.
+/// What `GET /v1/stock/movements` may be narrowed to, newest first.
 package struct MovementFilter: Sendable, Equatable {
     /// The kinds a movement can be of.
     package enum Kind: String, Sendable, CaseIterable {
