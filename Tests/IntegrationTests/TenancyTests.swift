@@ -80,6 +80,28 @@ extension Integration {
             try await deployment.stop()
         }
 
+        static let audit = SourceTree.root + "/../shared/design/tenancy_audit.sql"
+
+        @Test(
+            "the audit of roles, ownership, policies and keys finds nothing in a migrated database",
+            .enabled(
+                if: FileManager.default.fileExists(atPath: audit),
+                "needs tenancy_audit.sql beside the repository, at ../shared/design"
+            )
+        )
+        func auditFindsNothing() async throws {
+            let deployment = try await Deployment.start(instances: 0, withRedis: false)
+            let findings = try await run(
+                "psql",
+                [
+                    "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", deployment.database.superuserURL, "-f",
+                    Self.audit,
+                ]
+            )
+            #expect(findings.isEmpty)
+            try await deployment.stop()
+        }
+
         @Test("no credential, a broken one and one of another kind are all 401")
         func credentials() async throws {
             let deployment = try await Deployment.start(instances: 1)
