@@ -57,7 +57,7 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
                 writer.beginFile()
             }
             while !isFinished {
-                if let chunk = try await source.next() {
+                if let chunk = try await source.next(isolation: #isolation) {
                     hash.update(data: chunk)
                     try parser.consume(chunk) { try stage($0) }
                     onProgress(rows)
@@ -169,7 +169,7 @@ struct StagedLines<Source: AsyncSequence>: AsyncSequence, AsyncIteratorProtocol 
 
     func makeAsyncIterator() -> Self { self }
 
-    func next() async throws -> [UInt8]? { try await stager.nextLines() }
+    func next(isolation actor: isolated (any Actor)?) async throws -> [UInt8]? { try await stager.nextLines() }
 }
 
 /// Portions that are in memory already.
