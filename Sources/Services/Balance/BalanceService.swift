@@ -1,0 +1,93 @@
+package import Cache
+import Domain
+package import Kernel
+import Postgres
+
+/// What came in and went out: series, summary and dashboard, from the ledger alone.
+package struct BalanceService: Sendable {
+    private let store: Store
+    private let tenants: TenantService
+
+    init(store: Store, tenants: TenantService) {
+        self.store = store
+        self.tenants = tenants
+    }
+
+    static let statements: [any Statement.Type] = [ReadSeries.self, ReadSummary.self, ReadDashboard.self]
+
+    /// `GET /v1/balance/series`: every period of the range, empty ones included.
+    ///
+    /// With both days given and the series in memory, nothing suspends.
+    ///
+    /// - Parameters:
+    ///   - query: View, range and method; a missing day is counted back from the tenant's today.
+    ///   - context: Who asks.
+    /// - Returns: The series.
+    /// - Throws: 422 `validation_failed` for a range that is reversed or too long.
+    package func series(_ query: SeriesQuery, _ context: CallContext) async throws(Problem) -> CachedAnswer {
+        let range = try await range(from: query.from, to: query.to, view: query.view, context)
+        var builder = KeyBuilder("series")
+        builder.add(query.view.rawValue)
+        builder.add(range.from.description)
+        builder.add(range.to.description)
+        builder.add(query.method.rawValue)
+        return try await store.read(
+            builder.key(tenant: context.tenant.rawValue, module: .balance),
+            context,
+            fill: ReadSeries(view: query.view, range: range, method: query.method)
+        )
+    }
+
+    /// `GET /v1/balance/summary`: the sums of a range, in all and by method.
+    package func summary(
+        from: BusinessDay?,
+        to: BusinessDay?,
+        _ context: CallContext
+    ) async throws(Problem) -> CachedAnswer {
+        let range = try await range(from: from, to: to, view: .daily, context)
+        var builder = KeyBuilder("summary")
+        builder.add(range.from.description)
+        builder.add(range.to.description)
+        return try await store.read(
+            builder.key(tenant: context.tenant.rawValue, module: .balance),
+            context,
+            fill: ReadSummary(range: range)
+        )
+    }
+
+    /// `GET /v1/dashboard`.
+    ///
+    /// The tenant's local day. The day is in the key, so that midnight needs no invalidation.
+    package func dashboard(_ context: CallContext) async throws(Problem) -> CachedAnswer {
+        let today = try await tenants.settings(of: context.tenant, deadline: context.deadline).today
+        let key = KeyBuilder("day").adding(today.description)
+            .key(tenant: context.tenant.rawValue, module: .dashboard)
+        return try await store.read(key, context, fill: ReadDashboard(day: today))
+    }
+
+    private func range(
+        from: BusinessDay?,
+        to: BusinessDay?,
+        view: BalanceView,
+        _ context: CallContext
+    ) async throws(Problem) -> BalanceRange {
+        if let from, let to { return try BalanceRange(from: from, to: to, view: view) }
+        let last: BusinessDay
+        if let to {
+            last = to
+        } else {
+            last = try await tenants.settings(of: context.tenant, deadline: context.deadline).today
+        }
+        let first =
+            from
+            ?? {
+                switch view {
+                case .daily: last.adding(days: -29)
+                case .weekly: last.startOfWeek.adding(days: -11 * 7)
+                case .monthly: last.startOfMonth.adding(days: -330)?.startOfMonth
+                case .yearly: last.startOfYear.adding(days: -4 * 365)?.startOfYear
+                }
+            }() ?? last
+        return try BalanceRange(from: first, to: last, view: view)
+    }
+}

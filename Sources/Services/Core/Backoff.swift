@@ -1,0 +1,28 @@
+/// How long to wait before the next attempt, with jitter so that those who met do not meet again.
+struct Backoff {
+    private var steps: ArraySlice<Range<Int>>
+
+    /// After a serialisation failure or a deadlock: three more attempts (reliability.md §4).
+    static var conflict: Backoff { Backoff(steps: [5..<20, 20..<100, 100..<500]) }
+
+    /// While a twin with the same key is at work, or its outcome is being found out.
+    static var inProgress: Backoff { Backoff(steps: [10..<20, 20..<40, 40..<80, 80..<160, 160..<320]) }
+
+    private init(steps: [Range<Int>]) { self.steps = steps[...] }
+
+    /// The next wait, `nil` when it is enough.
+    mutating func next() -> Duration? {
+        steps.popFirst().map { .milliseconds(Int.random(in: $0)) }
+    }
+
+    /// Waits, unless the deadline comes first or the task is cancelled.
+    static func sleep(_ duration: Duration, until deadline: ContinuousClock.Instant) async -> Bool {
+        guard ContinuousClock.now + duration < deadline else { return false }
+        do {
+            try await Task.sleep(for: duration, clock: .continuous)
+            return true
+        } catch {
+            return false
+        }
+    }
+}

@@ -1,0 +1,80 @@
+package import Kernel
+
+/// Who asks.
+///
+/// A member of a tenant, or one of its API keys. The tenant comes from the credential alone.
+package struct Caller: Sendable, Equatable {
+    /// Whose data is asked for.
+    package var tenant: TenantID
+
+    /// The member, unless an API key asks.
+    package var user: UserID?
+
+    /// The API key, unless a member asks.
+    package var apiKey: APIKeyID?
+
+    /// The session the member came with.
+    package var session: SessionID?
+
+    /// The member's role; `nil` for an API key.
+    package var role: Role?
+
+    /// What the caller may do.
+    package var scopes: Set<Scope>
+
+    /// The name the audit log shows.
+    package var name: String
+
+    /// Makes a caller.
+    package init(
+        tenant: TenantID,
+        user: UserID? = nil,
+        apiKey: APIKeyID? = nil,
+        session: SessionID? = nil,
+        role: Role? = nil,
+        scopes: Set<Scope>,
+        name: String
+    ) {
+        self.tenant = tenant
+        self.user = user
+        self.apiKey = apiKey
+        self.session = session
+        self.role = role
+        self.scopes = scopes
+        self.name = name
+    }
+
+    /// Whether the caller may do something.
+    package func may(_ scope: Scope) -> Bool { scopes.contains(scope) }
+}
+
+/// One request's circumstances, handed down to every service.
+package struct CallContext: Sendable {
+    /// Who asks.
+    package var caller: Caller
+
+    /// When the client gives up; both stores are told.
+    package var deadline: ContinuousClock.Instant
+
+    /// The id answered in `X-Request-Id` and written to logs and the audit.
+    package var requestID: String
+
+    /// Whether the client asked for `Cache-Control: no-cache`.
+    package var bypassCache: Bool
+
+    /// Makes a context.
+    package init(
+        caller: Caller,
+        deadline: ContinuousClock.Instant,
+        requestID: String,
+        bypassCache: Bool = false
+    ) {
+        self.caller = caller
+        self.deadline = deadline
+        self.requestID = requestID
+        self.bypassCache = bypassCache
+    }
+
+    /// The tenant of the caller.
+    package var tenant: TenantID { caller.tenant }
+}

@@ -1,0 +1,84 @@
+package import Cache
+package import Kernel
+package import Logging
+package import Postgres
+
+/// What can be chosen about the services.
+package struct ShopSettings: Sendable {
+    /// At least 32 bytes, the same on every instance: cursors and refresh tokens are derived from it.
+    package var secret: [UInt8]
+
+    /// What hashing a password costs.
+    ///
+    /// Tests lower it; nothing from outside does.
+    package var passwordCost: PasswordCost
+
+    /// Whether anybody may sign up.
+    package var isSignupEnabled: Bool
+
+    /// The wall clock.
+    package var clock: WallClock
+
+    /// Makes settings.
+    package init(
+        secret: [UInt8],
+        passwordCost: PasswordCost = .standard,
+        isSignupEnabled: Bool = true,
+        clock: WallClock = .system
+    ) {
+        self.secret = secret
+        self.passwordCost = passwordCost
+        self.isSignupEnabled = isSignupEnabled
+        self.clock = clock
+    }
+}
+
+/// The services of the shop, over one store.
+package final class Shop: Sendable {
+    /// Runs the units of work.
+    package let store: Store
+
+    /// What a tenant chose, and its current day.
+    package let tenants: TenantService
+
+    /// Categories, units and products.
+    package let catalog: CatalogService
+
+    /// Customers.
+    package let customers: CustomersService
+
+    /// Series, summary and dashboard.
+    package let balance: BalanceService
+
+    /// People, sessions and API keys.
+    package let identity: IdentityService
+
+    /// Makes the services.
+    ///
+    /// - Parameters:
+    ///   - postgres: The way to PostgreSQL, made with ``statements``.
+    ///   - cache: The cache.
+    ///   - settings: What was chosen.
+    ///   - logger: Told what no client is told.
+    package init(
+        postgres: PostgresClient,
+        cache: TenantCache,
+        settings: ShopSettings,
+        logger: Logger = Logger(label: "stock.services")
+    ) {
+        let store = Store(postgres: postgres, cache: cache, logger: logger)
+        let cursors = PageCursors(secret: settings.secret)
+        self.store = store
+        tenants = TenantService(store: store)
+        catalog = CatalogService(store: store, tenants: tenants, cursors: cursors)
+        customers = CustomersService(store: store, tenants: tenants, cursors: cursors)
+        balance = BalanceService(store: store, tenants: tenants)
+        identity = IdentityService(store: store, settings: settings)
+    }
+
+    /// Every statement of the services, for connections to prepare as they come up.
+    package static let statements: [any Statement.Type] =
+        [TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self]
+        + TenantService.statements + CatalogService.statements + CustomersService.statements
+        + BalanceService.statements + IdentityService.statements
+}

@@ -1,0 +1,410 @@
+package import Cache
+package import Kernel
+package import Logging
+import NIOCore
+package import Postgres
+
+/// Runs the units of work of every service and keeps the cache in step with them.
+///
+/// Reads go to memory, Redis, PostgreSQL; a hit in memory is found without suspending. Writes run on a connection of their own,
+/// are repeated where the database says that repeating helps, and retire what they touched before anybody is answered.
+package final class Store: Sendable {
+    /// The way to PostgreSQL.
+    package let postgres: PostgresClient
+
+    /// The cache of bodies and of small values.
+    package let cache: TenantCache
+
+    private let logger: Logger
+
+    /// Makes a store.
+    ///
+    /// - Parameters:
+    ///   - postgres: The way to PostgreSQL.
+    ///   - cache: The cache.
+    ///   - logger: Told what no client is told: failures that are ours.
+    package init(postgres: PostgresClient, cache: TenantCache, logger: Logger) {
+        self.postgres = postgres
+        self.cache = cache
+        self.logger = logger
+    }
+
+    // MARK: Reading
+
+    /// The cached body of a key, or the one a statement answers.
+    ///
+    /// - Parameters:
+    ///   - key: What is read; its tenant must be the caller's.
+    ///   - context: Who asks.
+    ///   - lane: Where the statement runs on a miss; long reports take the exclusive one.
+    ///   - fill: The statement.
+    /// - Returns: The answer, found in memory without suspending.
+    /// - Throws: 404 `not_found` if there is no such thing, or what kept the statement from answering.
+    package func read<S: Statement>(
+        _ key: CacheKey,
+        _ context: CallContext,
+        on lane: Postgres.Lane = .shared,
+        fill: S
+    ) async throws(Problem) -> CachedAnswer where S.Row == BodyRow {
+        try await read(key, context) { [postgres, tenant = context.tenant, deadline = context.deadline] in
+            let rows = try await postgres.query(fill, tenant: tenant.rawValue, on: lane, deadline: deadline)
+            guard let row = rows.first else {
+                throw PostgresError(.unexpectedRowCount, "no row where there must be one", statement: S.name)
+            }
+            return Filled(row)
+        }
+    }
+
+    /// The cached page of a key, or the one a statement answers, with its cursor made here.
+    ///
+    /// - Parameters:
+    ///   - key: What is read; its tenant must be the caller's.
+    ///   - context: Who asks.
+    ///   - cursor: Makes the cursor of the next page from the sort values of the last row.
+    ///   - fill: The statement.
+    /// - Returns: The answer, found in memory without suspending.
+    /// - Throws: What kept the statement from answering.
+    package func page<S: Statement>(
+        _ key: CacheKey,
+        _ context: CallContext,
+        cursor: @escaping @Sendable ([String]) -> String,
+        fill: S
+    ) async throws(Problem) -> CachedAnswer where S.Row == PageRow {
+        try await read(key, context) { [postgres, tenant = context.tenant, deadline = context.deadline] in
+            let rows = try await postgres.query(fill, tenant: tenant.rawValue, on: .shared, deadline: deadline)
+            guard var row = rows.first else {
+                throw PostgresError(.unexpectedRowCount, "no row where there must be one", statement: S.name)
+            }
+            return Filled(page: &row, cursor: cursor)
+        }
+    }
+
+    /// The cached answer of a key, or the one a closure computes.
+    ///
+    /// - Parameters:
+    ///   - key: What is read; its tenant must be the caller's.
+    ///   - context: Who asks.
+    ///   - fill: Computes the answer from one snapshot, outside any transaction that has written.
+    /// - Returns: The answer, found in memory without suspending.
+    /// - Throws: 404 `not_found` if there is no such thing, or what kept `fill` from answering.
+    package func read(
+        _ key: CacheKey,
+        _ context: CallContext,
+        fill: @escaping @Sendable () async throws -> Filled
+    ) async throws(Problem) -> CachedAnswer {
+        if !context.bypassCache, let hit = cache.hit(key) {
+            guard !hit.isAbsent else { throw .notFound }
+            return hit
+        }
+        let answer: CachedAnswer
+        do {
+            answer = try await cache.read(key, bypass: context.bypassCache, deadline: context.deadline, fill: fill)
+        } catch {
+            throw problem(of: error)
+        }
+        guard !answer.isAbsent else { throw .notFound }
+        return answer
+    }
+
+    /// The cached value of a key, if it is in memory now; never suspends.
+    package func hit<Value: Sendable>(_ key: CacheKey, as type: Value.Type = Value.self) -> Value? {
+        guard case .value(let value)? = cache.hit(key)?.content else { return nil }
+        return value as? Value
+    }
+
+    /// The cached value of a key, or the one a closure computes; `nil` if there is no such thing.
+    ///
+    /// - Returns: The value, found in memory without suspending.
+    /// Throws What kept `fill` from answering.
+    package func value<Value: Sendable>(
+        _ key: CacheKey,
+        as type: Value.Type = Value.self,
+        deadline: ContinuousClock.Instant,
+        fill: @escaping @Sendable () async throws -> Filled
+    ) async throws(Problem) -> Value? {
+        let answer: CachedAnswer
+        if let hit = cache.hit(key) {
+            answer = hit
+        } else {
+            do {
+                answer = try await cache.read(key, bypass: false, deadline: deadline, fill: fill)
+            } catch {
+                throw problem(of: error)
+            }
+        }
+        guard case .value(let value) = answer.content else { return nil }
+        return value as? Value
+    }
+
+    /// Runs one reading statement that is never cached.
+    ///
+    /// - Parameters:
+    ///   - statement: The statement.
+    ///   - tenant: Whose rows it sees; `nil` sees the global tables only.
+    ///   - deadline: When the caller gives up.
+    /// - Returns: The rows.
+    /// - Throws: What kept it from answering.
+    package func query<S: Statement>(
+        _ statement: S,
+        tenant: TenantID?,
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> [S.Row] {
+        do throws(PostgresError) {
+            return try await postgres.query(statement, tenant: tenant?.rawValue, on: .shared, deadline: deadline)
+        } catch {
+            throw problem(of: error)
+        }
+    }
+
+    // MARK: Writing
+
+    /// Runs a command: once for its key, however often it is sent.
+    ///
+    /// The unit is: take the key, the command's statements, `stock.cache_token()`. The statement whose slot `build` returns ends
+    /// in `stock.idempotency_finish`, so the answer is stored with its effect. Serialisation failures and deadlocks are repeated
+    /// up to three times; a connection lost around COMMIT is resolved by the key's record.
+    ///
+    /// - Parameters:
+    ///   - context: Who asks.
+    ///   - key: The request's key, if its route takes one.
+    ///   - build: Adds the command's statements; called once per attempt.
+    /// - Returns: The answer; what it changed is already retired from this instance's memory.
+    /// - Throws: The refusal, or what kept the command from running.
+    package func write(
+        _ context: CallContext,
+        key: IdempotencyKey? = nil,
+        build: (inout UnitOfWork) throws(PostgresError) -> Slot<AnswerRow>
+    ) async throws(Problem) -> Answer {
+        do throws(WriteFailure) {
+            return try await attemptWrite(context, key: key, build: build)
+        } catch {
+            switch error {
+            case .problem(let problem): throw problem
+            case .inputChanged:
+                throw Problem(.overloaded, "Other requests kept this one from finishing. Try again.", retryAfter: 1)
+            }
+        }
+    }
+
+    /// As ``write(_:key:build:)``, telling apart that what the unit was computed from has changed (ST004): the caller reads again
+    /// and repeats once.
+    ///
+    /// - Parameters:
+    ///   - context: Who asks.
+    ///   - key: The request's key, if its route takes one.
+    ///   - build: Adds the command's statements; called once per attempt.
+    /// - Returns: The answer.
+    /// - Throws: ``WriteFailure``.
+    package func attemptWrite(
+        _ context: CallContext,
+        key: IdempotencyKey? = nil,
+        build: (inout UnitOfWork) throws(PostgresError) -> Slot<AnswerRow>
+    ) async throws(WriteFailure) -> Answer {
+        var waits = Backoff.inProgress
+        while true {
+            do throws(PostgresError) {
+                return try await transact(context.tenant, deadline: context.deadline, repeatsLost: false) {
+                    (unit) throws(PostgresError) -> Slot<AnswerRow> in
+                    if let key { try unit.add(TakeKey(key: key)) }
+                    return try build(&unit)
+                }.answer
+            } catch {
+                switch (error.sqlState, key) {
+                case (.inputChanged?, _):
+                    throw .inputChanged
+                case (.keyRecorded?, let key?):
+                    if let answer = try await recorded(context, key) { return answer }
+                case (.keyInProgress?, let key?):
+                    // The twin is about to finish more often than not: look a few times before refusing.
+                    guard let wait = waits.next(), await Backoff.sleep(wait, until: context.deadline) else {
+                        throw .problem(problem(of: error))
+                    }
+                    if let answer = try await recorded(context, key) { return answer }
+                case (_, let key?) where error.outcome == .unknown:
+                    // Committed or not: the record tells. Not found and the key free, the loop runs it again.
+                    guard let wait = waits.next(), await Backoff.sleep(wait, until: context.deadline) else {
+                        throw .problem(PostgresError.outcomeUnknown)
+                    }
+                    do throws(WriteFailure) {
+                        if let answer = try await recorded(context, key) { return answer }
+                    } catch {
+                        if case .problem(let problem) = error, problem.code == .idempotencyKeyReused { throw error }
+                        throw .problem(PostgresError.outcomeUnknown)
+                    }
+                default:
+                    throw .problem(problem(of: error))
+                }
+            }
+        }
+    }
+
+    /// Stores a refusal beside its key, in a unit of its own; a record found there is the answer.
+    ///
+    /// - Parameters:
+    ///   - refusal: The rendered problem: status and body.
+    ///   - context: Who asked.
+    ///   - key: The request's key.
+    /// - Returns: What the client gets: the refusal, or the record of a twin that came first.
+    package func remember(_ refusal: Answer, _ context: CallContext, key: IdempotencyKey) async -> Answer {
+        do throws(PostgresError) {
+            return try await transact(context.tenant, deadline: context.deadline, repeatsLost: false) {
+                (unit) throws(PostgresError) -> Slot<AnswerRow> in
+                try unit.add(TakeKey(key: key))
+                return try unit.add(RecordRefusal(key: key, refusal: refusal))
+            }.answer
+        } catch {
+            if error.sqlState == .keyRecorded, let answer = try? await recorded(context, key) { return answer }
+            // Not stored: the same request again computes its refusal anew, which is as right.
+            return refusal
+        }
+    }
+
+    /// Runs a writing unit, repeats it where that helps, and retires what it touched.
+    ///
+    /// - Parameters:
+    ///   - tenant: Whose rows it sees.
+    ///   - deadline: When the caller gives up.
+    ///   - repeatsLost: Whether doing it twice is harmless, so that a lost connection is answered by trying once more.
+    ///   - retired: The tenant whose modules the token names, if the unit itself finds it out.
+    ///   - build: Adds the statements; called once per attempt. The row of the slot it returns is the result.
+    /// - Returns: The first row of that slot.
+    /// - Throws: ``PostgresError``; `unexpectedRowCount` if there is no row.
+    package func transact<Row: DecodableRow>(
+        _ tenant: TenantID?,
+        deadline: ContinuousClock.Instant,
+        repeatsLost: Bool = false,
+        retired: ((Row) -> TenantID?)? = nil,
+        build: (inout UnitOfWork) throws(PostgresError) -> Slot<Row>
+    ) async throws(PostgresError) -> Row {
+        var conflicts = Backoff.conflict
+        var mayRepeatLost = true
+        while true {
+            var unit = UnitOfWork(tenant: tenant?.rawValue, access: .write)
+            let slot = try build(&unit)
+            let tokenSlot = try unit.add(CacheToken())
+            let result: UnitResult
+            do throws(PostgresError) {
+                result = try await postgres.perform(unit, on: .exclusive, deadline: deadline)
+            } catch {
+                if error.sqlState == .serializationFailure || error.sqlState == .deadlockDetected,
+                    let wait = conflicts.next(), await Backoff.sleep(wait, until: deadline)
+                {
+                    continue
+                }
+                let isLost = error.code == .connectionLost && (error.outcome != .unknown || repeatsLost)
+                if isLost, mayRepeatLost, await Backoff.sleep(.milliseconds(20), until: deadline) {
+                    mayRepeatLost = false
+                    continue
+                }
+                throw error
+            }
+            // Committed. From here to the return nothing suspends: whoever reads next on this instance misses.
+            let token = try result.one(tokenSlot)
+            let row: Row?
+            do throws(PostgresError) {
+                row = try result.first(slot)
+            } catch {
+                if let tenant { cache.committed(tenant: tenant.rawValue, modules: token.modules, xid: token.xid) }
+                throw error
+            }
+            if let owner = row.flatMap({ retired?($0) }) ?? tenant, !token.modules.isEmpty {
+                cache.committed(tenant: owner.rawValue, modules: token.modules, xid: token.xid)
+            }
+            guard let row else {
+                throw PostgresError(.unexpectedRowCount, "no row where there must be one", outcome: .failed)
+            }
+            return row
+        }
+    }
+
+    /// The stored answer of a key, if there is one.
+    private func recorded(_ context: CallContext, _ key: IdempotencyKey) async throws(WriteFailure) -> Answer? {
+        let records: [FindRecord.Row]
+        do throws(PostgresError) {
+            records = try await postgres.query(
+                FindRecord(key: key),
+                tenant: context.tenant.rawValue,
+                on: .shared,
+                deadline: context.deadline
+            )
+        } catch {
+            throw .problem(problem(of: error))
+        }
+        guard let record = records.first else { return nil }
+        guard ConstantTime.equal(record.hash, key.requestHash) else {
+            throw .problem(
+                Problem(.idempotencyKeyReused, "This Idempotency-Key was used for a request with another body.")
+            )
+        }
+        return record.answer
+    }
+
+    // MARK: Errors
+
+    /// The problem a client sees; what is ours to mend is logged here, once.
+    package func problem(of error: any Error) -> Problem {
+        switch error {
+        case let problem as Problem:
+            return problem
+        case let error as PostgresError:
+            let problem = error.problem
+            if problem.code == .internalError {
+                logger.error("statement failed", metadata: ["error": "\(error)"])
+            }
+            return problem
+        case is CacheOverload:
+            return Problem(.overloaded, "Too many reads are waiting for the database. Try again.", retryAfter: 1)
+        case is CancellationError:
+            return Problem(.overloaded, "The request was given up.", retryAfter: 1)
+        default:
+            logger.error("unexpected failure", metadata: ["error": "\(String(reflecting: Swift.type(of: error)))"])
+            return Problem(.internalError, "Something went wrong on our side.")
+        }
+    }
+}
+
+/// Why a command did not run.
+package enum WriteFailure: Error, Sendable {
+    /// What a client should see.
+    case problem(Problem)
+
+    /// What the unit was computed from has changed: read again, build again, once.
+    case inputChanged
+}
+
+extension Filled {
+    /// The content of a body's row.
+    package init(_ row: BodyRow) {
+        self.init(
+            content: row.body.map { .body($0, etag: row.etag) } ?? .absent,
+            snapshot: Snapshot(row.snapshot)
+        )
+    }
+
+    /// The body of a page: `{"data":[...],"next_cursor":...}`.
+    init(page row: inout PageRow, cursor: ([String]) -> String) {
+        var data = row.data
+        var body = ByteBuffer()
+        body.reserveCapacity(data.readableBytes + 256)
+        body.writeStaticString("{\"data\":[")
+        body.writeBuffer(&data)
+        body.writeStaticString("],\"next_cursor\":")
+        if let next = row.next {
+            // A cursor is base64url: nothing in it needs an escape.
+            body.writeStaticString("\"")
+            body.writeString(cursor(next))
+            body.writeStaticString("\"")
+        } else {
+            body.writeStaticString("null")
+        }
+        body.writeStaticString("}")
+        self.init(content: .body(body, etag: nil), snapshot: Snapshot(row.snapshot))
+    }
+}
+
+extension Snapshot {
+    /// The same snapshot, in the cache's words.
+    package init(_ snapshot: PGSnapshot) {
+        self.init(xmin: snapshot.xmin, xmax: snapshot.xmax, xip: snapshot.xip)
+    }
+}

@@ -1,0 +1,406 @@
+import Cache
+import Crypto
+import Domain
+package import Kernel
+import NIOCore
+import Postgres
+
+/// People, sessions and API keys: who may come in, and as what.
+package struct IdentityService: Sendable {
+    let store: Store
+    let hasher: PasswordHasher
+    let tokens: RefreshTokens
+    let clock: WallClock
+    private let isSignupEnabled: Bool
+
+    /// Known to this process alone: what is kept in memory of an API key is worthless elsewhere.
+    private let processKey = SymmetricKey(size: .bits256)
+
+    init(store: Store, settings: ShopSettings) {
+        self.store = store
+        hasher = PasswordHasher(cost: settings.passwordCost)
+        tokens = RefreshTokens(secret: settings.secret)
+        clock = settings.clock
+        isSignupEnabled = settings.isSignupEnabled
+    }
+
+    static let statements: [any Statement.Type] = [
+        FindUserByEmail.self, FindUser.self, FindMembership.self, FindTenant.self, ListTenants.self, CreateTenant.self,
+        InsertUser.self, InsertMembership.self, InsertDefaultUnits.self, InsertSession.self, CurrentTenant.self,
+        RehashPassword.self, RotateSession.self, RevokeFamily.self, RevokeAllSessions.self, CheckSession.self,
+        CheckKey.self, TouchKey.self, ReadMe.self, ListMembers.self, ReadMember.self, GuardMember.self,
+        UpdateMember.self, GuardOwner.self, AnswerMember.self, ListKeys.self, InsertKey.self, RevokeKey.self,
+        AnswerKey.self,
+    ]
+
+    // MARK: Coming in
+
+    /// `POST /v1/signup`: a tenant with its owner, default register and units, and the owner's first session.
+    ///
+    /// - Parameters:
+    ///   - request: The shop and its owner.
+    ///   - deadline: When the client gives up.
+    /// - Returns: The session.
+    /// - Throws: 403 `forbidden` if signing up is switched off, 409 `duplicate` for a slug or e-mail that is taken, 422
+    ///   `validation_failed` for a password or time zone.
+    package func signUp(
+        _ request: SignupRequest,
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> SignedIn {
+        guard isSignupEnabled else {
+            throw Problem(.forbidden, "Signing up is switched off here. Ask whoever runs this service.")
+        }
+        return try await createTenant(request, deadline: deadline)
+    }
+
+    /// Makes a tenant with its owner, default register and units; operators may where nobody may sign up.
+    ///
+    /// - Parameters:
+    ///   - request: The shop and its owner.
+    ///   - deadline: When the caller gives up.
+    /// - Returns: The owner's first session.
+    /// - Throws: As signing up.
+    package func createTenant(
+        _ request: SignupRequest,
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> SignedIn {
+        if let error = PasswordRules.error(of: request.password, email: request.email, at: "/password") {
+            throw Problem(.validationFailed, "The password \(error.detail)", errors: [error])
+        }
+        let hash = try await hasher.hash(request.password)
+        let user = UserID.make()
+        let session = NewSession(tokens: tokens)
+        let tenant: TenantID
+        do throws(PostgresError) {
+            tenant = try await store.transact(
+                nil,
+                deadline: deadline,
+                retired: { (row: CurrentTenant.Row) in row.tenant }
+            ) {
+                (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
+                try unit.add(CreateTenant(request: request, register: .make()))
+                try unit.add(InsertUser(id: user, email: request.email, passwordHash: hash, name: request.name))
+                try unit.add(InsertMembership(user: user, role: .owner))
+                try unit.add(InsertDefaultUnits(piece: .make(), kilogram: .make()))
+                try unit.add(InsertSession(session: session, user: user))
+                return try unit.add(CurrentTenant())
+            }.tenant
+        } catch {
+            throw store.problem(of: error)
+        }
+        let summary = TenantSummary(id: tenant, slug: request.slug, name: request.tenantName, role: .owner)
+        return SignedIn(
+            user: user,
+            email: request.email,
+            name: request.name,
+            tenant: summary,
+            session: session.id,
+            refreshToken: session.text,
+            tenants: [summary]
+        )
+    }
+
+    /// `POST /v1/auth/login`.
+    ///
+    /// An unknown address takes as long as a wrong password and gets the same answer.
+    ///
+    /// - Parameters:
+    ///   - request: Who wants in, and where.
+    ///   - deadline: When the client gives up.
+    /// - Returns: A new session.
+    /// - Throws: 401 `unauthenticated`, 403 `forbidden` or `tenant_suspended`, 429 `rate_limited`.
+    package func logIn(
+        _ request: LoginRequest,
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> SignedIn {
+        let found = try await store.query(FindUserByEmail(email: request.email), tenant: nil, deadline: deadline).first
+        let (isMatch, isWeak) = try await hasher.verify(request.password, against: found?.passwordHash)
+        guard isMatch, let user = found, user.isActive else {
+            throw Problem(.unauthenticated, "The e-mail address or the password is wrong.")
+        }
+        if isWeak {
+            let hash = try await hasher.hash(request.password)
+            _ = try? await store.transact(nil, deadline: deadline) {
+                (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
+                try unit.add(RehashPassword(user: user.id, hash: hash))
+                return try unit.add(CurrentTenant())
+            }
+        }
+        let memberships = try await memberships(of: user, deadline: deadline)
+        let chosen: FindMembership.Row?
+        if let wanted = request.tenant.map({ Text.trimmed($0).lowercased() }), !wanted.isEmpty {
+            chosen = memberships.first { $0.summary.slug == wanted || $0.summary.id.description == wanted }
+        } else {
+            chosen = memberships.first { $0.isTenantActive } ?? memberships.first
+        }
+        return try await open(user, in: chosen, among: memberships, deadline: deadline)
+    }
+
+    /// `POST /v1/auth/switch`: a session in another tenant of the same person.
+    package func switchTenant(_ tenant: String, _ context: CallContext) async throws(Problem) -> SignedIn {
+        guard let id = context.caller.user,
+            let user = try await store.query(FindUser(id: id), tenant: nil, deadline: context.deadline).first,
+            user.isActive
+        else { throw Problem(.forbidden, "Only a person can switch to another tenant.") }
+        let memberships = try await memberships(of: user, deadline: context.deadline)
+        let wanted = Text.trimmed(tenant).lowercased()
+        let chosen = memberships.first { $0.summary.slug == wanted || $0.summary.id.description == wanted }
+        return try await open(user, in: chosen, among: memberships, deadline: context.deadline)
+    }
+
+    /// `POST /v1/auth/refresh`: rotates the token.
+    ///
+    /// Within ten seconds the old token gets the same successor again; used later it ends its whole family, as somebody has a
+    /// copy.
+    ///
+    /// - Parameters:
+    ///   - token: What the client kept.
+    ///   - deadline: When the client gives up.
+    /// - Returns: The successor session.
+    /// - Throws: 401 `unauthenticated`.
+    package func refresh(_ token: String, deadline: ContinuousClock.Instant) async throws(Problem) -> SignedIn {
+        let refused = Problem(.unauthenticated, "The refresh token is not valid any more. Log in again.")
+        guard let bytes = RefreshTokens.parse(token) else { throw refused }
+        let successor = tokens.successor(of: bytes)
+        let rotation: RotateSession.Row
+        do throws(PostgresError) {
+            rotation = try await store.transact(
+                nil,
+                deadline: deadline,
+                repeatsLost: true,
+                retired: { (row: RotateSession.Row) in row.tenant }
+            ) { (unit) throws(PostgresError) -> Slot<RotateSession.Row> in
+                try unit.add(
+                    RotateSession(
+                        hash: RefreshTokens.hash(of: bytes),
+                        successor: .make(),
+                        successorHash: RefreshTokens.hash(of: successor)
+                    )
+                )
+            }
+        } catch {
+            throw error.code == .unexpectedRowCount ? refused : store.problem(of: error)
+        }
+        guard let session = rotation.session, rotation.isValid,
+            let user = try await store.query(FindUser(id: rotation.user), tenant: nil, deadline: deadline).first,
+            user.isActive
+        else { throw refused }
+        let memberships = try await memberships(of: user, deadline: deadline)
+        guard let membership = memberships.first(where: { $0.summary.id == rotation.tenant }) else { throw refused }
+        guard membership.isTenantActive else { throw Self.suspended }
+        return SignedIn(
+            user: user.id,
+            email: user.email,
+            name: user.name,
+            tenant: membership.summary,
+            session: session,
+            refreshToken: RefreshTokens.text(of: successor),
+            tenants: memberships.map(\.summary)
+        )
+    }
+
+    /// `POST /v1/auth/logout`: ends the caller's session with its family, or all sessions of the person.
+    package func logOut(everywhere: Bool, _ context: CallContext) async throws(Problem) {
+        guard let user = context.caller.user, let session = context.caller.session else {
+            throw Problem(.forbidden, "An API key has no session to end; revoke the key instead.")
+        }
+        do throws(PostgresError) {
+            _ = try await store.transact(context.tenant, deadline: context.deadline, repeatsLost: true) {
+                (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
+                if everywhere {
+                    try unit.add(RevokeAllSessions(user: user))
+                } else {
+                    try unit.add(RevokeFamily(session: session, user: user))
+                }
+                return try unit.add(CurrentTenant())
+            }
+        } catch {
+            throw store.problem(of: error)
+        }
+    }
+
+    private func open(
+        _ user: UserRow,
+        in membership: FindMembership.Row?,
+        among memberships: [FindMembership.Row],
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> SignedIn {
+        guard let membership else { throw Problem(.forbidden, "You are not a member of this tenant.") }
+        guard membership.isTenantActive else { throw Self.suspended }
+        let session = NewSession(tokens: tokens)
+        do throws(PostgresError) {
+            _ = try await store.transact(membership.summary.id, deadline: deadline) {
+                (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
+                try unit.add(InsertSession(session: session, user: user.id))
+                return try unit.add(CurrentTenant())
+            }
+        } catch {
+            throw store.problem(of: error)
+        }
+        return SignedIn(
+            user: user.id,
+            email: user.email,
+            name: user.name,
+            tenant: membership.summary,
+            session: session.id,
+            refreshToken: session.text,
+            tenants: memberships.map(\.summary)
+        )
+    }
+
+    /// The active memberships of a person, each read within its tenant.
+    private func memberships(
+        of user: UserRow,
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> [FindMembership.Row] {
+        var memberships: [FindMembership.Row] = []
+        for tenant in user.tenants {
+            memberships += try await store.query(FindMembership(user: user.id), tenant: tenant, deadline: deadline)
+        }
+        return memberships
+    }
+
+    static let suspended = Problem(.tenantSuspended, "This tenant is suspended. Ask whoever runs this service.")
+
+    // MARK: Checks of every request
+
+    /// Who a session belongs to now, found in memory without suspending.
+    ///
+    /// - Parameters:
+    ///   - session: The session an access token names.
+    ///   - user: The person it names.
+    ///   - tenant: The tenant it names.
+    ///   - deadline: When the client gives up.
+    /// - Returns: The caller.
+    /// - Throws: 401 `unauthenticated` once the session, the person or the membership has ended, 403 `tenant_suspended`; what
+    ///   kept the database from answering accepts nobody.
+    package func caller(
+        session: SessionID,
+        user: UserID,
+        tenant: TenantID,
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> Caller {
+        let key = KeyBuilder("session").adding(session.description)
+            .key(tenant: tenant.rawValue, module: .identity)
+        let entry: SessionEntry
+        if let hit: SessionEntry = store.hit(key) {
+            entry = hit
+        } else {
+            let postgres = store.postgres
+            let value: SessionEntry? = try await store.value(key, deadline: deadline) {
+                let rows = try await postgres.query(
+                    CheckSession(session: session),
+                    tenant: tenant.rawValue,
+                    on: .shared,
+                    deadline: deadline
+                )
+                guard let row = rows.first else { throw Self.ended }
+                return Filled(
+                    content: row.entry.map { .value($0) } ?? .absent,
+                    snapshot: Snapshot(row.snapshot)
+                )
+            }
+            guard let value else { throw Self.ended }
+            entry = value
+        }
+        guard entry.user == user, entry.expiresAt > clock.now() else { throw Self.ended }
+        guard entry.isTenantActive else { throw Self.suspended }
+        return Caller(
+            tenant: tenant,
+            user: user,
+            session: session,
+            role: entry.role,
+            scopes: entry.role.scopes,
+            name: entry.email
+        )
+    }
+
+    /// Who an API key belongs to now, found in memory without suspending.
+    ///
+    /// The memory holds an HMAC of the stored hash under a key of this process, never the hash.
+    ///
+    /// - Parameters:
+    ///   - text: The key as it was sent.
+    ///   - deadline: When the client gives up.
+    /// - Returns: The caller.
+    /// - Throws: 401 `unauthenticated` for a key that is unknown, wrong, revoked or expired, 403 `tenant_suspended`.
+    package func caller(apiKey text: String, deadline: ContinuousClock.Instant) async throws(Problem) -> Caller {
+        let refused = Problem(.unauthenticated, "The API key is not valid.")
+        guard let presented = APIKeyText(text) else { throw refused }
+        let key = KeyBuilder("key").adding(presented.id.description)
+            .key(tenant: presented.tenant.rawValue, module: .identity)
+        var entry: KeyEntry? = store.hit(key)
+        if entry == nil {
+            let postgres = store.postgres
+            let processKey = processKey
+            entry = try await store.value(key, deadline: deadline) {
+                let rows = try await postgres.query(
+                    CheckKey(id: presented.id),
+                    tenant: presented.tenant.rawValue,
+                    on: .shared,
+                    deadline: deadline
+                )
+                guard let row = rows.first else { throw refused }
+                return Filled(
+                    content: row.key.map { .value($0.entry(processKey: processKey)) } ?? .absent,
+                    snapshot: Snapshot(row.snapshot)
+                )
+            }
+            if let entry, entry.isUseUnnoted, entry.fits(presented.hash, processKey: processKey) {
+                // Hourly at most; a failure only leaves the older time.
+                _ = try? await store.transact(presented.tenant, deadline: deadline) {
+                    (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
+                    try unit.add(TouchKey(id: presented.id))
+                    return try unit.add(CurrentTenant())
+                }
+            }
+        }
+        guard let entry, entry.fits(presented.hash, processKey: processKey) else { throw refused }
+        if let expiresAt = entry.expiresAt, expiresAt <= clock.now() { throw refused }
+        guard entry.isTenantActive else { throw Self.suspended }
+        return Caller(tenant: presented.tenant, apiKey: presented.id, scopes: entry.scopes, name: entry.name)
+    }
+
+    private static let ended = Problem(.unauthenticated, "The session has ended. Log in again.")
+}
+
+/// What is kept in memory of a session.
+struct SessionEntry: Sendable {
+    let user: UserID
+    let email: String
+    let role: Role
+    let expiresAt: Timestamp
+    let isTenantActive: Bool
+}
+
+/// What is kept in memory of an API key.
+struct KeyEntry: Sendable {
+    let name: String
+    let scopes: Set<Scope>
+    let expiresAt: Timestamp?
+    let isTenantActive: Bool
+    let isUseUnnoted: Bool
+    let tag: [UInt8]
+
+    /// Whether a presented secret's hash is the stored one.
+    func fits(_ hash: [UInt8], processKey: SymmetricKey) -> Bool {
+        ConstantTime.equal(tag, Array(HMAC<SHA256>.authenticationCode(for: hash, using: processKey)))
+    }
+}
+
+/// A session about to be inserted.
+struct NewSession: Sendable {
+    let id = SessionID.make()
+    let family = EntityIDFamily.make()
+    let hash: [UInt8]
+    let text: String
+
+    init(tokens: RefreshTokens) {
+        let token = tokens.make()
+        hash = RefreshTokens.hash(of: token)
+        text = RefreshTokens.text(of: token)
+    }
+}
+
+/// The id of a family of sessions: those that came from one login.
+typealias EntityIDFamily = ID<Entity.Session>

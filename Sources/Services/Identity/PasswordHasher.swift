@@ -1,0 +1,173 @@
+import Crypto
+import CryptoExtras
+import Foundation
+package import Kernel
+import Synchronization
+
+/// What hashing one password costs: scrypt's N = 2^ln, r and p.
+package struct PasswordCost: Sendable, Equatable {
+    /// The binary logarithm of N.
+    package var ln: Int
+
+    /// The block size; memory is 128 * N * r bytes.
+    package var r: Int
+
+    /// How many times that is done.
+    package var p: Int
+
+    /// Makes a cost; tests use a low one.
+    package init(ln: Int, r: Int, p: Int) {
+        self.ln = ln
+        self.r = r
+        self.p = p
+    }
+
+    /// 32 MiB and about 225 ms: one of the parameter sets OWASP lists, and the least that is shipped.
+    package static let standard = PasswordCost(ln: 15, r: 8, p: 3)
+
+    /// N * r * p, to compare what two hashes cost.
+    fileprivate var work: Int { (1 << ln) * r * p }
+}
+
+/// Hashes and checks passwords on threads of their own: two at once, eight waiting, then 429.
+///
+/// Hashing takes longer than everything else this process does together, so it must neither sit on the cooperative pool nor
+/// pile up in front of sales.
+package final class PasswordHasher: Sendable {
+    private struct Queue {
+        var running = 0
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private static let maximumRunning = 2
+    private static let maximumWaiting = 8
+
+    private let cost: PasswordCost
+    private let queue = Mutex(Queue())
+
+    /// Makes a hasher.
+    ///
+    /// - Parameter cost: What new hashes cost; older, weaker ones are replaced at the next login.
+    package init(cost: PasswordCost) { self.cost = cost }
+
+    /// The PHC string of a password under a fresh salt: `$scrypt$ln=15,r=8,p=3$<salt>$<hash>`.
+    ///
+    /// - Parameter password: As typed.
+    /// - Returns: What is stored.
+    /// - Throws: 429 `rate_limited` if too many are waiting.
+    package func hash(_ password: String) async throws(Problem) -> String {
+        let salt = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
+        let cost = cost
+        let digest = try await run { Self.derive(password, salt: salt, cost: cost) }
+        guard let digest else { throw Problem(.internalError, "Something went wrong on our side.") }
+        return PHCString(cost: cost, salt: salt, hash: digest).text
+    }
+
+    /// Whether a password is the one of a stored hash.
+    ///
+    /// - Parameters:
+    ///   - password: As typed.
+    ///   - stored: A PHC string; `nil` or one that cannot be read takes as long and answers no.
+    /// - Returns: Whether it fits, and whether it should be hashed anew because the stored hash is weaker than today's.
+    /// - Throws: 429 `rate_limited` if too many are waiting.
+    package func verify(
+        _ password: String,
+        against stored: String?
+    ) async throws(Problem) -> (isMatch: Bool, isWeak: Bool) {
+        let phc = stored.flatMap { PHCString($0) }
+        let salt = phc?.salt ?? Array("unknown account.".utf8)
+        let cost = phc?.cost ?? cost
+        let digest = try await run { Self.derive(password, salt: salt, cost: cost) }
+        guard let phc, let digest, ConstantTime.equal(digest, phc.hash) else { return (false, false) }
+        return (true, phc.cost.work < self.cost.work)
+    }
+
+    private static func derive(_ password: String, salt: [UInt8], cost: PasswordCost) -> [UInt8]? {
+        let memory = 128 * (1 << cost.ln) * cost.r + 128 * cost.r * cost.p + (1 << 20)
+        let key = try? KDF.Scrypt.deriveKey(
+            from: Array(password.utf8),
+            salt: salt,
+            outputByteCount: 32,
+            rounds: 1 << cost.ln,
+            blockSize: cost.r,
+            parallelism: cost.p,
+            maxMemory: memory
+        )
+        return key?.withUnsafeBytes { Array($0) }
+    }
+
+    /// Runs work on a thread of its own, once it is its turn.
+    private func run<T: Sendable>(_ work: @escaping @Sendable () -> T) async throws(Problem) -> T {
+        let isFull = queue.withLock { $0.running >= Self.maximumRunning && $0.waiting.count >= Self.maximumWaiting }
+        guard !isFull else {
+            throw Problem(.rateLimited, "Too many logins are going on. Try again in a moment.", retryAfter: 2)
+        }
+        await withCheckedContinuation { (turn: CheckedContinuation<Void, Never>) in
+            let isMyTurn = queue.withLock { queue in
+                guard queue.running >= Self.maximumRunning else {
+                    queue.running += 1
+                    return true
+                }
+                queue.waiting.append(turn)
+                return false
+            }
+            if isMyTurn { turn.resume() }
+        }
+        let result = await withCheckedContinuation { (finished: CheckedContinuation<T, Never>) in
+            Thread { finished.resume(returning: work()) }.start()
+        }
+        let next = queue.withLock { queue -> CheckedContinuation<Void, Never>? in
+            guard queue.waiting.isEmpty else { return queue.waiting.removeFirst() }
+            queue.running -= 1
+            return nil
+        }
+        next?.resume()
+        return result
+    }
+}
+
+/// A hash with its parameters, in the format of the Password Hashing Competition.
+struct PHCString: Sendable, Equatable {
+    let cost: PasswordCost
+    let salt: [UInt8]
+    let hash: [UInt8]
+
+    init(cost: PasswordCost, salt: [UInt8], hash: [UInt8]) {
+        self.cost = cost
+        self.salt = salt
+        self.hash = hash
+    }
+
+    /// Reads a stored string; parameters that would take more than 2^18 * 8 blocks are refused, as a planted row must not stop
+    /// the process.
+    init?(_ text: String) {
+        let parts = text.split(separator: "$", omittingEmptySubsequences: false)
+        guard parts.count == 5, parts[0].isEmpty, parts[1] == "scrypt" else { return nil }
+        var values: [Substring: Int] = [:]
+        for field in parts[2].split(separator: ",") {
+            let pair = field.split(separator: "=", maxSplits: 1)
+            guard pair.count == 2, let number = Int(pair[1]), number > 0 else { return nil }
+            values[pair[0]] = number
+        }
+        guard let ln = values["ln"], let r = values["r"], let p = values["p"], values.count == 3,
+            ln <= 18, r <= 32, p <= 16,
+            let salt = Self.decode(parts[3]), let hash = Self.decode(parts[4]), hash.count == 32, salt.count >= 8
+        else { return nil }
+        self.init(cost: PasswordCost(ln: ln, r: r, p: p), salt: salt, hash: hash)
+    }
+
+    /// The string to store.
+    var text: String {
+        "$scrypt$ln=\(cost.ln),r=\(cost.r),p=\(cost.p)$\(Self.encode(salt))$\(Self.encode(hash))"
+    }
+
+    // PHC strings use the standard alphabet of base64, without padding.
+    private static func encode(_ bytes: [UInt8]) -> String {
+        String(Base64URL.encode(bytes).map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 })
+    }
+
+    private static func decode(_ text: Substring) -> [UInt8]? {
+        guard !text.contains("-"), !text.contains("_") else { return nil }
+        return Base64URL.decode(String(text.map { $0 == "+" ? "-" : $0 == "/" ? "_" : $0 }))
+    }
+}

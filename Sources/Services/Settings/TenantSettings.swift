@@ -1,0 +1,74 @@
+import Cache
+package import Domain
+package import Kernel
+import Postgres
+
+/// What the services need to know of a tenant, with the tenant's current day.
+///
+/// Cached until the tenant's next midnight, an instant that PostgreSQL names: what depends on today has that date in its key.
+package struct TenantSettings: Sendable, Equatable {
+    package let tenant: TenantID
+    package let slug: String
+    package let name: String
+    package let isActive: Bool
+    package let currency: String
+    package let exponent: Int
+    /// The IANA zone in which business days are counted.
+    package let timezone: String
+    package let pricesIncludeTax: Bool
+    package let oversell: TenantOversell
+    package let onPriceChange: OnPriceChange
+    package let returnsWithoutSale: ReturnsWithoutSale
+    /// The last day nothing can be recorded on any more.
+    package let closedUntil: BusinessDay?
+    /// The row's version.
+    package let version: Int64
+    /// The tenant's local date.
+    package let today: BusinessDay
+
+    /// How prices turn into amounts.
+    package var pricing: PricingRules {
+        PricingRules(exponent: exponent, pricesIncludeTax: pricesIncludeTax)
+    }
+}
+
+/// Reads what a tenant chose, its day and how long that day lasts.
+struct ReadTenantSettings: Statement {
+    static let name = "settings.read"
+    static let sql: StaticString = """
+        SELECT t.id, t.slug, t.name, t.status = 'active', t.currency, t.currency_exponent, t.timezone,
+               t.prices_include_tax, t.oversell, t.on_price_change, t.returns_without_sale, t.closed_until, t.version,
+               d.today,
+               ceil(extract(epoch FROM (d.today + 1)::timestamp AT TIME ZONE t.timezone - now()) * 1000)::bigint,
+               pg_current_snapshot()
+        FROM stock.tenant t, LATERAL (SELECT (now() AT TIME ZONE t.timezone)::date AS today) d
+        WHERE t.id = stock.current_tenant()
+        """
+
+    struct Row: DecodableRow {
+        let settings: TenantSettings
+        let untilMidnight: Duration
+        let snapshot: PGSnapshot
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            settings = TenantSettings(
+                tenant: try row.next(),
+                slug: try row.next(),
+                name: try row.next(),
+                isActive: try row.next(),
+                currency: try row.next(),
+                exponent: Int(try row.next(Int16.self)),
+                timezone: try row.next(),
+                pricesIncludeTax: try row.next(),
+                oversell: try row.nextCase(),
+                onPriceChange: try row.nextCase(),
+                returnsWithoutSale: try row.nextCase(),
+                closedUntil: try row.next(BusinessDay?.self),
+                version: try row.next(),
+                today: try row.next()
+            )
+            untilMidnight = .milliseconds(max(try row.next(Int64.self), 1))
+            snapshot = try row.next()
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import Kernel
+import Postgres
+
+struct ReadTenantBody: Statement {
+    static let name = "settings.body"
+    static let sql: StaticString = """
+        SELECT stock.tenant_body(t.id), '"' || t.version || '"', pg_current_snapshot()
+        FROM stock.tenant t
+        WHERE t.id = stock.current_tenant()
+        """
+    typealias Row = BodyRow
+}
+
+struct ListRegisters: Statement {
+    static let name = "settings.registers"
+    static let sql: StaticString = """
+        SELECT stock.list_body(
+                   (SELECT string_agg(stock.register_body(r.tenant_id, r.id), ',' ORDER BY r.is_default DESC, r.name_key)
+                    FROM stock.register r
+                    WHERE r.tenant_id = stock.current_tenant()),
+                   NULL),
+               NULL::text, pg_current_snapshot()
+        """
+    typealias Row = BodyRow
+}
+
+/// Refuses an update of the tenant: another version, a fixed setting, a zone that is none, a closed period not yet past.
+struct GuardTenant: Statement {
+    static let name = "settings.guard"
+    static let sql: StaticString = """
+        SELECT CASE
+                   WHEN NOT (t.version = ANY (coalesce($1, ARRAY[t.version])))
+                       THEN stock.refuse('version_mismatch', 'The settings were changed meanwhile. Read them again.')
+                   WHEN $2::text <> t.currency AND d.has_documents
+                       THEN stock.refuse_field('invalid_state', '/currency', 'The first document has fixed the currency.')
+                   WHEN $3::boolean <> t.prices_include_tax AND d.has_documents
+                       THEN stock.refuse_field('invalid_state', '/prices_include_tax',
+                                               'The first document has fixed whether prices include tax.')
+                   WHEN $4::text IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = $4)
+                       THEN stock.refuse_field('validation_failed', '/timezone', 'The time zone is not an IANA zone.')
+                   WHEN $5::date >= (now() AT TIME ZONE coalesce($4, t.timezone))::date
+                       THEN stock.refuse_field('validation_failed', '/closed_until', 'Must be before today.')
+               END
+        FROM (SELECT * FROM stock.tenant WHERE id = stock.current_tenant() FOR NO KEY UPDATE) t,
+             LATERAL (SELECT EXISTS (SELECT FROM stock.sale s WHERE s.tenant_id = t.id)
+                          OR EXISTS (SELECT FROM stock.ledger_entry l WHERE l.tenant_id = t.id) AS has_documents) d
+        """
+    static let parameterTypes: [PostgresType] = [.int8Array, .text, .bool, .text, .date]
+
+    var patch: TenantPatch
+    var expected: ExpectedVersion
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(expected.parameter)
+        try parameters.append(patch.currency.newValue?.code)
+        try parameters.append(patch.pricesIncludeTax.newValue)
+        try parameters.append(patch.timezone.newValue)
+        try parameters.append(patch.closedUntil.newValue ?? nil)
+    }
+}
+
+struct UpdateTenant: Statement {
+    static let name = "settings.update"
+    static let sql: StaticString = """
+        UPDATE stock.tenant t
+        SET name = coalesce(normalize($1, NFC), t.name),
+            timezone = coalesce($2, t.timezone),
+            timezone_since = CASE WHEN $2 <> t.timezone THEN now() ELSE t.timezone_since END,
+            locale = coalesce($3, t.locale),
+            currency = coalesce($4, t.currency),
+            currency_exponent = coalesce($5, t.currency_exponent),
+            prices_include_tax = coalesce($6, t.prices_include_tax),
+            oversell = coalesce($7, t.oversell),
+            on_price_change = coalesce($8, t.on_price_change),
+            returns_without_sale = coalesce($9, t.returns_without_sale),
+            closed_until = CASE WHEN $10 THEN $11 ELSE t.closed_until END,
+            version = t.version + 1,
+            updated_at = now()
+        WHERE t.id = stock.current_tenant()
+        """
+    static let parameterTypes: [PostgresType] = [
+        .text, .text, .text, .text, .int2, .bool, .text, .text, .text, .bool, .date,
+    ]
+
+    var patch: TenantPatch
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(patch.name.newValue)
+        try parameters.append(patch.timezone.newValue)
+        try parameters.append(patch.locale.newValue)
+        try parameters.append(patch.currency.newValue?.code)
+        try parameters.append(patch.currency.newValue.map { Int16($0.exponent) })
+        try parameters.append(patch.pricesIncludeTax.newValue)
+        try parameters.append(patch.oversell.newValue)
+        try parameters.append(patch.onPriceChange.newValue)
+        try parameters.append(patch.returnsWithoutSale.newValue)
+        try parameters.append(patch.closedUntil.isSet)
+        try parameters.append(patch.closedUntil.newValue ?? nil)
+    }
+}
+
+struct AnswerTenant: Statement {
+    static let name = "settings.answer"
+    static let sql: StaticString = """
+        SELECT 200, stock.tenant_body(t.id), '"' || t.version || '"', NULL::text
+        FROM stock.tenant t
+        WHERE t.id = stock.current_tenant()
+        """
+    typealias Row = AnswerRow
+}
