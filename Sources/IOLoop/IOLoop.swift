@@ -363,9 +363,7 @@ package final class IOLoop: SerialExecutor, @unchecked Sendable {
 
     @discardableResult
     private func runJobs() -> Bool {
-        if batchIndex == batch.count {
-            batch.removeAll(keepingCapacity: batch.capacity <= Self.jobsPerTurn)
-            batchIndex = 0
+        if batch.isEmpty {
             shared.withLock { swap(&$0.queue, &batch) }
         }
         let end = min(batch.count, batchIndex + Self.jobsPerTurn)
@@ -374,6 +372,11 @@ package final class IOLoop: SerialExecutor, @unchecked Sendable {
             let work = batch[batchIndex]
             batchIndex += 1
             perform(work)
+        }
+        if batchIndex == batch.count {
+            // Now and not before the next turn, which may be long in coming: what has run keeps nothing alive.
+            batch.removeAll(keepingCapacity: batch.capacity <= Self.jobsPerTurn)
+            batchIndex = 0
         }
         return true
     }

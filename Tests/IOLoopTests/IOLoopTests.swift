@@ -139,6 +139,8 @@ struct IOLoopTests {
         two.onReadable = one.onReadable
         loop.turn()
         #expect(log.all.count == 1)
+        one.onReadable = nil
+        two.onReadable = nil
     }
 
     @Test("a reused descriptor gets no event of its predecessor")
@@ -168,7 +170,11 @@ struct IOLoopTests {
         loop.turn()
         #expect(log.all.count == 1)
         #expect(!log.all.contains("new readable"))
-        loop.onLoop { registrations.forEach { $0.deregister() } }
+        // Lets go of the registrations that are left, and with them of the recorders.
+        loop.stop()
+        #expect(registrations.allSatisfy { !$0.isActive })
+        old.onReadable = nil
+        other.onReadable = nil
     }
 
     @Test("timers fire in the order of their instants, and not before")
@@ -298,6 +304,22 @@ struct IOLoopThreadTests {
             }
         }
         #expect(await counter.count == 8)
+        loop.stop()
+    }
+
+    @Test("a body that has run is let go of, however long the loop then sleeps", .timeLimit(.minutes(1)))
+    func bodiesAreReleased() async {
+        final class Ticket: Sendable {
+            let onEnd: @Sendable () -> Void
+            init(onEnd: @escaping @Sendable () -> Void) { self.onEnd = onEnd }
+            deinit { onEnd() }
+        }
+        let loop = IOLoop()
+        loop.start()
+        await withCheckedContinuation { continuation in
+            let ticket = Ticket { continuation.resume() }
+            loop.execute { withExtendedLifetime(ticket) {} }
+        }
         loop.stop()
     }
 
