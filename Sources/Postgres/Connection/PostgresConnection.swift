@@ -237,8 +237,9 @@ actor PostgresConnection {
 
     /// Without its Sync nothing of the unit can be committed, but the connection is out of step.
     private func reject(_ request: UnitRequest) {
-        ended(request, .failure(PostgresError(.connectionLost, "the unit could not be sent", outcome: .notRun)))
+        // Closed first, or the pool would send the unit here again.
         close(lost)
+        ended(request, .failure(PostgresError(.connectionLost, "the unit could not be sent", outcome: .notRun)))
     }
 
     private func sendPrepare(_ types: [any Statement.Type], _ pg: PGConnection) -> Bool {

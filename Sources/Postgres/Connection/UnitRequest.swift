@@ -91,7 +91,9 @@ final class UnitRequest: @unchecked Sendable {
     /// Whether the caller was resumed.
     var isFinished: Bool { phase == .finished }
 
-    /// How often a unit may be sent: a server that goes down takes all connections with it, some a moment later.
+    /// How often a unit may be sent.
+    ///
+    /// A server that goes down takes all connections with it, some a moment later.
     private static let maximalAttempts = 3
 
     /// Whether the unit may be sent once more after a failure of its connection.
@@ -101,7 +103,9 @@ final class UnitRequest: @unchecked Sendable {
     ///   - now: The present.
     /// - Returns: True if it left no effect for certain, or is a read, and there is time.
     func mayRepeat(after error: PostgresError, now: ContinuousClock.Instant) -> Bool {
-        guard !isLeased, attempt + 1 < Self.maximalAttempts, now < deadline, error.replacesConnection else { return false }
+        guard !isLeased, attempt + 1 < Self.maximalAttempts, now < deadline, error.replacesConnection else {
+            return false
+        }
         return unit.access == .read || error.outcome != .unknown
     }
 
