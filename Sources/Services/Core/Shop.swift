@@ -44,6 +44,15 @@ package final class Shop: Sendable {
     /// Categories, units and products.
     package let catalog: CatalogService
 
+    /// Levels and movements.
+    package let stock: StockService
+
+    /// Sales.
+    package let sales: SalesService
+
+    /// Payments.
+    package let payments: PaymentsService
+
     /// Customers.
     package let customers: CustomersService
 
@@ -71,6 +80,9 @@ package final class Shop: Sendable {
         self.store = store
         tenants = TenantService(store: store)
         catalog = CatalogService(store: store, tenants: tenants, cursors: cursors)
+        stock = StockService(store: store, cursors: cursors)
+        sales = SalesService(store: store, cursors: cursors)
+        payments = PaymentsService(store: store, cursors: cursors)
         customers = CustomersService(store: store, tenants: tenants, cursors: cursors)
         balance = BalanceService(store: store, tenants: tenants)
         identity = IdentityService(store: store, settings: settings)
@@ -79,6 +91,7 @@ package final class Shop: Sendable {
     /// Every statement of the services, for connections to prepare as they come up.
     package static let statements: [any Statement.Type] =
         [TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self]
-        + TenantService.statements + CatalogService.statements + CustomersService.statements
+        + TenantService.statements + CatalogService.statements + StockService.statements + SalesService.statements
+        + PaymentsService.statements + CustomersService.statements
         + BalanceService.statements + IdentityService.statements
 }
