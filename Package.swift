@@ -179,11 +179,14 @@ let package = Package(
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Cache", "Kernel", "Services", "TestSupport",
+                "API", "Cache", "Domain", "Kernel", "Services", "TestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
         .testTarget(name: "IntegrationTests", dependencies: ["TestSupport"]),

@@ -1,1 +1,219 @@
-// placeholder
+import HTTPTypes
+package import HummingbirdCore
+import Kernel
+import Logging
+package import NIOCore
+import Services
+
+/// The HTTP surface: from a request to its answer.
+///
+/// A chain of plain calls instead of middleware: name the request, find the route, check the credential, the role and the
+/// rate, call the route, dress the answer. An answer from memory takes it without suspending once.
+package final class API: Sendable {
+    /// What connections and requests may cost.
+    package let limits: ServerLimits
+    /// Whether the instance drains.
+    package let lifecycle: Lifecycle
+    /// The table of routes.
+    package let routes: [Route]
+
+    private let router: Router
+    private let authenticator: Authenticator
+    private let rates: RateLimits
+    private let date: HTTPDate
+    private let logger: Logger
+    private let start = ContinuousClock.now
+
+    /// Puts the surface together.
+    ///
+    /// - Parameters:
+    ///   - routes: the table.
+    ///   - authenticator: tells who a credential belongs to.
+    ///   - limits: what connections and requests may cost.
+    ///   - rates: how often anyone may ask.
+    ///   - lifecycle: whether the instance drains.
+    ///   - clock: for the `Date` field.
+    ///   - logger: for requests that failed.
+    init(
+        routes: [Route],
+        authenticator: Authenticator,
+        limits: ServerLimits,
+        rates: RateLimits,
+        lifecycle: Lifecycle,
+        clock: WallClock,
+        logger: Logger
+    ) {
+        self.routes = routes
+        self.router = Router(routes)
+        self.authenticator = authenticator
+        self.limits = limits
+        self.rates = rates
+        self.lifecycle = lifecycle
+        self.date = HTTPDate(clock: clock)
+        self.logger = logger
+    }
+
+    /// Answers a request. Never throws: what goes wrong becomes a problem document.
+    ///
+    /// - Parameters:
+    ///   - request: the request.
+    ///   - channel: the connection it came by; `nil` in tests.
+    /// - Returns: the answer with all its fields.
+    package func respond(to request: Request, channel: (any Channel)?) async -> Reply {
+        let fields = RequestFields(request.headers)
+        let requestID = RequestID.of(fields.requestID)
+        let target = request.head.path ?? "/"
+        let (path, query) = Self.split(target)
+        var reply: Reply
+        do {
+            reply = try await self.serve(request, fields, requestID, path, query, channel)
+        } catch let problem as Problem {
+            reply = problem.reply(requestID: requestID, instance: String(path))
+            if problem.code == .internalError || problem.code == .outcomeUnknown {
+                self.logger.error("problem", metadata: ["request_id": "\(requestID)", "detail": "\(problem.detail)"])
+            }
+        } catch let refused as MethodRefused {
+            reply = refused.problem.reply(requestID: requestID, instance: String(path))
+            reply.append(.allow, refused.allowed)
+        } catch {
+            // Whatever it is stays in the log; the client learns the name under which to find it there.
+            self.logger.error(
+                "request failed",
+                metadata: ["request_id": "\(requestID)", "path": "\(path)", "error": "\(String(describing: error))"]
+            )
+            reply = Problem(.internalError, "Something went wrong here; the log has it under the request_id.")
+                .reply(requestID: requestID, instance: String(path))
+        }
+        self.logger.debug(
+            "request",
+            metadata: [
+                "request_id": "\(requestID)", "method": "\(request.method.rawValue)", "path": "\(path)",
+                "status": "\(reply.status.code)", "trace": "\(fields.traceParent ?? "")",
+            ]
+        )
+        return self.dress(reply, requestID: requestID, isHead: request.method == .head)
+    }
+
+    private static func split(_ target: String) -> (path: Substring, query: Substring?) {
+        guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (target[...], nil) }
+        let rest = target[target.utf8.index(after: mark)...]
+        let end = rest.utf8.firstIndex(of: UInt8(ascii: "#")) ?? rest.endIndex
+        return (target[..<mark], rest[..<end])
+    }
+
+    private func serve(
+        _ request: Request,
+        _ fields: RequestFields,
+        _ requestID: String,
+        _ path: Substring,
+        _ query: Substring?,
+        _ channel: (any Channel)?
+    ) async throws -> Reply {
+        let route: Route
+        let segments: [Substring]
+        switch self.router.match(request.method, path) {
+        case .route(let found, let varying):
+            route = found
+            segments = varying
+        case .otherMethod(let methods):
+            throw MethodRefused(method: request.method, allowed: methods)
+        case .nothing:
+            throw Problem(.notFound, "There is nothing at this path.")
+        }
+        if let name = fields.repeated {
+            throw Problem(.invalidRequest, "The field \(name) was sent more than once.")
+        }
+        let deadline = ContinuousClock.now + self.limits.requestDeadline
+        var caller: Caller?
+        switch route.access {
+        case .open:
+            break
+        case .authenticated:
+            caller = try await self.authenticator.caller(fields.authorization, deadline: deadline)
+        case .members(let roles, let scope):
+            let known = try await self.authenticator.caller(fields.authorization, deadline: deadline)
+            try Self.authorize(known, roles: roles, scope: scope)
+            caller = known
+        }
+        let call = Call(
+            route: route,
+            request: request,
+            fields: fields,
+            segments: segments,
+            queryText: query,
+            requestID: requestID,
+            deadline: deadline,
+            bodyLimit: self.limits.bodyBytes,
+            channel: channel,
+            caller: caller
+        )
+        guard let caller else { return try await route.handler(call) }
+
+        let now = self.nanoseconds
+        try self.rates.check(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
+        if route.isCached, !fields.bypassesCache {
+            let reply = try await route.handler(call)
+            if !reply.isFromMemory {
+                self.rates.charge(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
+            }
+            return reply
+        }
+        self.rates.charge(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
+        return try await self.rates.admission.run(tenant: caller.tenant, deadline: deadline) {
+            try await route.handler(call)
+        }
+    }
+
+    private static func authorize(_ caller: Caller, roles: Set<Role>, scope: Scope?) throws(Problem) {
+        if let role = caller.role {
+            guard !roles.contains(role) else { return }
+            let names = Role.allCases.filter(roles.contains).map(\.rawValue).joined(separator: ", ")
+            throw Problem(.forbidden, "This is for \(names); you are \(role.rawValue).")
+        }
+        guard let scope else {
+            throw Problem(.forbidden, "This needs a person's session; an API key cannot do it.")
+        }
+        guard caller.scopes.contains(scope) else {
+            throw Problem(.forbidden, "This API key has no scope \(scope.rawValue).")
+        }
+    }
+
+    private func dress(_ answer: Reply, requestID: String, isHead: Bool) -> Reply {
+        var reply = answer
+        reply.append(.requestID, requestID)
+        reply.append(.date, self.date.text)
+        reply.append(.cacheControl, "no-store")
+        for field in SecurityHeaders.fields { reply.fields.append(field) }
+        if reply.closesConnection { reply.append(.connection, "close") }
+        switch reply.status.code {
+        case 204, 304:
+            reply.body = ByteBuffer()
+        default:
+            reply.append(.contentLength, String(reply.body.readableBytes))
+            if isHead { reply.body = ByteBuffer() }
+        }
+        return reply
+    }
+
+    /// Monotonic nanoseconds since the start, for rates.
+    private var nanoseconds: Int64 {
+        let parts = (ContinuousClock.now - self.start).components
+        return parts.seconds * 1_000_000_000 + parts.attoseconds / 1_000_000_000
+    }
+}
+
+/// A method that the path does not have.
+private struct MethodRefused: Error {
+    let method: HTTPRequest.Method
+    let allowed: String
+
+    init(method: HTTPRequest.Method, allowed: [HTTPRequest.Method]) {
+        self.method = method
+        let names = allowed.map(\.rawValue) + (allowed.contains(.get) ? ["HEAD"] : [])
+        self.allowed = names.sorted().joined(separator: ", ")
+    }
+
+    var problem: Problem {
+        Problem(.methodNotAllowed, "\(self.method.rawValue) is not possible here; \(self.allowed) is.")
+    }
+}

@@ -62,6 +62,9 @@ package final class Shop: Sendable {
     /// People, sessions and API keys.
     package let identity: IdentityService
 
+    /// What an owner may see of the tenant's cache, and do to it.
+    package let cache: CacheService
+
     /// Makes the services.
     ///
     /// - Parameters:
@@ -86,6 +89,7 @@ package final class Shop: Sendable {
         customers = CustomersService(store: store, tenants: tenants, cursors: cursors)
         balance = BalanceService(store: store, tenants: tenants)
         identity = IdentityService(store: store, settings: settings)
+        self.cache = CacheService(store: store)
     }
 
     /// Every statement of the services, for connections to prepare as they come up.
@@ -93,5 +97,5 @@ package final class Shop: Sendable {
         [TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self]
         + TenantService.statements + CatalogService.statements + StockService.statements + SalesService.statements
         + PaymentsService.statements + CustomersService.statements
-        + BalanceService.statements + IdentityService.statements
+        + BalanceService.statements + IdentityService.statements + CacheService.statements
 }

@@ -1,0 +1,66 @@
+import Domain
+import HTTPTypes
+import Kernel
+import Services
+
+/// What came in and went out.
+struct BalanceRoutes {
+    let shop: Shop
+
+    var routes: [Route] {
+        let shop = self.shop
+        return [
+            Route(
+                .get,
+                "/v1/balance/series",
+                "readBalanceSeries",
+                "Income and expense by period, empty periods included",
+                area: "balance",
+                access: .scope(.reportsRead),
+                isCached: true,
+                parameters: [
+                    .choice("view", BalanceView.self, "How finely the range is divided; daily if left out."),
+                    .choice("method", BalanceMethod.self, "Whose money counts; all if left out."),
+                ] + Route.Parameter.days,
+                answer: .reference("BalanceSeries")
+            ) { call in
+                let series = try call.query { (query) throws(Problem) in
+                    SeriesQuery(
+                        view: query.choice("view") ?? .daily,
+                        from: query.day("from"),
+                        to: query.day("to"),
+                        method: query.choice("method") ?? .all
+                    )
+                }
+                return try call.reply(await shop.balance.series(series, call.context()))
+            },
+            Route(
+                .get,
+                "/v1/balance/summary",
+                "readBalanceSummary",
+                "Income and expense of a range, by method",
+                area: "balance",
+                access: .scope(.reportsRead),
+                isCached: true,
+                parameters: Route.Parameter.days,
+                answer: .anyObject(description: "from, to, timezone, currency, income, expense, net and the same by method.")
+            ) { call in
+                let (from, to) = try call.query { (query) throws(Problem) in (query.day("from"), query.day("to")) }
+                return try call.reply(await shop.balance.summary(from: from, to: to, call.context()))
+            },
+            Route(
+                .get,
+                "/v1/dashboard",
+                "readDashboard",
+                "Today at a glance",
+                area: "balance",
+                access: .scope(.reportsRead),
+                isCached: true,
+                answer: .anyObject(description: "Today's sales and money, stock that is low, what is due.")
+            ) { call in
+                try call.noQuery()
+                return try call.reply(await shop.balance.dashboard(call.context()))
+            },
+        ]
+    }
+}

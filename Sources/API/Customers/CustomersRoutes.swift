@@ -1,0 +1,106 @@
+import HTTPTypes
+import Kernel
+import Services
+
+/// Customers.
+struct CustomersRoutes {
+    let shop: Shop
+
+    var routes: [Route] {
+        let shop = self.shop
+        return [
+            Route(
+                .get,
+                "/v1/customers",
+                "listCustomers",
+                "Customers, by name",
+                area: "customers",
+                access: .scope(.customersRead),
+                isCached: true,
+                parameters: [
+                    .init("q", .text, "Part of the name, tax number, telephone number or e-mail address."),
+                    .init("active", .boolean, "Active ones or the others."),
+                    .init("has_balance", .boolean, "Those who owe something, or those who do not."),
+                ] + Route.Parameter.page,
+                answer: .page("Customer"),
+                problems: [.cursorMismatch]
+            ) { call in
+                let (filter, page) = try call.query { (query) throws(Problem) in
+                    let filter = CustomerFilter(
+                        q: query.text("q"),
+                        active: query.flag("active"),
+                        hasBalance: query.flag("has_balance")
+                    )
+                    return (filter, query.page())
+                }
+                return try call.reply(await shop.customers.customers(filter, page, call.context()))
+            },
+            Route(
+                .post,
+                "/v1/customers",
+                "createCustomer",
+                "Make a customer",
+                area: "customers",
+                access: .scope(.customersWrite),
+                body: .reference("CustomerRequest"),
+                status: .created,
+                answer: .reference("Customer"),
+                problems: [.duplicate]
+            ) { call in
+                try call.noQuery()
+                let (draft, key) = try await call.maybeKeyedBody { CustomerDraft.read(&$0) }
+                return try await call.command(shop.store, key) { (context) throws(Problem) in
+                    try await shop.customers.createCustomer(draft, key: key, context)
+                }
+            },
+            Route(
+                .get,
+                "/v1/customers/{id}",
+                "readCustomer",
+                "One customer",
+                area: "customers",
+                access: .scope(.customersRead),
+                isCached: true,
+                answer: .reference("Customer")
+            ) { call in
+                try call.noQuery()
+                return try call.reply(await shop.customers.customer(call.id(), call.context()))
+            },
+            Route(
+                .patch,
+                "/v1/customers/{id}",
+                "changeCustomer",
+                "Change a customer",
+                area: "customers",
+                access: .scope(.customersWrite),
+                needsMatch: true,
+                body: .reference("CustomerPatch"),
+                answer: .reference("Customer"),
+                problems: [.duplicate]
+            ) { call in
+                try call.noQuery()
+                let expected = try call.expectedVersion()
+                let patch = try await call.body { CustomerPatch.read(&$0) }
+                return try call.reply(
+                    await shop.customers.updateCustomer(call.id(), patch, expected: expected, call.context())
+                )
+            },
+            Route(
+                .delete,
+                "/v1/customers/{id}",
+                "deleteCustomer",
+                "Delete a customer no document names",
+                area: "customers",
+                access: .scope(.customersWrite),
+                needsMatch: true,
+                status: .noContent,
+                problems: [.inUse]
+            ) { call in
+                try call.noQuery()
+                return try call.reply(
+                    await shop.customers.deleteCustomer(call.id(), expected: call.expectedVersion(), call.context())
+                )
+            },
+        ]
+    }
+}

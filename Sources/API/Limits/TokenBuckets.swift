@@ -1,0 +1,105 @@
+import Synchronization
+
+/// How fast something may happen: a steady rate, and how much at once after a rest.
+package struct Rate: Sendable, Equatable {
+    /// Steady rate.
+    package let perSecond: Double
+    /// How many may happen at once after a rest.
+    package let burst: Int
+
+    /// A rate per second.
+    ///
+    /// - Parameters:
+    ///   - perSecond: above zero.
+    ///   - burst: at least one.
+    package init(perSecond: Double, burst: Int) {
+        self.perSecond = max(perSecond, 0.000_1)
+        self.burst = max(burst, 1)
+    }
+
+    /// A rate per minute, all of which may happen at once.
+    ///
+    /// - Parameter count: at least one.
+    package static func perMinute(_ count: Int) -> Rate {
+        Rate(perSecond: Double(max(count, 1)) / 60, burst: max(count, 1))
+    }
+}
+
+/// One token bucket for each key, in memory, bounded in number.
+///
+/// The generic cell rate algorithm: a bucket is one number, the time at which it will be full again, so it needs no
+/// refilling and a full bucket is as good as none. Sharded, so that two cores seldom meet at one lock.
+package final class TokenBuckets<Key: Hashable & Sendable>: Sendable {
+    /// What the bucket says.
+    package enum Verdict: Sendable, Equatable {
+        /// One token was taken, or could be.
+        case allowed
+        /// None is left; so many seconds until the next.
+        case refused(retryAfter: Int)
+    }
+
+    /// Full-again times in nanoseconds of the clock that the caller uses.
+    private final class Shard: Sendable {
+        let fullAt = Mutex<[Key: Int64]>([:])
+    }
+
+    /// The rate of each bucket.
+    package let rate: Rate
+    private let interval: Int64
+    private let tolerance: Int64
+    private let shards: [Shard]
+    private let capacityPerShard: Int
+
+    /// Makes full buckets.
+    ///
+    /// - Parameters:
+    ///   - rate: of each.
+    ///   - capacity: how many keys are remembered at most. When more are in use the full ones go first; should all be
+    ///     in use, new keys share the fate of being refused rather than being let through unseen.
+    package init(rate: Rate, capacity: Int = 65_536) {
+        self.rate = rate
+        self.interval = Int64(1_000_000_000 / rate.perSecond)
+        self.tolerance = Int64(rate.burst - 1) * self.interval
+        self.shards = (0..<16).map { _ in Shard() }
+        self.capacityPerShard = max(1, capacity / 16)
+    }
+
+    /// Whether a token is there, without taking it.
+    ///
+    /// - Parameters:
+    ///   - key: whose bucket.
+    ///   - now: monotonic nanoseconds.
+    package func peek(_ key: Key, now: Int64) -> Verdict {
+        let fullAt = self.shard(of: key).fullAt.withLock { $0[key] ?? now }
+        return self.verdict(fullAt: fullAt, now: now)
+    }
+
+    /// Takes a token if there is one.
+    ///
+    /// - Parameters:
+    ///   - key: whose bucket.
+    ///   - now: monotonic nanoseconds.
+    package func take(_ key: Key, now: Int64) -> Verdict {
+        self.shard(of: key).fullAt.withLock { buckets in
+            let fullAt = buckets[key] ?? now
+            let verdict = self.verdict(fullAt: fullAt, now: now)
+            guard case .allowed = verdict else { return verdict }
+            if buckets.count >= self.capacityPerShard, buckets[key] == nil {
+                buckets = buckets.filter { $0.value > now }
+                guard buckets.count < self.capacityPerShard else { return .refused(retryAfter: 1) }
+            }
+            buckets[key] = max(fullAt, now) + self.interval
+            return .allowed
+        }
+    }
+
+    private func verdict(fullAt: Int64, now: Int64) -> Verdict {
+        let excess = fullAt - now - self.tolerance
+        guard excess > 0 else { return .allowed }
+        return .refused(retryAfter: Int((excess + 999_999_999) / 1_000_000_000))
+    }
+
+    private func shard(of key: Key) -> Shard {
+        self.shards[key.hashValue & 15]
+    }
+}

@@ -1,0 +1,64 @@
+import HTTPTypes
+import Kernel
+import NIOCore
+
+/// From problem to answer: the one place where a problem becomes HTTP (RFC 9457).
+extension Problem {
+    /// The answer.
+    ///
+    /// - Parameters:
+    ///   - requestID: the name of the request.
+    ///   - instance: the path of the request, without its query.
+    func reply(requestID: String, instance: String) -> Reply {
+        var writer = JSONWriter(capacity: 512)
+        writer.object { writer in
+            writer.member("type", "urn:stock:problem:\(self.code.rawValue)")
+            writer.member("title", self.code.title)
+            writer.member("status", self.code.status)
+            writer.member("detail", self.detail)
+            writer.member("instance", instance)
+            writer.member("code", self.code.rawValue)
+            writer.member("request_id", requestID)
+            writer.name("errors")
+            writer.array { writer in
+                for error in self.errors {
+                    writer.object { writer in
+                        writer.member("pointer", error.pointer)
+                        writer.member("code", error.code)
+                        writer.member("detail", error.detail)
+                        for (name, json) in error.extra {
+                            writer.name(name)
+                            writer.raw(json.utf8)
+                        }
+                    }
+                }
+            }
+        }
+        var reply = Reply(
+            HTTPResponse.Status(code: self.code.status),
+            body: ByteBuffer(bytes: writer.bytes),
+            type: .problem
+        )
+        if let seconds = self.retryAfter ?? self.code.standardRetryAfter {
+            reply.append(.retryAfter, String(max(1, seconds)))
+        }
+        if case .unauthenticated = self.code {
+            reply.append(.wwwAuthenticate, "Bearer realm=\"stock\"")
+        }
+        if case .tooLarge = self.code {
+            // What was not read of the body must not be taken for the next request.
+            reply.closesConnection = true
+        }
+        return reply
+    }
+}
+
+extension Problem.Code {
+    /// Seconds to wait where the cause gave none: every 429 and 503 says when to come again.
+    fileprivate var standardRetryAfter: Int? {
+        switch self {
+        case .rateLimited, .overloaded, .databaseUnavailable, .outcomeUnknown, .draining, .idempotencyInProgress: 1
+        default: nil
+        }
+    }
+}

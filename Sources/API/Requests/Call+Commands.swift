@@ -1,0 +1,35 @@
+import HTTPTypes
+import HummingbirdCore
+import Kernel
+import NIOCore
+import Services
+
+extension Call {
+    /// Runs a command whose request may have an idempotency key.
+    ///
+    /// A refusal of the business is kept beside the key as the document it became, so that the same request is refused
+    /// with the same bytes; or answered by the record of a twin that came first.
+    ///
+    /// - Parameters:
+    ///   - store: Keeps the refusal.
+    ///   - key: The request's key, if it has one.
+    ///   - work: Runs the command.
+    /// - Returns: The answer.
+    /// - Throws: What is no refusal of the business.
+    func command(
+        _ store: Store,
+        _ key: IdempotencyKey?,
+        _ work: (CallContext) async throws(Problem) -> Answer
+    ) async throws(Problem) -> Reply {
+        let context = try self.context()
+        do throws(Problem) {
+            return self.reply(try await work(context))
+        } catch {
+            guard let key, error.code.isStoredRefusal else { throw error }
+            let path = self.request.head.path ?? self.route.path
+            let document = error.reply(requestID: self.requestID, instance: String(path.prefix { $0 != "?" }))
+            let refusal = Answer(status: error.code.status, body: document.body)
+            return self.reply(await store.remember(refusal, context, key: key))
+        }
+    }
+}

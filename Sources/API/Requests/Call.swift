@@ -1,0 +1,251 @@
+import Cache
+import Crypto
+import HTTPTypes
+import HummingbirdCore
+import Kernel
+import NIOCore
+import Services
+
+/// One request on its way through its route: what was asked, by whom, until when.
+package struct Call: Sendable {
+    /// The route that was found.
+    let route: Route
+    /// The request as Hummingbird read it.
+    let request: Request
+    /// Its header fields.
+    let fields: RequestFields
+    /// The text of the path's varying segments.
+    let segments: [Substring]
+    /// The query, if there is one.
+    let queryText: Substring?
+    /// The name of the request.
+    let requestID: String
+    /// After this the answer is worth nothing.
+    let deadline: ContinuousClock.Instant
+    /// Largest body accepted.
+    let bodyLimit: Int
+    /// The connection; `nil` in tests.
+    let channel: (any Channel)?
+    /// Who asks; `nil` on open routes.
+    let caller: Caller?
+
+    // MARK: Who and until when
+
+    /// Who asks, with deadline and name, as services take it.
+    ///
+    /// - Throws: `unauthenticated` on an open route; a defect of the table.
+    func context() throws(Problem) -> CallContext {
+        guard let caller else { throw Problem(.unauthenticated, "This needs a credential.") }
+        return CallContext(
+            caller: caller,
+            deadline: self.deadline,
+            requestID: self.requestID,
+            bypassCache: self.fields.bypassesCache
+        )
+    }
+
+    /// The peer's address, for throttles and the audit: never what a header claims.
+    var address: String { self.channel?.remoteAddress?.ipAddress ?? "unknown" }
+
+    // MARK: What was asked
+
+    /// The id in the path; a malformed one is one that does not exist.
+    ///
+    /// - Parameter index: which of the varying segments.
+    func id<Kind>(_ index: Int = 0) throws(Problem) -> ID<Kind> {
+        guard index < self.segments.count, let id = ID<Kind>(self.segments[index]) else { throw .notFound }
+        return id
+    }
+
+    /// Reads the query; every fault is in one problem.
+    ///
+    /// - Parameter read: asks for each parameter the route knows.
+    func query<T>(_ read: (inout Query) throws(Problem) -> T) throws(Problem) -> T {
+        var query = Query(self.queryText)
+        let value = try read(&query)
+        try query.finish()
+        return value
+    }
+
+    /// Refuses any parameter, for routes that take none.
+    func noQuery() throws(Problem) {
+        guard let text = self.queryText, !text.isEmpty else { return }
+        try Query(text).finish()
+    }
+
+    /// Reads a JSON body; every fault is in one problem.
+    ///
+    /// - Parameter read: asks for each field the route knows.
+    func body<T>(_ read: (inout JSONObjectReader) -> T) async throws -> T {
+        try Self.read(await self.json(), read)
+    }
+
+    /// Reads a JSON body that may be missing.
+    ///
+    /// - Parameter read: asks for each field the route knows; sees an empty object when there is no body.
+    func optionalBody<T>(_ read: (inout JSONObjectReader) -> T) async throws -> T {
+        let bytes = try await self.collect()
+        if bytes.readableBytes == 0 { return try Self.read(.object(JSONObject()), read) }
+        try self.checkMediaType()
+        return try Self.read(Self.parse(bytes), read)
+    }
+
+    /// Reads a JSON body whose request has an idempotency key.
+    ///
+    /// - Parameter read: asks for each field the route knows.
+    /// - Returns: the value and the key, which knows the body by a digest that spelling does not change.
+    func keyedBody<T>(_ read: (inout JSONObjectReader) -> T) async throws -> (T, IdempotencyKey) {
+        let text = try self.idempotencyKey()
+        let json = try await self.json()
+        let value = try Self.read(json, read)
+        let digest = Array(SHA256.hash(data: json.canonicalBytes))
+        return (value, IdempotencyKey(route: self.route.idempotencyScope, key: text, requestHash: digest))
+    }
+
+    /// Reads a JSON body whose request may have an idempotency key, where none is required.
+    ///
+    /// - Parameter read: asks for each field the route knows.
+    /// - Returns: the value, and the key if one was sent.
+    func maybeKeyedBody<T>(_ read: (inout JSONObjectReader) -> T) async throws -> (T, IdempotencyKey?) {
+        guard self.fields.idempotencyKey != nil else { return (try await self.body(read), nil) }
+        return try await self.keyedBody(read)
+    }
+
+    private static func read<T>(_ json: JSONValue, _ read: (inout JSONObjectReader) -> T) throws(Problem) -> T {
+        var reader = try JSONObjectReader(body: json)
+        let value = read(&reader)
+        try reader.finish()
+        return value
+    }
+
+    private func json() async throws -> JSONValue {
+        try self.checkMediaType()
+        return try Self.parse(await self.collect())
+    }
+
+    private static func parse(_ bytes: ByteBuffer) throws(Problem) -> JSONValue {
+        do throws(JSONError) {
+            return try JSONValue.parse(Array(bytes.readableBytesView))
+        } catch {
+            throw error.problem
+        }
+    }
+
+    private func collect() async throws -> ByteBuffer {
+        if let text = self.fields.contentLength, let length = Int(text), length > self.bodyLimit {
+            throw self.tooLarge
+        }
+        do {
+            return try await self.request.body.collect(upTo: self.bodyLimit)
+        } catch is NIOTooManyBytesError {
+            throw self.tooLarge
+        }
+    }
+
+    private var tooLarge: Problem {
+        Problem(.tooLarge, "The body may have at most \(self.bodyLimit) bytes.")
+    }
+
+    private func checkMediaType() throws(Problem) {
+        let type = self.fields.contentType ?? ""
+        let name = type.prefix { $0 != ";" }.trimmingSpaces.lowercased()
+        let isPatch = self.route.method == .patch
+        guard name == "application/json" || (isPatch && name == "application/merge-patch+json") else {
+            let accepted = isPatch ? "application/merge-patch+json or application/json" : "application/json"
+            throw Problem(.unsupportedMediaType, "The body must be \(accepted) in UTF-8, not \"\(type)\".")
+        }
+        let parameters = type.dropFirst(type.prefix { $0 != ";" }.count + 1).trimmingSpaces.lowercased()
+        guard
+            parameters.isEmpty || !parameters.hasPrefix("charset=") || parameters == "charset=utf-8"
+                || parameters == "charset=\"utf-8\""
+        else {
+            throw Problem(.unsupportedMediaType, "The body must be in UTF-8.")
+        }
+    }
+
+    // MARK: Conditions
+
+    /// The idempotency key.
+    ///
+    /// - Throws: `idempotency_key_missing`, or `invalid_request` for one that is malformed.
+    func idempotencyKey() throws(Problem) -> String {
+        guard var text = self.fields.idempotencyKey.map({ Substring($0) }), !text.isEmpty else {
+            throw Problem(
+                .idempotencyKeyMissing,
+                "Send an Idempotency-Key of your own making, so that the request can be repeated without harm."
+            )
+        }
+        if text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") {
+            text = text.dropFirst().dropLast()
+        }
+        guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+            throw Problem(.invalidRequest, "An Idempotency-Key has 1 to 255 visible ASCII characters.")
+        }
+        return String(text)
+    }
+
+    /// What `If-Match` demands of the row.
+    ///
+    /// - Returns: The versions accepted.
+    /// - Throws: `precondition_required` without the field.
+    func expectedVersion() throws(Problem) -> ExpectedVersion {
+        guard let field = self.fields.ifMatch else {
+            throw Problem(
+                .preconditionRequired,
+                "Send If-Match with the ETag you read, so that nobody's change is overwritten unseen."
+            )
+        }
+        return try ExpectedVersion(ifMatch: field)
+    }
+
+    /// Whether `If-None-Match` names the tag, so that the body need not be sent.
+    func hasCurrent(_ etag: String) -> Bool {
+        guard let field = self.fields.ifNoneMatch, !etag.isEmpty else { return false }
+        if field == etag { return true }
+        // Weak comparison (RFC 9110): a W/ in front does not matter.
+        return field.split(separator: ",").contains { item in
+            var tag = item.trimmingSpaces
+            if tag == "*" { return true }
+            if tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
+            return tag == etag
+        }
+    }
+
+    // MARK: Answers
+
+    /// The answer to a cached read: the bytes as they lie, 304 when the client has them, 404 when there is nothing.
+    func reply(_ answer: CachedAnswer) throws(Problem) -> Reply {
+        guard let body = answer.body else { throw .notFound }
+        let etag = answer.etag
+        var reply = self.hasCurrent(etag) ? Reply(.notModified) : Reply(.ok, body: body)
+        reply.append(.eTag, etag)
+        reply.append(.cacheStatus, answer.status.headerValue)
+        reply.isFromMemory = answer.status == .l1Hit
+        return reply
+    }
+
+    /// The answer of a write.
+    func reply(_ answer: Answer) -> Reply {
+        var reply =
+            answer.status == 204
+            ? Reply(.noContent) : Reply(HTTPResponse.Status(code: answer.status), body: answer.body)
+        if answer.status >= 400 {
+            // A stored refusal, replayed: it is the problem document of the first time.
+            reply = Reply(HTTPResponse.Status(code: answer.status), body: answer.body, type: .problem)
+        }
+        if let location = answer.location { reply.append(.location, location) }
+        if let etag = answer.etag { reply.append(.eTag, etag) }
+        if answer.replayed { reply.append(.idempotencyReplayed, "true") }
+        return reply
+    }
+}
+
+extension StringProtocol {
+    /// The text without spaces and tabs at its ends.
+    fileprivate var trimmingSpaces: Substring {
+        var text = Substring(self)
+        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
+        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
+        return text
+    }
+}

@@ -1,0 +1,140 @@
+import Kernel
+
+/// The parameters of a query string, read like the fields of a body: all faults at once, unknown names refused.
+///
+/// A fault's pointer is `?name`, as a query has no JSON pointer.
+struct Query {
+    private var items: [(name: String, value: String, isRead: Bool)] = []
+    private let errors = FieldErrors()
+    private var malformed: Problem?
+
+    /// Parses `a=b&c=d`.
+    init(_ text: Substring?) {
+        guard let text, !text.isEmpty else { return }
+        for part in text.split(separator: "&", omittingEmptySubsequences: true) {
+            let equals = part.utf8.firstIndex(of: UInt8(ascii: "="))
+            let name = PercentEncoding.decode(part[..<(equals ?? part.endIndex)], plusIsSpace: true)
+            let value =
+                equals.map { PercentEncoding.decode(part[part.utf8.index(after: $0)...], plusIsSpace: true) } ?? ""
+            guard let name, let value else {
+                self.malformed = Problem(.invalidRequest, "The query is not percent-encoded UTF-8.")
+                continue
+            }
+            if self.items.contains(where: { $0.name == name }) {
+                self.malformed = Problem(
+                    .invalidRequest,
+                    "The parameter \(name) was given twice.",
+                    errors: [FieldError("?\(name)", "duplicate", "Give it once.")]
+                )
+            }
+            self.items.append((name, value, false))
+        }
+    }
+
+    /// The text of a parameter; an empty one counts as absent.
+    mutating func text(_ name: String, maximum: Int = 200) -> String? {
+        guard let index = self.items.firstIndex(where: { $0.name == name }) else { return nil }
+        self.items[index].isRead = true
+        let value = self.items[index].value
+        guard !value.isEmpty else { return nil }
+        guard value.unicodeScalars.count <= maximum else {
+            self.fail(name, "too_long", "Must have at most \(maximum) characters.")
+            return nil
+        }
+        guard !value.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
+            self.fail(name, "format", "Must not contain control characters.")
+            return nil
+        }
+        return value
+    }
+
+    /// A whole number within bounds.
+    mutating func integer(_ name: String, _ range: ClosedRange<Int>, else standard: Int) -> Int {
+        guard let text = self.text(name) else { return standard }
+        guard let number = Int(text), range.contains(number) else {
+            self.fail(name, "out_of_range", "Must be a whole number from \(range.lowerBound) to \(range.upperBound).")
+            return standard
+        }
+        return number
+    }
+
+    /// An id.
+    mutating func id<Kind>(_ name: String) -> ID<Kind>? {
+        guard let text = self.text(name) else { return nil }
+        guard let id = ID<Kind>(text) else {
+            self.fail(name, "format", "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\".")
+            return nil
+        }
+        return id
+    }
+
+    /// A date.
+    mutating func day(_ name: String) -> BusinessDay? {
+        guard let text = self.text(name) else { return nil }
+        guard let day = BusinessDay(text) else {
+            self.fail(name, "format", "Must be a date like \"2026-01-31\".")
+            return nil
+        }
+        return day
+    }
+
+    /// One of the names of an enumeration.
+    mutating func choice<T>(_ name: String) -> T? where T: RawRepresentable & CaseIterable, T.RawValue == String {
+        guard let text = self.text(name) else { return nil }
+        guard let value = T(rawValue: text) else {
+            let names = T.allCases.map(\.rawValue).joined(separator: ", ")
+            self.fail(name, "not_allowed", "Must be one of \(names).")
+            return nil
+        }
+        return value
+    }
+
+    /// Notes that a parameter must be there.
+    func require(_ name: String) {
+        self.fail(name, "required", "This parameter is required.")
+    }
+
+    /// Notes that a parameter is wrong.
+    func fail(_ name: String, _ code: String, _ detail: String) {
+        self.errors.add(FieldError("?\(name)", code, detail))
+    }
+
+    /// Ends the reading.
+    ///
+    /// - Throws: 400 `invalid_request` naming every parameter that is unknown or wrong.
+    func finish() throws(Problem) {
+        if let malformed { throw malformed }
+        for item in self.items where !item.isRead {
+            self.fail(item.name, "unknown_parameter", "This parameter is not known.")
+        }
+        guard let first = self.errors.list.first else { return }
+        let name = first.pointer.dropFirst()
+        throw Problem(.invalidRequest, "The parameter \(name): \(first.detail)", errors: self.errors.list)
+    }
+}
+
+/// Percent-encoding of RFC 3986.
+enum PercentEncoding {
+    /// Decodes text, or answers `nil` if it is malformed or no UTF-8.
+    static func decode(_ text: Substring, plusIsSpace: Bool) -> String? {
+        let isPlain = text.utf8.allSatisfy { $0 != UInt8(ascii: "%") && $0 != UInt8(ascii: "+") }
+        if isPlain { return String(text) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count)
+        var iterator = text.utf8.makeIterator()
+        while let byte = iterator.next() {
+            switch byte {
+            case UInt8(ascii: "%"):
+                guard let high = iterator.next().flatMap(Hexadecimal.value(of:)),
+                    let low = iterator.next().flatMap(Hexadecimal.value(of:))
+                else { return nil }
+                bytes.append(high << 4 | low)
+            case UInt8(ascii: "+") where plusIsSpace:
+                bytes.append(UInt8(ascii: " "))
+            default:
+                bytes.append(byte)
+            }
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,108 @@
+package import HTTPTypes
+import Kernel
+package import NIOCore
+
+/// An answer: status, fields and one buffer, written in one go.
+///
+/// Not Hummingbird's `Response`, whose setters search the fields again and again; here fields are only appended, and the
+/// length is added when the answer is sent.
+package struct Reply: Sendable {
+    /// The status.
+    package var status: HTTPResponse.Status
+    /// The fields but for those that every answer has.
+    package var fields: HTTPFields
+    /// The body; empty for 204 and 304.
+    package var body: ByteBuffer
+    /// Whether the connection cannot be used after this answer.
+    var closesConnection = false
+    /// Whether the answer came from this instance's memory and cost nobody anything.
+    var isFromMemory = false
+
+    /// An answer with a body that is complete.
+    ///
+    /// - Parameters:
+    ///   - status: the status.
+    ///   - body: the bytes.
+    ///   - type: their media type.
+    package init(_ status: HTTPResponse.Status, body: ByteBuffer, type: ContentType = .json) {
+        self.status = status
+        self.body = body
+        self.fields = HTTPFields()
+        self.fields.append(type.field)
+    }
+
+    /// An answer without a body.
+    ///
+    /// - Parameter status: 204 or 304.
+    package init(_ status: HTTPResponse.Status) {
+        self.status = status
+        self.body = ByteBuffer()
+        self.fields = HTTPFields()
+    }
+
+    /// An answer with JSON made here.
+    ///
+    /// - Parameters:
+    ///   - status: the status.
+    ///   - write: writes the body.
+    static func json(_ status: HTTPResponse.Status = .ok, _ write: (inout JSONWriter) -> Void) -> Reply {
+        var text = JSONWriter()
+        write(&text)
+        return Reply(status, body: ByteBuffer(bytes: text.bytes))
+    }
+
+    /// Adds a field.
+    ///
+    /// - Parameters:
+    ///   - name: its name.
+    ///   - value: its value; characters that would end the line are dropped by HTTPTypes.
+    package mutating func append(_ name: HTTPField.Name, _ value: String) {
+        self.fields.append(HTTPField(name: name, value: value))
+    }
+}
+
+/// The media types we answer with, as fields that are made once.
+package enum ContentType: Sendable {
+    /// `application/json`
+    case json
+    /// `application/problem+json`
+    case problem
+    /// `application/vnd.oai.openapi+json`, so that tools know what they read.
+    case openAPI
+    /// The text format of Prometheus.
+    case metrics
+
+    /// The field.
+    var field: HTTPField {
+        switch self {
+        case .json: Self.jsonField
+        case .problem: Self.problemField
+        case .openAPI: Self.openAPIField
+        case .metrics: Self.metricsField
+        }
+    }
+
+    private static let jsonField = HTTPField(name: .contentType, value: "application/json")
+    private static let problemField = HTTPField(name: .contentType, value: "application/problem+json")
+    private static let openAPIField = HTTPField(
+        name: .contentType,
+        value: "application/vnd.oai.openapi+json;version=3.1"
+    )
+    private static let metricsField = HTTPField(name: .contentType, value: "text/plain; version=0.0.4; charset=utf-8")
+}
+
+extension HTTPField.Name {
+    /// RFC 9211.
+    static let cacheStatus = Self.known("Cache-Status")
+    /// Our name for the request.
+    static let requestID = Self.known("X-Request-Id")
+    /// The answer is that of an earlier request with this key.
+    static let idempotencyReplayed = Self.known("Idempotency-Replayed")
+    /// draft-ietf-httpapi-ratelimit-headers.
+    static let rateLimitPolicy = Self.known("RateLimit-Policy")
+
+    /// A name that is a token by sight.
+    private static func known(_ name: String) -> HTTPField.Name {
+        HTTPField.Name(name) ?? .server
+    }
+}

@@ -1,0 +1,96 @@
+import HTTPTypes
+
+/// The header fields that we act on, picked out in one pass.
+///
+/// Asking `HTTPFields` for each would walk all of them each time.
+struct RequestFields: Sendable {
+    var authorization: String?
+    var cacheControl: String?
+    var contentLength: String?
+    var contentType: String?
+    var idempotencyKey: String?
+    var ifMatch: String?
+    var ifNoneMatch: String?
+    var requestID: String?
+    var traceParent: String?
+    /// A field that must come once and came twice, by name.
+    var repeated: String?
+
+    init(_ fields: HTTPFields) {
+        for field in fields {
+            // Canonical names are in lower case, and at most 15 bytes compare without a call.
+            switch field.name.canonicalName {
+            case "authorization": self.set(\.authorization, field)
+            case "cache-control": self.cacheControl = self.cacheControl.map { "\($0), \(field.value)" } ?? field.value
+            case "content-length": self.set(\.contentLength, field)
+            case "content-type": self.set(\.contentType, field)
+            case "idempotency-key": self.set(\.idempotencyKey, field)
+            case "if-match": self.set(\.ifMatch, field)
+            case "if-none-match": self.ifNoneMatch = self.ifNoneMatch.map { "\($0), \(field.value)" } ?? field.value
+            case "x-request-id": self.requestID = field.value
+            case "traceparent": self.traceParent = field.value
+            default: break
+            }
+        }
+    }
+
+    private mutating func set(_ target: WritableKeyPath<RequestFields, String?>, _ field: HTTPField) {
+        if self[keyPath: target] != nil { self.repeated = field.name.rawName }
+        self[keyPath: target] = field.value
+    }
+
+    /// Whether the client wants an answer from the database, past both caches.
+    var bypassesCache: Bool {
+        guard let cacheControl else { return false }
+        return cacheControl.split(separator: ",").contains { directive in
+            let name = directive.drop { $0 == " " }.prefix { $0 != "=" && $0 != " " && $0 != ";" }
+            return name.lowercased() == "no-cache" || name.lowercased() == "no-store"
+        }
+    }
+}
+
+/// The name of a request in answers, problems and logs.
+enum RequestID {
+    /// Tells this process's ids from those of others: 30 random bits.
+    private static let process: String = {
+        var bits = UInt32.random(in: 0..<(1 << 30))
+        var text = ""
+        for _ in 0..<6 {
+            text.append(Self.digit(UInt64(bits & 31)))
+            bits >>= 5
+        }
+        return text
+    }()
+
+    private static func digit(_ value: UInt64) -> Character {
+        Character(UnicodeScalar(value < 26 ? UInt8(ascii: "a") + UInt8(value) : UInt8(ascii: "2") + UInt8(value - 26)))
+    }
+
+    /// The client's own id if it is a plain one, else a new one.
+    ///
+    /// A foreign id ends up in headers and logs, so it is limited to characters that mean nothing there.
+    static func of(_ given: String?) -> String {
+        if let given, (1...128).contains(given.utf8.count), given.utf8.allSatisfy(Self.isPlain) { return given }
+        return Self.make()
+    }
+
+    /// 15 bytes at most for the first 2^45 requests: strings of that length live in registers, not on the heap.
+    static func make() -> String {
+        var number = Counter.next()
+        var text = Self.process
+        repeat {
+            text.append(Self.digit(number & 31))
+            number >>= 5
+        } while number > 0
+        return text
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+            true
+        default: false
+        }
+    }
+}

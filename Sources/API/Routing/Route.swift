@@ -1,0 +1,111 @@
+package import HTTPTypes
+package import Kernel
+
+/// One route: what it is, who may use it, what it takes and gives.
+///
+/// The table of these (``Routes``) is the only list: it makes the router, the check of roles, the `Allow` of a 405 and the
+/// OpenAPI document, so none of them can disagree.
+package struct Route: Sendable {
+    /// Who may use a route.
+    package enum Access: Sendable {
+        /// Anyone, without a credential.
+        case open
+        /// Members with one of these roles, and keys with the scope; no scope means that keys are refused.
+        case members(Set<Role>, scope: Scope?)
+        /// Everyone with a valid credential, whatever role or scope.
+        case authenticated
+    }
+
+    /// A parameter of the query.
+    package struct Parameter: Sendable {
+        let name: String
+        let schema: Schema
+        let isRequired: Bool
+        let description: String
+
+        init(_ name: String, _ schema: Schema, _ description: String, isRequired: Bool = false) {
+            self.name = name
+            self.schema = schema
+            self.description = description
+            self.isRequired = isRequired
+        }
+    }
+
+    /// Serves a call.
+    package typealias Handler = @Sendable (Call) async throws -> Reply
+
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+    package let method: HTTPRequest.Method
+    /// The path, with `{name}` for a segment that varies.
+    package let path: String
+    /// The operation's name, unique.
+    package let name: String
+    /// What it does, in a sentence.
+    package let summary: String
+    /// The area it belongs to.
+    package let area: String
+    /// Who may use it.
+    package let access: Access
+    /// Whether `Idempotency-Key` is required.
+    package let needsKey: Bool
+    /// Whether `If-Match` is required.
+    package let needsMatch: Bool
+    /// Whether answers come from the cache and carry `Cache-Status`.
+    package let isCached: Bool
+    /// Parameters of the query.
+    package let parameters: [Parameter]
+    /// The body it takes.
+    package let body: Schema?
+    /// The status of success.
+    package let status: HTTPResponse.Status
+    /// The body it gives.
+    package let answer: Schema?
+    /// Problems beside those that every route may give.
+    package let problems: [Problem.Code]
+    /// Serves it.
+    let handler: Handler
+
+    init(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        needsKey: Bool = false,
+        needsMatch: Bool = false,
+        isCached: Bool = false,
+        parameters: [Parameter] = [],
+        body: Schema? = nil,
+        status: HTTPResponse.Status = .ok,
+        answer: Schema? = nil,
+        problems: [Problem.Code] = [],
+        handler: @escaping Handler
+    ) {
+        self.method = method
+        self.path = path
+        self.name = name
+        self.summary = summary
+        self.area = area
+        self.access = access
+        self.needsKey = needsKey
+        self.needsMatch = needsMatch
+        self.isCached = isCached
+        self.parameters = parameters
+        self.body = body
+        self.status = status
+        self.answer = answer
+        self.problems = problems
+        self.handler = handler
+    }
+
+    /// The scope of its idempotency keys: one route of one tenant.
+    package var idempotencyScope: String { "\(self.method.rawValue) \(self.path)" }
+
+    /// The names of the segments that vary, in order.
+    var pathParameters: [String] {
+        self.path.split(separator: "/").compactMap { segment in
+            segment.hasPrefix("{") ? String(segment.dropFirst().dropLast()) : nil
+        }
+    }
+}

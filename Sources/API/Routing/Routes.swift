@@ -1,0 +1,58 @@
+import Cache
+import HTTPTypes
+import Kernel
+import NIOCore
+import Services
+
+/// The table of routes: every route there is, area by area.
+enum Routes {
+    /// Makes the table.
+    ///
+    /// - Parameters:
+    ///   - shop: serves what is asked.
+    ///   - tokens: signs what a login gives.
+    ///   - rates: throttles logins.
+    ///   - health: tells how the instance is.
+    ///   - version: the program's version, for the OpenAPI document.
+    /// - Returns: all routes, the OpenAPI document of the others among them.
+    static func all(
+        shop: Shop,
+        tokens: AccessTokens,
+        rates: RateLimits,
+        health: HealthRoutes,
+        version: String
+    ) -> [Route] {
+        var routes: [Route] = []
+        routes += IdentityRoutes(shop: shop, tokens: tokens, rates: rates).routes
+        routes += TenantRoutes(shop: shop).routes
+        routes += CatalogRoutes(shop: shop).routes
+        routes += StockRoutes(shop: shop).routes
+        routes += SalesRoutes(shop: shop).routes
+        routes += PaymentsRoutes(shop: shop).routes
+        routes += CustomersRoutes(shop: shop).routes
+        routes += BalanceRoutes(shop: shop).routes
+        routes += CacheRoutes(shop: shop).routes
+        routes += health.routes
+        routes.append(self.openAPI(of: routes, version: version))
+        return routes
+    }
+
+    /// The route that describes all of them, itself included.
+    private static func openAPI(of routes: [Route], version: String) -> Route {
+        func route(_ handler: @escaping Route.Handler) -> Route {
+            Route(
+                .get,
+                "/openapi.json",
+                "openAPI",
+                "This document",
+                area: "operations",
+                access: .open,
+                answer: .anyObject(description: "An OpenAPI 3.1 document."),
+                handler: handler
+            )
+        }
+        let described = routes + [route { _ in Reply(.noContent) }]
+        let document = ByteBuffer(bytes: OpenAPIDocument.make(routes: described, version: version))
+        return route { _ in Reply(.ok, body: document, type: .openAPI) }
+    }
+}

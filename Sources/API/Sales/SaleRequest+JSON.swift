@@ -1,0 +1,64 @@
+import Domain
+import Kernel
+import Services
+
+extension SaleRequest {
+    /// Reads the body of `POST /v1/sales`.
+    ///
+    /// Drafts are not made yet, so the only status is the one that a sale has anyway.
+    static func read(_ reader: inout JSONObjectReader) -> SaleRequest {
+        if let status: String = reader.optional("status", .string), status != "confirmed" {
+            reader.fail("status", "not_allowed", "Must be \"confirmed\".")
+        }
+        return SaleRequest(
+            registerID: reader.optionalID("register_id"),
+            customerID: reader.optionalID("customer_id"),
+            occurredAt: reader.optionalTimestamp("occurred_at"),
+            note: reader.optional("note", .note(maximum: 2000)),
+            discount: reader.optionalMoney("discount") ?? .zero,
+            lines: reader.objects("lines", count: 1...1000) { line in
+                Line(
+                    product: .read(&line),
+                    quantity: line.quantity("quantity"),
+                    unitPrice: line.optionalPrice("unit_price"),
+                    discount: line.optionalMoney("discount") ?? .zero
+                )
+            },
+            payments: reader.objects("payments", count: 0...20) { payment in .read(&payment) }
+        )
+    }
+}
+
+extension ProductReference {
+    /// Reads `product_id` or `sku`, one of which must be there.
+    static func read(_ reader: inout JSONObjectReader) -> ProductReference {
+        let id: ProductID? = reader.optionalID("product_id")
+        let sku = reader.optionalText("sku", maximum: 100)
+        switch (id, sku) {
+        case (let id?, nil):
+            return .id(id)
+        case (nil, let sku?):
+            return .sku(sku)
+        case (nil, nil):
+            if !reader.contains("product_id"), !reader.contains("sku") {
+                reader.fail("product_id", "required", "Give product_id or sku.")
+            } else if reader.contains("sku"), !reader.contains("product_id") {
+                reader.fail("sku", "required", "Must not be blank.")
+            }
+        case (_?, _?):
+            reader.fail("sku", "conflict", "Give product_id or sku, not both.")
+        }
+        return .sku("")
+    }
+}
+
+extension Tender {
+    /// Reads method, amount and what was handed over.
+    static func read(_ reader: inout JSONObjectReader) -> Tender {
+        Tender(
+            method: reader.choice("method", else: .cash),
+            amount: reader.money("amount", .positive),
+            tendered: reader.optionalMoney("tendered", .positive)
+        )
+    }
+}

@@ -1,0 +1,79 @@
+import Domain
+import HTTPTypes
+import Kernel
+import Services
+
+/// Sales: confirm, list, look at one.
+struct SalesRoutes {
+    let shop: Shop
+
+    var routes: [Route] {
+        let shop = self.shop
+        return [
+            Route(
+                .post,
+                "/v1/sales",
+                "confirmSale",
+                "Confirm a sale",
+                area: "sales",
+                access: .scope(.salesWrite),
+                needsKey: true,
+                body: .reference("SaleRequest"),
+                status: .created,
+                answer: .reference("Sale"),
+                problems: [
+                    .insufficientStock, .productInactive, .priceChanged, .creditLimitExceeded, .sessionClosed, .periodClosed,
+                    .paymentMismatch, .creditNeedsCustomer, .quantityPrecision,
+                ]
+            ) { call in
+                try call.noQuery()
+                let (request, key) = try await call.keyedBody { SaleRequest.read(&$0) }
+                return try await call.command(shop.store, key) { (context) throws(Problem) in
+                    try await shop.sales.confirm(request, context, key: key)
+                }
+            },
+            Route(
+                .get,
+                "/v1/sales",
+                "listSales",
+                "Sales, newest first",
+                area: "sales",
+                access: .scope(.salesRead),
+                isCached: true,
+                parameters: [
+                    .choice("status", SaleFilter.Status.self, "In this state only."),
+                    .init("customer_id", .id, "Of this customer only."),
+                    .init("register_id", .id, "Of this register only."),
+                ] + Route.Parameter.days + Route.Parameter.page,
+                answer: .page("SaleSummary"),
+                problems: [.cursorMismatch]
+            ) { call in
+                let (filter, page) = try call.query { (query) throws(Problem) in
+                    var filter = SaleFilter()
+                    filter.status = query.choice("status")
+                    filter.customerID = query.id("customer_id")
+                    filter.registerID = query.id("register_id")
+                    filter.from = query.day("from")
+                    filter.to = query.day("to")
+                    return (filter, query.page())
+                }
+                return try call.reply(
+                    await shop.sales.list(filter, limit: page.limit, cursor: page.cursor, call.context())
+                )
+            },
+            Route(
+                .get,
+                "/v1/sales/{id}",
+                "readSale",
+                "One sale with its lines and payments",
+                area: "sales",
+                access: .scope(.salesRead),
+                isCached: true,
+                answer: .reference("Sale")
+            ) { call in
+                try call.noQuery()
+                return try call.reply(await shop.sales.sale(call.id(), call.context()))
+            },
+        ]
+    }
+}

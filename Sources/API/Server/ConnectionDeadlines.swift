@@ -1,0 +1,146 @@
+import NIOCore
+
+/// Where a connection is in its life, and when that phase has lasted too long.
+///
+/// A pure machine: the channel handlers tell it what happened and when, and a coarse timer asks for its verdict. So a
+/// request costs no timer of its own, and tests need no waiting.
+struct ConnectionDeadlines {
+    /// What the peer is sending.
+    private enum Reading {
+        /// Nothing that belongs to a request.
+        case nothing
+        /// A header block, since its first byte.
+        case head(since: NIODeadline)
+        /// A body of which `bytes` have come, the last of them at `last`.
+        case body(since: NIODeadline, last: NIODeadline, bytes: Int)
+    }
+
+    /// What to do with the connection now.
+    enum Verdict: Equatable {
+        /// Leave it and ask again at that time.
+        case askAgain(at: NIODeadline)
+        /// Close it.
+        case close(Reason)
+    }
+
+    /// Why a connection was closed; a value for logs and tests.
+    enum Reason: String {
+        /// The header block took too long.
+        case headerDeadline = "header_deadline"
+        /// No byte of the body came for too long.
+        case bodyIdle = "body_idle"
+        /// The body took too long as a whole.
+        case bodyTotal = "body_total"
+        /// The body came too slowly.
+        case bodyRate = "body_rate"
+        /// The peer took no byte of the answer for too long.
+        case writeIdle = "write_idle"
+        /// The peer took too long to take the answer.
+        case writeTotal = "write_total"
+        /// Nothing was asked for too long.
+        case keepAlive = "keep_alive"
+    }
+
+    private let limits: ServerLimits
+    private var reading = Reading.nothing
+    private var lastActive: NIODeadline
+    /// Requests read or being read whose answer is not written yet.
+    private(set) var answering = 0
+    /// Bytes of answers the kernel has not taken, as of the last verdict, and since when it is above zero and unmoved.
+    private var pending: (bytes: Int, since: NIODeadline, moved: NIODeadline)?
+
+    init(limits: ServerLimits, now: NIODeadline) {
+        self.limits = limits
+        self.lastActive = now
+    }
+
+    /// Bytes came from the peer.
+    mutating func bytesArrived(now: NIODeadline) {
+        if case .nothing = self.reading {
+            self.reading = .head(since: now)
+        }
+    }
+
+    /// A header block is complete.
+    mutating func headParsed(now: NIODeadline) {
+        self.reading = .body(since: now, last: now, bytes: 0)
+        self.answering += 1
+    }
+
+    /// Part of a body came.
+    mutating func bodyArrived(bytes: Int, now: NIODeadline) {
+        if case .body(let since, _, let before) = self.reading {
+            self.reading = .body(since: since, last: now, bytes: before + bytes)
+        }
+    }
+
+    /// A request is complete.
+    mutating func endParsed(now: NIODeadline) {
+        self.reading = .nothing
+        self.lastActive = now
+    }
+
+    /// An answer was handed to the kernel's queue.
+    mutating func answered(now: NIODeadline) {
+        self.answering = max(0, self.answering - 1)
+        self.lastActive = now
+    }
+
+    /// Judges the connection.
+    ///
+    /// - Parameters:
+    ///   - now: the monotonic time of the question.
+    ///   - pendingBytes: bytes of answers that the kernel has not taken.
+    mutating func verdict(now: NIODeadline, pendingBytes: Int) -> Verdict {
+        var next = now + self.limits.longestTick
+        func within(_ deadline: NIODeadline) -> Bool {
+            next = min(next, deadline)
+            return now < deadline
+        }
+
+        if pendingBytes > 0 {
+            var pending = self.pending ?? (bytes: pendingBytes, since: now, moved: now)
+            if pending.bytes != pendingBytes {
+                pending.bytes = pendingBytes
+                pending.moved = now
+            }
+            self.pending = pending
+            guard within(pending.moved + self.limits.writeIdle) else { return .close(.writeIdle) }
+            guard within(pending.since + self.limits.writeTotal) else { return .close(.writeTotal) }
+        } else {
+            self.pending = nil
+        }
+
+        switch self.reading {
+        case .nothing:
+            if self.answering == 0, pendingBytes == 0 {
+                guard within(self.lastActive + self.limits.keepAlive) else { return .close(.keepAlive) }
+            }
+        case .head(let since):
+            guard within(since + self.limits.headerDeadline) else { return .close(.headerDeadline) }
+        case .body(let since, let last, let bytes):
+            guard within(last + self.limits.bodyIdle) else { return .close(.bodyIdle) }
+            guard within(since + self.limits.bodyTotal) else { return .close(.bodyTotal) }
+            // The time by which so few bytes would be too few: the grace, or what the rate allows for them.
+            let allowed = TimeAmount.milliseconds(Int64(bytes) * 1000 / Int64(max(1, self.limits.bodyMinimumRate)))
+            guard within(since + max(self.limits.bodyGrace, allowed)) else { return .close(.bodyRate) }
+        }
+        return .askAgain(at: next)
+    }
+}
+
+extension ServerLimits {
+    /// The longest pause between two verdicts: half the shortest deadline, so that none is passed by more than its half.
+    fileprivate var longestTick: TimeAmount {
+        let shortest = min(
+            self.headerDeadline,
+            self.bodyIdle,
+            self.bodyTotal,
+            self.bodyGrace,
+            self.writeIdle,
+            self.writeTotal,
+            self.keepAlive
+        )
+        return .nanoseconds(max(1_000_000, shortest.nanoseconds / 2))
+    }
+}

@@ -1,0 +1,97 @@
+import HTTPTypes
+import HummingbirdCore
+package import Logging
+package import NIOCore
+import ServiceLifecycle
+
+/// The listening server: `run()` serves until the group it runs in shuts down, then drains.
+///
+/// Built on Hummingbird's server and not on its `Application`, which copies a logger, sets a task-local value and makes a
+/// request id for each request before the responder is called.
+package struct HTTPServer: Service {
+    private let api: API
+    private let address: BindAddress
+    private let group: any EventLoopGroup
+    private let logger: Logger
+    private let onListening: @Sendable (_ port: Int) async -> Void
+
+    /// Prepares a server; nothing is bound yet.
+    ///
+    /// - Parameters:
+    ///   - api: answers the requests.
+    ///   - host: the address to bind.
+    ///   - port: the port; 0 takes any free one.
+    ///   - group: the event loops that serve.
+    ///   - logger: for what concerns no single request.
+    ///   - onListening: called with the port once connections are accepted.
+    package init(
+        api: API,
+        host: String,
+        port: Int,
+        group: any EventLoopGroup,
+        logger: Logger,
+        onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
+    ) {
+        self.api = api
+        self.address = .hostname(host, port: port)
+        self.group = group
+        self.logger = logger
+        self.onListening = onListening
+    }
+
+    /// Serves.
+    ///
+    /// On shutdown readiness turns 503 first; after the drain delay no connection is accepted, those that are idle are
+    /// closed, and those that are busy finish.
+    package func run() async throws {
+        let api = self.api
+        let limits = api.limits
+        var quiet = self.logger
+        // Hummingbird logs each client that goes away at trace and each start at info; ours says what matters.
+        quiet.logLevel = max(quiet.logLevel, .notice)
+        let server = try HTTPServerBuilder { responder in
+            GuardedHTTPChannel(limits: limits, responder: responder)
+        }.buildServer(
+            configuration: ServerConfiguration(
+                address: self.address,
+                backlog: 1024,
+                availableConnectionsDelegate: .maximum(limits.connections, logger: quiet)
+            ),
+            eventLoopGroup: self.group,
+            logger: quiet,
+            responder: { request, writer, channel in
+                let reply = await api.respond(to: request, channel: channel)
+                try await writer.write(
+                    response: HTTPResponse(status: reply.status, headerFields: reply.fields),
+                    body: reply.body.readableBytes > 0 ? ResponseBody(byteBuffer: reply.body) : ResponseBody()
+                )
+            },
+            onServerRunning: { [onListening] channel in
+                await onListening(channel.localAddress?.port ?? 0)
+            }
+        )
+        // A group shuts its services down from the last to the first, each after the one behind it has ended.
+        var configuration = ServiceGroupConfiguration(
+            services: [
+                .init(service: server),
+                .init(service: Drain(lifecycle: api.lifecycle, delay: limits.drainDelay)),
+            ],
+            logger: quiet
+        )
+        configuration.maximumGracefulShutdownDuration = limits.drainDelay + limits.drainTotal
+        try await ServiceGroup(configuration: configuration).run()
+    }
+}
+
+/// Stands between the signal and the end of accepting.
+private struct Drain: Service {
+    let lifecycle: Lifecycle
+    let delay: Duration
+
+    func run() async throws {
+        try await gracefulShutdown()
+        self.lifecycle.beginDraining()
+        // A pause that is meant: load balancers need it to see that readiness is gone.
+        try? await Task.sleep(for: self.delay)
+    }
+}

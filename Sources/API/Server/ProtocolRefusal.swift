@@ -1,0 +1,120 @@
+import NIOHTTP1
+
+/// Why a request is refused before any route sees it, and the answer it gets.
+struct ProtocolRefusal {
+    /// The status of the answer.
+    let status: HTTPResponseStatus
+    /// The problem's code.
+    let code: String
+    /// What was wrong and what is accepted.
+    let detail: String
+    /// Whether a whole header block came; otherwise the parser gave up within one.
+    let isOfCompleteHead: Bool
+
+    private init(_ status: HTTPResponseStatus, _ code: String, _ detail: String, isOfCompleteHead: Bool = true) {
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.isOfCompleteHead = isOfCompleteHead
+    }
+
+    /// The refusal of a parser error.
+    ///
+    /// - Parameter error: What the HTTP decoder met; its name is not shown, as it names a library's states.
+    init(_ error: HTTPParserError) {
+        switch error {
+        case .headerOverflow:
+            self.init(
+                .requestHeaderFieldsTooLarge,
+                "too_large",
+                "The header block or one of its fields is too large.",
+                isOfCompleteHead: false
+            )
+        default:
+            self.init(
+                .badRequest,
+                "invalid_request",
+                "The request is not well-formed HTTP/1.1.",
+                isOfCompleteHead: false
+            )
+        }
+    }
+
+    /// The refusal of a header block, or `nil` when it is acceptable.
+    ///
+    /// What two programs could read in two ways is refused: a length beside an encoding, a second length or host.
+    ///
+    /// - Parameters:
+    ///   - head: The header block.
+    ///   - limits: The limits to hold it to.
+    static func of(_ head: HTTPRequestHead, limits: ServerLimits) -> ProtocolRefusal? {
+        guard head.version == .http1_1 || head.version == .http1_0 else {
+            return ProtocolRefusal(
+                .httpVersionNotSupported,
+                "invalid_request",
+                "Only HTTP/1.1 and HTTP/1.0 are spoken here."
+            )
+        }
+        guard head.uri.utf8.count <= limits.targetBytes else {
+            return ProtocolRefusal(
+                .uriTooLong,
+                "too_large",
+                "The request target is longer than \(limits.targetBytes) bytes."
+            )
+        }
+        guard head.uri.utf8.first == UInt8(ascii: "/") else {
+            return ProtocolRefusal(.badRequest, "invalid_request", "The request target must be a path.")
+        }
+        var hosts = 0
+        var lengths = 0
+        var encodings = 0
+        var fields = 0
+        for (name, value) in head.headers {
+            fields += 1
+            // Only these three matter; comparing lengths first keeps the loop cheap.
+            switch name.utf8.count {
+            case 4 where name.lowercased() == "host":
+                hosts += 1
+            case 14 where name.lowercased() == "content-length":
+                lengths += 1
+            case 17 where name.lowercased() == "transfer-encoding":
+                encodings += 1
+                guard value.lowercased() == "chunked" else {
+                    return ProtocolRefusal(
+                        .badRequest,
+                        "invalid_request",
+                        "The only transfer encoding understood is chunked."
+                    )
+                }
+            default:
+                break
+            }
+        }
+        guard fields <= limits.headerFieldCount else {
+            return ProtocolRefusal(
+                .requestHeaderFieldsTooLarge,
+                "too_large",
+                "More than \(limits.headerFieldCount) header fields."
+            )
+        }
+        guard hosts == 1 || (hosts == 0 && head.version == .http1_0) else {
+            return ProtocolRefusal(.badRequest, "invalid_request", "Exactly one Host field is required.")
+        }
+        guard lengths + encodings <= 1 else {
+            return ProtocolRefusal(
+                .badRequest,
+                "invalid_request",
+                "A body has one Content-Length or one Transfer-Encoding."
+            )
+        }
+        return nil
+    }
+
+    /// The problem document: fixed texts and our own code, so nothing needs escaping.
+    var body: String {
+        """
+        {"type":"urn:stock:problem:\(self.code)","title":"The request is not valid","status":\(self.status.code),\
+        "detail":"\(self.detail)","code":"\(self.code)"}
+        """
+    }
+}

@@ -1,0 +1,18 @@
+import HTTPTypes
+
+/// The fields that every answer carries, errors included.
+///
+/// The API serves data and no pages, so a browser that is shown an answer may load nothing, frame nothing and guess no type.
+enum SecurityHeaders {
+    /// Name and value, names in lower case.
+    static let plain: [(name: String, value: String)] = [
+        ("x-content-type-options", "nosniff"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("referrer-policy", "no-referrer"),
+    ]
+
+    /// The same as HTTP fields, made once.
+    static let fields: [HTTPField] = plain.compactMap { name, value in
+        HTTPField.Name(name).map { HTTPField(name: $0, value: value) }
+    }
+}

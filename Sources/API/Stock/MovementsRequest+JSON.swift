@@ -1,0 +1,22 @@
+import Domain
+import Kernel
+import Services
+
+extension MovementsRequest {
+    /// Reads the body of `POST /v1/stock/movements`.
+    static func read(_ reader: inout JSONObjectReader) -> MovementsRequest {
+        MovementsRequest(
+            movements: reader.objects("movements", count: 1...1000) { row in
+                Movement(
+                    product: .read(&row),
+                    type: row.choice("type", else: .adjustment),
+                    quantity: row.quantity("quantity", .notZero),
+                    reason: row.text("reason", maximum: 500),
+                    unitCost: row.optionalPrice("unit_cost"),
+                    expectedOnHand: row.optionalQuantity("expect_on_hand")
+                )
+            },
+            occurredAt: reader.optionalTimestamp("occurred_at")
+        )
+    }
+}

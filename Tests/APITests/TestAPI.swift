@@ -1,0 +1,124 @@
+import Domain
+import HTTPTypes
+import HummingbirdCore
+import Kernel
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Services
+import TestSupport
+
+@testable import API
+
+/// An API over routes of a test's own, and callers it makes up.
+struct TestAPI {
+    static let secret = Array("a secret of thirty-two bytes, so!".utf8)
+
+    let api: API
+    let tokens: AccessTokens
+
+    /// - Parameters:
+    ///   - routes: the table.
+    ///   - roles: the role of each user; others are refused.
+    ///   - keys: the scopes of each API key; others are refused.
+    init(
+        _ routes: [Route],
+        caller: Caller? = nil,
+        limits: ServerLimits = ServerLimits(),
+        rates: RateLimitSettings = RateLimitSettings()
+    ) async throws {
+        let tokens = try await AccessTokens(keys: [SigningKey(secret: Self.secret)])
+        self.tokens = tokens
+        self.api = API(
+            routes: routes,
+            authenticator: Authenticator(
+                tokens: tokens,
+                ofSession: { claims, _ in
+                    guard let caller else { throw Problem(.unauthenticated, "The session has ended.") }
+                    return caller
+                },
+                ofKey: { key, _ in
+                    guard let caller, key == "stk_good" else { throw Problem(.unauthenticated, "No such key.") }
+                    return caller
+                }
+            ),
+            limits: limits,
+            rates: RateLimits(rates),
+            lifecycle: Lifecycle(),
+            clock: .system,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
+    }
+
+    /// A token that is accepted if the test's caller is.
+    func token() throws -> String {
+        try self.tokens.issue(user: .make(), session: .make(), tenant: TenantID(rawValue: 1))
+    }
+
+    /// Answers a request without a socket.
+    func send(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ fields: [HTTPField.Name: String] = [:],
+        body: String? = nil
+    ) async throws -> Reply {
+        var headers = HTTPFields()
+        for (name, value) in fields { headers[name] = value }
+        if let body {
+            headers[.contentLength] = String(body.utf8.count)
+            if headers[.contentType] == nil { headers[.contentType] = "application/json" }
+        }
+        let request = Request(
+            head: HTTPRequest(method: method, scheme: "http", authority: "localhost", path: path, headerFields: headers),
+            body: RequestBody(buffer: ByteBuffer(string: body ?? ""))
+        )
+        return await self.api.respond(to: request, channel: nil)
+    }
+
+    /// Serves on a free port while the body runs.
+    func serve<Value: Sendable>(_ body: @escaping @Sendable (HTTPClient) async throws -> Value) async throws -> Value {
+        let (ports, continuation) = AsyncStream<Int>.makeStream()
+        let server = HTTPServer(
+            api: self.api,
+            host: "127.0.0.1",
+            port: 0,
+            group: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
+            onListening: { continuation.yield($0) }
+        )
+        let group = ServiceGroup(
+            services: [server],
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
+        return try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            guard let port = await ports.first(where: { _ in true }) else { throw CancellationError() }
+            let result: Result<Value, any Error>
+            do { result = .success(try await body(HTTPClient(port: port))) } catch { result = .failure(error) }
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+            return try result.get()
+        }
+    }
+}
+
+extension Reply {
+    /// The body as text.
+    var text: String { String(buffer: self.body) }
+
+    /// A field's value.
+    subscript(name: String) -> String? { HTTPField.Name(name).flatMap { self.fields[$0] } }
+}
+
+extension Caller {
+    /// Somebody of a role.
+    static func member(_ role: Role) -> Caller {
+        Caller(tenant: TenantID(rawValue: 1), user: .make(), session: .make(), role: role, scopes: role.scopes, name: "Ana")
+    }
+
+    /// A key with scopes.
+    static func key(_ scopes: Scope...) -> Caller {
+        Caller(tenant: TenantID(rawValue: 1), apiKey: .make(), scopes: Set(scopes), name: "till")
+    }
+}
