@@ -174,7 +174,11 @@ let package = Package(
         ),
         .testTarget(
             name: "ServicesTests",
-            dependencies: ["Cache", "Domain", "Events", "IOLoop", "Kernel", "Postgres", "Services", "TestSupport"]
+            dependencies: [
+                "Cache", "Domain", "Events", "IOLoop", "Kernel", "Postgres", "Services", "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]
         ),
         .testTarget(
             name: "APITests",

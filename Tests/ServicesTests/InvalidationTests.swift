@@ -1,0 +1,237 @@
+import Domain
+import Kernel
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("Invalidation")
+struct InvalidationTests {
+    /// What each table's triggers are told: the modules its changes may retire.
+    private static let matrix: [String: [String]] = [
+        "tenant": [], "app_user": ["identity"], "membership": ["identity"], "session": ["identity"],
+        "api_key": ["identity"], "register": ["settings"], "category": ["categories", "products", "reports"],
+        "unit": ["units", "products"],
+        "product": ["products", "stock", "dashboard", "reports", "categories"], "product_barcode": ["products"],
+        "stock_level": ["stock", "products", "dashboard", "reports"], "stock_movement": ["stock"],
+        "customer": ["customers"], "customer_account": ["customers"],
+        "sale": ["sales", "dashboard", "reports", "customers"],
+        "sale_line": ["sales", "dashboard", "reports", "customers"],
+        "sale_return": ["sales", "dashboard", "reports", "customers"],
+        "sale_return_line": ["sales", "dashboard", "reports", "customers"],
+        "payment": ["payments", "customers"], "payment_allocation": ["payments", "customers"],
+        "ledger_entry": ["balance", "dashboard", "reports"],
+    ]
+
+    /// Tables from which nothing is cached.
+    private static let silent: Set<String> = [
+        "document_counter", "import_job", "import_row", "idempotency_record", "domain_event", "cache_lane",
+        "cache_log", "cache_outbox", "schema_migration",
+    ]
+
+    @Test("comes from every table by four triggers that are always on")
+    func matrix() async throws {
+        let database = try await PostgresServer.shared().database(named: "matrix")
+        let tables = try await database.psql(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'stock'::regnamespace AND relkind IN ('r', 'p')"
+        )
+        for table in tables.split(separator: "\n").map(String.init) {
+            #expect(
+                Self.matrix[table] != nil || Self.silent.contains(table) || table.hasPrefix("import_"),
+                "\(table) is in neither list"
+            )
+        }
+        let rows = try await database.psql(
+            """
+            SELECT c.relname, g.tgname, g.tgenabled, g.tgtype & 1, p.proname,
+                   array_to_string(string_to_array(trim(trailing '\\000' FROM encode(g.tgargs, 'escape')), '\\000'), ',')
+            FROM pg_trigger g
+            JOIN pg_class c ON c.oid = g.tgrelid AND c.relnamespace = 'stock'::regnamespace
+            JOIN pg_proc p ON p.oid = g.tgfoid
+            WHERE g.tgname LIKE 'cache\\_%' AND NOT g.tgisinternal
+            """
+        )
+        var found: [String: Set<String>] = [:]
+        for row in rows.split(separator: "\n") {
+            let columns = row.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
+            let (table, trigger) = (columns[0], columns[1])
+            found[table, default: []].insert(trigger)
+            #expect(columns[2] == "A", "\(table).\(trigger) is not ENABLE ALWAYS")
+            #expect(columns[3] == "0", "\(table).\(trigger) is not a statement trigger")
+            if trigger == "cache_truncate" {
+                #expect(columns[4] == "cache_truncated")
+            } else {
+                #expect(columns[5].split(separator: ",").map(String.init) == Self.matrix[table], "\(table).\(trigger)")
+            }
+        }
+        #expect(Set(found.keys) == Set(Self.matrix.keys))
+        for (table, triggers) in found {
+            #expect(
+                triggers == ["cache_insert", "cache_update", "cache_delete", "cache_truncate"],
+                "\(table): \(triggers.sorted())"
+            )
+        }
+    }
+
+    /// The modules retired by what `body` does.
+    private func retired(_ shop: TestShop, _ body: () async throws -> Void) async throws -> Set<String> {
+        try await shop.psql("DELETE FROM stock.cache_outbox")
+        try await body()
+        let modules = try await shop.psql(
+            "SELECT DISTINCT module FROM stock.cache_outbox WHERE tenant_id = \(shop.tenant)"
+        )
+        return Set(modules.split(separator: "\n").map(String.init))
+    }
+
+    private static let sold: Set<String> = ["sales", "dashboard", "reports"]
+    private static let moved: Set<String> = ["stock", "products"]
+    private static let paid: Set<String> = ["payments", "balance"]
+
+    @Test("of a confirmed sale depends on what it moved: goods, money, a customer's account")
+    func saleConfirmed() async throws {
+        try await TestShop.open { shop in
+            #expect(
+                try await retired(shop) {
+                    try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")]))
+                } == Self.sold.union(Self.moved).union(Self.paid)
+            )
+            #expect(
+                try await retired(shop) {
+                    try await shop.sell(try shop.request([("S", "1")], paid: [try cash("10.00")]))
+                } == Self.sold.union(Self.paid)
+            )
+            #expect(
+                try await retired(shop) {
+                    try await shop.sell(try shop.request([("A", "1")], paid: [], customer: true))
+                } == Self.sold.union(Self.moved).union(["customers"])
+            )
+            #expect(
+                try await retired(shop) {
+                    try await shop.sell(try shop.request([("B", "1")], paid: [try card("4.00")], customer: true))
+                } == Self.sold.union(Self.moved).union(Self.paid).union(["customers"])
+            )
+        }
+    }
+
+    @Test("of a received payment names its documents and the balance")
+    func paymentReceived() async throws {
+        try await TestShop.open { shop in
+            try await shop.sell(try shop.request([("A", "2")], paid: [], customer: true))
+            #expect(
+                try await retired(shop) {
+                    _ = try await shop.payments.register(
+                        PaymentRequest(tender: try cash("1.00"), customerID: shop.customerID),
+                        shop.context,
+                        key: nil
+                    )
+                } == ["payments", "sales", "balance", "dashboard", "reports", "customers"]
+            )
+        }
+    }
+
+    @Test("of an adjustment leaves sales and money alone")
+    func stockAdjusted() async throws {
+        try await TestShop.open { shop in
+            #expect(
+                try await retired(shop) {
+                    _ = try await shop.stock.record(
+                        MovementsRequest(movements: [
+                            MovementsRequest.Movement(
+                                product: .sku("A"),
+                                type: .loss,
+                                quantity: try Quantity("1"),
+                                reason: "broken"
+                            )
+                        ]),
+                        shop.context,
+                        key: nil
+                    )
+                } == ["stock", "products", "dashboard", "reports"]
+            )
+        }
+    }
+
+    @Test("of a refused command is nothing, and of a statement that changed no row nothing either")
+    func nothing() async throws {
+        try await TestShop.open(onHand: 1) { shop in
+            #expect(
+                try await retired(shop) {
+                    _ = await refusal { try await shop.sell(try shop.request([("A", "2")], paid: [try cash("5.00")])) }
+                } == []
+            )
+            #expect(
+                try await retired(shop) { try await shop.psql("UPDATE stock.sale SET note = 'x' WHERE false") } == []
+            )
+        }
+    }
+
+    @Test("of a product reaches the categories only when it comes, goes, moves or changes status")
+    func products() async throws {
+        try await TestShop.open(onHand: 0) { shop in
+            let always: Set<String> = ["products", "stock", "dashboard", "reports"]
+            #expect(
+                try await retired(shop) { try await shop.psql("UPDATE stock.product SET price = 9 WHERE sku = 'A'") }
+                    == always
+            )
+            #expect(
+                try await retired(shop) {
+                    try await shop.psql("UPDATE stock.product SET status = 'archived' WHERE sku = 'A'")
+                } == always.union(["categories"])
+            )
+        }
+    }
+
+    @Test("of a draft stays in the sales")
+    func draft() async throws {
+        try await TestShop.open(onHand: 0) { shop in
+            let insert = """
+                INSERT INTO stock.sale (tenant_id, id, register_id, status, customer_id, occurred_at, business_day,
+                                        subtotal, discount, tax, total, due)
+                VALUES (\(shop.tenant), gen_random_uuid(), '\(TestShop.register)', 'draft', '\(TestShop.customer)',
+                        now(), now()::date, 0, 0, 0, 0, 0)
+                """
+            #expect(try await retired(shop) { try await shop.psql(insert) } == ["sales"])
+        }
+    }
+
+    @Test("of a person reaches each of their tenants, of a tenant all its modules")
+    func people() async throws {
+        try await TestShop.open(onHand: 0) { shop in
+            #expect(
+                try await retired(shop) { try await shop.psql("UPDATE stock.app_user SET name = 'O'") } == ["identity"]
+            )
+            #expect(
+                try await retired(shop) { try await shop.psql("UPDATE stock.tenant SET name = 'T'") }.count == 15
+            )
+        }
+    }
+
+    @Test("of a truncated table turns everything cold")
+    func truncate() async throws {
+        try await TestShop.open(onHand: 0) { shop in
+            let before = try await shop.psql("SELECT ns FROM stock.cache_lane")
+            try await shop.psql("TRUNCATE stock.product_barcode")
+            #expect(try await shop.psql("SELECT ns FROM stock.cache_lane") != before)
+        }
+    }
+
+    @Test("moves from outbox to log without a hole, once each, by one relay at a time")
+    func drain() async throws {
+        try await TestShop.open { shop in
+            for _ in 0..<5 { try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")])) }
+            let rows =
+                Int(try await shop.psql("SELECT count(DISTINCT (tenant_id, module)) FROM stock.cache_outbox")) ?? 0
+            let drained = try await shop.psql(
+                "SELECT moved, head, is_full FROM stock.cache_drain(0::smallint, 1000, false)"
+            )
+            #expect(drained == "\(rows)|\(rows)|f")
+            let log = try await shop.psql("SELECT count(*), max(seq), count(DISTINCT tag) > 1 FROM stock.cache_log")
+            #expect(log == "\(rows + 1)|\(rows)|t")
+            let idle = try await shop.psql(
+                "SELECT moved, head FROM stock.cache_drain(0::smallint, 1000, false)"
+            )
+            #expect(idle == "0|\(rows)")
+            #expect(try await shop.psql("SELECT count(*) FROM stock.cache_follow(0::smallint, 1, 1000)") == "\(rows)")
+        }
+    }
+}

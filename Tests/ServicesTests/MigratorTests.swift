@@ -1,0 +1,169 @@
+import Foundation
+import IOLoop
+import Logging
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Services
+
+/// A client of a test's own.
+func withDatabase<Value>(_ url: String, _ body: (PostgresClient) async throws -> Value) async throws -> Value {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let loop = IOLoop()
+    loop.start()
+    var configuration = try PostgresConfiguration(url: url)
+    configuration.sharedConnections = 1
+    configuration.exclusiveConnections = 1
+    configuration.acquireTimeout = .seconds(10)
+    let client = PostgresClient(configuration: configuration, loop: loop, statements: [], logger: logger)
+    let running = Task { await client.run() }
+    let result: Result<Value, any Error>
+    do {
+        result = .success(try await body(client))
+    } catch {
+        result = .failure(error)
+    }
+    running.cancel()
+    await running.value
+    loop.stop()
+    return try result.get()
+}
+
+@Suite("The migrator")
+struct MigratorTests {
+    private var deadline: ContinuousClock.Instant { ContinuousClock.now.advanced(by: .seconds(60)) }
+
+    /// A copy of `sql/` that a test may change.
+    private func folder(_ change: (String) throws -> Void = { _ in }) throws -> MigrationFolder {
+        let path = FileManager.default.temporaryDirectory.path() + "/stock-sql-\(UInt64.random(in: 0 ... .max))"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try FileManager.default.copyItem(atPath: SourceTree.sqlFolder, toPath: path)
+        try change(path)
+        return try MigrationFolder(path: path)
+    }
+
+    @Test("makes a database from nothing, says what it did, and does nothing the second time")
+    func up() async throws {
+        let database = try await PostgresServer.shared().emptyDatabase(named: "migrator_up")
+        let folder = try folder()
+        try await withDatabase(database.superuserURL) { client in
+            let migrator = Migrator(postgres: client, folder: folder, applicationPassword: PostgresServer.password)
+            #expect(try await migrator.plan(deadline: deadline).count == folder.migrations.count + 1)
+            #expect(try await migrator.status(deadline: deadline).allSatisfy { $0.state == .pending })
+            #expect(try await migrator.up(deadline: deadline) == folder.migrations)
+            #expect(try await migrator.up(deadline: deadline) == [])
+            #expect(try await migrator.plan(deadline: deadline) == [])
+            #expect(
+                try await migrator.status(deadline: deadline).allSatisfy {
+                    if case .applied = $0.state { true } else { false }
+                }
+            )
+        }
+        let findings = try await withDatabase(database.appURL) { client in
+            try await Doctor(postgres: client, folder: folder).examine(deadline: deadline)
+        }
+        #expect(findings.filter { $0.level == .failure } == [])
+        #expect(
+            Set(findings.map(\.check)).isSuperset(of: ["connection", "migrations", "tenancy", "triggers", "outbox"])
+        )
+    }
+
+    @Test("run by two at once applies everything once")
+    func twice() async throws {
+        let database = try await PostgresServer.shared().emptyDatabase(named: "migrator_twice")
+        let folder = try folder()
+        let applied = try await withThrowingTaskGroup(of: Int.self) { group in
+            for _ in 0..<2 {
+                group.addTask {
+                    try await withDatabase(database.superuserURL) { client in
+                        var patience = Migrator.Patience()
+                        patience.pause = .milliseconds(50)
+                        patience.tries = 400
+                        return try await Migrator(postgres: client, folder: folder, patience: patience)
+                            .up(deadline: ContinuousClock.now.advanced(by: .seconds(60))).count
+                    }
+                }
+            }
+            return try await group.reduce(0, +)
+        }
+        #expect(applied == folder.migrations.count)
+    }
+
+    @Test("refuses a file that has changed since it was applied, and keeps nothing of one that fails")
+    func changed() async throws {
+        let database = try await PostgresServer.shared().emptyDatabase(named: "migrator_changed")
+        let broken = try folder { path in
+            try Data("CREATE TABLE stock.half (); SELECT 1 / 0;".utf8).write(
+                to: URL(filePath: "\(path)/0999_broken.sql")
+            )
+        }
+        try await withDatabase(database.superuserURL) { client in
+            await #expect(
+                throws: OperationsError.failed("0999_broken.sql failed, nothing of it was kept: division by zero")
+            ) {
+                try await Migrator(postgres: client, folder: broken).up(deadline: deadline)
+            }
+            #expect(try await database.psql("SELECT to_regclass('stock.half')") == "")
+            let edited = try folder { path in
+                let file = URL(filePath: "\(path)/0003_catalog.sql")
+                try (try Data(contentsOf: file) + Data("-- later\n".utf8)).write(to: file)
+            }
+            let migrator = Migrator(postgres: client, folder: edited)
+            let faults = try await migrator.status(deadline: deadline).filter { $0.state == .changed }
+            #expect(faults.map(\.fileName) == ["0003_catalog.sql"])
+            await #expect(throws: OperationsError.self) { try await migrator.up(deadline: deadline) }
+        }
+    }
+
+    @Test("says what to run by hand when it may make neither roles nor schema")
+    func roles() async throws {
+        let database = try await PostgresServer.shared().emptyDatabase(named: "migrator_roles")
+        let folder = try folder()
+        try await withDatabase(database.appURL) { client in
+            let error = await #expect(throws: OperationsError.self) {
+                try await Migrator(postgres: client, folder: folder).up(deadline: deadline)
+            }
+            #expect(error?.description.contains("roles.sql") == true)
+        }
+        // The owner may make the schema where it may not make roles.
+        try await withDatabase(database.ownerURL) { client in
+            let applied = try await Migrator(postgres: client, folder: folder).up(deadline: deadline)
+            #expect(applied.count == folder.migrations.count)
+        }
+    }
+}
+
+@Suite("The tenancy audit")
+struct TenancyAuditTests {
+    @Test("finds nothing in the schema, and its copy here is the one that is run")
+    func clean() async throws {
+        let database = try await PostgresServer.shared().database(named: "audit")
+        let text = try MigrationFolder(path: SourceTree.sqlFolder).tenancyAudit
+        #expect(try await database.psql(text) == "")
+        try await database.psql(
+            "ALTER TABLE stock.sale NO FORCE ROW LEVEL SECURITY; GRANT TRUNCATE ON stock.sale TO stock_app"
+        )
+        #expect(try await database.psql(text).split(separator: "\n").count == 2)
+    }
+
+    @Test("is backed by policies: without a scope no row is seen and none goes in")
+    func policies() async throws {
+        try await TestShop.open(onHand: 1) { shop in
+            let seen = try await shop.database.psql("SELECT count(*) FROM stock.product", as: "stock_app")
+            #expect(seen == "0")
+            await #expect(throws: (any Error).self) {
+                try await shop.database.psql(
+                    "INSERT INTO stock.unit (tenant_id, id, name, symbol) VALUES (\(shop.tenant), gen_random_uuid(), 'x', 'x')",
+                    as: "stock_app"
+                )
+            }
+            for table in ["stock_movement", "ledger_entry", "payment_allocation", "sale_return"] {
+                await #expect(throws: (any Error).self) {
+                    try await shop.database.psql("DELETE FROM stock.\(table)", as: "stock_app")
+                }
+            }
+        }
+    }
+}

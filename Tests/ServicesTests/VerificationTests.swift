@@ -1,0 +1,110 @@
+import Domain
+import Kernel
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("Verification")
+struct VerificationTests {
+    /// A shop that has sold, been paid later and lost goods.
+    private func busy(_ body: (TestShop) async throws -> Void) async throws {
+        try await TestShop.open("verification") { shop in
+            try await shop.sell(
+                try shop.request([("A", "2"), ("W", "0.333")], paid: [try cash("9.08")]),
+                key: shop.key("1")
+            )
+            try await shop.sell(try shop.request([("B", "3")], paid: [try card("4.00")], customer: true))
+            _ = try await shop.payments.register(
+                PaymentRequest(tender: try cash("3.00"), customerID: shop.customerID),
+                shop.context,
+                key: nil
+            )
+            #expect(try await shop.violations() == [])
+            try await body(shop)
+        }
+    }
+
+    /// What is planted, and the invariants that must see it; triggers and checks are off while it is done.
+    private static let planted: [(sql: String, invariants: Set<String>)] = [
+        (
+            "UPDATE stock.stock_level SET on_hand = on_hand + 1 WHERE product_id = '\(TestShop.product("A"))'",
+            ["I1", "I2"]
+        ),
+        ("DELETE FROM stock.stock_level WHERE product_id = '\(TestShop.product("S"))'", ["I1"]),
+        ("UPDATE stock.stock_movement SET seq = 7 WHERE seq = 2 AND product_id = '\(TestShop.product("A"))'", ["I2"]),
+        ("UPDATE stock.stock_level SET floor = NULL WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
+        ("UPDATE stock.sale_line SET tax = tax + 0.01 WHERE sku = 'A'", ["I4", "I5"]),
+        ("UPDATE stock.sale SET tax = tax + 1 WHERE number = 1", ["I5"]),
+        ("UPDATE stock.payment_allocation SET amount = amount - 0.5 WHERE amount = 4", ["I6"]),
+        ("UPDATE stock.sale_line SET returned_quantity = 1 WHERE sku = 'B'", ["I7"]),
+        ("DELETE FROM stock.sale_line WHERE sku = 'B'", ["I5", "I9", "I10"]),
+        ("UPDATE stock.stock_movement SET ref_id = gen_random_uuid() WHERE kind = 'sale' AND quantity = -3", ["I10"]),
+        ("UPDATE stock.ledger_entry SET method = 'transfer' WHERE amount = 4", ["I12"]),
+        ("DELETE FROM stock.ledger_entry WHERE amount = 3", ["I12"]),
+        ("UPDATE stock.payment SET status = 'reversed' WHERE amount = 3", ["I6", "I13"]),
+        ("UPDATE stock.ledger_entry SET business_day = business_day - 1 WHERE amount = 4", ["I12", "I16"]),
+        ("UPDATE stock.customer_account SET balance = balance + 1", ["I17"]),
+        ("UPDATE stock.document_counter SET last_number = 9 WHERE kind = 'sale'", ["I18"]),
+        ("UPDATE stock.sale SET number = 5 WHERE number = 2", ["I18"]),
+        ("UPDATE stock.idempotency_record SET resource_id = gen_random_uuid()", ["I19"]),
+        ("UPDATE stock.sale_line SET quantity = 2.0000005 WHERE sku = 'A'", ["I10", "I21"]),
+        ("UPDATE stock.membership SET active = false", ["I22"]),
+        ("DELETE FROM stock.cache_log", ["I23"]),
+        ("UPDATE stock.cache_outbox SET touched_at = now() - interval '2 minutes'", ["I23"]),
+        ("ALTER TABLE stock.sale DISABLE TRIGGER cache_update", ["I25"]),
+        ("ALTER TABLE stock.sale NO FORCE ROW LEVEL SECURITY", ["I25"]),
+    ]
+
+    @Test("finds nothing in a shop that works, and each fault planted in it")
+    func planted() async throws {
+        try await busy { shop in
+            let constraints = try await shop.psql(
+                """
+                SELECT string_agg(format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname), '; ')
+                FROM pg_constraint WHERE contype = 'c' AND connamespace = 'stock'::regnamespace
+                """
+            )
+            try await shop.psql(constraints)
+            for (index, fault) in Self.planted.enumerated() {
+                // Each fault gets the shop as it was: by a copy of the database.
+                let copy = "\(shop.database.name)_\(index)"
+                try await shop.database.server.psql(
+                    """
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = '\(shop.database.name)' AND pid <> pg_backend_pid()
+                    """,
+                    database: "postgres"
+                )
+                try await eventually("the database can be copied") {
+                    do {
+                        try await shop.database.server.psql(
+                            "CREATE DATABASE \(copy) TEMPLATE \(shop.database.name)",
+                            database: "postgres"
+                        )
+                        return true
+                    } catch {
+                        try await shop.database.server.psql(
+                            """
+                            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                            WHERE datname = '\(shop.database.name)' AND pid <> pg_backend_pid()
+                            """,
+                            database: "postgres"
+                        )
+                        return false
+                    }
+                }
+                let database = TestDatabase(server: shop.database.server, name: copy)
+                try await database.psql("SET session_replication_role = replica; \(fault.sql)")
+                let found = try await withDatabase(database.appURL) { client in
+                    try await Verification(postgres: client).run(deadline: shop.context.deadline)
+                }
+                #expect(
+                    Set(found.map(\.invariant)).isSuperset(of: fault.invariants),
+                    "\(fault.sql): \(found.map { "\($0.invariant) \($0.detail)" })"
+                )
+                try await database.drop()
+            }
+        }
+    }
+}
