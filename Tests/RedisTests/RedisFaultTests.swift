@@ -93,8 +93,11 @@ struct RedisFaultTests {
         var settings = try configuration(server.url)
         settings.commandTimeout = .milliseconds(30)
         try await withClient(settings) { client in
-            async let patient = client.failure(of: ["SCRIPT-LIKE"], timeout: .milliseconds(300))
-            // Its caller goes on after 30 ms; the connection belongs to the patient one until 300 ms have passed.
+            async let patient = client.failure(of: ["SCRIPT-LIKE"], timeout: .seconds(1))
+            try await eventually("the patient command is first") {
+                server.commands.contains { $0[0] == "SCRIPT-LIKE" }
+            }
+            // Its caller goes on after 30 ms; the connection belongs to the patient one until a second has passed.
             #expect(await client.failure(of: ["GET", "x"])?.code == .timedOut)
             #expect(client.isAvailable)
             let error = await patient
