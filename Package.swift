@@ -125,7 +125,7 @@ let package = Package(
         .executableTarget(
             name: "stock",
             dependencies: [
-                "API", "Cache", "Events", "IOLoop", "Kernel", "Postgres", "Redis", "Services",
+                "API", "Cache", "Domain", "Events", "IOLoop", "Kernel", "Postgres", "Redis", "Services",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Hummingbird", package: "hummingbird"),

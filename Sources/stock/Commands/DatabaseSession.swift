@@ -1,0 +1,58 @@
+import Foundation
+import IOLoop
+import Logging
+import Postgres
+import Services
+
+/// A client of PostgreSQL for the time of a command.
+enum DatabaseSession {
+    /// Runs a command's work with a connected client.
+    static func run<Value: Sendable>(
+        _ configuration: PostgresConfiguration,
+        statements: [any Statement.Type] = [],
+        logger: Logger,
+        _ body: sending (PostgresClient) async throws -> Value
+    ) async throws -> Value {
+        let loop = IOLoop()
+        loop.start()
+        defer { loop.stop() }
+        let client = PostgresClient(configuration: configuration, loop: loop, statements: statements, logger: logger)
+        let running = Task { await client.run() }
+        let result: Result<Value, any Error>
+        do {
+            result = .success(try await body(client))
+        } catch {
+            result = .failure(error)
+        }
+        running.cancel()
+        await running.value
+        return try result.get()
+    }
+}
+
+/// Where the migrations are.
+enum SQLFolder {
+    /// Finds the folder: the one named, else `sql` above the program (a build), `share/stock/sql` beside it (an
+    /// installation), or `sql` in the current folder.
+    static func find(_ named: String?) throws(OperationsError) -> MigrationFolder {
+        if let named { return try MigrationFolder(path: named) }
+        var candidates: [String] = []
+        var folder = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {
+            folder = String(folder[..<slash])
+            candidates.append("\(folder)/sql")
+            candidates.append("\(folder)/share/stock/sql")
+        }
+        candidates.append("sql")
+        let found = candidates.first { FileManager.default.fileExists(atPath: "\($0)/roles.sql") }
+        return try MigrationFolder(path: found ?? "sql")
+    }
+}
+
+extension Settings {
+    /// A logger for commands: what a person must see, in words.
+    func commandLogger() throws -> Logger {
+        let level = text(.logLevel) == nil ? Logger.Level.warning : try logLevel()
+        return Logger(label: "stock") { LineLogHandler(label: $0, format: .text, level: level) }
+    }
+}

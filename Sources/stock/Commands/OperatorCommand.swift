@@ -1,0 +1,80 @@
+import ArgumentParser
+import Foundation
+import Kernel
+import Postgres
+import Services
+
+/// How a command ends other than well: a line for people and an exit status.
+struct CommandFailure: Error {
+    /// The exit statuses of http-api.md.
+    enum Status: Int32 {
+        case failed = 1
+        case rejectedRows = 2
+        case usage = 64
+        case configuration = 78
+    }
+
+    let status: Status
+    /// One line; nil if all was said already.
+    let message: String?
+
+    init(_ status: Status, _ message: String?) {
+        self.status = status
+        self.message = message
+    }
+}
+
+/// A command that tells what went wrong in one line on standard error, and by its exit status.
+protocol OperatorCommand: AsyncParsableCommand {
+    func execute() async throws
+}
+
+extension OperatorCommand {
+    mutating func run() async throws {
+        do {
+            try await execute()
+        } catch {
+            let failure = CommandFailure(describing: error)
+            if let message = failure.message { StandardError.write(message + "\n") }
+            throw ExitCode(failure.status.rawValue)
+        }
+    }
+}
+
+extension CommandFailure {
+    /// What an error means to whoever typed the command.
+    init(describing error: any Error) {
+        switch error {
+        case let failure as CommandFailure:
+            self = failure
+        case let error as ConfigurationError:
+            self.init(.configuration, error.description)
+        case let problem as Problem:
+            let fields = problem.errors.map { "\($0.pointer): \($0.detail)" }
+            self.init(.failed, ([problem.detail] + fields).joined(separator: " "))
+        case let error as OperationsError:
+            self.init(.failed, error.description)
+        case let error as PostgresError:
+            self.init(.failed, "the database: \(error)")
+        default:
+            self.init(.failed, String(describing: error))
+        }
+    }
+}
+
+/// Standard error, unbuffered.
+enum StandardError {
+    static func write(_ text: String) {
+        FileHandle.standardError.write(Data(text.utf8))
+    }
+
+    static var isTerminal: Bool { isatty(FileHandle.standardError.fileDescriptor) == 1 }
+}
+
+/// Options every command has that needs configuration.
+struct ConfigurationOptions: ParsableArguments {
+    @Option(name: .long, help: "A file of NAME=value lines; the environment goes before it.")
+    var config: String?
+
+    func settings() throws -> Settings { try Settings(file: config) }
+}

@@ -1,0 +1,306 @@
+import Configuration
+import Foundation
+import Logging
+import Postgres
+import Redis
+
+/// A variable that is missing, or holds what it must not; the description is the one line that says so.
+struct ConfigurationError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ variable: Variable, _ what: String) {
+        description = "\(variable.name) \(what); accepted: \(variable.help)"
+    }
+
+    init(file: String, _ what: String) {
+        description = "--config \(file): \(what)"
+    }
+}
+
+/// The configuration of a process, read once; what is bad stops the start before anything else happens.
+struct Settings: Sendable {
+    private let reader: ConfigReader
+
+    /// - Parameter file: named by `--config`; the environment goes before it.
+    init(file: String?) throws {
+        var providers: [any ConfigProvider] = [EnvironmentVariablesProvider()]
+        if let file {
+            providers.append(EnvironmentVariablesProvider(environmentVariables: try Self.variables(ofFile: file)))
+        }
+        reader = ConfigReader(providers: providers)
+    }
+
+    /// For tests: exactly these variables.
+    init(variables: [String: String]) {
+        reader = ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: variables))
+    }
+
+    /// Lines of `NAME=value`; blank ones and those that begin with `#` are left out, quotes around a value are removed.
+    private static func variables(ofFile path: String) throws -> [String: String] {
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw ConfigurationError(file: path, "cannot be read")
+        }
+        var variables: [String: String] = [:]
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let line = line.trimmingCharacters(in: .whitespaces)
+            if line.isEmpty || line.hasPrefix("#") { continue }
+            guard let equals = line.firstIndex(of: "=") else {
+                throw ConfigurationError(file: path, "line \(index + 1) is not NAME=value")
+            }
+            let name = line[..<equals].trimmingCharacters(in: .whitespaces)
+            guard Variable.all.contains(where: { $0.name == name }) else {
+                throw ConfigurationError(file: path, "line \(index + 1): there is no variable \(name)")
+            }
+            var value = line[line.index(after: equals)...].trimmingCharacters(in: .whitespaces)
+            if value.count >= 2, let first = value.first, first == value.last, first == "\"" || first == "'" {
+                value = String(value.dropFirst().dropLast())
+            }
+            variables[name] = value
+        }
+        return variables
+    }
+
+    // MARK: Values of one variable
+
+    /// The text of a variable; nil if it is missing or empty.
+    func text(_ variable: Variable) -> String? {
+        let components = variable.name.lowercased().split(separator: "_").map(String.init)
+        guard let text = reader.string(forKey: ConfigKey(components)), !text.isEmpty else { return nil }
+        return text
+    }
+
+    private func integer(_ variable: Variable, _ range: ClosedRange<Int>) throws -> Int {
+        let text = text(variable) ?? variable.fallback ?? ""
+        guard let value = Int(text), range.contains(value) else { throw ConfigurationError(variable, "is '\(text)'") }
+        return value
+    }
+
+    private func flag(_ variable: Variable) throws -> Bool {
+        let text = text(variable) ?? variable.fallback ?? ""
+        switch text.lowercased() {
+        case "true", "yes", "1", "on": return true
+        case "false", "no", "0", "off": return false
+        default: throw ConfigurationError(variable, "is '\(text)'")
+        }
+    }
+
+    private func seconds(_ variable: Variable) throws -> Duration {
+        .seconds(try integer(variable, 1...86_400))
+    }
+
+    private func milliseconds(_ variable: Variable) throws -> Duration {
+        .milliseconds(try integer(variable, 1...60_000))
+    }
+
+    // MARK: PostgreSQL
+
+    private func postgres(_ variable: Variable, _ url: String) throws -> PostgresConfiguration {
+        do {
+            return try PostgresConfiguration(url: url)
+        } catch {
+            // The value may hold a password: it is never repeated.
+            throw ConfigurationError(variable, "is no such address")
+        }
+    }
+
+    /// How `serve` connects.
+    func database() throws -> PostgresConfiguration {
+        guard let url = text(.databaseURL) else { throw ConfigurationError(.databaseURL, "is missing") }
+        var configuration = try postgres(.databaseURL, url)
+        let size = try integer(.databasePoolSize, 2...100)
+        configuration.sharedConnections = max(1, size * 2 / 5)
+        configuration.exclusiveConnections = size - configuration.sharedConnections
+        return configuration
+    }
+
+    /// How operators' commands connect: as the service does, so that tenants stay apart.
+    func operatorDatabase() throws -> PostgresConfiguration {
+        var configuration: PostgresConfiguration
+        if let url = text(.databaseURL) {
+            configuration = try postgres(.databaseURL, url)
+        } else if let url = text(.databaseOwnerURL) {
+            configuration = try postgres(.databaseOwnerURL, url)
+        } else {
+            throw ConfigurationError(.databaseURL, "is missing")
+        }
+        configuration.sharedConnections = 1
+        configuration.exclusiveConnections = 1
+        configuration.acquireTimeout = .seconds(10)
+        return configuration
+    }
+
+    /// How migrations connect: as a role that may.
+    func ownerDatabase() throws -> PostgresConfiguration {
+        var configuration: PostgresConfiguration
+        if let url = text(.databaseOwnerURL) {
+            configuration = try postgres(.databaseOwnerURL, url)
+        } else if let url = text(.databaseURL) {
+            configuration = try postgres(.databaseURL, url)
+        } else {
+            throw ConfigurationError(.databaseOwnerURL, "is missing")
+        }
+        configuration.sharedConnections = 1
+        configuration.exclusiveConnections = 1
+        configuration.acquireTimeout = .seconds(10)
+        return configuration
+    }
+
+    /// The password that DATABASE_URL gives stock_app, for `migrate`.
+    func applicationPassword() throws -> String? {
+        guard let url = text(.databaseURL) else { return nil }
+        return try postgres(.databaseURL, url).parameter("password")
+    }
+
+    // MARK: Redis
+
+    /// How to reach Redis; nil if there is none.
+    func redis() throws -> RedisConfiguration? {
+        var configuration: RedisConfiguration
+        if let url = text(.redisURL) {
+            do {
+                configuration = try RedisConfiguration(url: url)
+            } catch {
+                throw ConfigurationError(.redisURL, "is no such address")
+            }
+        } else if let host = text(.redisHost) {
+            configuration = RedisConfiguration(
+                host: host,
+                port: try integer(.redisPort, 1...65_535),
+                database: try integer(.redisDB, 0...15),
+                password: text(.redisPassword)
+            )
+        } else {
+            return nil
+        }
+        configuration.connectTimeout = try milliseconds(.redisConnectTimeout)
+        configuration.commandTimeout = try milliseconds(.redisCommandTimeout)
+        return configuration
+    }
+
+    // MARK: HTTP
+
+    /// Where to listen.
+    func listen() throws -> (host: String, port: Int) {
+        let text = text(.listen) ?? Variable.listen.fallback ?? ""
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (0...65_535).contains(port), colon > text.startIndex
+        else { throw ConfigurationError(.listen, "is '\(text)'") }
+        var host = String(text[..<colon])
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        guard !host.isEmpty, host == "localhost" || host.contains(".") || host.contains(":") else {
+            throw ConfigurationError(.listen, "is '\(text)'")
+        }
+        return (host, port)
+    }
+
+    /// The name of this instance.
+    func instance() throws -> String {
+        if let name = text(.instance) { return name }
+        return "\(ProcessInfo.processInfo.hostName):\(try listen().port)"
+    }
+
+    /// What signs tokens.
+    func secret() throws -> [UInt8] {
+        let variable: Variable
+        let secret: [UInt8]
+        if let text = text(.authSecret) {
+            variable = .authSecret
+            secret = Array(text.utf8)
+        } else if let path = text(.authKeyFile) {
+            variable = .authKeyFile
+            guard let data = FileManager.default.contents(atPath: path) else {
+                throw ConfigurationError(variable, "names a file that cannot be read")
+            }
+            var bytes = Array(data)
+            while let last = bytes.last, last == 0x0A || last == 0x0D { bytes.removeLast() }
+            secret = bytes
+        } else {
+            throw ConfigurationError(.authSecret, "is missing")
+        }
+        guard secret.count >= 32 else { throw ConfigurationError(variable, "is shorter than 32 bytes") }
+        return secret
+    }
+
+    func isSignupEnabled() throws -> Bool { try flag(.signupEnabled) }
+
+    // MARK: Logging
+
+    func logLevel() throws -> Logger.Level {
+        let text = text(.logLevel) ?? Variable.logLevel.fallback ?? ""
+        guard let level = Logger.Level(rawValue: text.lowercased()) else {
+            throw ConfigurationError(.logLevel, "is '\(text)'")
+        }
+        return level
+    }
+
+    func logFormat() throws -> LogFormat {
+        let text = text(.logFormat) ?? Variable.logFormat.fallback ?? ""
+        guard let format = LogFormat(rawValue: text.lowercased()) else {
+            throw ConfigurationError(.logFormat, "is '\(text)'")
+        }
+        return format
+    }
+}
+
+// MARK: - Cache and limits
+
+extension Settings {
+    func cache() throws -> CacheChoices {
+        CacheChoices(
+            isEnabled: try flag(.cacheEnabled),
+            keyPrefix: try keyPrefix(),
+            l1Bytes: try integer(.cacheL1Bytes, 65_536...(1 << 40)),
+            defaultTTL: try seconds(.cacheDefaultTTL),
+            productsTTL: try seconds(.cacheProductsTTL),
+            categoriesTTL: try seconds(.cacheCategoriesTTL),
+            unitsTTL: try seconds(.cacheUnitsTTL),
+            balanceTTL: try seconds(.cacheBalanceTTL),
+            dashboardTTL: try seconds(.cacheDashboardTTL),
+            reportsTTL: try seconds(.cacheReportsTTL),
+            negativeTTL: try seconds(.cacheNegativeTTL)
+        )
+    }
+
+    private func keyPrefix() throws -> String {
+        let text = text(.cacheKeyPrefix) ?? Variable.cacheKeyPrefix.fallback ?? ""
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw ConfigurationError(.cacheKeyPrefix, "is '\(text)'")
+        }
+        return text
+    }
+
+    func rates() throws -> RateChoices {
+        RateChoices(
+            tenantPerSecond: try integer(.rateLimitTenant, 0...1_000_000),
+            keyPerSecond: try integer(.rateLimitKey, 0...1_000_000),
+            loginPerMinute: try integer(.rateLimitLogin, 0...1_000_000),
+            tenantInFlight: try integer(.rateLimitInFlight, 1...4_096)
+        )
+    }
+}
+
+/// What was chosen about the cache.
+struct CacheChoices: Sendable {
+    let isEnabled: Bool
+    let keyPrefix: String
+    let l1Bytes: Int
+    let defaultTTL: Duration
+    let productsTTL: Duration
+    let categoriesTTL: Duration
+    let unitsTTL: Duration
+    let balanceTTL: Duration
+    let dashboardTTL: Duration
+    let reportsTTL: Duration
+    let negativeTTL: Duration
+}
+
+/// What was chosen about rates; 0 is no limit.
+struct RateChoices: Sendable {
+    let tenantPerSecond: Int
+    let keyPerSecond: Int
+    let loginPerMinute: Int
+    let tenantInFlight: Int
+}

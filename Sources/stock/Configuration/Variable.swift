@@ -1,0 +1,104 @@
+/// A variable of the configuration: its name, what it does, and what it accepts.
+struct Variable: Sendable {
+    let name: String
+    let help: String
+    /// What holds if it is not set, as a value one could set.
+    let fallback: String?
+
+    init(_ name: String, _ help: String, fallback: String? = nil) {
+        self.name = name
+        self.help = help
+        self.fallback = fallback
+    }
+}
+
+extension Variable {
+    static let databaseURL = Variable(
+        "DATABASE_URL",
+        "postgres://user:password@host:port/database, as role stock_app"
+    )
+    static let databaseOwnerURL = Variable(
+        "DATABASE_OWNER_URL",
+        "the same as a role that may migrate; used by `migrate` only, and by operators' commands without DATABASE_URL"
+    )
+    static let databasePoolSize = Variable(
+        "DATABASE_POOL_SIZE",
+        "connections for requests, 2 to 100; one more listens",
+        fallback: "5"
+    )
+    static let redisURL = Variable("REDIS_URL", "redis://user:password@host:port/0; empty: no Redis")
+    static let redisHost = Variable("REDIS_HOST", "instead of REDIS_URL; empty: no Redis")
+    static let redisPort = Variable("REDIS_PORT", "1 to 65535", fallback: "6379")
+    static let redisDB = Variable("REDIS_DB", "the database's number, 0 to 15", fallback: "0")
+    static let redisPassword = Variable("REDIS_PASSWORD", "the password, if one is needed")
+    static let redisConnectTimeout = Variable("REDIS_CONNECT_TIMEOUT", "milliseconds, 1 to 60000", fallback: "200")
+    static let redisCommandTimeout = Variable("REDIS_COMMAND_TIMEOUT", "milliseconds, 1 to 60000", fallback: "50")
+    static let listen = Variable("STOCK_LISTEN", "address:port to serve on", fallback: "127.0.0.1:8080")
+    static let instance = Variable("STOCK_INSTANCE", "this instance's name in logs and health", fallback: "host and port")
+    static let authSecret = Variable("AUTH_SECRET", "signs tokens: at least 32 bytes, the same for every instance")
+    static let authKeyFile = Variable("AUTH_KEY_FILE", "a file that holds it, instead of AUTH_SECRET")
+    static let signupEnabled = Variable("SIGNUP_ENABLED", "whether anybody may sign up: true or false", fallback: "true")
+    static let logLevel = Variable(
+        "LOG_LEVEL",
+        "trace, debug, info, notice, warning, error or critical",
+        fallback: "info"
+    )
+    static let logFormat = Variable("LOG_FORMAT", "json or text", fallback: "json")
+    static let cacheEnabled = Variable("CACHE_ENABLED", "whether answers are cached: true or false", fallback: "true")
+    static let cacheKeyPrefix = Variable("CACHE_KEY_PREFIX", "the first part of every key in Redis", fallback: "stock")
+    static let cacheL1Bytes = Variable(
+        "CACHE_L1_BYTES",
+        "memory for cached answers, in bytes, 65536 or more",
+        fallback: "67108864"
+    )
+    static let cacheDefaultTTL = Variable("CACHE_DEFAULT_TTL", "seconds an answer lives, 1 to 86400", fallback: "60")
+    static let cacheProductsTTL = Variable("CACHE_PRODUCTS_TTL", "the same for products", fallback: "60")
+    static let cacheCategoriesTTL = Variable("CACHE_CATEGORIES_TTL", "the same for categories", fallback: "300")
+    static let cacheUnitsTTL = Variable("CACHE_UNITS_TTL", "the same for units", fallback: "3600")
+    static let cacheBalanceTTL = Variable("CACHE_BALANCE_TTL", "the same for the balance", fallback: "60")
+    static let cacheDashboardTTL = Variable("CACHE_DASHBOARD_TTL", "the same for the dashboard", fallback: "300")
+    static let cacheReportsTTL = Variable("CACHE_REPORTS_TTL", "the same for reports", fallback: "600")
+    static let cacheNegativeTTL = Variable("CACHE_NEGATIVE_TTL", "the same for ids that do not exist", fallback: "15")
+    static let rateLimitTenant = Variable(
+        "RATE_LIMIT_TENANT",
+        "a tenant's requests per second, cached answers free; 0: no limit",
+        fallback: "100"
+    )
+    static let rateLimitKey = Variable("RATE_LIMIT_KEY", "an API key's requests per second; 0: no limit", fallback: "50")
+    static let rateLimitLogin = Variable(
+        "RATE_LIMIT_LOGIN",
+        "attempts per minute to log in to one account; four times as many from one address; 0: no limit",
+        fallback: "5"
+    )
+    static let rateLimitInFlight = Variable(
+        "RATE_LIMIT_IN_FLIGHT",
+        "requests of one tenant worked on at once, 1 to 4096",
+        fallback: "20"
+    )
+
+    /// All of them, in the order of `stock serve --help`.
+    static let all: [Variable] = [
+        databaseURL, databaseOwnerURL, databasePoolSize, redisURL, redisHost, redisPort, redisDB, redisPassword,
+        redisConnectTimeout, redisCommandTimeout, listen, instance, authSecret, authKeyFile, signupEnabled, logLevel,
+        logFormat, cacheEnabled, cacheKeyPrefix, cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL,
+        cacheUnitsTTL, cacheBalanceTTL, cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, rateLimitTenant,
+        rateLimitKey, rateLimitLogin, rateLimitInFlight,
+    ]
+
+    /// The list as `--help` shows it.
+    static var listing: String {
+        let width = all.map(\.name.count).max() ?? 0
+        let lines = all.map { variable in
+            let name = variable.name.padding(toWidth: width + 2)
+            return "  \(name)\(variable.help)\(variable.fallback.map { " (\($0))" } ?? "")"
+        }
+        return (["Configuration, from the environment or the file named by --config:"] + lines).joined(separator: "\n")
+    }
+}
+
+extension String {
+    /// The text followed by spaces up to a width.
+    func padding(toWidth width: Int) -> String {
+        self + String(repeating: " ", count: Swift.max(0, width - count))
+    }
+}

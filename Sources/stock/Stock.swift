@@ -1,0 +1,20 @@
+import ArgumentParser
+
+/// The command line of the service.
+@main
+struct Stock: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stock",
+        abstract: "The backend of a shop: stock, sales, payments and balance for many tenants.",
+        discussion: """
+            Exit status: 0 done, 1 failed, 2 done with rejected rows, 64 bad usage, 78 bad configuration.
+            """,
+        version: Release.version,
+        subcommands: [Migrate.self, ImportCommand.self, VerifyCommand.self, DoctorCommand.self]
+    )
+}
+
+/// What this program is.
+enum Release {
+    static let version = "0.1.0"
+}
