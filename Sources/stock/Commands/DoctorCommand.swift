@@ -43,8 +43,10 @@ struct DoctorCommand: OperatorCommand {
 
     private static func text(_ findings: [Finding]) -> String {
         let width = (findings.map(\.check.count).max() ?? 0) + 2
-        return findings.map { "\($0.level.rawValue.padding(toWidth: 9))\($0.check.padding(toWidth: width))\($0.detail)" }
-            .joined(separator: "\n")
+        return findings.map {
+            "\($0.level.rawValue.padding(toWidth: 9))\($0.check.padding(toWidth: width))\($0.detail)"
+        }
+        .joined(separator: "\n")
     }
 
     private static func json(_ findings: [Finding]) -> String {

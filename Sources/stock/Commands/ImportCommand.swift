@@ -21,7 +21,10 @@ struct ImportCommand: AsyncParsableCommand {
         @Option(name: .long, help: "The tenant's slug.")
         var tenant: String
 
-        @Option(name: .long, help: "A JSON file that names the columns and formats; without it columns are named as fields.")
+        @Option(
+            name: .long,
+            help: "A JSON file that names the columns and formats; without it columns are named as fields."
+        )
         var map: String?
 
         @Option(name: .long, help: "What a bad row does: skip leaves it out, abort leaves everything out.")

@@ -34,10 +34,18 @@ extension Variable {
     static let redisConnectTimeout = Variable("REDIS_CONNECT_TIMEOUT", "milliseconds, 1 to 60000", fallback: "200")
     static let redisCommandTimeout = Variable("REDIS_COMMAND_TIMEOUT", "milliseconds, 1 to 60000", fallback: "50")
     static let listen = Variable("STOCK_LISTEN", "address:port to serve on", fallback: "127.0.0.1:8080")
-    static let instance = Variable("STOCK_INSTANCE", "this instance's name in logs and health", fallback: "host and port")
+    static let instance = Variable(
+        "STOCK_INSTANCE",
+        "this instance's name in logs and health",
+        fallback: "host and port"
+    )
     static let authSecret = Variable("AUTH_SECRET", "signs tokens: at least 32 bytes, the same for every instance")
     static let authKeyFile = Variable("AUTH_KEY_FILE", "a file that holds it, instead of AUTH_SECRET")
-    static let signupEnabled = Variable("SIGNUP_ENABLED", "whether anybody may sign up: true or false", fallback: "true")
+    static let signupEnabled = Variable(
+        "SIGNUP_ENABLED",
+        "whether anybody may sign up: true or false",
+        fallback: "true"
+    )
     static let logLevel = Variable(
         "LOG_LEVEL",
         "trace, debug, info, notice, warning, error or critical",
@@ -64,7 +72,11 @@ extension Variable {
         "a tenant's requests per second, cached answers free; 0: no limit",
         fallback: "100"
     )
-    static let rateLimitKey = Variable("RATE_LIMIT_KEY", "an API key's requests per second; 0: no limit", fallback: "50")
+    static let rateLimitKey = Variable(
+        "RATE_LIMIT_KEY",
+        "an API key's requests per second; 0: no limit",
+        fallback: "50"
+    )
     static let rateLimitLogin = Variable(
         "RATE_LIMIT_LOGIN",
         "attempts per minute to log in to one account; four times as many from one address; 0: no limit",

@@ -53,7 +53,9 @@ struct LineLogHandler: LogHandler {
         for (name, value) in fields.sorted(by: { $0.key < $1.key }) { line += " \(name)=\(Self.flat(value))" }
         // What a client sent must not be able to forge a line.
         let escaped = line.unicodeScalars.reduce(into: "") { text, scalar in
-            text.unicodeScalars.append(contentsOf: Text.isControl(scalar) ? " ".unicodeScalars : String(scalar).unicodeScalars)
+            text.unicodeScalars.append(
+                contentsOf: Text.isControl(scalar) ? " ".unicodeScalars : String(scalar).unicodeScalars
+            )
         }
         return Array(escaped.utf8) + [0x0A]
     }
@@ -63,7 +65,8 @@ struct LineLogHandler: LogHandler {
         case .string(let text): text
         case .stringConvertible(let value): value.description
         case .array(let values): "[" + values.map(flat).joined(separator: ",") + "]"
-        case .dictionary(let values): "{" + values.map { "\($0.key):\(flat($0.value))" }.sorted().joined(separator: ",") + "}"
+        case .dictionary(let values):
+            "{" + values.map { "\($0.key):\(flat($0.value))" }.sorted().joined(separator: ",") + "}"
         }
     }
 }
