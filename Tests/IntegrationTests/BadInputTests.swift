@@ -72,8 +72,8 @@ extension Integration {
                     path: "/v1/sales",
                     headers: key,
                     body: #"{"lines":[{"product_id":"\#(product)","quantity":1}],"payments":[]}"#,
-                    status: 400,
-                    code: "invalid_request"
+                    status: 422,
+                    code: "validation_failed"
                 ),
                 Case(
                     path: "/v1/sales",

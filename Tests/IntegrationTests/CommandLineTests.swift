@@ -1,0 +1,72 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension Integration {
+    @Suite("The command line")
+    struct CommandLineTests {
+        @Test("two migrations at once do the work once, and a third finds nothing to do")
+        func migrations() async throws {
+            let server = try await PostgresServer.shared()
+            let database = try await server.emptyDatabase(named: "migrations")
+            let environment = ["DATABASE_URL": database.appURL, "DATABASE_OWNER_URL": database.superuserURL]
+            let results = try await inParallel(2) { _ in
+                try await StockCommand.run(["migrate", "up"], environment: environment)
+            }
+            for result in results { #expect(result.status == .exited(0), "\(result.output)\(result.errors)") }
+            let applied = try await database.psql("SELECT count(*) FROM stock.schema_migration")
+            #expect(applied == String(try SourceTree.migrations().count))
+
+            let again = try await StockCommand.run(["migrate", "up"], environment: environment)
+            #expect(again.status == .exited(0), "\(again.errors)")
+            #expect(try await database.psql("SELECT count(*) FROM stock.schema_migration") == applied)
+            let status = try await StockCommand.run(["migrate", "status"], environment: environment)
+            #expect(status.status == .exited(0), "\(status.errors)")
+            try await database.drop()
+        }
+
+        @Test("an API key made by the command line does what its scopes say, until it is revoked")
+        func keys() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            let tenant = try await deployment.tenant()
+            let made = try await deployment.command(
+                "key",
+                "create",
+                "--tenant",
+                tenant.slug,
+                "--name",
+                "till",
+                "--scopes",
+                "catalog:read",
+                "--json"
+            )
+            try #require(made.status == .exited(0), "\(made.errors)")
+            let key = JSON(parsing: Array(made.output.utf8))
+            #expect(key["scopes"].elements.map(\.string) == ["catalog:read"])
+            let credential = ["Authorization": "Bearer \(try #require(key["secret"].string))"]
+            #expect(try await tenant.get("/v1/products", headers: credential).status == 200)
+            let forbidden = try await tenant.get("/v1/sales", headers: credential)
+            #expect(forbidden.status == 403)
+            #expect(forbidden.json["code"].string == "forbidden")
+
+            let id = try #require(key["id"].string)
+            let revoked = try await deployment.command("key", "revoke", id)
+            try #require(revoked.status == .exited(0), "\(revoked.output)\(revoked.errors)")
+            try await eventually(within: .seconds(3), "the key is refused") {
+                try await tenant.get("/v1/products", headers: credential).status == 401
+            }
+            try await deployment.stop()
+        }
+
+        @Test("a command without its database says so in one line and fails with 1")
+        func databaseAway() async throws {
+            let result = try await StockCommand.run(
+                ["verify"],
+                environment: ["DATABASE_URL": "postgresql://stock_app:x@127.0.0.1:1/none"],
+                within: .seconds(30)
+            )
+            #expect(result.status == .exited(1), "\(result.status) \(result.errors)")
+            #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+        }
+    }
+}
