@@ -36,6 +36,8 @@ struct Deployment: Sendable {
             "DATABASE_OWNER_URL": database.superuserURL,
             "AUTH_SECRET": "integration-tests-only-0123456789abcdef",
             "LOG_LEVEL": "info",
+            // Tests ask faster than people do.
+            "RATE_LIMIT_TENANT": "0", "RATE_LIMIT_KEY": "0", "RATE_LIMIT_LOGIN": "0",
         ]
         environment["REDIS_URL"] = redis?.url
         environment.merge(settings) { $1 }
