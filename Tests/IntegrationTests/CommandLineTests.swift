@@ -58,6 +58,23 @@ extension Integration {
             try await deployment.stop()
         }
 
+        @Test("the table of the README and `stock serve --help` name the same variables")
+        func variables() async throws {
+            let help = try await StockCommand.run(["serve", "--help"], environment: [:])
+            let listed = help.output.split(separator: "\n").compactMap { Self.variable($0.drop { $0 == " " }) }
+            let readme = try String(contentsOfFile: SourceTree.root + "/README.md", encoding: .utf8)
+            let documented = readme.split(separator: "\n").filter { $0.hasPrefix("| `") }
+                .compactMap { Self.variable($0.dropFirst(3)) }
+            #expect(!listed.isEmpty)
+            #expect(listed == documented)
+        }
+
+        /// The name at the beginning of a line, if it is written as variables are.
+        private static func variable(_ line: Substring) -> String? {
+            let name = line.prefix { $0.isASCII && ($0.isUppercase || $0.isNumber || $0 == "_") }
+            return name.contains("_") ? String(name) : nil
+        }
+
         @Test("a command without its database says so in one line and fails with 1")
         func databaseAway() async throws {
             let result = try await StockCommand.run(
