@@ -96,6 +96,6 @@ final class StoredAnswer: Sendable {
             case .value: 512
             case .absent: 0
             }
-        self.bytes = contentBytes + etag.utf8.count + 8 * (snapshot.xip?.count ?? 0) + 160
+        self.bytes = contentBytes + etag.utf8.count + 8 * (snapshot.xip?.count ?? 0) + 256
     }
 }

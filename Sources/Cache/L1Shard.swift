@@ -10,8 +10,8 @@ import Synchronization
 ///
 /// A retired entry gives its bytes back when it is touched, its place stays: as a rule the same key is filled again at once.
 struct L1Shard {
-    /// What an entry costs beside its key and content: slot, index, queue.
-    static let overhead = 144
+    /// What an entry costs beside its key and content: slot, index, queue, ghost.
+    static let overhead = 192
     /// How many entries of others an insert of a too large tenant may pass over while it looks for its own.
     private static let fairnessSteps = 64
 

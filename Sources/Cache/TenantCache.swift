@@ -78,7 +78,7 @@ package final class TenantCache: Sendable {
     /// - Parameters:
     ///   - key: what is read.
     ///   - bypass: asks the database and keeps nothing, for `Cache-Control: no-cache`.
-    ///   - deadline: when the caller gives up; `fill` is to keep it, too.
+    ///   - deadline: when the caller gives up; `fill` is to keep it, too, and is not begun after it.
     ///   - fill: computes the answer.
     /// - Returns: the answer, and where it came from.
     /// - Throws: what `fill` throws, and ``CacheOverload`` if too many fills wait already.
@@ -102,7 +102,7 @@ package final class TenantCache: Sendable {
             let version = scope.version.load(ordering: .sequentiallyConsistent)
             let (flight, leads) = self.flights.withLock { $0.join(key, version: version, now: self.clock.now) }
             if leads {
-                self.start(flight, key, scope, version, fill)
+                self.start(flight, key, scope, version, deadline, fill)
                 return try await flight.landing()
             }
             let answer = try await flight.landing()
@@ -120,6 +120,7 @@ package final class TenantCache: Sendable {
         _ key: CacheKey,
         _ scope: Scope,
         _ version: UInt64,
+        _ deadline: ContinuousClock.Instant,
         _ fill: @Sendable @escaping () async throws -> Filled
     ) {
         // The task belongs to the flight, which is in the table until it lands, and ends by the deadline of its fill.
@@ -127,7 +128,7 @@ package final class TenantCache: Sendable {
             var store: PendingStore?
             let landing: Flight.Landing
             do {
-                landing = .success(try await self.fly(key, scope, version, fill, &store))
+                landing = .success(try await self.fly(key, scope, version, deadline, fill, &store))
             } catch {
                 landing = .failure(error)
             }
@@ -149,6 +150,7 @@ package final class TenantCache: Sendable {
         _ key: CacheKey,
         _ scope: Scope,
         _ version: UInt64,
+        _ deadline: ContinuousClock.Instant,
         _ fill: @Sendable () async throws -> Filled,
         _ store: inout PendingStore?
     ) async throws -> CachedAnswer {
@@ -175,6 +177,8 @@ package final class TenantCache: Sendable {
         }
         scope.counters.misses.wrappingAdd(1, ordering: .relaxed)
         let filled = try await self.bulkhead.run(for: key.tenant) {
+            // It may have waited for others; nobody waits for its answer any longer.
+            guard ContinuousClock.now < deadline else { throw CacheOverload() }
             let began = self.clock.now
             let filled = try await fill()
             self.metrics.filled(key.module, nanoseconds: self.clock.now - began)
@@ -202,6 +206,8 @@ package final class TenantCache: Sendable {
         _ version: UInt64
     ) -> Judgement {
         self.lane.judge { ns, applied in
+            // Asked again, as the process may have been stopped while the reply lay in the socket.
+            guard self.isUsable else { return .untrusted(.unusable) }
             switch Trust.judge(found, ns: ns, applied: applied) {
             case .untrusted(let cause):
                 return .untrusted(cause)

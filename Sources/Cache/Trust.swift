@@ -9,6 +9,8 @@ package enum Trust: Sendable, Equatable {
     package enum Cause: String, Sendable, CaseIterable {
         /// This instance has not adopted a position yet.
         case unknown
+        /// This instance's lease ended while it waited for the answer.
+        case unusable
         /// No watermark: the data set is empty, or the key was evicted.
         case watermarkMissing = "wm_missing"
         /// The watermark belongs to another namespace.

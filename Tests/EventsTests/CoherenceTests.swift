@@ -1,4 +1,5 @@
 import Cache
+import Synchronization
 import TestSupport
 import Testing
 
@@ -304,4 +305,117 @@ import Testing
         }
         try await redis.stop()
     }
+
+    @Test("under load and faults of Redis nobody is served what must not be served any more")
+    func underFaults() async throws {
+        let redis = try await RedisServer.start(tcp: true)
+        try await self.withInstances(redis: redis) { scene, one, two in
+            try await one.rename(scene.tenant, scene.category, to: "0")
+            let history = History()
+            let instances = [one, two]
+            // The old name is not a number; it may be served for a lease.
+            try await eventually("the first number is read by both") {
+                let names = [
+                    try await one.name(scene.tenant, scene.category), try await two.name(scene.tenant, scene.category),
+                ]
+                return names == ["0", "0"]
+            }
+            try await withThrowingTaskGroup { group in
+                group.addTask {
+                    var revision = 0
+                    while !history.hasEnded {
+                        revision += 1
+                        let index = revision % 2
+                        try await instances[index].rename(scene.tenant, scene.category, to: "\(revision)")
+                        history.acknowledged(revision, by: index)
+                        let reads = history.reads
+                        try await eventually("the readers get a turn") {
+                            history.reads > reads + 100 || history.hasEnded
+                        }
+                    }
+                }
+                for reader in 0..<4 {
+                    group.addTask {
+                        let index = reader % 2
+                        while !history.hasEnded {
+                            let required = history.required(of: index)
+                            let name = try await instances[index].name(scene.tenant, scene.category)
+                            guard let revision = Int(name), revision >= required else {
+                                history.end()
+                                Issue.record("instance \(index) served \(name), required is \(required)")
+                                return
+                            }
+                            history.count()
+                            await Task.yield()
+                        }
+                    }
+                }
+                group.addTask {
+                    defer { history.end() }
+                    for round in 0..<25 {
+                        switch round % 5 {
+                        case 0: try await redis.command("FLUSHALL")
+                        case 1: try await redis.command("CLIENT", "KILL", "TYPE", "pubsub")
+                        case 2: try await redis.command("CLIENT", "KILL", "TYPE", "normal")
+                        case 3: try await redis.command("DEL", "stock:lane:0:wm")
+                        default: try await scene.database.psql("SELECT stock.cache_rotate()", as: "stock_owner")
+                        }
+                        let reads = history.reads
+                        try await eventually("the readers have met the fault") {
+                            (history.reads > reads + 2000 && one.cache.isUsable && two.cache.isUsable)
+                                || history.hasEnded
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            print("reads under faults: \(history.reads), L1 hits \(one.cache.hits(scene)), \(two.cache.hits(scene))")
+            #expect(history.reads > 1000)
+        }
+        try await redis.stop()
+    }
+}
+
+extension TenantCache {
+    fileprivate func hits(_ scene: Scene) -> UInt64 {
+        self.stats(tenant: scene.tenant).modules.reduce(0) { $0 + $1.l1Hits }
+    }
+}
+
+/// What was acknowledged when, on one clock.
+private final class History: Sendable {
+    private struct State {
+        var acknowledged: [(time: ContinuousClock.Instant, revision: Int)] = []
+        var own = [0, 0]
+        var reads = 0
+        var hasEnded = false
+    }
+
+    private let state = Mutex(State())
+
+    func acknowledged(_ revision: Int, by instance: Int) {
+        self.state.withLock { state in
+            state.acknowledged.append((.now, revision))
+            state.own[instance] = revision
+        }
+    }
+
+    /// The least revision a read on an instance that begins now may return.
+    func required(of instance: Int) -> Int {
+        let limit = ContinuousClock.now - .seconds(1)
+        return self.state.withLock { state in
+            max(state.own[instance], state.acknowledged.last { $0.time <= limit }?.revision ?? 0)
+        }
+    }
+
+    func count() {
+        self.state.withLock { $0.reads += 1 }
+    }
+
+    func end() {
+        self.state.withLock { $0.hasEnded = true }
+    }
+
+    var reads: Int { self.state.withLock { $0.reads } }
+    var hasEnded: Bool { self.state.withLock { $0.hasEnded } }
 }
