@@ -29,6 +29,7 @@ actor PostgresPool {
     private var subscriptions: [UInt64: Subscription] = [:]
     private var lastSubscription: UInt64 = 0
     private var stopped: [() -> Void] = []
+    private var wasAvailable = false
     private var unavailableSince: ContinuousClock.Instant?
 
     /// A ``Status`` behind a lock held for a copy.
@@ -313,7 +314,10 @@ actor PostgresPool {
         status.listener = machine.readyConnections(.listener)
         status.isBreakerOpen = machine.breaker.isOpen
         self.status.set(status)
-        if status.shared == 0, status.exclusive == 0, unavailableSince == nil, machine.isRunning {
+        if status.shared > 0 || status.exclusive > 0 {
+            wasAvailable = true
+        } else if wasAvailable, machine.isRunning {
+            wasAvailable = false
             unavailableSince = ContinuousClock.now
         }
     }
