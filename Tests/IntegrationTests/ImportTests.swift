@@ -7,7 +7,7 @@ extension Integration {
     struct ImportTests {
         /// Eight months of a wholesaler's invoices; outside the repository, because of its size.
         static let file = SourceTree.root + "/../shared/data/online-retail-2010-12-to-2011-07.csv.gz"
-        static let map = SourceTree.root + "/examples/online-retail.map"
+        static let map = SourceTree.root + "/examples/online-retail.mapping.json"
         static var isPresent: Bool { FileManager.default.fileExists(atPath: file) }
 
         /// What the file says by rules of its own, in SQL over its raw rows; nothing of the importer is used.
