@@ -10,7 +10,10 @@ struct Stock: AsyncParsableCommand {
             Exit status: 0 done, 1 failed, 2 done with rejected rows, 64 bad usage, 78 bad configuration.
             """,
         version: Release.version,
-        subcommands: [Migrate.self, ImportCommand.self, VerifyCommand.self, DoctorCommand.self]
+        subcommands: [
+            Serve.self, Migrate.self, TenantCommand.self, UserCommand.self, KeyCommand.self, ImportCommand.self,
+            VerifyCommand.self, DoctorCommand.self,
+        ]
     )
 }
 

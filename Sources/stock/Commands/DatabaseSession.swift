@@ -11,7 +11,7 @@ enum DatabaseSession {
         _ configuration: PostgresConfiguration,
         statements: [any Statement.Type] = [],
         logger: Logger,
-        _ body: sending (PostgresClient) async throws -> Value
+        _ body: (PostgresClient) async throws -> Value
     ) async throws -> Value {
         let loop = IOLoop()
         loop.start()

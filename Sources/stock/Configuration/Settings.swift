@@ -21,7 +21,10 @@ struct ConfigurationError: Error, CustomStringConvertible {
 struct Settings: Sendable {
     private let reader: ConfigReader
 
-    /// - Parameter file: named by `--config`; the environment goes before it.
+    /// Reads the environment, and a file behind it.
+    ///
+    /// - Parameter file: named by `--config`.
+    /// - Throws: ``ConfigurationError`` if the file is unreadable or names a variable that does not exist.
     init(file: String?) throws {
         var providers: [any ConfigProvider] = [EnvironmentVariablesProvider()]
         if let file {

@@ -41,7 +41,7 @@ enum GzipChunks {
             if outcome.terminationStatus.isSuccess {
                 handoff.finish(.success(()))
             } else {
-                let said = outcome.standardError?.split(separator: "\n").first.map { ": \($0)" } ?? ""
+                let said = outcome.standardError.split(separator: "\n").first.map { ": \($0)" } ?? ""
                 handoff.finish(.failure(CommandFailure(.failed, "\(path): gzip cannot decompress it\(said)")))
             }
         } catch {

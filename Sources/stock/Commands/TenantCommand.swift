@@ -1,0 +1,106 @@
+import ArgumentParser
+import Cache
+import Kernel
+import NIOCore
+import Postgres
+import Services
+
+/// `stock tenant create|list`.
+struct TenantCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tenant",
+        abstract: "Makes and lists tenants.",
+        subcommands: [Create.self, List.self]
+    )
+
+    struct Create: OperatorCommand {
+        static let configuration = CommandConfiguration(abstract: "Makes a tenant and its owner.")
+
+        @Option(name: .long, help: "The shop's name.")
+        var name: String
+
+        @Option(name: .long, help: "Its short name: a-z, 0-9 and hyphens.")
+        var slug: String
+
+        @Option(name: .long, help: "Its currency, as EUR.")
+        var currency: String
+
+        @Option(name: .long, help: "Its time zone, as Europe/Berlin.")
+        var timezone: String
+
+        @Option(name: .long, help: "The owner's e-mail address.")
+        var ownerEmail: String
+
+        @Option(name: .long, help: "The owner's password.")
+        var ownerPassword: String?
+
+        @Option(name: .long, help: "A file that holds the owner's password; - is standard input.")
+        var ownerPasswordFile: String?
+
+        @Option(name: .long, help: "The owner's name.")
+        var ownerName = ""
+
+        @Flag(name: .long, help: "Prints the tenant as one JSON object.")
+        var json = false
+
+        @OptionGroup var configuration: ConfigurationOptions
+
+        func execute() async throws {
+            guard let foldedSlug = Text.slug(slug) else {
+                throw CommandFailure(.usage, "--slug is '\(slug)'; accepted: 2 to 63 of a-z, 0-9 and hyphens inside")
+            }
+            guard let email = Text.email(ownerEmail) else {
+                throw CommandFailure(.usage, "--owner-email is '\(ownerEmail)', no e-mail address")
+            }
+            guard let currency = Currency(code: currency) else {
+                throw CommandFailure(.usage, "--currency is '\(currency)'; accepted: an ISO 4217 code, as EUR")
+            }
+            let request = SignupRequest(
+                tenantName: Text.trimmed(name),
+                slug: foldedSlug,
+                email: email,
+                password: try SecretSource.read("owner-password", value: ownerPassword, file: ownerPasswordFile),
+                currency: currency,
+                timezone: timezone,
+                name: ownerName
+            )
+            let (id, body) = try await OperatorShop.run(try configuration.settings()) { operators in
+                let made = try await operators.shop.identity.createTenant(request, deadline: operators.deadline)
+                let answer = try await operators.shop.tenants.get(operators.context(made.tenant.id))
+                guard case .body(let body, _) = answer.content else { throw Problem.notFound }
+                return (made.tenant.id, body.text)
+            }
+            print(json ? body : "tenant \(foldedSlug) is number \(id); \(email) owns it")
+        }
+    }
+
+    struct List: OperatorCommand {
+        static let configuration = CommandConfiguration(abstract: "Lists every tenant.")
+
+        @Flag(name: .long, help: "Prints one JSON object.")
+        var json = false
+
+        @OptionGroup var configuration: ConfigurationOptions
+
+        func execute() async throws {
+            let bodies = try await OperatorShop.run(try configuration.settings()) { operators in
+                try await operators.shop.identity.tenants(deadline: operators.deadline).map(\.text)
+            }
+            if json {
+                print("{\"data\":[" + bodies.joined(separator: ",") + "]}")
+                return
+            }
+            for body in bodies {
+                guard case .object(let tenant) = try JSONValue.parse(Array(body.utf8)) else { continue }
+                let texts = ["id", "slug", "status", "currency", "timezone", "name"].map { name in
+                    switch tenant[name] {
+                    case .string(let text): text
+                    case .number(let text): text
+                    default: ""
+                    }
+                }
+                print(texts.joined(separator: "\t"))
+            }
+        }
+    }
+}

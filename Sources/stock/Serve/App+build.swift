@@ -1,0 +1,181 @@
+import API
+import Cache
+import Events
+import IOLoop
+import Kernel
+import Logging
+import NIOCore
+import NIOPosix
+import Postgres
+import Redis
+import ServiceLifecycle
+import Services
+import Synchronization
+
+extension App {
+    /// What a process is made of.
+    struct Parts {
+        let loop: IOLoop
+        /// In the order of their start; they stop in the opposite one.
+        let services: [any Service]
+    }
+
+    /// Puts a process together; nothing is connected or bound yet.
+    static func build(_ choices: ServeChoices, logger: Logger) async throws -> Parts {
+        let loop = IOLoop()
+        let postgres = PostgresClient(
+            configuration: choices.database,
+            loop: loop,
+            statements: Shop.statements,
+            logger: logger.labelled("stock.postgres")
+        )
+        let redis = choices.redis.map {
+            RedisClient(
+                configuration: $0,
+                loop: loop,
+                scripts: CacheScript.all,
+                logger: logger.labelled("stock.redis")
+            )
+        }
+        let subscriber = choices.redis.map {
+            RedisSubscriber(
+                configuration: $0,
+                loop: loop,
+                channel: CoherenceService.busChannel(settings: choices.cache, database: $0.database),
+                logger: logger.labelled("stock.redis")
+            )
+        }
+        let cache = TenantCache(
+            settings: choices.cache,
+            secondLevel: redis.map { RedisSecondLevel(client: $0, settings: choices.cache) }
+        )
+        var services: [any Service] = [
+            Background { await LogSink.standardError.run() },
+            Background { await postgres.run() },
+            Admittance(postgres: postgres, logger: logger),
+        ]
+        if let redis { services.append(Background { await redis.run() }) }
+        services.append(
+            CoherenceService(
+                cache: cache,
+                postgres: postgres,
+                redis: redis,
+                subscriber: subscriber,
+                logger: logger.labelled("stock.coherence")
+            )
+        )
+        if choices.role != .worker {
+            services.append(try await server(choices, postgres: postgres, redis: redis, cache: cache, logger: logger))
+        }
+        return Parts(loop: loop, services: services)
+    }
+
+    private static func server(
+        _ choices: ServeChoices,
+        postgres: PostgresClient,
+        redis: RedisClient?,
+        cache: TenantCache,
+        logger: Logger
+    ) async throws -> HTTPServer {
+        let shop = Shop(
+            postgres: postgres,
+            cache: cache,
+            settings: choices.shop,
+            logger: logger.labelled("stock.services")
+        )
+        var settings = APISettings(
+            signingKeys: [choices.signingKey],
+            build: Build(version: Release.version, instance: choices.instance)
+        )
+        settings.rates = choices.rates
+        let watch = DatabaseWatch()
+        let api = try await API.make(
+            shop: shop,
+            settings: settings,
+            logger: logger.labelled("stock.api"),
+            state: {
+                ProcessState(
+                    isDatabaseAvailable: postgres.isAvailable,
+                    databaseSilence: watch.silence(isAvailable: postgres.isAvailable),
+                    databaseVersion: postgres.serverVersion.map { "\($0 / 10_000).\($0 % 10_000)" },
+                    isRedisAvailable: redis?.isAvailable
+                )
+            }
+        )
+        let host = choices.host
+        return HTTPServer(
+            api: api,
+            host: host,
+            port: choices.port,
+            group: MultiThreadedEventLoopGroup.singleton,
+            logger: logger.labelled("stock.http"),
+            onListening: { port in
+                logger.notice("listening", metadata: ["address": "\(host):\(port)"])
+                LogSink.standardError.flush()
+            }
+        )
+    }
+}
+
+/// A client's `run()` as a service: cancelled when its turn to stop has come.
+private struct Background: Service {
+    private let body: @Sendable () async -> Void
+
+    init(_ body: @escaping @Sendable () async -> Void) {
+        self.body = body
+    }
+
+    func run() async {
+        await cancelWhenGracefulShutdown(body)
+    }
+}
+
+/// Looks once at what the database says of itself, as soon as it answers.
+///
+/// A superuser is refused: row-level security does not hold for one, and with it the walls between tenants.
+private struct Admittance: Service {
+    let postgres: PostgresClient
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled, postgres.isSuperuser == nil { try? await Task.sleep(for: .milliseconds(50)) }
+        }
+        if postgres.isSuperuser == true {
+            throw ConfigurationError(.databaseURL, "names a superuser, who sees every tenant's rows")
+        }
+        if let version = postgres.serverVersion, version < Int(Doctor.oldestServer) {
+            logger.warning(
+                "the database server lacks fixes that row-level security needs",
+                metadata: ["version": "\(version / 10_000).\(version % 10_000)", "needed": "15.20"]
+            )
+        }
+        // A service that ends would end the group.
+        try? await gracefulShutdown()
+    }
+}
+
+/// Remembers when the database last answered.
+private final class DatabaseWatch: Sendable {
+    private let lastAvailable = Mutex(ContinuousClock.now)
+
+    /// For how long it has not, in seconds.
+    func silence(isAvailable: Bool) -> Double {
+        let now = ContinuousClock.now
+        return lastAvailable.withLock { last in
+            if isAvailable { last = now }
+            let parts = last.duration(to: now).components
+            return Double(parts.seconds) + Double(parts.attoseconds) / 1e18
+        }
+    }
+}
+
+extension Logger {
+    /// A logger of another name with the same metadata and level.
+    fileprivate func labelled(_ label: String) -> Logger {
+        var other = Logger(label: label)
+        other[metadataKey: "instance"] = self[metadataKey: "instance"]
+        other.logLevel = logLevel
+        return other
+    }
+}

@@ -1,0 +1,39 @@
+import API
+import ArgumentParser
+import Kernel
+import Logging
+
+/// `stock serve`.
+struct Serve: OperatorCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serves HTTP and keeps the caches right, until SIGTERM or SIGINT; then it drains.",
+        discussion: Variable.listing
+    )
+
+    /// What of the service a process runs.
+    enum Role: String, ExpressibleByArgument, CaseIterable {
+        /// HTTP, with the caches it needs.
+        case web
+        /// Background work alone: the relay of invalidations.
+        case worker
+        /// Both.
+        case all
+    }
+
+    @Option(name: .long, help: "What this process runs: web, worker or all.")
+    var role: Role = .all
+
+    @OptionGroup var configuration: ConfigurationOptions
+
+    func execute() async throws {
+        let settings = try configuration.settings()
+        let choices = try ServeChoices(settings, role: role)
+        let level = try settings.logLevel()
+        let format = try settings.logFormat()
+        LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format, level: level) }
+        var logger = Logger(label: "stock")
+        logger[metadataKey: "instance"] = "\(choices.instance)"
+        defer { LogSink.standardError.flush() }
+        try await App(choices, logger: logger).run()
+    }
+}

@@ -1,0 +1,70 @@
+import API
+import Cache
+import Kernel
+import Postgres
+import Redis
+import Services
+
+/// All that `serve` was told, checked before anything is started.
+struct ServeChoices: Sendable {
+    let role: Serve.Role
+    let instance: String
+    let host: String
+    let port: Int
+    let database: PostgresConfiguration
+    let redis: RedisConfiguration?
+    let cache: CacheSettings
+    let shop: ShopSettings
+    let signingKey: SigningKey
+    let rates: RateLimitSettings
+
+    init(_ settings: Settings, role: Serve.Role) throws {
+        self.role = role
+        instance = try settings.instance()
+        (host, port) = try settings.listen()
+        database = try settings.database()
+        redis = try settings.redis()
+        cache = try CacheSettings(try settings.cache())
+        let secret = try settings.secret()
+        shop = ShopSettings(secret: secret, isSignupEnabled: try settings.isSignupEnabled())
+        do {
+            signingKey = try SigningKey(secret: secret)
+        } catch {
+            throw ConfigurationError(.authSecret, error.description)
+        }
+        rates = RateLimitSettings(try settings.rates())
+    }
+}
+
+extension CacheSettings {
+    fileprivate init(_ choices: CacheChoices) throws {
+        self.init()
+        isEnabled = choices.isEnabled
+        keyPrefix = choices.keyPrefix
+        l1Bytes = choices.l1Bytes
+        defaultTTL = choices.defaultTTL
+        moduleTTL = [
+            .products: choices.productsTTL, .categories: choices.categoriesTTL, .units: choices.unitsTTL,
+            .balance: choices.balanceTTL, .dashboard: choices.dashboardTTL, .reports: choices.reportsTTL,
+        ]
+        negativeTTL = choices.negativeTTL
+        try validate()
+    }
+}
+
+extension RateLimitSettings {
+    fileprivate init(_ choices: RateChoices) {
+        self.init()
+        tenant = choices.tenantPerSecond == 0 ? nil : Self.rate(choices.tenantPerSecond)
+        apiKey = choices.keyPerSecond == 0 ? nil : Self.rate(choices.keyPerSecond)
+        loginAccount = choices.loginPerMinute == 0 ? nil : .perMinute(choices.loginPerMinute)
+        loginAddress = choices.loginPerMinute == 0 ? nil : .perMinute(choices.loginPerMinute * 4)
+        tenantInFlight = choices.tenantInFlight
+        inFlight = max(inFlight, choices.tenantInFlight)
+    }
+
+    /// Twice the rate may come at once.
+    private static func rate(_ perSecond: Int) -> Rate {
+        Rate(perSecond: Double(perSecond), burst: perSecond * 2)
+    }
+}
