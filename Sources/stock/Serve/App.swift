@@ -1,5 +1,7 @@
+import IOLoop
 import Logging
 import ServiceLifecycle
+import UnixSignals
 
 /// A serving process: its services, started together and stopped one after the other.
 struct App: Sendable {
