@@ -89,7 +89,7 @@ struct InvalidationTests {
 
     @Test("of a confirmed sale depends on what it moved: goods, money, a customer's account")
     func saleConfirmed() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             #expect(
                 try await retired(shop) {
                     try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")]))
@@ -115,7 +115,7 @@ struct InvalidationTests {
 
     @Test("of a received payment names its documents and the balance")
     func paymentReceived() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             try await shop.sell(try shop.request([("A", "2")], paid: [], customer: true))
             #expect(
                 try await retired(shop) {
@@ -131,7 +131,7 @@ struct InvalidationTests {
 
     @Test("of an adjustment leaves sales and money alone")
     func stockAdjusted() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             #expect(
                 try await retired(shop) {
                     _ = try await shop.stock.record(
@@ -153,7 +153,7 @@ struct InvalidationTests {
 
     @Test("of a refused command is nothing, and of a statement that changed no row nothing either")
     func nothing() async throws {
-        try await TestShop.open(onHand: 1) { shop in
+        try await TestShop.open(onHand: 1) { (shop) async throws in
             #expect(
                 try await retired(shop) {
                     _ = await refusal { try await shop.sell(try shop.request([("A", "2")], paid: [try cash("5.00")])) }
@@ -167,7 +167,7 @@ struct InvalidationTests {
 
     @Test("of a product reaches the categories only when it comes, goes, moves or changes status")
     func products() async throws {
-        try await TestShop.open(onHand: 0) { shop in
+        try await TestShop.open(onHand: 0) { (shop) async throws in
             let always: Set<String> = ["products", "stock", "dashboard", "reports"]
             #expect(
                 try await retired(shop) { try await shop.psql("UPDATE stock.product SET price = 9 WHERE sku = 'A'") }
@@ -183,7 +183,7 @@ struct InvalidationTests {
 
     @Test("of a draft stays in the sales")
     func draft() async throws {
-        try await TestShop.open(onHand: 0) { shop in
+        try await TestShop.open(onHand: 0) { (shop) async throws in
             let insert = """
                 INSERT INTO stock.sale (tenant_id, id, register_id, status, customer_id, occurred_at, business_day,
                                         subtotal, discount, tax, total, due)
@@ -196,7 +196,7 @@ struct InvalidationTests {
 
     @Test("of a person reaches each of their tenants, of a tenant all its modules")
     func people() async throws {
-        try await TestShop.open(onHand: 0) { shop in
+        try await TestShop.open(onHand: 0) { (shop) async throws in
             #expect(
                 try await retired(shop) { try await shop.psql("UPDATE stock.app_user SET name = 'O'") } == ["identity"]
             )
@@ -208,7 +208,7 @@ struct InvalidationTests {
 
     @Test("of a truncated table turns everything cold")
     func truncate() async throws {
-        try await TestShop.open(onHand: 0) { shop in
+        try await TestShop.open(onHand: 0) { (shop) async throws in
             let before = try await shop.psql("SELECT ns FROM stock.cache_lane")
             try await shop.psql("TRUNCATE stock.product_barcode")
             #expect(try await shop.psql("SELECT ns FROM stock.cache_lane") != before)
@@ -217,7 +217,7 @@ struct InvalidationTests {
 
     @Test("moves from outbox to log without a hole, once each, by one relay at a time")
     func drain() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             for _ in 0..<5 { try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")])) }
             let rows =
                 Int(try await shop.psql("SELECT count(DISTINCT (tenant_id, module)) FROM stock.cache_outbox")) ?? 0

@@ -48,7 +48,7 @@ struct MigratorTests {
     func up() async throws {
         let database = try await PostgresServer.shared().emptyDatabase(named: "migrator_up")
         let folder = try folder()
-        try await withDatabase(database.superuserURL) { client in
+        try await withDatabase(database.superuserURL) { (client) async throws in
             let migrator = Migrator(postgres: client, folder: folder, applicationPassword: PostgresServer.password)
             #expect(try await migrator.plan(deadline: deadline).count == folder.migrations.count + 1)
             #expect(try await migrator.status(deadline: deadline).allSatisfy { $0.state == .pending })
@@ -61,7 +61,7 @@ struct MigratorTests {
                 }
             )
         }
-        let findings = try await withDatabase(database.appURL) { client in
+        let findings = try await withDatabase(database.appURL) { (client) async throws in
             try await Doctor(postgres: client, folder: folder).examine(deadline: deadline)
         }
         #expect(findings.filter { $0.level == .failure } == [])
@@ -77,7 +77,7 @@ struct MigratorTests {
         let applied = try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<2 {
                 group.addTask {
-                    try await withDatabase(database.superuserURL) { client in
+                    try await withDatabase(database.superuserURL) { (client) async throws in
                         var patience = Migrator.Patience()
                         patience.pause = .milliseconds(50)
                         patience.tries = 400
@@ -99,7 +99,7 @@ struct MigratorTests {
                 to: URL(filePath: "\(path)/0999_broken.sql")
             )
         }
-        try await withDatabase(database.superuserURL) { client in
+        try await withDatabase(database.superuserURL) { (client) async throws in
             await #expect(
                 throws: OperationsError.failed("0999_broken.sql failed, nothing of it was kept: division by zero")
             ) {
@@ -121,14 +121,14 @@ struct MigratorTests {
     func roles() async throws {
         let database = try await PostgresServer.shared().emptyDatabase(named: "migrator_roles")
         let folder = try folder()
-        try await withDatabase(database.appURL) { client in
+        try await withDatabase(database.appURL) { (client) async throws in
             let error = await #expect(throws: OperationsError.self) {
                 try await Migrator(postgres: client, folder: folder).up(deadline: deadline)
             }
             #expect(error?.description.contains("roles.sql") == true)
         }
         // The owner may make the schema where it may not make roles.
-        try await withDatabase(database.ownerURL) { client in
+        try await withDatabase(database.ownerURL) { (client) async throws in
             let applied = try await Migrator(postgres: client, folder: folder).up(deadline: deadline)
             #expect(applied.count == folder.migrations.count)
         }
@@ -150,7 +150,7 @@ struct TenancyAuditTests {
 
     @Test("is backed by policies: without a scope no row is seen and none goes in")
     func policies() async throws {
-        try await TestShop.open(onHand: 1) { shop in
+        try await TestShop.open(onHand: 1) { (shop) async throws in
             let seen = try await shop.database.psql("SELECT count(*) FROM stock.product", as: "stock_app")
             #expect(seen == "0")
             await #expect(throws: (any Error).self) {

@@ -1,3 +1,4 @@
+import Cache
 import Domain
 import Kernel
 import TestSupport
@@ -20,7 +21,7 @@ struct PaymentTests {
 
     @Test("of a customer takes the oldest sale first")
     func oldestFirst() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             let ids = try await debts(shop)
             let answer = try await shop.payments.register(
                 PaymentRequest(tender: try cash("10.00", tendered: "50.00"), customerID: shop.customerID),
@@ -44,7 +45,7 @@ struct PaymentTests {
 
     @Test("of one sale is never more than what is due, and never capped")
     func exceedsDue() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             let ids = try await debts(shop)
             let sale = try #require(SaleID(ids[0]))
             let over = await refusal {
@@ -75,7 +76,7 @@ struct PaymentTests {
 
     @Test("is not lost when two are collected at once")
     func twoCollections() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             _ = try await debts(shop)
             let codes = await withTaskGroup(of: Problem.Code?.self) { group in
                 for _ in 0..<8 {
@@ -100,7 +101,7 @@ struct PaymentTests {
 
     @Test("is refused with every field that is wrong")
     func invalid() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             let problem = await refusal {
                 try await shop.payments.register(
                     PaymentRequest(direction: .outgoing, tender: try card("0.001")),
@@ -123,7 +124,7 @@ struct PaymentTests {
 
     @Test("is listed newest first, by sale, customer and method")
     func list() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             let ids = try await debts(shop)
             for (amount, sale) in [("1.00", ids[0]), ("2.00", ids[1])] {
                 _ = try await shop.payments.register(

@@ -1,3 +1,4 @@
+import Cache
 import Domain
 import Kernel
 import NIOCore
@@ -10,7 +11,7 @@ import Testing
 struct SaleTests {
     @Test("takes cash and card together and hands back the change")
     func mixedPayments() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             let sale = try await shop.sell(
                 try shop.request(
                     [("A", "2"), ("B", "1")],
@@ -36,13 +37,14 @@ struct SaleTests {
 
     @Test("is read back as it was answered, by id and in the list")
     func readBack() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             let answer = try await shop.sales.confirm(
                 try shop.request([("A", "1")], paid: [try cash("2.50")]),
                 shop.context,
                 key: shop.key("k")
             )
-            let id = try #require(SaleID(try #require(try JSONObjectBody(answer.body)["id"])))
+            let text = try #require(try JSONObjectBody(answer.body)["id"])
+            let id = try #require(SaleID(text))
             #expect(answer.status == 201)
             #expect(answer.location == "/v1/sales/\(id)")
             #expect(answer.etag == "\"1\"")
@@ -57,7 +59,7 @@ struct SaleTests {
 
     @Test("is listed page by page, newest first, by customer and by day")
     func pages() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             for number in 0..<5 {
                 var request = try shop.request(
                     [("A", "1")],
@@ -95,7 +97,7 @@ struct SaleTests {
 
     @Test("adds up two lines of one product before it looks at the stock")
     func duplicateLines() async throws {
-        try await TestShop.open(onHand: 10) { shop in
+        try await TestShop.open(onHand: 10) { (shop) async throws in
             let problem = await refusal {
                 try await shop.sell(
                     try shop.request([("A", "6"), ("B", "1"), ("A", "6")], paid: [try cash("34.00")])
@@ -115,7 +117,7 @@ struct SaleTests {
 
     @Test("names every line that lacks stock, and no other")
     func everyShortLine() async throws {
-        try await TestShop.open(onHand: 3) { shop in
+        try await TestShop.open(onHand: 3) { (shop) async throws in
             let problem = await refusal {
                 try await shop.sell(
                     try shop.request([("W", "3.5"), ("A", "1"), ("B", "4")], paid: [try cash("61.38")])
@@ -132,7 +134,7 @@ struct SaleTests {
 
     @Test("never sells the last ten to more than ten of 64 tills")
     func oversellStorm() async throws {
-        try await TestShop.open(onHand: 10) { shop in
+        try await TestShop.open(onHand: 10) { (shop) async throws in
             let codes = await withTaskGroup(of: Problem.Code?.self) { group in
                 for till in 0..<64 {
                     group.addTask {
@@ -160,7 +162,7 @@ struct SaleTests {
 
     @Test("meets no deadlock when carts hold the same products in opposite order")
     func oppositeOrder() async throws {
-        try await TestShop.open(onHand: 100_000) { shop in
+        try await TestShop.open(onHand: 100_000) { (shop) async throws in
             let forwards = try shop.request([("A", "1"), ("B", "1"), ("W", "1")], paid: [try cash("18.75")])
             let backwards = try shop.request([("W", "1"), ("B", "1"), ("A", "1")], paid: [try cash("18.75")])
             let failures = await withTaskGroup(of: [Problem].self) { group in
@@ -188,7 +190,7 @@ struct SaleTests {
 
     @Test("happens once, however many requests carry the same key at the same time")
     func idempotencyStorm() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             let request = try shop.request([("A", "1")], paid: [try cash("2.50")])
             let bodies = try await withThrowingTaskGroup(of: ByteBuffer?.self) { group in
                 for _ in 0..<16 {
@@ -219,7 +221,7 @@ struct SaleTests {
 
     @Test("leaves what a customer does not pay on their account, up to the credit limit")
     func onAccount() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             let sale = try await shop.sell(try shop.request([("B", "5")], paid: [try cash("12.00")], customer: true))
             #expect(sale["due"] == "8.00")
             #expect(try await shop.psql("SELECT balance FROM stock.customer_account") == "8.0000")
@@ -242,7 +244,7 @@ struct SaleTests {
 
     @Test("lets only one of two tills use the last of a customer's credit")
     func creditRace() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             try await shop.psql("UPDATE stock.customer SET credit_limit = 4")
             let request = try shop.request([("B", "1")], paid: [], customer: true)
             let codes = await withTaskGroup(of: Problem.Code?.self) { group in
@@ -257,7 +259,7 @@ struct SaleTests {
 
     @Test("is computed again when a price it remembers has changed")
     func priceChanged() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")]))
             try await shop.psql("UPDATE stock.product SET price = 3, version = version + 1 WHERE sku = 'A'")
             let stale = await refusal { try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")])) }
@@ -277,7 +279,7 @@ struct SaleTests {
 
     @Test("refuses what is not there, too precise or too late")
     func refusals() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             let unknown = await refusal { try await shop.sell(try shop.request([("A", "1"), ("Z", "1")], paid: [])) }
             #expect(unknown?.code == .validationFailed)
             #expect(unknown?.errors.map(\.pointer) == ["/lines/1/sku"])
@@ -303,7 +305,7 @@ struct SaleTests {
 
     @Test("moves nothing for what is not counted, and takes no payment for what is free")
     func untrackedAndFree() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             try await shop.sell(try shop.request([("S", "3")], paid: [try card("30.00")]))
             var free = try shop.request([("A", "1")], paid: [])
             free.lines[0].unitPrice = .zero
@@ -318,7 +320,7 @@ struct SaleTests {
 
     @Test("spreads a discount over its lines and keeps the books right")
     func discounts() async throws {
-        try await TestShop.open { shop in
+        try await TestShop.open { (shop) async throws in
             var request = try shop.request([("A", "1"), ("A", "1"), ("A", "1")], paid: [try cash("5.50")])
             request.discount = try Money("1.00")
             request.lines[1].discount = try Money("1.00")
@@ -342,9 +344,9 @@ struct SaleTests {
         ]
     )
     func businessDay(zone: String, moment: String, day: String) async throws {
-        try await TestShop.open("business_day", timezone: zone) { shop in
+        try await TestShop.open("business_day", timezone: zone) { (shop) async throws in
             var request = try shop.request([("A", "1")], paid: [try cash("2.50")])
-            request.occurredAt = try #require(Timestamp(moment))
+            request.occurredAt = Timestamp(moment)
             let sale = try await shop.sell(request)
             #expect(sale["business_day"] == day)
             let days = try await shop.psql(
@@ -364,7 +366,7 @@ struct SaleTests {
     func rounding(exponent: Int) async throws {
         var random = SystemRandomNumberGenerator()
         var lines: [(quantity: Quantity, price: Price, rate: TaxRate, gross: Money, included: Money, added: Money)] = []
-        for _ in 0..<2000 {
+        for _ in 0..<1000 {
             let quantity = Quantity(rawValue: Int64.random(in: 1...5_000_000, using: &random))
             let price = Price(rawValue: Int64.random(in: 0...100, using: &random) * 250_000)
             let rate = TaxRate(rawValue: Int64.random(in: 0...400, using: &random) * 2_500)

@@ -1,3 +1,4 @@
+import Cache
 import Domain
 import Kernel
 import TestSupport
@@ -31,7 +32,7 @@ struct StockTests {
 
     @Test("answer with the rows written, in the order asked for")
     func rows() async throws {
-        try await TestShop.open(onHand: 0) { shop in
+        try await TestShop.open(onHand: 0) { (shop) async throws in
             let rows = try await record(
                 shop,
                 [
@@ -50,7 +51,7 @@ struct StockTests {
 
     @Test("average the cost of what comes in")
     func movingAverage() async throws {
-        try await TestShop.open(onHand: 0) { shop in
+        try await TestShop.open(onHand: 0) { (shop) async throws in
             _ = try await record(shop, [try movement("A", .opening, "10", cost: "2")])
             _ = try await record(shop, [try movement("A", .adjustment, "20", cost: "5")])
             _ = try await record(shop, [try movement("A", .loss, "15")])
@@ -61,7 +62,7 @@ struct StockTests {
 
     @Test("are refused all together, each row that is wrong named")
     func refusals() async throws {
-        try await TestShop.open(onHand: 5) { shop in
+        try await TestShop.open(onHand: 5) { (shop) async throws in
             let short = await refusal {
                 try await record(shop, [try movement("A", .loss, "2"), try movement("B", .loss, "6")])
             }
@@ -96,7 +97,7 @@ struct StockTests {
 
     @Test("follow the oversell rule: below nothing while allowed, only upwards once denied again")
     func oversell() async throws {
-        try await TestShop.open(onHand: 1) { shop in
+        try await TestShop.open(onHand: 1) { (shop) async throws in
             try await shop.psql("UPDATE stock.product SET oversell = 'allow', version = version + 1 WHERE sku = 'A'")
             try await shop.sell(try shop.request([("A", "5")], paid: [try cash("12.50")]))
             try await shop.psql("UPDATE stock.product SET oversell = 'inherit', version = version + 1 WHERE sku = 'A'")
@@ -116,7 +117,7 @@ struct StockTests {
 
     @Test("and levels are listed page by page")
     func lists() async throws {
-        try await TestShop.open(onHand: 5) { shop in
+        try await TestShop.open(onHand: 5) { (shop) async throws in
             _ = try await record(shop, [try movement("A", .loss, "5"), try movement("B", .loss, "4")])
             func names(_ filter: StockLevelFilter, limit: Int = 10) async throws -> [String?] {
                 var names: [String?] = []

@@ -26,6 +26,7 @@ final class TestShop: Sendable {
 
     private init(database: TestDatabase, tenant: TenantID) throws {
         var configuration = try PostgresConfiguration(url: database.appURL)
+        configuration.sharedConnections = 1
         configuration.exclusiveConnections = 6
         configuration.acquireTimeout = .seconds(30)
         configuration.maximalWaiters = 5000
@@ -66,6 +67,28 @@ final class TestShop: Sendable {
         currency: String = "GBP",
         exponent: Int = 2,
         onHand: Int = 1000,
+        _ body: (TestShop) async throws -> Value
+    ) async throws -> Value {
+        await door.enter()
+        do {
+            let value = try await openNow(name, timezone, currency, exponent, onHand, body)
+            await door.leave()
+            return value
+        } catch {
+            await door.leave()
+            throw error
+        }
+    }
+
+    /// Test cases run side by side; the server has connections for a few shops at once.
+    private static let door = Door(places: 6)
+
+    private static func openNow<Value>(
+        _ name: String,
+        _ timezone: String,
+        _ currency: String,
+        _ exponent: Int,
+        _ onHand: Int,
         _ body: (TestShop) async throws -> Value
     ) async throws -> Value {
         let database = try await PostgresServer.shared().database(named: name)
@@ -168,6 +191,32 @@ final class TestShop: Sendable {
         // Nothing relays in these tests, so rows of the outbox only grow old.
         try await Verification(postgres: postgres).run(deadline: context.deadline).filter {
             !$0.detail.hasPrefix("outbox row")
+        }
+    }
+}
+
+/// Lets so many in at once; the others wait in line.
+actor Door {
+    private var places: Int
+    private var line: [CheckedContinuation<Void, Never>] = []
+
+    init(places: Int) {
+        self.places = places
+    }
+
+    func enter() async {
+        if places > 0 {
+            places -= 1
+        } else {
+            await withCheckedContinuation { line.append($0) }
+        }
+    }
+
+    func leave() {
+        if line.isEmpty {
+            places += 1
+        } else {
+            line.removeFirst().resume()
         }
     }
 }

@@ -7,9 +7,9 @@ import Testing
 
 @Suite("Verification")
 struct VerificationTests {
-    /// A shop that has sold, been paid later and lost goods.
-    private func busy(_ body: (TestShop) async throws -> Void) async throws {
-        try await TestShop.open("verification") { shop in
+    /// The database of a shop that has sold, been paid later and lost goods; nobody is connected to it any more.
+    private func busy() async throws -> TestDatabase {
+        try await TestShop.open("verification") { (shop) async throws in
             try await shop.sell(
                 try shop.request([("A", "2"), ("W", "0.333")], paid: [try cash("9.08")]),
                 key: shop.key("1")
@@ -21,7 +21,7 @@ struct VerificationTests {
                 key: nil
             )
             #expect(try await shop.violations() == [])
-            try await body(shop)
+            return shop.database
         }
     }
 
@@ -58,53 +58,39 @@ struct VerificationTests {
 
     @Test("finds nothing in a shop that works, and each fault planted in it")
     func planted() async throws {
-        try await busy { shop in
-            let constraints = try await shop.psql(
-                """
-                SELECT string_agg(format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname), '; ')
-                FROM pg_constraint WHERE contype = 'c' AND connamespace = 'stock'::regnamespace
-                """
-            )
-            try await shop.psql(constraints)
-            for (index, fault) in Self.planted.enumerated() {
-                // Each fault gets the shop as it was: by a copy of the database.
-                let copy = "\(shop.database.name)_\(index)"
-                try await shop.database.server.psql(
-                    """
-                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                    WHERE datname = '\(shop.database.name)' AND pid <> pg_backend_pid()
-                    """,
-                    database: "postgres"
-                )
-                try await eventually("the database can be copied") {
-                    do {
-                        try await shop.database.server.psql(
-                            "CREATE DATABASE \(copy) TEMPLATE \(shop.database.name)",
-                            database: "postgres"
-                        )
-                        return true
-                    } catch {
-                        try await shop.database.server.psql(
-                            """
-                            SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                            WHERE datname = '\(shop.database.name)' AND pid <> pg_backend_pid()
-                            """,
-                            database: "postgres"
-                        )
-                        return false
-                    }
+        let original = try await busy()
+        let server = original.server
+        // The checks of the tables would keep some faults out.
+        let constraints = try await original.psql(
+            """
+            SELECT string_agg(format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname), '; ')
+            FROM pg_constraint WHERE contype = 'c' AND connamespace = 'stock'::regnamespace
+            """
+        )
+        try await original.psql(constraints)
+        for (index, fault) in Self.planted.enumerated() {
+            // Each fault gets the shop as it was.
+            let copy = "\(original.name)_\(index)"
+            try await eventually("nobody is connected to the database that is copied") {
+                do {
+                    try await server.psql("CREATE DATABASE \(copy) TEMPLATE \(original.name)", database: "postgres")
+                    return true
+                } catch {
+                    return false
                 }
-                let database = TestDatabase(server: shop.database.server, name: copy)
-                try await database.psql("SET session_replication_role = replica; \(fault.sql)")
-                let found = try await withDatabase(database.appURL) { client in
-                    try await Verification(postgres: client).run(deadline: shop.context.deadline)
-                }
-                #expect(
-                    Set(found.map(\.invariant)).isSuperset(of: fault.invariants),
-                    "\(fault.sql): \(found.map { "\($0.invariant) \($0.detail)" })"
-                )
-                try await database.drop()
             }
+            try await server.psql("SET session_replication_role = replica; \(fault.sql)", database: copy)
+            let found = try await withDatabase(server.url(user: "stock_app", database: copy)) {
+                (client) async throws in
+                try await Verification(postgres: client).run(
+                    deadline: ContinuousClock.now.advanced(by: .seconds(30))
+                )
+            }
+            #expect(
+                Set(found.map(\.invariant)).isSuperset(of: fault.invariants),
+                "\(fault.sql): \(found.map { "\($0.invariant) \($0.detail)" })"
+            )
+            try await server.psql("DROP DATABASE \(copy) WITH (FORCE)", database: "postgres")
         }
     }
 }
