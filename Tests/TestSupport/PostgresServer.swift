@@ -305,6 +305,12 @@ package struct TestDatabase: Sendable {
     /// Its name.
     package let name: String
 
+    /// Names a database that exists on a server.
+    package init(server: PostgresServer, name: String) {
+        self.server = server
+        self.name = name
+    }
+
     /// As the role that owns the tables and may change the schema.
     package var ownerURL: String { server.url(user: "stock_owner", database: name) }
     /// As the role the service runs as: row-level security applies.
