@@ -18,6 +18,7 @@ package final class CacheMetrics: Sendable {
     private let untrustedCounters: [Trust.Cause: Counter]
     private let holes: [LaneStateMachine.Doubt: Counter]
     private let refused = Counter(label: "stock_cache_store_refused_total")
+    private let overloads = Counter(label: "stock_cache_bulkhead_refused_total")
     private let mismatches = Counter(label: "stock_cache_header_mismatch_total")
     private let evictions = Counter(label: "stock_cache_l1_evictions_total")
     private let l1Bytes = Gauge(label: "stock_cache_l1_bytes")
@@ -64,6 +65,10 @@ package final class CacheMetrics: Sendable {
 
     func storeRefused() {
         self.refused.increment()
+    }
+
+    func bulkheadRefused() {
+        self.overloads.increment()
     }
 
     func headerMismatch() {

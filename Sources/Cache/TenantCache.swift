@@ -130,6 +130,7 @@ package final class TenantCache: Sendable {
             do {
                 landing = .success(try await self.fly(key, scope, version, deadline, fill, &store))
             } catch {
+                if error is CacheOverload { self.metrics.bulkheadRefused() }
                 landing = .failure(error)
             }
             self.flights.withLock { $0.end(flight, key, version: version) }

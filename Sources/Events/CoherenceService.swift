@@ -189,6 +189,11 @@ package final class CoherenceService: Service {
 
     // MARK: - The relay
 
+    /// The relay's loop: asks the machine, acts, reports.
+    ///
+    /// Its statements run on the listener's connection, as the probes do: if they queued behind the shop's units, an overload
+    /// would end the lease, every read would go to the database, and the overload would feed itself. None of them waits for a
+    /// lock longer than another relay's drain takes.
     private func work() async {
         while !Task.isCancelled {
             let now = self.clock.now
@@ -212,7 +217,7 @@ package final class CoherenceService: Service {
             var unit = UnitOfWork(tenant: nil, access: .read)
             let identity = try unit.add(ReadIdentity())
             let newest = try unit.add(FollowLog(from: nil, limit: 1))
-            let result = try await self.postgres.perform(unit, on: .shared, deadline: self.deadline)
+            let result = try await self.postgres.perform(unit, on: .listener, deadline: self.deadline)
             let actual = try result.one(identity).value
             let stored = try result.first(newest)?.identity
             self.relay.withLock { $0.checkedIdentity(actual: actual, stored: stored) }
@@ -220,7 +225,7 @@ package final class CoherenceService: Service {
             var unit = UnitOfWork(tenant: nil, access: .write)
             try unit.add(StoreIdentity(identity: identity))
             let rotated = try unit.add(RotateLane())
-            let result = try await self.postgres.perform(unit, on: .exclusive, deadline: self.deadline)
+            let result = try await self.postgres.perform(unit, on: .listener, deadline: self.deadline)
             let ns = try result.one(rotated).value
             self.metrics.rotated("identity")
             self.logger.notice("cache rotated", metadata: ["cause": "identity"])
@@ -228,7 +233,7 @@ package final class CoherenceService: Service {
         case .drain(let notifies):
             var unit = UnitOfWork(tenant: nil, access: .write)
             let slot = try unit.add(DrainOutbox(limit: self.settings.drainLimit, notifies: notifies))
-            let row = try await self.postgres.perform(unit, on: .exclusive, deadline: self.deadline).one(slot)
+            let row = try await self.postgres.perform(unit, on: .listener, deadline: self.deadline).one(slot)
             Failpoint.reach("after_drain")
             let result: (moved: Int64, isFull: Bool)? =
                 if let moved = row.moved, let isFull = row.isFull { (moved, isFull) } else { nil }
@@ -238,7 +243,7 @@ package final class CoherenceService: Service {
         case .rotate(let cause):
             var unit = UnitOfWork(tenant: nil, access: .write)
             let slot = try unit.add(RotateLane())
-            let ns = try await self.postgres.perform(unit, on: .exclusive, deadline: self.deadline).one(slot).value
+            let ns = try await self.postgres.perform(unit, on: .listener, deadline: self.deadline).one(slot).value
             self.metrics.rotated(cause.rawValue)
             self.logger.notice("cache rotated", metadata: ["cause": .string(cause.rawValue)])
             self.relay.withLock { $0.rotated(ns: ns) }
@@ -247,7 +252,7 @@ package final class CoherenceService: Service {
             let rows = try await self.postgres.query(
                 FollowLog(from: from, limit: self.settings.followLimit + 1),
                 tenant: nil,
-                on: .shared,
+                on: .listener,
                 deadline: self.deadline
             )
             guard let answer = FollowLog.answer(rows) else { return }
