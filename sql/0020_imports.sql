@@ -306,7 +306,7 @@ BEGIN
                                       ref_type, ref_id, occurred_at, business_day)
     SELECT v_tenant, s.id, s.product_id, l.stock_version + row_number() OVER w,
            CASE WHEN s.is_return THEN 'return' ELSE 'sale' END, s.quantity, l.on_hand + sum(s.quantity) OVER w, l.cost,
-           CASE WHEN s.is_return THEN 'sale_return' ELSE 'sale' END, t.id, t.occurred_at, t.business_day
+           CASE WHEN s.is_return THEN 'return' ELSE 'sale' END, t.id, t.occurred_at, t.business_day
     FROM step s
     JOIN pg_temp.import_target t ON t.document = s.document
     JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = s.product_id
