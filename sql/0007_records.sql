@@ -15,6 +15,8 @@ CREATE TABLE stock.idempotency_record (
 );
 CREATE INDEX idempotency_record_expiry_idx ON stock.idempotency_record (tenant_id, expires_at);
 CALL stock.secure_table('stock.idempotency_record', 'SELECT, INSERT, DELETE');
+-- Locking expired rows before their deletion asks for the right to update one column.
+GRANT UPDATE (expires_at) ON stock.idempotency_record TO stock_app;
 
 -- The domain's events. seq is given densely per tenant after the commit, by whoever delivers them.
 CREATE TABLE stock.domain_event (

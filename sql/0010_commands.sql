@@ -45,6 +45,7 @@ END
 $$;
 
 -- Keeps the answer beside its effect and gives the body back: one statement answers and records. No key: only answers.
+-- Each new record takes two expired ones along, so that nobody has to sweep.
 CREATE FUNCTION stock.idempotency_finish(
     p_route text, p_key text, p_hash bytea, p_status integer, p_headers text, p_body text, p_resource uuid
 ) RETURNS text
@@ -53,6 +54,11 @@ BEGIN
     IF p_key IS NOT NULL THEN
         INSERT INTO stock.idempotency_record (tenant_id, route, key, request_hash, status, headers, body, resource_id)
         VALUES (stock.current_tenant(), p_route, p_key, p_hash, p_status, p_headers, p_body, p_resource);
+        DELETE FROM stock.idempotency_record r
+        WHERE r.tenant_id = stock.current_tenant() AND (r.route, r.key) IN (
+            SELECT o.route, o.key FROM stock.idempotency_record o
+            WHERE o.tenant_id = stock.current_tenant() AND o.expires_at < now()
+            ORDER BY o.expires_at LIMIT 2 FOR UPDATE SKIP LOCKED);
     END IF;
     RETURN p_body;
 END
