@@ -1,0 +1,348 @@
+import Cache
+import Domain
+import Kernel
+import NIOCore
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("Catalog", .serialized)
+struct CatalogTests {
+    private func draft(_ name: String, sku: String? = nil, price: String = "1.00") throws -> ProductDraft {
+        ProductDraft(sku: sku, name: name, price: try Price(price))
+    }
+
+    private func id(_ answer: Answer) throws -> ProductID {
+        try required(ProductID(try required(try JSONBody(answer)["id"])))
+    }
+
+    @Test("a product is created, read from memory, patched under its version, and deleted")
+    func lifeOfAProduct() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            var first = try draft(" Té ", sku: "a1", price: "12.345678")
+            first.barcodes = ["779", "0012"]
+            let created = try await catalog.createProduct(first, live.context)
+            #expect(created.status == 201)
+            #expect(created.etag == "\"1.0\"")
+            let id = try id(created)
+            #expect(created.location == "/v1/products/\(id)")
+            let read = try await catalog.product(id, live.context)
+            #expect(read.body == created.body)
+            #expect(read.etag == created.etag)
+            let body = try JSONBody(read)
+            #expect(body["price"] == "12.345678")
+            #expect(body["on_hand"] == "0")
+            #expect(body["barcodes.0"] == "0012")
+            #expect(body["category_id"] == nil)
+
+            var patch = ProductPatch()
+            patch.name = .set("Café")
+            patch.barcodes = .set([])
+            let patched = try await catalog.updateProduct(
+                id,
+                patch,
+                expected: ExpectedVersion(ifMatch: "\"1.0\""),
+                live.context
+            )
+            #expect(patched.etag == "\"2.0\"")
+            #expect(try JSONBody(try await catalog.product(id, live.context))["name"] == "Café")
+            let stale = await problem {
+                try await catalog.updateProduct(id, patch, expected: .oneOf([1]), live.context)
+            }
+            #expect(stale?.code == .versionMismatch)
+            let deleted = try await catalog.deleteProduct(id, expected: .oneOf([2]), live.context)
+            #expect(deleted.status == 204)
+            #expect(await problem { try await catalog.product(id, live.context) }?.code == .notFound)
+            #expect(
+                await problem { try await catalog.deleteProduct(id, expected: .any, live.context) }?.code == .notFound
+            )
+        }
+    }
+
+    @Test("a second read comes from memory, a write makes the next one miss")
+    func cached() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            let id = try id(try await catalog.createProduct(try draft("A"), live.context))
+            try await usable(live)
+            _ = try await catalog.product(id, live.context)
+            try await eventually("the change is seen") { try await catalog.product(id, live.context).status == .l1Hit }
+            var patch = ProductPatch()
+            patch.price = .set(try Price("2"))
+            _ = try await catalog.updateProduct(id, patch, expected: .any, live.context)
+            let after = try await catalog.product(id, live.context)
+            #expect(after.status != .l1Hit)
+            #expect(try JSONBody(after)["price"] == "2.00")
+            var bypass = live.context
+            bypass.bypassCache = true
+            #expect(try await catalog.product(id, bypass).status == .bypass)
+        }
+    }
+
+    @Test("SKUs compare without case and form, blank ones are none")
+    func skus() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            _ = try await catalog.createProduct(try draft("A", sku: "Ñ1"), live.context)
+            // The same letter as N and a combining tilde, in lower case.
+            let twin = await problem {
+                try await catalog.createProduct(try draft("B", sku: "n\u{0303}1"), live.context)
+            }
+            #expect(twin?.code == .duplicate)
+            #expect(twin?.errors.map(\.pointer) == ["/sku"])
+            _ = try await catalog.createProduct(try draft("C"), live.context)
+            _ = try await catalog.createProduct(try draft("D"), live.context)
+        }
+    }
+
+    @Test("look-up by SKU or barcode answers every product that has it")
+    func lookup() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            var one = try draft("One", sku: "779")
+            one.barcodes = ["500"]
+            var two = try draft("Two")
+            two.barcodes = ["779", "500"]
+            _ = try await catalog.createProduct(one, live.context)
+            _ = try await catalog.createProduct(two, live.context)
+            #expect(
+                try JSONBody(try await catalog.lookUp("779", live.context)).texts("data", "name") == ["One", "Two"]
+            )
+            #expect(try JSONBody(try await catalog.lookUp(" 500 ", live.context)).count("data") == 2)
+            #expect(try JSONBody(try await catalog.lookUp("0779", live.context)).count("data") == 0)
+            #expect(await problem { try await catalog.lookUp(" ", live.context) }?.code == .validationFailed)
+        }
+    }
+
+    @Test("lists walk every order by cursor without gap or repetition", arguments: ProductSort.allCases)
+    func cursors(sort: ProductSort) async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            for index in 0..<7 {
+                _ = try await catalog.createProduct(
+                    try draft("P\(index % 3)", sku: "s\(6 - index)", price: "\(index % 4).5"),
+                    live.context
+                )
+            }
+            var seen: [String?] = []
+            var cursor: String?
+            repeat {
+                let page = try JSONBody(
+                    try await catalog.products(
+                        ProductFilter(sort: sort),
+                        Page(limit: 2, cursor: cursor),
+                        live.context
+                    )
+                )
+                seen += page.texts("data", "sku")
+                cursor = page["next_cursor"]
+            } while cursor != nil
+            #expect(seen.count == 7)
+            #expect(Set(seen).count == 7)
+            if sort == .sku { #expect(seen == (0..<7).map { "s\($0)" }) }
+            if sort == .skuDescending { #expect(seen == (0..<7).reversed().map { "s\($0)" }) }
+        }
+    }
+
+    @Test("a cursor belongs to its query")
+    func foreignCursor() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            for name in ["A", "B", "C"] { _ = try await catalog.createProduct(try draft(name), live.context) }
+            let page = try JSONBody(try await catalog.products(ProductFilter(), Page(limit: 1), live.context))
+            let cursor = try required(page["next_cursor"])
+            let other = await problem {
+                try await catalog.products(
+                    ProductFilter(status: .active),
+                    Page(limit: 1, cursor: cursor),
+                    live.context
+                )
+            }
+            #expect(other?.code == .cursorMismatch)
+            let changed = await problem {
+                try await catalog.products(ProductFilter(), Page(limit: 1, cursor: cursor + "A"), live.context)
+            }
+            #expect(changed?.code == .cursorMismatch)
+            #expect(
+                await problem { try await catalog.categories(Page(cursor: cursor), live.context) }?.code
+                    == .cursorMismatch
+            )
+        }
+    }
+
+    @Test("filters find by text, barcode, category, status and stock; wildcards are letters")
+    func filters() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            let category = try required(
+                CategoryID(
+                    try required(
+                        try JSONBody(try await catalog.createCategory(CategoryDraft(name: "Tea"), live.context))["id"]
+                    )
+                )
+            )
+            var one = try draft("100 % ÑANDÚ", sku: "a_b")
+            one.categoryID = category
+            one.barcodes = ["999"]
+            var two = try draft("Plain", sku: "acb")
+            two.status = .archived
+            two.tracksStock = false
+            _ = try await catalog.createProduct(one, live.context)
+            _ = try await catalog.createProduct(two, live.context)
+            func names(_ filter: ProductFilter) async throws -> [String?] {
+                try JSONBody(try await catalog.products(filter, Page(), live.context)).texts("data", "name")
+            }
+            #expect(try await names(ProductFilter(q: "ñandú")) == ["100 % ÑANDÚ"])
+            #expect(try await names(ProductFilter(q: "%")) == ["100 % ÑANDÚ"])
+            #expect(try await names(ProductFilter(q: "A_B")) == ["100 % ÑANDÚ"])
+            #expect(try await names(ProductFilter(q: "\\")).isEmpty)
+            #expect(try await names(ProductFilter(barcode: "999")) == ["100 % ÑANDÚ"])
+            #expect(try await names(ProductFilter(categoryID: category)) == ["100 % ÑANDÚ"])
+            #expect(try await names(ProductFilter(status: .archived)) == ["Plain"])
+            #expect(try await names(ProductFilter(stock: .out)) == ["100 % ÑANDÚ"])
+            #expect(try await names(ProductFilter(stock: .ok)) == ["Plain"])
+            #expect(try await names(ProductFilter(stock: .low)).isEmpty)
+            let tag = try await catalog.category(category, live.context).etag
+            #expect(tag == "\"1.1\"")
+            let inUse = await problem { try await catalog.deleteCategory(category, expected: .any, live.context) }
+            #expect(inUse?.code == .inUse)
+        }
+    }
+
+    @Test("a client's id creates once, then only replaces under If-Match")
+    func put() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            let id = ProductID.make()
+            let created = try await catalog.putProduct(id, try draft("A", sku: "x"), condition: .absent, live.context)
+            #expect(created.status == 201)
+            let again = await problem {
+                try await catalog.putProduct(id, try draft("B"), condition: .absent, live.context)
+            }
+            #expect(again?.code == .versionMismatch)
+            let replaced = try await catalog.putProduct(
+                id,
+                try draft("B"),
+                condition: .matching(.oneOf([1])),
+                live.context
+            )
+            #expect(replaced.status == 200)
+            #expect(try JSONBody(replaced)["sku"] == nil)
+            let missing = await problem {
+                try await catalog.putProduct(.make(), try draft("B"), condition: .matching(.any), live.context)
+            }
+            #expect(missing?.code == .notFound)
+        }
+    }
+
+    @Test("categories do not lie within themselves, names are unique without case")
+    func categories() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            func make(_ name: String, in parent: CategoryID? = nil) async throws -> CategoryID {
+                let answer = try await catalog.createCategory(CategoryDraft(name: name, parentID: parent), live.context)
+                return try required(CategoryID(try required(try JSONBody(answer)["id"])))
+            }
+            let top = try await make("Top")
+            let middle = try await make("Middle", in: top)
+            let low = try await make("Low", in: middle)
+            var patch = CategoryPatch()
+            patch.parentID = .set(low)
+            let cycle = await problem { try await catalog.updateCategory(top, patch, expected: .any, live.context) }
+            #expect(cycle?.code == .validationFailed)
+            #expect(cycle?.errors.map(\.pointer) == ["/parent_id"])
+            let twin = await problem { try await make("TOP") }
+            #expect(twin?.code == .duplicate)
+            let dangling = await problem { try await make("Else", in: .make()) }
+            #expect(dangling?.errors.map(\.pointer) == ["/parent_id"])
+            #expect(
+                try JSONBody(try await catalog.categories(Page(), live.context)).texts("data", "name") == [
+                    "Low", "Middle", "Top",
+                ]
+            )
+        }
+    }
+
+    @Test("a unit in use stays, its decimals do not shrink below the data")
+    func units() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            let answer = try await catalog.createUnit(UnitDraft(name: "Litre", symbol: "l", decimals: 3), live.context)
+            let unit = try required(UnitID(try required(try JSONBody(answer)["id"])))
+            var milk = try draft("Milk")
+            milk.unitID = unit
+            milk.minStock = try Quantity("0.25")
+            _ = try await catalog.createProduct(milk, live.context)
+            var patch = UnitPatch()
+            patch.decimals = .set(1)
+            let shrunk = await problem { try await catalog.updateUnit(unit, patch, expected: .any, live.context) }
+            #expect(shrunk?.code == .invalidState)
+            patch.decimals = .set(2)
+            #expect(try await catalog.updateUnit(unit, patch, expected: .any, live.context).status == 200)
+            #expect(await problem { try await catalog.deleteUnit(unit, expected: .any, live.context) }?.code == .inUse)
+            milk.minStock = try Quantity("0.125")
+            #expect(await problem { try await catalog.createProduct(milk, live.context) }?.code == .quantityPrecision)
+            #expect(
+                try JSONBody(try await catalog.units(Page(), live.context)).texts("data", "symbol") == [
+                    "kg", "l", "pc",
+                ]
+            )
+        }
+    }
+
+    @Test("a batch creates, updates and leaves alone; an unchanged row writes nothing")
+    func batch() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            var one = ProductUpsert(sku: "A", externalID: "e1")
+            one.name = "One"
+            one.price = try Price("1")
+            one.barcodes = ["1", "2"]
+            var two = ProductUpsert(sku: "B")
+            two.name = "Two"
+            two.price = try Price("2")
+            let first = try JSONBody(try await catalog.upsertProducts([one, two], key: live.key("b1"), live.context))
+            #expect(first.texts("data", "outcome") == ["created", "created"])
+            let again = try JSONBody(try await catalog.upsertProducts([one, two], key: live.key("b2"), live.context))
+            #expect(again.texts("data", "outcome") == ["unchanged", "unchanged"])
+            #expect(again.texts("data", "id") == first.texts("data", "id"))
+            #expect(again.texts("data", "version") == ["1", "1"])
+            one.barcodes = ["2"]
+            var renamed = ProductUpsert(sku: "b")
+            renamed.name = "Two and a half"
+            let third = try JSONBody(
+                try await catalog.upsertProducts([one, renamed], key: live.key("b3"), live.context)
+            )
+            #expect(third.texts("data", "outcome") == ["updated", "updated"])
+            #expect(third.texts("data", "version") == ["2", "2"])
+            #expect(try JSONBody(try await catalog.lookUp("1", live.context)).count("data") == 0)
+        }
+    }
+
+    @Test("a batch is refused with every row that cannot be applied, and nothing is")
+    func batchRefused() async throws {
+        try await LiveShop.open { live in
+            let catalog = live.shop.catalog
+            var good = ProductUpsert(sku: "A")
+            good.name = "One"
+            good.price = try Price("1")
+            var nameless = ProductUpsert(sku: "B")
+            nameless.categoryID = .make()
+            var twin = ProductUpsert(sku: "a")
+            twin.name = "Twin"
+            twin.price = try Price("1")
+            let refused = await problem {
+                try await catalog.upsertProducts([good, nameless, twin], key: live.key("b"), live.context)
+            }
+            #expect(refused?.code == .validationFailed)
+            #expect(
+                Set(refused?.errors.map(\.pointer) ?? []) == [
+                    "/products/1/name", "/products/1/price", "/products/1/category_id", "/products/2",
+                ]
+            )
+            #expect(try JSONBody(try await catalog.products(ProductFilter(), Page(), live.context)).count("data") == 0)
+        }
+    }
+}

@@ -1,0 +1,399 @@
+import Domain
+import Kernel
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("Identity", .serialized)
+struct IdentityTests {
+    private let login = LoginRequest(email: "Ana@Example.com ", password: LiveShop.password)
+
+    private func caller(_ session: SignedIn, _ live: LiveShop) async throws(Problem) -> Caller {
+        try await live.shop.identity.caller(
+            session: session.session,
+            user: session.user,
+            tenant: session.tenant.id,
+            deadline: live.deadline
+        )
+    }
+
+    private func signIn(_ live: LiveShop) async throws -> SignedIn {
+        try await live.shop.identity.logIn(
+            LoginRequest(email: "ana@example.com", password: LiveShop.password),
+            deadline: live.deadline
+        )
+    }
+
+    @Test("signing up makes tenant, owner, register and units, and lets the owner in")
+    func signup() async throws {
+        try await LiveShop.open { live in
+            let caller = try await caller(live.owner, live)
+            #expect(caller.role == .owner)
+            #expect(caller.may(.admin))
+            let tenant = try JSONBody(try await live.shop.tenants.get(live.context))
+            #expect(tenant["slug"] == "nandu")
+            #expect(tenant["name"] == "Ñandú")
+            #expect(tenant["currency"] == "EUR")
+            #expect(try JSONBody(try await live.shop.tenants.registers(live.context)).count("data") == 1)
+            #expect(try JSONBody(try await live.shop.catalog.units(Page(), live.context)).count("data") == 2)
+            let me = try JSONBody(try await live.shop.identity.me(live.context))
+            #expect(me["user.email"] == "ana@example.com")
+            #expect(me["tenant.slug"] == "nandu")
+            #expect(me.count("scopes") == Scope.allCases.count)
+        }
+    }
+
+    @Test("a taken slug, a taken address, a zone that is none and a weak password are refused")
+    func signupRefused() async throws {
+        try await LiveShop.open { live in
+            func code(_ change: (inout SignupRequest) throws -> Void) async throws -> Problem? {
+                var request = SignupRequest(
+                    tenantName: "Other",
+                    slug: "other",
+                    email: "bea@example.com",
+                    password: LiveShop.password,
+                    currency: try required(Currency(code: "USD")),
+                    timezone: "UTC"
+                )
+                try change(&request)
+                let final = request
+                return await problem { try await live.shop.identity.signUp(final, deadline: live.deadline) }
+            }
+            let slug = try await code { $0.slug = "nandu" }
+            #expect(slug?.errors.map(\.pointer) == ["/slug"])
+            let email = try await code { $0.email = "ANA@example.com" }
+            #expect(email?.errors.map(\.pointer) == ["/email"])
+            let zone = try await code { $0.timezone = "Mars/Olympus" }
+            #expect(zone?.errors.map(\.pointer) == ["/timezone"])
+            let password = try await code { $0.password = "password" }
+            #expect(password?.errors.map(\.pointer) == ["/password"])
+            let fine = try await code { _ in }
+            #expect(fine == nil)
+        }
+    }
+
+    @Test("the right password opens a session; a wrong one and an unknown address get one answer")
+    func logIn() async throws {
+        try await LiveShop.open { live in
+            let session = try await signIn(live)
+            #expect(session.tenants.map(\.slug) == ["nandu"])
+            _ = try await caller(session, live)
+            let identity = live.shop.identity
+            let wrong = await problem {
+                try await identity.logIn(LoginRequest(email: "ana@example.com", password: "x"), deadline: live.deadline)
+            }
+            let unknown = await problem {
+                try await identity.logIn(LoginRequest(email: "no@example.com", password: "x"), deadline: live.deadline)
+            }
+            #expect(wrong?.code == .unauthenticated)
+            #expect(wrong == unknown)
+            let elsewhere = await problem {
+                try await identity.logIn(
+                    LoginRequest(email: "ana@example.com", password: LiveShop.password, tenant: "other"),
+                    deadline: live.deadline
+                )
+            }
+            #expect(elsewhere?.code == .forbidden)
+        }
+    }
+
+    @Test("a refresh token rotates; at once it gets the same successor, later it ends the family")
+    func refresh() async throws {
+        try await LiveShop.open { live in
+            let identity = live.shop.identity
+            let session = try await signIn(live)
+            let next = try await identity.refresh(session.refreshToken, deadline: live.deadline)
+            #expect(next.refreshToken != session.refreshToken)
+            let again = try await identity.refresh(session.refreshToken, deadline: live.deadline)
+            #expect(again.refreshToken == next.refreshToken)
+            #expect(again.session == next.session)
+            _ = try await caller(next, live)
+            // Eleven seconds later the old token can only be a copy.
+            try await live.database.psql(
+                "UPDATE stock.session SET rotated_at = rotated_at - interval '11 seconds' WHERE rotated_at IS NOT NULL"
+            )
+            let reused = await problem { try await identity.refresh(session.refreshToken, deadline: live.deadline) }
+            #expect(reused?.code == .unauthenticated)
+            let successor = await problem { try await identity.refresh(next.refreshToken, deadline: live.deadline) }
+            #expect(successor?.code == .unauthenticated)
+            #expect(await problem { try await caller(next, live) }?.code == .unauthenticated)
+        }
+    }
+
+    @Test("thirty-two refreshes at once get one successor")
+    func refreshStorm() async throws {
+        try await LiveShop.open { live in
+            let session = try await signIn(live)
+            let successors = try await withThrowingTaskGroup(of: String.self) { group in
+                for _ in 0..<32 {
+                    group.addTask {
+                        try await live.shop.identity.refresh(session.refreshToken, deadline: live.deadline).refreshToken
+                    }
+                }
+                var seen = Set<String>()
+                for try await token in group { seen.insert(token) }
+                return seen
+            }
+            #expect(successors.count == 1)
+        }
+    }
+
+    @Test("what is no refresh token is refused", arguments: ["", "rt_", "rt_AAAA", "x", "stk_1_2_3"])
+    func badTokens(token: String) async throws {
+        #expect(RefreshTokens.parse(token) == nil)
+    }
+
+    @Test("logging out ends the session, or all of the person's")
+    func logOut() async throws {
+        try await LiveShop.open { live in
+            let one = try await signIn(live)
+            let two = try await signIn(live)
+            var context = live.context
+            context.caller.session = one.session
+            _ = try await caller(one, live)
+            try await live.shop.identity.logOut(everywhere: false, context)
+            #expect(await problem { try await caller(one, live) }?.code == .unauthenticated)
+            _ = try await caller(two, live)
+            try await live.shop.identity.logOut(everywhere: true, context)
+            #expect(await problem { try await caller(two, live) }?.code == .unauthenticated)
+            #expect(await problem { try await caller(live.owner, live) }?.code == .unauthenticated)
+        }
+    }
+
+    @Test("a session ends by the clock, for another person and in another tenant")
+    func sessionChecks() async throws {
+        try await LiveShop.open { live in
+            let identity = live.shop.identity
+            let deadline = live.deadline
+            let owner = live.owner
+            let foreign = await problem {
+                try await identity.caller(
+                    session: owner.session,
+                    user: .make(),
+                    tenant: owner.tenant.id,
+                    deadline: deadline
+                )
+            }
+            #expect(foreign?.code == .unauthenticated)
+            let elsewhere = await problem {
+                try await identity.caller(
+                    session: owner.session,
+                    user: owner.user,
+                    tenant: TenantID(rawValue: owner.tenant.id.rawValue + 1),
+                    deadline: deadline
+                )
+            }
+            #expect(elsewhere?.code == .unauthenticated)
+            live.clock.advance(by: .seconds(15 * 86_400))
+            #expect(await problem { try await caller(owner, live) }?.code == .unauthenticated)
+        }
+    }
+
+    @Test("a disabled person, a removed membership and a suspended tenant are noticed")
+    func disabled() async throws {
+        try await LiveShop.open { live in
+            try await usable(live)
+            _ = try await caller(live.owner, live)
+            try await live.database.psql("UPDATE stock.tenant SET status = 'suspended'")
+            try await eventually("the change is seen") {
+                await problem { try await caller(live.owner, live) }?.code == .tenantSuspended
+            }
+            try await live.database.psql("UPDATE stock.tenant SET status = 'active'")
+            try await eventually("the change is seen") { await problem { try await caller(live.owner, live) } == nil }
+            try await live.database.psql("UPDATE stock.app_user SET status = 'disabled'")
+            try await eventually("the change is seen") {
+                await problem { try await caller(live.owner, live) }?.code == .unauthenticated
+            }
+            #expect(await problem { try await signIn(live) }?.code == .unauthenticated)
+        }
+    }
+
+    @Test("members are added, change roles, and the last owner stays")
+    func members() async throws {
+        try await LiveShop.open { live in
+            let identity = live.shop.identity
+            let draft = MemberDraft(email: "bea@example.com", name: "Bea", password: "another long one", role: .cashier)
+            let added = try await identity.addMember(draft, live.context)
+            #expect(added.status == 201)
+            let user = try required(UserID(try required(try JSONBody(added)["id"])))
+            #expect(await problem { try await identity.addMember(draft, live.context) }?.code == .duplicate)
+            let session = try await identity.logIn(
+                LoginRequest(email: "bea@example.com", password: "another long one"),
+                deadline: live.deadline
+            )
+            #expect(try await caller(session, live).role == .cashier)
+            var patch = MemberPatch()
+            patch.role = .set(.manager)
+            _ = try await identity.updateMember(user, patch, expected: .oneOf([1]), live.context)
+            #expect(try await caller(session, live).role == .manager)
+            patch = MemberPatch()
+            patch.active = .set(false)
+            let last = await problem {
+                try await identity.updateMember(live.owner.user, patch, expected: .any, live.context)
+            }
+            #expect(last?.code == .invalidState)
+            _ = try await identity.updateMember(user, patch, expected: .oneOf([2]), live.context)
+            #expect(await problem { try await caller(session, live) }?.code == .unauthenticated)
+            #expect(try JSONBody(try await identity.members(live.context)).count("data") == 2)
+            var cashier = live.context
+            cashier.caller.role = .cashier
+            cashier.caller.scopes = Role.cashier.scopes
+            #expect(await problem { try await identity.addMember(draft, cashier) }?.code == .forbidden)
+        }
+    }
+
+    @Test("an API key works until it is revoked or ends; its secret is shown once")
+    func apiKeys() async throws {
+        try await LiveShop.open { live in
+            let identity = live.shop.identity
+            let created = try JSONBody(
+                try await identity.createKey(
+                    APIKeyDraft(name: "till", scopes: [.catalogRead, .salesWrite]),
+                    live.context
+                )
+            )
+            let secret = try required(created["secret"])
+            #expect(secret.hasPrefix("stk_\(live.owner.tenant.id)_"))
+            let caller = try await identity.caller(apiKey: secret, deadline: live.deadline)
+            #expect(caller.scopes == [.catalogRead, .salesWrite])
+            #expect(caller.tenant == live.owner.tenant.id)
+            let last = secret.last == "A" ? "Q" : "A"
+            for wrong in [secret.dropLast() + last, secret + "A", "stk_999_" + secret.dropFirst(6), "stk_", ""] {
+                let refused = await problem {
+                    try await identity.caller(apiKey: String(wrong), deadline: live.deadline)
+                }
+                #expect(refused?.code == .unauthenticated)
+            }
+            let listed = try JSONBody(try await identity.keys(live.context))
+            #expect(listed["data.0.name"] == "till")
+            #expect(listed["data.0.secret"] == nil)
+            let dump = try await live.database.psql("SELECT encode(secret_hash, 'hex') FROM stock.api_key")
+            #expect(!secret.contains(dump.prefix(16)))
+            let id = try required(APIKeyID(try required(created["id"])))
+            _ = try await identity.revokeKey(id, live.context)
+            #expect(
+                await problem { try await identity.caller(apiKey: secret, deadline: live.deadline) }?.code
+                    == .unauthenticated
+            )
+            #expect(await problem { try await identity.revokeKey(.make(), live.context) }?.code == .notFound)
+            var limited = live.context
+            limited.caller.scopes = [.catalogRead]
+            let more = await problem {
+                try await identity.createKey(APIKeyDraft(name: "more", scopes: [.admin]), limited)
+            }
+            #expect(more?.code == .forbidden)
+        }
+    }
+
+    @Test("a key ends by the clock")
+    func keyExpiry() async throws {
+        try await LiveShop.open { live in
+            let identity = live.shop.identity
+            let created = try JSONBody(
+                try await identity.createKey(
+                    APIKeyDraft(name: "short", scopes: [.catalogRead], expiresAt: Timestamp.now().adding(.seconds(60))),
+                    live.context
+                )
+            )
+            let secret = try required(created["secret"])
+            _ = try await identity.caller(apiKey: secret, deadline: live.deadline)
+            live.clock.advance(by: .seconds(61))
+            #expect(
+                await problem { try await identity.caller(apiKey: secret, deadline: live.deadline) }?.code
+                    == .unauthenticated
+            )
+        }
+    }
+
+    @Test("a person of two tenants switches between them")
+    func switching() async throws {
+        try await LiveShop.open { live in
+            let identity = live.shop.identity
+            let other = try await identity.createTenant(
+                SignupRequest(
+                    tenantName: "Other",
+                    slug: "other",
+                    email: "bea@example.com",
+                    password: LiveShop.password,
+                    currency: try required(Currency(code: "USD")),
+                    timezone: "UTC"
+                ),
+                deadline: live.deadline
+            )
+            var context = live.context
+            context.caller = try await caller(other, live)
+            _ = try await identity.addMember(MemberDraft(email: "ana@example.com", role: .viewer), context)
+            let there = try await identity.switchTenant("other", live.context)
+            #expect(there.tenant.role == .viewer)
+            #expect(there.tenants.count == 2)
+            #expect(try await caller(there, live).scopes == Role.viewer.scopes)
+            #expect(await problem { try await identity.switchTenant("nowhere", live.context) }?.code == .forbidden)
+            #expect(try await identity.tenant("other", deadline: live.deadline) == other.tenant.id)
+            #expect(try await identity.tenants(deadline: live.deadline).count == 2)
+        }
+    }
+}
+
+@Suite("Passwords")
+struct PasswordHasherTests {
+    private let cheap = PasswordCost(ln: 4, r: 8, p: 1)
+
+    @Test("a hash checks its own password only, and two hashes differ")
+    func verify() async throws {
+        let hasher = PasswordHasher(cost: cheap)
+        let hash = try await hasher.hash("s3cret secret")
+        #expect(hash.hasPrefix("$scrypt$ln=4,r=8,p=1$"))
+        #expect(try await hasher.verify("s3cret secret", against: hash).isMatch)
+        #expect(try await !hasher.verify("s3cret secreT", against: hash).isMatch)
+        #expect(try await !hasher.verify("s3cret secret", against: nil).isMatch)
+        #expect(try await hasher.hash("s3cret secret") != hash)
+    }
+
+    @Test("a weaker hash is to be replaced")
+    func weaker() async throws {
+        let hash = try await PasswordHasher(cost: cheap).hash("s3cret secret")
+        let stronger = PasswordHasher(cost: PasswordCost(ln: 5, r: 8, p: 1))
+        let verdict = try await stronger.verify("s3cret secret", against: hash)
+        #expect(verdict.isMatch)
+        #expect(verdict.isWeak)
+    }
+
+    @Test("the known vector of RFC 7914")
+    func vector() async throws {
+        // scrypt("pleaseletmein", "SodiumChloride", N=16384, r=8, p=1), first 32 of 64 bytes.
+        let stored = PHCString(
+            cost: PasswordCost(ln: 14, r: 8, p: 1),
+            salt: Array("SodiumChloride".utf8),
+            hash: try required(
+                Hexadecimal.bytes("7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2")
+            )
+        )
+        #expect(try await PasswordHasher(cost: cheap).verify("pleaseletmein", against: stored.text).isMatch)
+    }
+
+    @Test(
+        "a planted string is refused instead of computed",
+        arguments: [
+            "", "$scrypt$", "$scrypt$ln=30,r=8,p=1$AAAAAAAAAAAAAAAA$AAAA", "$argon2id$v=19$m=1,t=1,p=1$AAAA$AAAA",
+            "$scrypt$ln=0,r=8,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAA", "plain",
+        ]
+    )
+    func planted(text: String) {
+        #expect(PHCString(text) == nil)
+    }
+
+    @Test("more than ten at once are told to come back")
+    func full() async throws {
+        let hasher = PasswordHasher(cost: PasswordCost(ln: 14, r: 8, p: 1))
+        let refused = await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<40 {
+                group.addTask { await problem { try await hasher.hash("s3cret secret") }?.code == .rateLimited }
+            }
+            return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(refused > 0)
+        #expect(refused <= 30)
+        #expect(try await hasher.hash("s3cret secret").isEmpty == false)
+    }
+}
