@@ -217,7 +217,7 @@ struct Invariant10: Invariant {
                       coalesce(m.ref_id, d.ref_id), coalesce(m.product_id, d.product_id), coalesce(m.quantity, 0),
                       coalesce(d.quantity, 0))
         FROM (SELECT m.ref_type, m.ref_id, m.product_id, sum(m.quantity) AS quantity FROM stock.stock_movement m
-              WHERE m.tenant_id = stock.current_tenant() AND m.ref_type IN ('sale', 'sale_return')
+              WHERE m.tenant_id = stock.current_tenant() AND m.ref_type IN ('sale', 'return')
               GROUP BY m.ref_type, m.ref_id, m.product_id) m
         FULL JOIN (
             SELECT 'sale' AS ref_type, l.sale_id AS ref_id, l.product_id, -sum(l.quantity) AS quantity
@@ -226,7 +226,7 @@ struct Invariant10: Invariant {
             JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id AND p.tracks_stock
             WHERE l.tenant_id = stock.current_tenant() GROUP BY l.sale_id, l.product_id
             UNION ALL
-            SELECT 'sale_return', l.return_id, l.product_id, sum(l.quantity)
+            SELECT 'return', l.return_id, l.product_id, sum(l.quantity)
             FROM stock.sale_return_line l
             JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id AND p.tracks_stock
             WHERE l.tenant_id = stock.current_tenant() AND l.restock GROUP BY l.return_id, l.product_id
