@@ -225,3 +225,31 @@ struct ProblemTests {
         #expect(Text.trimmed("\u{00A0} x \n") == "x")
     }
 }
+
+@Suite("Base64 for URLs")
+struct Base64URLTests {
+    @Test("the vectors of RFC 4648, without padding")
+    func vectors() {
+        let vectors = [
+            "": "", "f": "Zg", "fo": "Zm8", "foo": "Zm9v", "foob": "Zm9vYg", "fooba": "Zm9vYmE", "foobar": "Zm9vYmFy",
+        ]
+        for (plain, text) in vectors {
+            #expect(Base64URL.encode(Array(plain.utf8)) == text)
+            #expect(Base64URL.decode(text) == Array(plain.utf8))
+        }
+        #expect(Base64URL.encode([0xFB, 0xFF]) == "-_8")
+    }
+
+    @Test("random bytes read back; other spellings of them do not")
+    func roundTrip() {
+        var generator = SeededGenerator(seed: 5)
+        for _ in 0..<2000 {
+            let bytes = (0..<Int.random(in: 0...40, using: &generator)).map { _ in
+                UInt8.random(in: .min ... .max, using: &generator)
+            }
+            let text = Base64URL.encode(bytes)
+            #expect(Base64URL.decode(text) == bytes)
+        }
+        for bad in ["A", "Zh", "Zg==", "+/8", "Z g", "Zm9vYmF\u{0}"] { #expect(Base64URL.decode(bad) == nil) }
+    }
+}

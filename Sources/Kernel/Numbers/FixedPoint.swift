@@ -109,7 +109,7 @@ extension FixedPoint {
     }
 
     /// The decimal text with exactly so many decimals, cutting none that is not zero.
-    package func text(minimumDecimals: Int = 0, maximumDecimals: Int = Self.scale) -> String {
+    package func text(minimumDecimals: Int = 0) -> String {
         DecimalText.format(rawValue, scale: Self.scale, minimumDecimals: minimumDecimals)
     }
 

@@ -239,7 +239,7 @@ struct GuardProduct: Statement {
                END
         FROM (SELECT 1) one
         LEFT JOIN (SELECT * FROM stock.product
-                   WHERE tenant_id = stock.current_tenant() AND id = $1 FOR UPDATE) p ON true
+                   WHERE tenant_id = stock.current_tenant() AND id = $1 FOR NO KEY UPDATE) p ON true
         """
     static let parameterTypes: [PostgresType] = [.uuid, .int8Array]
 

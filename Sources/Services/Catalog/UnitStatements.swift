@@ -85,7 +85,7 @@ struct GuardUnit: Statement {
                END
         FROM (SELECT 1) one
         LEFT JOIN (SELECT * FROM stock.unit
-                   WHERE tenant_id = stock.current_tenant() AND id = $1 FOR UPDATE) u ON true
+                   WHERE tenant_id = stock.current_tenant() AND id = $1 FOR NO KEY UPDATE) u ON true
         """
     static let parameterTypes: [PostgresType] = [.uuid, .int8Array, .int4]
 

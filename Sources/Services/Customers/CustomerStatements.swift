@@ -70,7 +70,7 @@ struct GuardCustomer: Statement {
                END
         FROM (SELECT 1) one
         LEFT JOIN (SELECT * FROM stock.customer
-                   WHERE tenant_id = stock.current_tenant() AND id = $1 FOR UPDATE) c ON true
+                   WHERE tenant_id = stock.current_tenant() AND id = $1 FOR NO KEY UPDATE) c ON true
         """
     static let parameterTypes: [PostgresType] = [.uuid, .int8Array]
 

@@ -36,7 +36,7 @@ package struct PasswordCost: Sendable, Equatable {
 package final class PasswordHasher: Sendable {
     private struct Queue {
         var running = 0
-        var waiting: [CheckedContinuation<Void, Never>] = []
+        var waiting: [CheckedContinuation<Bool, Never>] = []
     }
 
     private static let maximumRunning = 2
@@ -98,30 +98,31 @@ package final class PasswordHasher: Sendable {
 
     /// Runs work on a thread of its own, once it is its turn.
     private func run<T: Sendable>(_ work: @escaping @Sendable () -> T) async throws(Problem) -> T {
-        let isFull = queue.withLock { $0.running >= Self.maximumRunning && $0.waiting.count >= Self.maximumWaiting }
-        guard !isFull else {
-            throw Problem(.rateLimited, "Too many logins are going on. Try again in a moment.", retryAfter: 2)
-        }
-        await withCheckedContinuation { (turn: CheckedContinuation<Void, Never>) in
-            let isMyTurn = queue.withLock { queue in
-                guard queue.running >= Self.maximumRunning else {
+        let isAdmitted = await withCheckedContinuation { (turn: CheckedContinuation<Bool, Never>) in
+            let verdict = queue.withLock { queue -> Bool? in
+                if queue.running < Self.maximumRunning {
                     queue.running += 1
                     return true
                 }
+                guard queue.waiting.count < Self.maximumWaiting else { return false }
                 queue.waiting.append(turn)
-                return false
+                return nil
             }
-            if isMyTurn { turn.resume() }
+            if let verdict { turn.resume(returning: verdict) }
+        }
+        guard isAdmitted else {
+            throw Problem(.rateLimited, "Too many logins are going on. Try again in a moment.", retryAfter: 2)
         }
         let result = await withCheckedContinuation { (finished: CheckedContinuation<T, Never>) in
             Thread { finished.resume(returning: work()) }.start()
         }
-        let next = queue.withLock { queue -> CheckedContinuation<Void, Never>? in
+        let next = queue.withLock { queue -> CheckedContinuation<Bool, Never>? in
             guard queue.waiting.isEmpty else { return queue.waiting.removeFirst() }
             queue.running -= 1
             return nil
         }
-        next?.resume()
+        // The place is handed on, so it never looks free in between.
+        next?.resume(returning: true)
         return result
     }
 }
