@@ -185,7 +185,7 @@ let package = Package(
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Cache", "Domain", "Kernel", "Services", "TestSupport",
+                "API", "Cache", "Domain", "Events", "IOLoop", "Kernel", "Postgres", "Services", "TestSupport",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

@@ -3,6 +3,7 @@ package import HummingbirdCore
 import Kernel
 import Logging
 package import NIOCore
+import NIOHTTP1
 import Services
 
 /// The HTTP surface: from a request to its answer.
@@ -53,7 +54,9 @@ package final class API: Sendable {
         self.logger = logger
     }
 
-    /// Answers a request. Never throws: what goes wrong becomes a problem document.
+    /// Answers a request.
+    ///
+    /// Never throws: what goes wrong becomes a problem document.
     ///
     /// - Parameters:
     ///   - request: the request.
@@ -72,6 +75,10 @@ package final class API: Sendable {
             if problem.code == .internalError || problem.code == .outcomeUnknown {
                 self.logger.error("problem", metadata: ["request_id": "\(requestID)", "detail": "\(problem.detail)"])
             }
+        } catch is HTTPParserError {
+            reply = Problem(.invalidRequest, "The body is not well-formed HTTP/1.1.")
+                .reply(requestID: requestID, instance: String(path))
+            reply.closesConnection = true
         } catch let refused as MethodRefused {
             reply = refused.problem.reply(requestID: requestID, instance: String(path))
             reply.append(.allow, refused.allowed)

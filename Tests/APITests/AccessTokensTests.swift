@@ -26,7 +26,8 @@ struct AccessTokensTests {
 
     /// A token of any header and payload, signed rightly.
     private func forge(header: String, payload: String, secret: [UInt8]) -> String {
-        let text = TokenBase64.encode(Array(header.utf8)) + [UInt8(ascii: ".")] + TokenBase64.encode(Array(payload.utf8))
+        let text =
+            TokenBase64.encode(Array(header.utf8)) + [UInt8(ascii: ".")] + TokenBase64.encode(Array(payload.utf8))
         let signature = HMAC<SHA256>.authenticationCode(for: text, using: SymmetricKey(data: secret))
         return String(decoding: text + [UInt8(ascii: ".")] + TokenBase64.encode(Array(signature)), as: UTF8.self)
     }
@@ -80,7 +81,11 @@ struct AccessTokensTests {
     @Test("a header that is not byte for byte ours is refused although it is signed rightly")
     func headers() async throws {
         let tokens = try await self.tokens([SigningKey(kid: "k1", secret: self.secret)])
-        let good = self.forge(header: #"{"alg":"HS256","kid":"k1","typ":"at+jwt"}"#, payload: self.payload(), secret: self.secret)
+        let good = self.forge(
+            header: #"{"alg":"HS256","kid":"k1","typ":"at+jwt"}"#,
+            payload: self.payload(),
+            secret: self.secret
+        )
         _ = try tokens.verify(good)
         for header in [
             #"{"alg":"HS256","typ":"at+jwt"}"#, #"{"alg":"HS256","kid":"k2","typ":"at+jwt"}"#,

@@ -15,10 +15,16 @@ struct ConnectionDeadlinesTests {
         ConnectionDeadlines(limits: self.limits, now: self.at(0))
     }
 
-    private func reason(_ machine: inout ConnectionDeadlines, _ milliseconds: Int64, pending: Int = 0) -> ConnectionDeadlines
+    private func reason(
+        _ machine: inout ConnectionDeadlines,
+        _ milliseconds: Int64,
+        pending: Int = 0
+    ) -> ConnectionDeadlines
         .Reason?
     {
-        if case .close(let reason) = machine.verdict(now: self.at(milliseconds), pendingBytes: pending) { return reason }
+        if case .close(let reason) = machine.verdict(now: self.at(milliseconds), pendingBytes: pending) {
+            return reason
+        }
         return nil
     }
 

@@ -88,7 +88,11 @@ struct ConnectionGuardTests {
             Refused("a NUL in a field", "GET /open HTTP/1.1\r\nHost: a\r\nX: a\u{0}b\r\n\r\n"),
             Refused("a bare CR in a field", "GET /open HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n"),
             Refused("another version", "GET /open HTTP/1.7\r\nHost: a\r\n\r\n"),
-            Refused("a target too long", "GET /\(String(repeating: "a", count: 9000)) HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+            Refused(
+                "a target too long",
+                "GET /\(String(repeating: "a", count: 9000)) HTTP/1.1\r\nHost: a\r\n\r\n",
+                431
+            ),
             Refused(
                 "a field too long",
                 "GET /open HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "a", count: 9000))\r\n\r\n",
@@ -105,6 +109,18 @@ struct ConnectionGuardTests {
             #expect(answer[header: "content-type"] == "application/problem+json")
             #expect(answer[header: "connection"] == "close")
             #expect(answer[header: "x-content-type-options"] == "nosniff")
+        }
+    }
+
+    @Test("what follows a broken body is never taken for a request")
+    func brokenBody() async throws {
+        try await self.serve { client in
+            let text =
+                "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+                + "zz\r\nGET /open HTTP/1.1\r\nHost: a\r\n\r\n"
+            let answer = try await client.send(raw: Array(text.utf8))
+            #expect(answer.status == 400)
+            #expect(answer[header: "connection"] == "close")
         }
     }
 
@@ -129,7 +145,8 @@ struct ConnectionGuardTests {
     @Test("a body that does not come is given up")
     func slowBody() async throws {
         try await self.serve { client in
-            let head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            let head =
+                "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
             await #expect(throws: HTTPClientError.self) { try await client.send(raw: Array(head.utf8)) }
         }
     }
@@ -137,7 +154,8 @@ struct ConnectionGuardTests {
     @Test("a body announced as too large is refused before it comes")
     func largeBody() async throws {
         try await self.serve { client in
-            let head = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2000000\r\n\r\n"
+            let head =
+                "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2000000\r\n\r\n"
             let answer = try await client.send(raw: Array(head.utf8))
             #expect(answer.status == 413)
             #expect(answer[header: "connection"] == "close")
@@ -147,7 +165,8 @@ struct ConnectionGuardTests {
     @Test("endless chunks end at the limit")
     func chunks() async throws {
         try await self.serve { client in
-            var text = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            var text =
+                "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
             let chunk = "8000\r\n" + String(repeating: "a", count: 0x8000) + "\r\n"
             for _ in 0..<40 { text += chunk }
             let answer = try await client.send(raw: Array(text.utf8))

@@ -91,7 +91,10 @@ struct ConventionsTests {
         #expect(wrong.text.contains(#""pointer":"/price""#) && wrong.text.contains(#""pointer":"/name""#))
     }
 
-    @Test("what is no acceptable JSON is 400", arguments: ["", "{", "[]", "null", #"{"name":"a","name":"b"}"#, "{\"name\":\"\u{0}\"}"])
+    @Test(
+        "what is no acceptable JSON is 400",
+        arguments: ["", "{", "[]", "null", #"{"name":"a","name":"b"}"#, "{\"name\":\"\u{0}\"}"]
+    )
     func malformed(body: String) async throws {
         let api = try await TestAPI([Self.echo()])
         #expect(try await api.send(.post, "/echo", body: body).status == .badRequest)
@@ -104,7 +107,10 @@ struct ConventionsTests {
         #expect(try await api.send(.post, "/echo", body: deep).status == .badRequest)
     }
 
-    @Test("another media type is 415", arguments: ["text/plain", "application/xml", "", "application/json; charset=latin1"])
+    @Test(
+        "another media type is 415",
+        arguments: ["text/plain", "application/xml", "", "application/json; charset=latin1"]
+    )
     func mediaType(type: String) async throws {
         let api = try await TestAPI([Self.echo()])
         let reply = try await api.send(.post, "/echo", [.contentType: type], body: #"{"name":"a"}"#)
@@ -121,7 +127,11 @@ struct ConventionsTests {
     @Test("a body of more than a mebibyte is 413 and ends the connection")
     func tooLarge() async throws {
         let api = try await TestAPI([Self.echo()])
-        let reply = try await api.send(.post, "/echo", body: #"{"name":""# + String(repeating: "a", count: 1 << 20) + #""}"#)
+        let reply = try await api.send(
+            .post,
+            "/echo",
+            body: #"{"name":""# + String(repeating: "a", count: 1 << 20) + #""}"#
+        )
         #expect(reply.status == .contentTooLarge)
         #expect(reply["connection"] == "close")
     }
@@ -155,7 +165,10 @@ struct ConventionsTests {
         #expect(!reply.text.contains("SELECT"))
     }
 
-    @Test("503 and 429 say when to come again", arguments: [Problem.Code.overloaded, .databaseUnavailable, .rateLimited, .outcomeUnknown])
+    @Test(
+        "503 and 429 say when to come again",
+        arguments: [Problem.Code.overloaded, .databaseUnavailable, .rateLimited, .outcomeUnknown]
+    )
     func retryAfter(code: Problem.Code) async throws {
         let api = try await TestAPI([
             Route(.get, "/fails", "fails", "Fails", area: "test", access: .open) { _ in throw Problem(code, "Later.") }
@@ -171,9 +184,12 @@ struct AccessTests {
         Route(.get, "/it", "it", "It", area: "test", access: access) { _ in .json { $0.object { _ in } } }
     }
 
-    @Test("without a credential, with another scheme or a made-up token it is 401", arguments: [
-        nil, "", "Basic YTpi", "Bearer", "Bearer ", "Bearer abc", "Bearer stk_bad", "bearer a.b.c",
-    ])
+    @Test(
+        "without a credential, with another scheme or a made-up token it is 401",
+        arguments: [
+            nil, "", "Basic YTpi", "Bearer", "Bearer ", "Bearer abc", "Bearer stk_bad", "bearer a.b.c",
+        ]
+    )
     func unauthenticated(authorization: String?) async throws {
         let api = try await TestAPI([Self.route(.authenticated)], caller: .member(.owner))
         let reply = try await api.send(.get, "/it", authorization.map { [.authorization: $0] } ?? [:])

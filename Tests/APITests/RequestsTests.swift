@@ -30,7 +30,10 @@ struct QueryTests {
         }
     }
 
-    @Test("a parameter given twice and broken percent-encoding are refused", arguments: ["a=1&a=2", "a=%", "a=%zz", "a=%ff"])
+    @Test(
+        "a parameter given twice and broken percent-encoding are refused",
+        arguments: ["a=1&a=2", "a=%", "a=%zz", "a=%ff"]
+    )
     func malformed(text: String) {
         var query = Query(text[...])
         _ = query.text("a")

@@ -41,7 +41,10 @@ struct RouterTests {
         #expect(self.path(.head, "/health") == "/health")
     }
 
-    @Test("a path has one spelling", arguments: ["/v1/products/", "//v1/products", "/v1//products", "/V1/products", "", "/"])
+    @Test(
+        "a path has one spelling",
+        arguments: ["/v1/products/", "//v1/products", "/v1//products", "/V1/products", "", "/"]
+    )
     func spelling(path: String) {
         #expect(self.path(.get, path) == nil)
     }

@@ -18,10 +18,7 @@ struct TestAPI {
     let api: API
     let tokens: AccessTokens
 
-    /// - Parameters:
-    ///   - routes: the table.
-    ///   - roles: the role of each user; others are refused.
-    ///   - keys: the scopes of each API key; others are refused.
+    /// Makes an API; without a caller every credential is refused.
     init(
         _ routes: [Route],
         caller: Caller? = nil,
@@ -70,7 +67,13 @@ struct TestAPI {
             if headers[.contentType] == nil { headers[.contentType] = "application/json" }
         }
         let request = Request(
-            head: HTTPRequest(method: method, scheme: "http", authority: "localhost", path: path, headerFields: headers),
+            head: HTTPRequest(
+                method: method,
+                scheme: "http",
+                authority: "localhost",
+                path: path,
+                headerFields: headers
+            ),
             body: RequestBody(buffer: ByteBuffer(string: body ?? ""))
         )
         return await self.api.respond(to: request, channel: nil)
@@ -114,7 +117,14 @@ extension Reply {
 extension Caller {
     /// Somebody of a role.
     static func member(_ role: Role) -> Caller {
-        Caller(tenant: TenantID(rawValue: 1), user: .make(), session: .make(), role: role, scopes: role.scopes, name: "Ana")
+        Caller(
+            tenant: TenantID(rawValue: 1),
+            user: .make(),
+            session: .make(),
+            role: role,
+            scopes: role.scopes,
+            name: "Ana"
+        )
     }
 
     /// A key with scopes.

@@ -47,6 +47,7 @@ package struct AccessTokens: Sendable {
     ///   - lifetimeSeconds: of a token.
     ///   - leewaySeconds: by which two instances' clocks may differ.
     ///   - clock: the wall clock, the only one that other instances share.
+    /// - Throws: ``SigningKey/Invalid`` when there is no key.
     package init(
         keys: [SigningKey],
         lifetimeSeconds: Int64 = 900,
@@ -83,6 +84,7 @@ package struct AccessTokens: Sendable {
     ///   - user: who logged in.
     ///   - session: the session, by which the token can be revoked.
     ///   - tenant: the tenant it is good for.
+    /// - Returns: the token.
     /// - Throws: what the signature's implementation throws; a defect.
     package func issue(user: UserID, session: SessionID, tenant: TenantID) throws -> String {
         let now = self.now
@@ -111,6 +113,7 @@ package struct AccessTokens: Sendable {
     /// Does not suspend, and does not ask whether the session still lives: that is the caller's next question.
     ///
     /// - Parameter token: the text behind `Bearer`.
+    /// - Returns: who holds it, as it says.
     /// - Throws: `unauthenticated`, without telling which check failed, except that an expired token says so.
     package func verify(_ token: some StringProtocol) throws(Problem) -> AccessClaims {
         guard token.utf8.count <= Self.maximumBytes else { throw Self.refusal }

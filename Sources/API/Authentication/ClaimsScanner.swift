@@ -84,7 +84,9 @@ enum ClaimsScanner {
 }
 
 extension ClaimsScanner.Claims {
-    /// Takes one claim; false if it came before or has the wrong type. Claims of other names are left aside.
+    /// Takes one claim, or answers false if it came before or has the wrong type.
+    ///
+    /// Claims of other names are left aside.
     fileprivate mutating func set(_ name: ArraySlice<UInt8>, _ value: ClaimsScanner.Value) -> Bool {
         guard name.count == 3 else { return true }
         let start = name.startIndex

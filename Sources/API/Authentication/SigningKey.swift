@@ -63,6 +63,7 @@ package struct SigningKey: Sendable {
     /// Blank lines and lines that begin with `#` do not count. One line without a colon is a secret named by its digest.
     ///
     /// - Parameter text: the file's text.
+    /// - Returns: one key, or two.
     /// - Throws: ``Invalid`` when there is no key, more than two, or one is unusable.
     package static func parse(keyFile text: String) throws(Invalid) -> [SigningKey] {
         var keys: [SigningKey] = []

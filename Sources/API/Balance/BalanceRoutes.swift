@@ -43,7 +43,9 @@ struct BalanceRoutes {
                 access: .scope(.reportsRead),
                 isCached: true,
                 parameters: Route.Parameter.days,
-                answer: .anyObject(description: "from, to, timezone, currency, income, expense, net and the same by method.")
+                answer: .anyObject(
+                    description: "from, to, timezone, currency, income, expense, net and the same by method."
+                )
             ) { call in
                 let (from, to) = try call.query { (query) throws(Problem) in (query.day("from"), query.day("to")) }
                 return try call.reply(await shop.balance.summary(from: from, to: to, call.context()))

@@ -11,7 +11,11 @@ extension SignupRequest {
         let password = reader.required("password", else: "", .password(email: email))
         let name = reader.text("tenant_name")
         let slug = reader.required("slug", else: "", .slug)
-        let currency = reader.required("currency", else: nil, FieldReading<Currency>.currency.map { .success($0 as Currency?) })
+        let currency = reader.required(
+            "currency",
+            else: nil,
+            FieldReading<Currency>.currency.map { .success($0 as Currency?) }
+        )
         let timezone = reader.text("timezone", maximum: 64)
         let owner = reader.optionalText("name") ?? ""
         guard let currency else { return nil }
@@ -107,7 +111,9 @@ extension FieldReading where Value == String {
     fileprivate static var slug: FieldReading {
         FieldReading.text(maximum: 63).map { text in
             Text.slug(text).map { .success($0) }
-                ?? .failure(ReadingFault("format", "Must have a to z, 0 to 9 and hyphens between, like \"corner-shop\"."))
+                ?? .failure(
+                    ReadingFault("format", "Must have a to z, 0 to 9 and hyphens between, like \"corner-shop\".")
+                )
         }
     }
 }

@@ -50,6 +50,7 @@ package final class Admission: Sendable {
     ///   - tenant: whose request it is.
     ///   - deadline: after which it is no longer worth starting.
     ///   - body: the work.
+    /// - Returns: what it gives.
     /// - Throws: `overloaded` or `rate_limited` when there is no room, and what `body` throws.
     package func run<Value>(
         tenant: TenantID,
@@ -79,10 +80,18 @@ package final class Admission: Sendable {
             return .queued
         }
         switch entry {
-        case .admitted: return
         case .refused(let problem): throw problem
-        case .queued: break
+        case .admitted: break
+        case .queued: await self.wait(tenant: tenant)
         }
+        guard ContinuousClock.now < deadline else {
+            self.leave(tenant: tenant)
+            throw Problem(.overloaded, "The request waited too long for its turn.", retryAfter: 1)
+        }
+    }
+
+    /// Waits for a place of the tenant's, which is then taken.
+    private func wait(tenant: Int64) async {
         // Who waits is woken by who leaves, and each of those leaves by its own deadline, so no timer is needed here.
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             let isFree = self.state.withLock { state in
@@ -95,10 +104,6 @@ package final class Admission: Sendable {
                 return false
             }
             if isFree { continuation.resume() }
-        }
-        guard ContinuousClock.now < deadline else {
-            self.leave(tenant: tenant)
-            throw Problem(.overloaded, "The request waited too long for its turn.", retryAfter: 1)
         }
     }
 

@@ -33,7 +33,9 @@ package struct RateLimitSettings: Sendable {
     }
 }
 
-/// The buckets of one instance. They are local: with n instances a tenant may ask n times the rate.
+/// The buckets of one instance.
+///
+/// They are local: with n instances a tenant may ask n times the rate.
 final class RateLimits: Sendable {
     let admission: Admission
     private let tenants: TokenBuckets<Int64>?

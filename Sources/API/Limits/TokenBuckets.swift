@@ -20,6 +20,7 @@ package struct Rate: Sendable, Equatable {
     /// A rate per minute, all of which may happen at once.
     ///
     /// - Parameter count: at least one.
+    /// - Returns: the rate.
     package static func perMinute(_ count: Int) -> Rate {
         Rate(perSecond: Double(max(count, 1)) / 60, burst: max(count, 1))
     }
@@ -69,6 +70,7 @@ package final class TokenBuckets<Key: Hashable & Sendable>: Sendable {
     /// - Parameters:
     ///   - key: whose bucket.
     ///   - now: monotonic nanoseconds.
+    /// - Returns: whether one was there.
     package func peek(_ key: Key, now: Int64) -> Verdict {
         let fullAt = self.shard(of: key).fullAt.withLock { $0[key] ?? now }
         return self.verdict(fullAt: fullAt, now: now)
@@ -79,6 +81,7 @@ package final class TokenBuckets<Key: Hashable & Sendable>: Sendable {
     /// - Parameters:
     ///   - key: whose bucket.
     ///   - now: monotonic nanoseconds.
+    /// - Returns: whether one was there.
     package func take(_ key: Key, now: Int64) -> Verdict {
         self.shard(of: key).fullAt.withLock { buckets in
             let fullAt = buckets[key] ?? now

@@ -70,7 +70,8 @@ struct HealthRoutes: Sendable {
     var routes: [Route] {
         let answer = Schema.anyObject(description: "status and what it rests on.")
         return [
-            Route(.get, "/health", "health", "How the instance is", area: "operations", access: .open, answer: answer) { _ in
+            Route(.get, "/health", "health", "How the instance is", area: "operations", access: .open, answer: answer) {
+                _ in
                 self.summary()
             },
             Route(
@@ -184,7 +185,11 @@ struct HealthRoutes: Sendable {
         writer.member("usable", health.isUsable)
         writer.member("lag", Int(health.lag))
         writer.name("redis")
-        if let redis = health.condition.redis { writer.string(redis ? "ok" : "unavailable") } else { writer.string("none") }
+        if let redis = health.condition.redis {
+            writer.string(redis ? "ok" : "unavailable")
+        } else {
+            writer.string("none")
+        }
         writer.name("bus")
         if let bus = health.condition.bus { writer.string(bus ? "ok" : "unavailable") } else { writer.string("none") }
         writer.member("l1_entries", health.l1Entries)

@@ -9,6 +9,7 @@ extension Problem {
     /// - Parameters:
     ///   - requestID: the name of the request.
     ///   - instance: the path of the request, without its query.
+    /// - Returns: the document with its fields.
     func reply(requestID: String, instance: String) -> Reply {
         var writer = JSONWriter(capacity: 512)
         writer.object { writer in

@@ -29,7 +29,7 @@ extension Call {
             let path = self.request.head.path ?? self.route.path
             let document = error.reply(requestID: self.requestID, instance: String(path.prefix { $0 != "?" }))
             let refusal = Answer(status: error.code.status, body: document.body)
-            return self.reply(await store.remember(refusal, context, key: key))
+            return self.reply(try await store.remember(refusal, context, key: key))
         }
     }
 }

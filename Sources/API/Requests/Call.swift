@@ -52,6 +52,8 @@ package struct Call: Sendable {
     /// The id in the path; a malformed one is one that does not exist.
     ///
     /// - Parameter index: which of the varying segments.
+    /// - Returns: the id.
+    /// - Throws: `not_found`.
     func id<Kind>(_ index: Int = 0) throws(Problem) -> ID<Kind> {
         guard index < self.segments.count, let id = ID<Kind>(self.segments[index]) else { throw .notFound }
         return id
@@ -60,6 +62,8 @@ package struct Call: Sendable {
     /// Reads the query; every fault is in one problem.
     ///
     /// - Parameter read: asks for each parameter the route knows.
+    /// - Returns: what it made of them.
+    /// - Throws: `invalid_request` with every fault.
     func query<T>(_ read: (inout Query) throws(Problem) -> T) throws(Problem) -> T {
         var query = Query(self.queryText)
         let value = try read(&query)
@@ -76,6 +80,8 @@ package struct Call: Sendable {
     /// Reads a JSON body; every fault is in one problem.
     ///
     /// - Parameter read: asks for each field the route knows.
+    /// - Returns: what it made of them.
+    /// - Throws: `invalid_request`, `validation_failed`, `too_large`, `unsupported_media_type`.
     func body<T>(_ read: (inout JSONObjectReader) -> T) async throws -> T {
         try Self.read(await self.json(), read)
     }
@@ -83,6 +89,8 @@ package struct Call: Sendable {
     /// Reads a JSON body that may be missing.
     ///
     /// - Parameter read: asks for each field the route knows; sees an empty object when there is no body.
+    /// - Returns: what it made of them.
+    /// - Throws: as ``body(_:)``.
     func optionalBody<T>(_ read: (inout JSONObjectReader) -> T) async throws -> T {
         let bytes = try await self.collect()
         if bytes.readableBytes == 0 { return try Self.read(.object(JSONObject()), read) }
@@ -94,6 +102,7 @@ package struct Call: Sendable {
     ///
     /// - Parameter read: asks for each field the route knows.
     /// - Returns: the value and the key, which knows the body by a digest that spelling does not change.
+    /// - Throws: as ``body(_:)``; `idempotency_key_missing`.
     func keyedBody<T>(_ read: (inout JSONObjectReader) -> T) async throws -> (T, IdempotencyKey) {
         let text = try self.idempotencyKey()
         let json = try await self.json()
@@ -106,6 +115,7 @@ package struct Call: Sendable {
     ///
     /// - Parameter read: asks for each field the route knows.
     /// - Returns: the value, and the key if one was sent.
+    /// - Throws: as ``body(_:)``.
     func maybeKeyedBody<T>(_ read: (inout JSONObjectReader) -> T) async throws -> (T, IdempotencyKey?) {
         guard self.fields.idempotencyKey != nil else { return (try await self.body(read), nil) }
         return try await self.keyedBody(read)

@@ -45,6 +45,7 @@ package struct Reply: Sendable {
     /// - Parameters:
     ///   - status: the status.
     ///   - write: writes the body.
+    /// - Returns: the answer.
     static func json(_ status: HTTPResponse.Status = .ok, _ write: (inout JSONWriter) -> Void) -> Reply {
         var text = JSONWriter()
         write(&text)

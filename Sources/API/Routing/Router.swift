@@ -59,6 +59,7 @@ package struct Router: Sendable {
     /// - Parameters:
     ///   - method: the method; `HEAD` finds what `GET` does.
     ///   - path: the path without its query.
+    /// - Returns: the route, or what is there instead.
     package func match(_ method: HTTPRequest.Method, _ path: Substring) -> Match {
         var current = 0
         var parameters: [Substring] = []

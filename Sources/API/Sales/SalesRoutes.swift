@@ -22,7 +22,8 @@ struct SalesRoutes {
                 status: .created,
                 answer: .reference("Sale"),
                 problems: [
-                    .insufficientStock, .productInactive, .priceChanged, .creditLimitExceeded, .sessionClosed, .periodClosed,
+                    .insufficientStock, .productInactive, .priceChanged, .creditLimitExceeded, .sessionClosed,
+                    .periodClosed,
                     .paymentMismatch, .creditNeedsCustomer, .quantityPrecision,
                 ]
             ) { call in

@@ -54,6 +54,11 @@ struct ConnectionDeadlines {
         self.lastActive = now
     }
 
+    /// Whether the peer owes the rest of a body.
+    var isReadingBody: Bool {
+        if case .body = self.reading { true } else { false }
+    }
+
     /// Bytes came from the peer.
     mutating func bytesArrived(now: NIODeadline) {
         if case .nothing = self.reading {
@@ -91,6 +96,7 @@ struct ConnectionDeadlines {
     /// - Parameters:
     ///   - now: the monotonic time of the question.
     ///   - pendingBytes: bytes of answers that the kernel has not taken.
+    /// - Returns: what to do with it.
     mutating func verdict(now: NIODeadline, pendingBytes: Int) -> Verdict {
         var next = now + self.limits.longestTick
         func within(_ deadline: NIODeadline) -> Bool {

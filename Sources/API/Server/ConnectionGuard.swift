@@ -98,7 +98,14 @@ final class ConnectionGuard: ChannelDuplexHandler {
             context.fireErrorCaught(error)
             return
         }
-        self.refuse(ProtocolRefusal(error), context: context)
+        if self.deadlines.isReadingBody {
+            // A route waits for this body: it learns of it, and its answer is the last.
+            self.answersUntilClose = self.deadlines.answering
+            self.phase = .lastAnswer
+            context.fireErrorCaught(error)
+        } else {
+            self.refuse(ProtocolRefusal(error), context: context)
+        }
     }
 
     /// Answers a request that must not be parsed further, and ends the connection.
@@ -130,6 +137,10 @@ final class ConnectionGuard: ChannelDuplexHandler {
     // MARK: Answers
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard self.phase == .open || self.phase == .lastAnswer else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
         switch Self.unwrapOutboundIn(data) {
         case .head(var head):
             if head.headers.first(name: "connection") == "close" {

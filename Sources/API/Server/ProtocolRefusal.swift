@@ -47,6 +47,7 @@ struct ProtocolRefusal {
     /// - Parameters:
     ///   - head: The header block.
     ///   - limits: The limits to hold it to.
+    /// - Returns: Why it is refused, or `nil`.
     static func of(_ head: HTTPRequestHead, limits: ServerLimits) -> ProtocolRefusal? {
         guard head.version == .http1_1 || head.version == .http1_0 else {
             return ProtocolRefusal(

@@ -245,7 +245,12 @@ package final class Store: Sendable {
     ///   - context: Who asked.
     ///   - key: The request's key.
     /// - Returns: What the client gets: the refusal, or the record of a twin that came first.
-    package func remember(_ refusal: Answer, _ context: CallContext, key: IdempotencyKey) async -> Answer {
+    /// - Throws: 422 `idempotency_key_reused` if the key was used for another body.
+    package func remember(
+        _ refusal: Answer,
+        _ context: CallContext,
+        key: IdempotencyKey
+    ) async throws(Problem) -> Answer {
         do throws(PostgresError) {
             return try await transact(context.tenant, deadline: context.deadline, repeatsLost: false) {
                 (unit) throws(PostgresError) -> Slot<AnswerRow> in
@@ -253,7 +258,13 @@ package final class Store: Sendable {
                 return try unit.add(RecordRefusal(key: key, refusal: refusal))
             }.answer
         } catch {
-            if error.sqlState == .keyRecorded, let answer = try? await recorded(context, key) { return answer }
+            if error.sqlState == .keyRecorded {
+                do throws(WriteFailure) {
+                    if let answer = try await recorded(context, key) { return answer }
+                } catch {
+                    if case .problem(let problem) = error, problem.code == .idempotencyKeyReused { throw problem }
+                }
+            }
             // Not stored: the same request again computes its refusal anew, which is as right.
             return refusal
         }

@@ -75,7 +75,11 @@ package struct CacheService: Sendable {
         caching.bypassCache = false
         let isUsable = store.cache.isUsable
         let first = try await store.read(key, caching, fill: ReadProbe()).status
-        let second = try await store.read(key, caching, fill: ReadProbe()).status
+        var second = try await store.read(key, caching, fill: ReadProbe()).status
+        // The relay repeats the retirement of a write that came just before: what was kept in between goes once more.
+        for _ in 0..<5 where !second.isHit {
+            second = try await store.read(key, caching, fill: ReadProbe()).status
+        }
         try await invalidate(.reports, context)
         let third = try await store.read(key, caching, fill: ReadProbe()).status
         return TestReport(

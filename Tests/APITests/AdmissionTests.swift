@@ -1,0 +1,105 @@
+import Kernel
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import API
+
+/// How many are at work, at most, and done.
+private final class Counts: Sendable {
+    private let state = Mutex((now: 0, most: 0, done: 0))
+
+    var most: Int { self.state.withLock { $0.most } }
+    var done: Int { self.state.withLock { $0.done } }
+
+    func enter() {
+        self.state.withLock { state in
+            state.now += 1
+            state.most = max(state.most, state.now)
+        }
+    }
+
+    func leave() {
+        self.state.withLock { state in
+            state.now -= 1
+            state.done += 1
+        }
+    }
+}
+
+@Suite("Admission")
+struct AdmissionTests {
+    private let tenant = TenantID(rawValue: 1)
+
+    @Test("no more than its share of a tenant's requests work at once, and all of them get their turn")
+    func share() async throws {
+        let admission = Admission(total: 100, perTenant: 4, queueLength: 100)
+        let counts = Counts()
+        let tenant = self.tenant
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 {
+                group.addTask {
+                    try await admission.run(tenant: tenant, deadline: .now + .seconds(10)) {
+                        counts.enter()
+                        await Task.yield()
+                        counts.leave()
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(counts.done == 50)
+        #expect(counts.most <= 4)
+        #expect(admission.working == 0)
+    }
+
+    @Test("a full queue is 429, a full server 503")
+    func full() async throws {
+        let admission = Admission(total: 2, perTenant: 1, queueLength: 0)
+        let gate = Latch<Void>()
+        let entered = Latch<Void>()
+        let first = Task {
+            try await admission.run(tenant: self.tenant, deadline: .now + .seconds(10)) {
+                entered.set(())
+                try await gate.wait()
+            }
+        }
+        try await entered.wait()
+        await #expect(
+            throws: Problem(.rateLimited, "Too many requests of this tenant are being worked on.", retryAfter: 1)
+        ) {
+            try await admission.run(tenant: self.tenant, deadline: .now + .seconds(10)) {}
+        }
+        let refusal = try await admission.run(tenant: TenantID(rawValue: 2), deadline: .now + .seconds(10)) {
+            await #expect(throws: Problem.self) {
+                try await admission.run(tenant: TenantID(rawValue: 3), deadline: .now + .seconds(10)) {}
+            }
+        }
+        #expect(refusal?.code == .overloaded)
+        gate.set(())
+        try await first.value
+        #expect(admission.working == 0)
+    }
+
+    @Test("who waited past the deadline is not started, and passes the turn on")
+    func deadline() async throws {
+        let admission = Admission(total: 10, perTenant: 1, queueLength: 10)
+        let gate = Latch<Void>()
+        let entered = Latch<Void>()
+        let first = Task {
+            try await admission.run(tenant: self.tenant, deadline: .now + .seconds(10)) {
+                entered.set(())
+                try await gate.wait()
+            }
+        }
+        try await entered.wait()
+        let late = Task {
+            try await admission.run(tenant: self.tenant, deadline: .now) { () -> Void in Issue.record("was started") }
+        }
+        gate.set(())
+        try await first.value
+        await #expect(throws: Problem.self) { try await late.value }
+        try await admission.run(tenant: self.tenant, deadline: .now + .seconds(10)) {}
+        #expect(admission.working == 0)
+    }
+}

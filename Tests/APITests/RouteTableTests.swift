@@ -1,0 +1,122 @@
+import Domain
+import Foundation
+import HTTPTypes
+import Kernel
+import TestSupport
+import Testing
+
+@testable import API
+
+@Suite("The table of routes")
+struct RouteTableTests {
+    private func routes() async throws -> [Route] {
+        let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
+        await shop.stop()
+        return shop.api.routes
+    }
+
+    private func document() async throws -> JSON {
+        let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
+        let reply = await shop.send(.get, "/openapi.json")
+        await shop.stop()
+        #expect(reply.status == .ok)
+        return reply.json
+    }
+
+    @Test("no two routes have the same method and path, or the same name")
+    func unique() async throws {
+        let routes = try await self.routes()
+        #expect(Set(routes.map { "\($0.method) \($0.path)" }).count == routes.count)
+        #expect(Set(routes.map(\.name)).count == routes.count)
+    }
+
+    @Test("every route of the router is in the OpenAPI document")
+    func described() async throws {
+        let document = try await self.document()
+        for route in try await self.routes() {
+            let operation = document["paths"][route.path][route.method.rawValue.lowercased()]
+            #expect(operation["operationId"].string == route.name, "\(route.method) \(route.path)")
+        }
+    }
+
+    @Test("every operation of the OpenAPI document is in the router")
+    func routed() async throws {
+        let document = try await self.document()
+        let router = Router(try await self.routes())
+        let paths = document["paths"]
+        #expect(paths.names.count > 25)
+        for path in paths.names {
+            for method in paths[path].names {
+                let method = try #require(HTTPRequest.Method(method.uppercased()))
+                let concrete = path.split(separator: "/").map { $0.hasPrefix("{") ? "x" : String($0) }.joined(
+                    separator: "/"
+                )
+                guard case .route(let route, _) = router.match(method, "/\(concrete)"[...]) else {
+                    Issue.record("\(method) \(path) is not routed")
+                    continue
+                }
+                #expect(route.path == path)
+            }
+        }
+    }
+
+    @Test("every reference of the document leads somewhere")
+    func references() async throws {
+        let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
+        let text = await shop.send(.get, "/openapi.json").text
+        await shop.stop()
+        let known = Set(Schemas.all.map(\.name))
+        let parts = text.components(separatedBy: "#/components/schemas/").dropFirst()
+        #expect(!parts.isEmpty)
+        for part in parts {
+            let name = String(part.prefix { $0 != "\"" })
+            #expect(known.contains(name), "\(name)")
+        }
+    }
+
+    @Test("every route of a tenant's data names its roles, and the owner is always among them")
+    func roles() async throws {
+        let open: Set<String> = [
+            "/v1/signup", "/v1/auth/login", "/v1/auth/refresh", "/health", "/health/live", "/health/ready",
+            "/health/cache",
+            "/version", "/openapi.json",
+        ]
+        let everyone: Set<String> = ["/v1/auth/logout", "/v1/auth/switch", "/v1/me", "/v1/tenant"]
+        for route in try await self.routes() {
+            switch route.access {
+            case .open:
+                #expect(open.contains(route.path), "\(route.path) is open")
+            case .authenticated:
+                #expect(everyone.contains(route.path), "\(route.path) is for everyone")
+            case .members(let roles, _):
+                #expect(roles.contains(.owner), "\(route.path)")
+            }
+        }
+    }
+
+    @Test("whoever may not is refused on every route, before anything is looked up")
+    func refused() async throws {
+        let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
+        for route in shop.api.routes {
+            if case .open = route.access { continue }
+            let path = route.path.split(separator: "/").map { $0.hasPrefix("{") ? "x" : String($0) }.joined(
+                separator: "/"
+            )
+            let reply = await shop.send(route.method, "/\(path)")
+            #expect(reply.status == .unauthorized, "\(route.method) \(route.path)")
+            #expect(reply["x-request-id"] != nil)
+        }
+        await shop.stop()
+    }
+
+    @Test("commands need a key, edits need a version")
+    func conditions() async throws {
+        for route in try await self.routes() {
+            let needsKey: Set<String> = ["/v1/sales", "/v1/payments", "/v1/stock/movements", "/v1/products/batch"]
+            if route.method == .post, needsKey.contains(route.path) { #expect(route.needsKey, "\(route.path)") }
+            if route.method == .patch { #expect(route.needsMatch, "\(route.path)") }
+            if route.method == .delete, route.path != "/v1/api-keys/{id}" { #expect(route.needsMatch, "\(route.path)") }
+            if route.isCached { #expect(route.method == .get) }
+        }
+    }
+}
