@@ -92,7 +92,8 @@ final class StoredAnswer: Sendable {
         self.expiresAt = expiresAt
         let contentBytes =
             switch content {
-            case .body(let buffer, _): buffer.storageCapacity
+            // The buffer's own objects, as measured by the resident size of a full cache of small bodies.
+            case .body(let buffer, _): buffer.storageCapacity + 288
             case .value: 512
             case .absent: 0
             }
