@@ -10,7 +10,7 @@ struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
         abstract: "Takes a CSV file over into a tenant.",
-        subcommands: [Sales.self]
+        subcommands: [Products.self, Sales.self]
     )
 
     /// What every kind of import is told.
@@ -122,7 +122,7 @@ struct ImportCommand: AsyncParsableCommand {
             } catch {
                 display.end()
                 try? rejected.close()
-                throw Self.failure(error, options, rejected)
+                throw options.failure(error, rejected)
             }
             print(options.json ? report.json : report.text(isDryRun: options.dryRun))
             if report.rejectedRows > 0 {
@@ -130,21 +130,78 @@ struct ImportCommand: AsyncParsableCommand {
                 throw CommandFailure(.rejectedRows, nil)
             }
         }
+    }
 
-        private static func failure(_ error: any Error, _ options: Options, _ rejected: RejectedFile) -> any Error {
-            switch error {
-            case ImportFailure.mapping(let fault):
-                CommandFailure(.failed, "\(options.file): \(fault)")
-            case ImportFailure.refused(let rows):
-                CommandFailure(
-                    .rejectedRows,
-                    "\(options.file): \(rows) rows were rejected, so nothing was imported; see \(rejected.path)"
-                )
-            case ImportFailure.conflict(let text), ImportFailure.notResumable(let text):
-                CommandFailure(.failed, text)
-            default:
-                error
+    /// `stock import products FILE`.
+    struct Products: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Makes and updates products.",
+            discussion: """
+                A row matches a product by external_id, else by sku, and makes one if none does; fields that are empty or not \
+                there stay as they are.
+                Fields: \(ProductRowReader.fields.joined(separator: ", ")).
+                """
+        )
+
+        @OptionGroup var options: Options
+
+        func execute() async throws {
+            let settings = try options.configuration.settings()
+            let mapping = try options.mapping()
+            let isGzip = try FileChunks.isGzip(path: options.file)
+            let rejected = try RejectedFile(importedFile: options.file, named: options.rejected)
+            let report: ProductsImport.Report
+            do {
+                report = try await OperatorShop.run(settings) { operators in
+                    let context = operators.context(try await operators.tenant(options.tenant))
+                    let products = ProductsImport(shop: operators.shop)
+                    func take<Source: AsyncSequence>(
+                        _ source: Source
+                    ) async throws -> ProductsImport.Report where Source.Element == [UInt8] {
+                        try await products.run(
+                            source,
+                            options: ProductsImport.Options(
+                                mapping: mapping,
+                                onError: options.onError,
+                                isDryRun: options.dryRun
+                            ),
+                            context: context,
+                            onReject: { try rejected.add($0) }
+                        )
+                    }
+                    return isGzip
+                        ? try await GzipChunks.with(path: options.file) { try await take($0) }
+                        : try await take(FileChunks(path: options.file))
+                }
+                try rejected.close()
+            } catch {
+                try? rejected.close()
+                throw options.failure(error, rejected)
             }
+            print(options.json ? report.json : report.text)
+            if report.rejectedRows > 0 {
+                StandardError.write("\(report.rejectedRows) rows were rejected; see \(rejected.path)\n")
+                throw CommandFailure(.rejectedRows, nil)
+            }
+        }
+    }
+}
+
+extension ImportCommand.Options {
+    /// What an import's error means to whoever typed the command.
+    fileprivate func failure(_ error: any Error, _ rejected: RejectedFile) -> any Error {
+        switch error {
+        case ImportFailure.mapping(let fault):
+            CommandFailure(.failed, "\(file): \(fault)")
+        case ImportFailure.refused(let rows):
+            CommandFailure(
+                .rejectedRows,
+                "\(file): \(rows) rows were rejected, so nothing was imported; see \(rejected.path)"
+            )
+        case ImportFailure.conflict(let text), ImportFailure.notResumable(let text):
+            CommandFailure(.failed, text)
+        default:
+            error
         }
     }
 }
@@ -221,6 +278,39 @@ extension SalesImport.Report {
             writer.member("unchanged", unchanged)
             writer.member("created_products", createdProducts)
             writer.member("lines_per_second", linesPerSecond)
+        }
+        return String(decoding: writer.bytes, as: UTF8.self)
+    }
+}
+
+extension ProductsImport.Report {
+    /// The figures for people.
+    fileprivate var text: String {
+        var lines = ["rows        \(rows)"]
+        lines.append("created     \(created)")
+        lines.append("updated     \(updated)")
+        lines.append("unchanged   \(unchanged)")
+        lines.append("rejected    \(rejectedRows)")
+        for (code, count) in rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            lines.append("  \(code.rawValue.padding(toWidth: 22))\(count)")
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// The figures for programs.
+    fileprivate var json: String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("rows", rows)
+            writer.member("created", created)
+            writer.member("updated", updated)
+            writer.member("unchanged", unchanged)
+            writer.name("rejected")
+            writer.object { writer in
+                for (code, count) in rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                    writer.member(code.rawValue, count)
+                }
+            }
         }
         return String(decoding: writer.bytes, as: UTF8.self)
     }

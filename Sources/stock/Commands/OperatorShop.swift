@@ -17,7 +17,8 @@ struct OperatorShop: Sendable {
         let database = try settings.operatorDatabase()
         let logger = try settings.commandLogger()
         // Sessions that are made here are never used: without a configured secret any will do.
-        let secret = (try? settings.secret()) ?? (0..<32).map { _ in UInt8.random(in: .min ... .max) }
+        let secret =
+            (try? settings.signingKeys())?.first?.secret ?? (0..<32).map { _ in UInt8.random(in: .min ... .max) }
         return try await DatabaseSession.run(database, logger: logger) { postgres in
             var cache = CacheSettings()
             cache.isEnabled = false

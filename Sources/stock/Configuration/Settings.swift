@@ -1,3 +1,4 @@
+import API
 import Configuration
 import Foundation
 import Logging
@@ -205,26 +206,23 @@ struct Settings: Sendable {
         return "\(ProcessInfo.processInfo.hostName):\(try listen().port)"
     }
 
-    /// What signs tokens.
-    func secret() throws -> [UInt8] {
-        let variable: Variable
-        let secret: [UInt8]
+    /// What signs tokens: the first key, while a second one is still accepted.
+    func signingKeys() throws -> [SigningKey] {
         if let text = text(.authSecret) {
-            variable = .authSecret
-            secret = Array(text.utf8)
-        } else if let path = text(.authKeyFile) {
-            variable = .authKeyFile
-            guard let data = FileManager.default.contents(atPath: path) else {
-                throw ConfigurationError(variable, "names a file that cannot be read")
+            do throws(SigningKey.Invalid) {
+                return [try SigningKey(secret: Array(text.utf8))]
+            } catch {
+                throw ConfigurationError(.authSecret, "is refused: \(error.description)")
             }
-            var bytes = Array(data)
-            while let last = bytes.last, last == 0x0A || last == 0x0D { bytes.removeLast() }
-            secret = bytes
-        } else {
-            throw ConfigurationError(.authSecret, "is missing")
         }
-        guard secret.count >= 32 else { throw ConfigurationError(variable, "is shorter than 32 bytes") }
-        return secret
+        guard let path = text(.authKeyFile) else { throw ConfigurationError(.authSecret, "is missing") }
+        guard let data = FileManager.default.contents(atPath: path), let text = String(validating: data, as: UTF8.self)
+        else { throw ConfigurationError(.authKeyFile, "names a file that cannot be read") }
+        do throws(SigningKey.Invalid) {
+            return try SigningKey.parse(keyFile: text)
+        } catch {
+            throw ConfigurationError(.authKeyFile, "is refused: \(error.description)")
+        }
     }
 
     func isSignupEnabled() throws -> Bool { try flag(.signupEnabled) }

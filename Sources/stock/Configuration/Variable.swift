@@ -40,7 +40,10 @@ extension Variable {
         fallback: "host and port"
     )
     static let authSecret = Variable("AUTH_SECRET", "signs tokens: at least 32 bytes, the same for every instance")
-    static let authKeyFile = Variable("AUTH_KEY_FILE", "a file that holds it, instead of AUTH_SECRET")
+    static let authKeyFile = Variable(
+        "AUTH_KEY_FILE",
+        "a file of one or two lines kid:secret instead; the first signs, both are accepted"
+    )
     static let signupEnabled = Variable(
         "SIGNUP_ENABLED",
         "whether anybody may sign up: true or false",

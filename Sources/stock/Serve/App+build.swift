@@ -26,7 +26,7 @@ extension App {
         let postgres = PostgresClient(
             configuration: choices.database,
             loop: loop,
-            statements: Shop.statements,
+            statements: CacheStatements.all + Shop.statements,
             logger: logger.labelled("stock.postgres")
         )
         let redis = choices.redis.map {
@@ -84,7 +84,7 @@ extension App {
             logger: logger.labelled("stock.services")
         )
         var settings = APISettings(
-            signingKeys: [choices.signingKey],
+            signingKeys: choices.signingKeys,
             build: Build(version: Release.version, instance: choices.instance)
         )
         settings.rates = choices.rates

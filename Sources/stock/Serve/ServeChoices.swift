@@ -15,7 +15,7 @@ struct ServeChoices: Sendable {
     let redis: RedisConfiguration?
     let cache: CacheSettings
     let shop: ShopSettings
-    let signingKey: SigningKey
+    let signingKeys: [SigningKey]
     let rates: RateLimitSettings
 
     init(_ settings: Settings, role: Serve.Role) throws {
@@ -25,13 +25,8 @@ struct ServeChoices: Sendable {
         database = try settings.database()
         redis = try settings.redis()
         cache = try CacheSettings(try settings.cache())
-        let secret = try settings.secret()
-        shop = ShopSettings(secret: secret, isSignupEnabled: try settings.isSignupEnabled())
-        do {
-            signingKey = try SigningKey(secret: secret)
-        } catch {
-            throw ConfigurationError(.authSecret, error.description)
-        }
+        signingKeys = try settings.signingKeys()
+        shop = ShopSettings(secret: signingKeys.first?.secret ?? [], isSignupEnabled: try settings.isSignupEnabled())
         rates = RateLimitSettings(try settings.rates())
     }
 }

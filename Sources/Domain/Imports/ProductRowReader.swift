@@ -1,0 +1,148 @@
+package import Kernel
+
+/// A row of a products file that was understood; a field that is absent or empty leaves the product's as it is.
+package struct ProductRow: Sendable, Equatable {
+    package var line: Int
+    package var sku: String?
+    package var externalID: String?
+    package var name: String?
+    package var price: Price?
+    package var taxRate: TaxRate?
+    /// The unit's name or symbol.
+    package var unit: String?
+    /// The category's name.
+    package var category: String?
+    package var minStock: Quantity?
+    package var tracksStock: Bool?
+    package var oversell: OversellRule?
+    /// Barcodes are separated by spaces in their field.
+    package var barcodes: [String]?
+}
+
+/// Reads the records of a products file as rows, or tells all that is wrong with them.
+package struct ProductRowReader: Sendable {
+    /// The fields of a products file, of which `sku` or `external_id` must be there.
+    package static let fields = [
+        "sku", "external_id", "name", "price", "tax_rate", "unit", "category", "min_stock", "tracks_stock", "oversell",
+        "barcodes",
+    ]
+
+    private let mapping: ImportMapping
+    private let limits: CSVLimits
+    private let width: Int
+    private var columns: [String: Int] = [:]
+
+    /// A reader for files with this header.
+    ///
+    /// - Parameters:
+    ///   - mapping: what the columns are called and how values are written.
+    ///   - header: the file's first record.
+    ///   - limits: those of the parser, for reasons.
+    /// - Throws: `ImportMapping.Fault` if the header lacks a column, or the mapping names a field that does not exist.
+    package init(
+        mapping: ImportMapping,
+        header: borrowing CSVRecord,
+        limits: CSVLimits = CSVLimits()
+    ) throws(ImportMapping.Fault) {
+        try mapping.validate(fields: Self.fields)
+        if let fault = header.fault {
+            throw ImportMapping.Fault("the header: " + RowRejection(line: 1, fault: fault, limits: limits).reason)
+        }
+        self.mapping = mapping
+        self.limits = limits
+        width = header.count
+        for field in Self.fields {
+            columns[field] = try mapping.column(of: field, in: header, isRequired: false)
+        }
+        guard columns["sku"] != nil || columns["external_id"] != nil else {
+            throw ImportMapping.Fault("the header has no column for sku and none for external_id")
+        }
+    }
+
+    /// Reads one record.
+    ///
+    /// - Parameter record: a record behind the header.
+    /// - Returns: the row.
+    /// - Throws: `RowRejection` with everything that is wrong with it.
+    package func read(_ record: borrowing CSVRecord) throws(RowRejection) -> ProductRow {
+        let line = record.line
+        if let fault = record.fault { throw RowRejection(line: line, fault: fault, limits: limits) }
+        guard record.count == width else {
+            let reason = "the row has \(record.count) fields, the header has \(width)"
+            throw RowRejection(line: line, code: .columnCount, reason: reason)
+        }
+        var faults = RowFaults()
+        var row = ProductRow(line: line)
+        row.sku = text("sku", record, 100, &faults)
+        row.externalID = text("external_id", record, 128, &faults)
+        row.name = text("name", record, 200, &faults)
+        row.unit = text("unit", record, 200, &faults)
+        row.category = text("category", record, 200, &faults)
+        row.price = number("price", record, .priceInvalid, &faults).map { Price(rawValue: $0) }
+        row.minStock = number("min_stock", record, .valueInvalid, &faults).map { Quantity(rawValue: $0) }
+        if let rate = number("tax_rate", record, .valueInvalid, &faults) {
+            if rate % 100 == 0, rate < 1_000_000_000 {
+                row.taxRate = TaxRate(rawValue: rate / 100)
+            } else {
+                faults.add(.valueInvalid, "tax_rate must be below 1000, with at most 4 decimals")
+            }
+        }
+        row.tracksStock = flag("tracks_stock", record, &faults)
+        if let rule = text("oversell", record, 20, &faults) {
+            row.oversell = OversellRule(rawValue: rule.lowercased())
+            if row.oversell == nil {
+                faults.add(.valueInvalid, "oversell is '\(rule)'; accepted: inherit, deny, allow")
+            }
+        }
+        row.barcodes = text("barcodes", record, 1_000, &faults).map { $0.split(separator: " ").map(String.init) }
+        if row.sku == nil, row.externalID == nil { faults.add(.skuMissing, "sku and external_id are empty") }
+        if let rejection = faults.rejection(line: line) { throw rejection }
+        return row
+    }
+
+    private func text(
+        _ field: String,
+        _ record: borrowing CSVRecord,
+        _ longest: Int,
+        _ faults: inout RowFaults
+    ) -> String? {
+        guard let column = columns[field] else { return nil }
+        guard let bytes = mapping.encoding.decode(record[column]) else {
+            faults.add(.encodingInvalid, "\(field) is no \(mapping.encoding.rawValue) text")
+            return nil
+        }
+        let text = String(decoding: bytes, as: UTF8.self)
+        if text.unicodeScalars.count > longest {
+            faults.add(.textTooLong, "\(field) is longer than \(longest) characters")
+        }
+        return text.isEmpty ? nil : text
+    }
+
+    private func number(
+        _ field: String,
+        _ record: borrowing CSVRecord,
+        _ code: RowRejection.Code,
+        _ faults: inout RowFaults
+    ) -> Int64? {
+        guard let column = columns[field] else { return nil }
+        do throws(NumberFormat.Fault) {
+            let value = try mapping.numbers.parse(record[column])
+            if value < 0 { faults.add(field == "price" ? .priceNegative : code, "\(field) is below zero") }
+            return value
+        } catch {
+            if error != .empty { faults.add(code, mapping.numbers.reason(field, record[column], error)) }
+            return nil
+        }
+    }
+
+    private func flag(_ field: String, _ record: borrowing CSVRecord, _ faults: inout RowFaults) -> Bool? {
+        guard let text = text(field, record, 10, &faults) else { return nil }
+        switch text.lowercased() {
+        case "true", "yes", "1": return true
+        case "false", "no", "0": return false
+        default:
+            faults.add(.valueInvalid, "\(field) is '\(text)'; accepted: true or false")
+            return nil
+        }
+    }
+}
