@@ -1,5 +1,5 @@
 package import Domain
-package import Kernel
+import Kernel
 import NIOCore
 import Postgres
 
