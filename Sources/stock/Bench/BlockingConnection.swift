@@ -38,7 +38,7 @@ final class BlockingConnection {
         var sent = 0
         while sent < request.count {
             let count = request[sent...].withUnsafeBytes {
-                send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL.rawValue))
+                send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL))
             }
             guard count > 0 else { throw CommandFailure(.failed, "the server closed a connection") }
             sent += count

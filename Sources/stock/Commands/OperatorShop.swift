@@ -1,3 +1,4 @@
+import API
 import Cache
 import Kernel
 import Logging
