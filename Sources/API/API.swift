@@ -91,6 +91,14 @@ package final class API: Sendable {
             reply = Problem(.internalError, "Something went wrong here; the log has it under the request_id.")
                 .reply(requestID: requestID, instance: String(path))
         }
+        if reply.status.code >= 400, fields.isChunked || fields.bodyLength > self.limits.bodyBytes {
+            // Refused unread, perhaps: reading what is left only to throw it away is not worth a connection.
+            reply.closesConnection = true
+        }
+        if self.lifecycle.isDraining {
+            // Clients that keep connections learn here, and not by a reset, that this one ends.
+            reply.closesConnection = true
+        }
         self.logger.debug(
             "request",
             metadata: [
@@ -189,7 +197,6 @@ package final class API: Sendable {
         var reply = answer
         reply.append(.requestID, requestID)
         reply.append(.date, self.date.text)
-        reply.append(.cacheControl, "no-store")
         for field in SecurityHeaders.fields { reply.fields.append(field) }
         if reply.closesConnection { reply.append(.connection, "close") }
         switch reply.status.code {

@@ -154,6 +154,16 @@ struct ConventionsTests {
         }
     }
 
+    @Test("while the instance drains every answer ends its connection")
+    func draining() async throws {
+        let api = try await TestAPI([Self.open])
+        #expect(try await api.send(.get, "/open")["connection"] == nil)
+        api.api.lifecycle.beginDraining()
+        let reply = try await api.send(.get, "/open")
+        #expect(reply.status == .ok)
+        #expect(reply["connection"] == "close")
+    }
+
     @Test("an unexpected error is a 500 that shows nothing of it")
     func internalError() async throws {
         struct Secret: Error { let text = "SELECT secret" }

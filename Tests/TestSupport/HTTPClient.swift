@@ -163,6 +163,13 @@ private struct Connection: Sendable {
     func readResponse(expectsBody: Bool) throws -> (HTTPResponse, mayContinue: Bool) {
         var buffer = Buffer(descriptor: descriptor)
         guard try buffer.fill() else { throw HTTPClientError.closedBeforeAnswer }
+        return try readResponse(from: &buffer, expectsBody: expectsBody)
+    }
+
+    private func readResponse(
+        from buffer: inout Buffer,
+        expectsBody: Bool
+    ) throws -> (HTTPResponse, mayContinue: Bool) {
         let statusLine = try buffer.line()
         let words = statusLine.split(separator: " ", maxSplits: 2)
         guard words.count >= 2, words[0] == "HTTP/1.1", let status = Int(words[1]) else {
@@ -174,7 +181,8 @@ private struct Connection: Sendable {
             let value = line[line.index(after: colon)...].drop { $0 == " " }
             headers.append((name: String(line[..<colon]), value: String(value)))
         }
-        if status == 100 { return try readResponse(expectsBody: expectsBody) }
+        // The answer itself may have come in the same packet.
+        if status == 100 { return try readResponse(from: &buffer, expectsBody: expectsBody) }
 
         func header(_ name: String) -> String? { headers.first { $0.name.lowercased() == name }?.value.lowercased() }
         var mayContinue = header("connection") != "close"

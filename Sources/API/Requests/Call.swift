@@ -142,9 +142,7 @@ package struct Call: Sendable {
     }
 
     private func collect() async throws -> ByteBuffer {
-        if let text = self.fields.contentLength, let length = Int(text), length > self.bodyLimit {
-            throw self.tooLarge
-        }
+        guard self.fields.bodyLength <= self.bodyLimit else { throw self.tooLarge }
         do {
             return try await self.request.body.collect(upTo: self.bodyLimit)
         } catch is NIOTooManyBytesError {

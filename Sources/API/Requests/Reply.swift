@@ -28,6 +28,7 @@ package struct Reply: Sendable {
         self.status = status
         self.body = body
         self.fields = HTTPFields()
+        self.fields.reserveCapacity(12)
         self.fields.append(type.field)
     }
 
@@ -38,6 +39,7 @@ package struct Reply: Sendable {
         self.status = status
         self.body = ByteBuffer()
         self.fields = HTTPFields()
+        self.fields.reserveCapacity(12)
     }
 
     /// An answer with JSON made here.

@@ -13,6 +13,8 @@ struct RequestFields: Sendable {
     var ifNoneMatch: String?
     var requestID: String?
     var traceParent: String?
+    /// Whether the body comes in chunks, so that nobody knows how long it is.
+    var isChunked = false
     /// A field that must come once and came twice, by name.
     var repeated: String?
 
@@ -20,23 +22,30 @@ struct RequestFields: Sendable {
         for field in fields {
             // Canonical names are in lower case, and at most 15 bytes compare without a call.
             switch field.name.canonicalName {
-            case "authorization": self.set(\.authorization, field)
+            case "authorization": Self.set(&self.authorization, field, &self.repeated)
             case "cache-control": self.cacheControl = self.cacheControl.map { "\($0), \(field.value)" } ?? field.value
-            case "content-length": self.set(\.contentLength, field)
-            case "content-type": self.set(\.contentType, field)
-            case "idempotency-key": self.set(\.idempotencyKey, field)
-            case "if-match": self.set(\.ifMatch, field)
+            case "content-length": Self.set(&self.contentLength, field, &self.repeated)
+            case "content-type": Self.set(&self.contentType, field, &self.repeated)
+            case "idempotency-key": Self.set(&self.idempotencyKey, field, &self.repeated)
+            case "if-match": Self.set(&self.ifMatch, field, &self.repeated)
             case "if-none-match": self.ifNoneMatch = self.ifNoneMatch.map { "\($0), \(field.value)" } ?? field.value
             case "x-request-id": self.requestID = field.value
+            case "transfer-encoding": self.isChunked = true
             case "traceparent": self.traceParent = field.value
             default: break
             }
         }
     }
 
-    private mutating func set(_ target: WritableKeyPath<RequestFields, String?>, _ field: HTTPField) {
-        if self[keyPath: target] != nil { self.repeated = field.name.rawName }
-        self[keyPath: target] = field.value
+    private static func set(_ target: inout String?, _ field: HTTPField, _ repeated: inout String?) {
+        if target != nil { repeated = field.name.rawName }
+        target = field.value
+    }
+
+    /// The bytes of the body as announced; the largest number there is for what is no number.
+    var bodyLength: Int {
+        guard let contentLength else { return 0 }
+        return Int(contentLength) ?? .max
     }
 
     /// Whether the client wants an answer from the database, past both caches.

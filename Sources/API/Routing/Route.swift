@@ -5,7 +5,9 @@ package import Kernel
 ///
 /// The table of these (``Routes``) is the only list: it makes the router, the check of roles, the `Allow` of a 405 and the
 /// OpenAPI document, so none of them can disagree.
-package struct Route: Sendable {
+///
+/// A class, as a call carries its route along: one reference instead of a dozen fields.
+package final class Route: Sendable {
     /// Who may use a route.
     package enum Access: Sendable {
         /// Anyone, without a credential.

@@ -11,8 +11,11 @@ enum SecurityHeaders {
         ("referrer-policy", "no-referrer"),
     ]
 
-    /// The same as HTTP fields, made once.
-    static let fields: [HTTPField] = plain.compactMap { name, value in
-        HTTPField.Name(name).map { HTTPField(name: $0, value: value) }
-    }
+    /// The same as HTTP fields, made once; and what keeps answers out of every cache on their way, as all of them are
+    /// somebody's own.
+    static let fields: [HTTPField] =
+        [HTTPField(name: .cacheControl, value: "no-store")]
+        + plain.compactMap { name, value in
+            HTTPField.Name(name).map { HTTPField(name: $0, value: value) }
+        }
 }

@@ -7,14 +7,24 @@ extension Role {
     /// and collects. A stock keeper keeps catalog and stock. A viewer looks.
     package var scopes: Set<Scope> {
         switch self {
-        case .owner: Set(Scope.allCases)
-        case .manager: Set(Scope.allCases).subtracting([.admin])
-        case .cashier:
-            [.catalogRead, .stockRead, .salesRead, .salesWrite, .paymentsWrite, .customersRead, .customersWrite]
-        case .stockKeeper: [.catalogRead, .catalogWrite, .stockRead, .stockWrite, .importsWrite]
-        case .viewer: [.catalogRead, .stockRead, .salesRead, .customersRead, .reportsRead]
+        case .owner: Self.ownerScopes
+        case .manager: Self.managerScopes
+        case .cashier: Self.cashierScopes
+        case .stockKeeper: Self.stockKeeperScopes
+        case .viewer: Self.viewerScopes
         }
     }
+
+    // Made once: every request asks for its caller's.
+    private static let ownerScopes = Set(Scope.allCases)
+    private static let managerScopes = Set(Scope.allCases).subtracting([.admin])
+    private static let cashierScopes: Set<Scope> = [
+        .catalogRead, .stockRead, .salesRead, .salesWrite, .paymentsWrite, .customersRead, .customersWrite,
+    ]
+    private static let stockKeeperScopes: Set<Scope> = [
+        .catalogRead, .catalogWrite, .stockRead, .stockWrite, .importsWrite,
+    ]
+    private static let viewerScopes: Set<Scope> = [.catalogRead, .stockRead, .salesRead, .customersRead, .reportsRead]
 
     /// Whether a member of this role may give the other role to somebody, or take it away.
     package func mayGrant(_ other: Role) -> Bool {
