@@ -6,13 +6,17 @@
 -- The temporary tables of the session, empty. The client copies into import_document, import_sku and import_line.
 CREATE FUNCTION stock.import_open() RETURNS void
 LANGUAGE plpgsql
-SET client_min_messages = warning AS $$
+SET client_min_messages = warning
+-- The session of a run that was killed may still be at its last chunk: it is waited for, another import is not.
+SET lock_timeout = '10s' AS $$
 BEGIN
     -- One import per tenant at a time; held until the session unlocks or ends.
-    IF NOT pg_try_advisory_lock(hashtextextended('stock.import', stock.current_tenant())) THEN
+    BEGIN
+        PERFORM pg_advisory_lock(hashtextextended('stock.import', stock.current_tenant()));
+    EXCEPTION WHEN lock_not_available THEN
         RAISE EXCEPTION USING ERRCODE = 'ST001', MESSAGE = 'invalid_state', DETAIL = '[]',
             HINT = 'Another import of this tenant is running.';
-    END IF;
+    END;
     DROP TABLE IF EXISTS pg_temp.import_document, pg_temp.import_sku, pg_temp.import_line, pg_temp.import_target,
                          pg_temp.import_product, pg_temp.import_reject, pg_temp.import_part;
     CREATE TEMPORARY TABLE import_document (

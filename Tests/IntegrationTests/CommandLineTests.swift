@@ -50,7 +50,7 @@ extension Integration {
             #expect(forbidden.json["code"].string == "forbidden")
 
             let id = try #require(key["id"].string)
-            let revoked = try await deployment.command("key", "revoke", id)
+            let revoked = try await deployment.command("key", "revoke", "--tenant", tenant.slug, id)
             try #require(revoked.status == .exited(0), "\(revoked.output)\(revoked.errors)")
             try await eventually(within: .seconds(3), "the key is refused") {
                 try await tenant.get("/v1/products", headers: credential).status == 401
@@ -84,6 +84,7 @@ extension Integration {
             )
             #expect(result.status == .exited(1), "\(result.status) \(result.errors)")
             #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+            #expect(result.errors.contains("DATABASE_URL"), "\(result.errors)")
         }
     }
 }

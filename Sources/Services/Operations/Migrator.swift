@@ -281,6 +281,8 @@ extension OperationsError {
     init(_ error: any Error) {
         switch error {
         case let error as OperationsError: self = error
+        case let error as PostgresError where error.sqlState == nil:
+            self = .failed("The database of DATABASE_URL or DATABASE_OWNER_URL can not be used: \(error.message).")
         case let error as PostgresError: self = .failed(error.serverMessage.map { "\(error): \($0)" } ?? "\(error)")
         default: self = .failed("\(error)")
         }

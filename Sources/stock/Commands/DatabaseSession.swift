@@ -50,9 +50,9 @@ enum SQLFolder {
 }
 
 extension Settings {
-    /// A logger for commands: what a person must see, in words.
+    /// A logger for commands, silent about what the command itself will say in its one line.
     func commandLogger() throws -> Logger {
-        let level = text(.logLevel) == nil ? Logger.Level.warning : try logLevel()
+        let level = text(.logLevel) == nil ? Logger.Level.error : try logLevel()
         return Logger(label: "stock") { LineLogHandler(label: $0, format: .text, level: level) }
     }
 }

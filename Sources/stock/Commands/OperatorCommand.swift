@@ -54,6 +54,8 @@ extension CommandFailure {
             self.init(.failed, ([problem.detail] + fields).joined(separator: " "))
         case let error as OperationsError:
             self.init(.failed, error.description)
+        case let error as PostgresError where error.sqlState == nil:
+            self.init(.failed, "The database of DATABASE_URL can not be used: \(error.message).")
         case let error as PostgresError:
             self.init(.failed, "the database: \(error)")
         default:
