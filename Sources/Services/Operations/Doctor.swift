@@ -157,10 +157,13 @@ package struct Doctor: Sendable {
     private func outbox(_ lease: Lease) async throws(PostgresError) -> [Finding] {
         let outbox = try await one(DescribeOutbox(), lease)
         let text = "\(outbox.rows) rows, the oldest \(outbox.oldest) s; the log's head is \(outbox.head)"
-        if outbox.oldest > 60 {
+        guard outbox.isFollowed else {
             return [
-                Finding("outbox", .failure, "\(text). No instance relays: is one running with --role worker or all?")
+                Finding("outbox", outbox.rows == 0 ? .ok : .warning, "\(text). No instance runs that would relay them.")
             ]
+        }
+        if outbox.oldest > 60 {
+            return [Finding("outbox", .failure, "\(text). Instances run and none relays: look at their logs.")]
         }
         return [Finding("outbox", outbox.oldest > 1 ? .warning : .ok, text)]
     }
@@ -224,7 +227,10 @@ struct DescribeOutbox: Statement {
     static let name = "doctor.outbox"
     static let sql: StaticString = """
         SELECT count(o.id), coalesce(floor(extract(epoch FROM now() - min(o.touched_at)))::bigint, 0),
-               (SELECT l.head_seq FROM stock.cache_lane l WHERE l.lane = 0)
+               (SELECT l.head_seq FROM stock.cache_lane l WHERE l.lane = 0),
+               EXISTS (SELECT FROM pg_stat_activity a
+                       WHERE a.datname = current_database() AND a.usename = current_user
+                         AND a.pid <> pg_backend_pid() AND a.query LIKE '%FROM stock.cache_follow(%')
         FROM stock.cache_outbox o
         """
 
@@ -232,11 +238,14 @@ struct DescribeOutbox: Statement {
         let rows: Int64
         let oldest: Int64
         let head: Int64
+        /// Whether an instance follows the log.
+        let isFollowed: Bool
 
         init(from row: inout RowReader) throws(PostgresError) {
             rows = try row.next()
             oldest = try row.next()
             head = try row.next()
+            isFollowed = try row.next()
         }
     }
 }

@@ -492,7 +492,9 @@ struct Invariant24: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// The outbox holds nothing old; the log has no hole.
+/// The outbox holds nothing old while an instance follows the log; the log has no hole.
+///
+/// Without an instance its rows wait for the first one, and nobody serves what they would retire.
 struct Invariant23Log: Invariant {
     static let number = "I23"
     static let name = "verify.i23_log"
@@ -500,6 +502,9 @@ struct Invariant23Log: Invariant {
         SELECT format('outbox row %s of tenant %s, module %s, is %s old', o.id, o.tenant_id, o.module, now() - o.touched_at)
         FROM stock.cache_outbox o
         WHERE o.touched_at < now() - interval '60 seconds'
+          AND EXISTS (SELECT FROM pg_stat_activity a
+                      WHERE a.datname = current_database() AND a.usename = current_user
+                        AND a.pid <> pg_backend_pid() AND a.query LIKE '%FROM stock.cache_follow(%')
         UNION ALL
         SELECT format('lane %s: the log holds %s rows from %s to %s, its head is %s', l.lane, g.count, g.first, g.last,
                       l.head_seq)
