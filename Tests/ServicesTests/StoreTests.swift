@@ -72,10 +72,10 @@ struct StoreTests {
         try await LiveShop.open { live in
             let key = live.key("r")
             let refusal = Answer(status: 409, body: ByteBuffer(string: "{\"code\":\"insufficient_stock\"}"))
-            let first = await live.shop.store.remember(refusal, live.context, key: key)
+            let first = try await live.shop.store.remember(refusal, live.context, key: key)
             #expect(first.body == refusal.body)
             let twin = Answer(status: 409, body: ByteBuffer(string: "{\"code\":\"other\"}"))
-            let second = await live.shop.store.remember(twin, live.context, key: key)
+            let second = try await live.shop.store.remember(twin, live.context, key: key)
             #expect(second.body == refusal.body)
             #expect(second.replayed)
             let replayed = try await live.shop.catalog.createProduct(
