@@ -103,7 +103,7 @@ package struct ProductsImport: Sendable {
             try parser.consume(chunk, take)
             // Under abort the whole file is read before anything is written.
             while options.onError == .skip, !options.isDryRun, pending.count >= Self.batchRows {
-                try await apply(Array(pending.prefix(Self.batchRows)), names, options, context, &report, reject)
+                report.add(try await apply(Array(pending.prefix(Self.batchRows)), names, options, context, reject))
                 pending.removeFirst(Self.batchRows)
             }
         }
@@ -112,7 +112,7 @@ package struct ProductsImport: Sendable {
         if options.onError == .abort, report.rejectedRows > 0 { throw ImportFailure.refused(rows: report.rejectedRows) }
         if !options.isDryRun {
             while !pending.isEmpty {
-                try await apply(Array(pending.prefix(Self.batchRows)), names, options, context, &report, reject)
+                report.add(try await apply(Array(pending.prefix(Self.batchRows)), names, options, context, reject))
                 pending.removeFirst(min(Self.batchRows, pending.count))
             }
         }
@@ -126,17 +126,15 @@ package struct ProductsImport: Sendable {
         _ names: CatalogNames,
         _ options: Options,
         _ context: CallContext,
-        _ report: inout Report,
         _ reject: (RowRejection) throws -> Void
-    ) async throws {
+    ) async throws -> Outcomes {
         var rows = batch
         var context = context
         while !rows.isEmpty {
             context.deadline = .now + .seconds(30)
             do {
                 let answer = try await shop.catalog.upsertProducts(rows.map(names.upsert), key: nil, context)
-                try count(answer.body, &report)
-                return
+                return try Outcomes(answer.body)
             } catch let problem as Problem where problem.code == .validationFailed && !problem.errors.isEmpty {
                 var reasons: [Int: [FieldError]] = [:]
                 for error in problem.errors {
@@ -155,20 +153,39 @@ package struct ProductsImport: Sendable {
                 rows = rows.enumerated().filter { reasons[$0.offset] == nil }.map(\.element)
             }
         }
+        return Outcomes()
     }
+}
 
-    private func count(_ body: ByteBuffer, _ report: inout Report) throws {
+/// What became of the rows of a batch.
+private struct Outcomes {
+    var created = 0
+    var updated = 0
+    var unchanged = 0
+
+    init() {}
+
+    /// Counts the outcomes that a batch's answer names.
+    init(_ body: ByteBuffer) throws {
         guard case .object(let answer) = try JSONValue.parse(Array(buffer: body)),
             case .array(let rows) = answer["data"]
         else { return }
         for row in rows {
             guard case .object(let row) = row else { continue }
             switch row["outcome"] {
-            case .string("created"): report.created += 1
-            case .string("updated"): report.updated += 1
-            default: report.unchanged += 1
+            case .string("created"): created += 1
+            case .string("updated"): updated += 1
+            default: unchanged += 1
             }
         }
+    }
+}
+
+extension ProductsImport.Report {
+    fileprivate mutating func add(_ outcomes: Outcomes) {
+        created += outcomes.created
+        updated += outcomes.updated
+        unchanged += outcomes.unchanged
     }
 }
 

@@ -1,7 +1,9 @@
 import API
 import ArgumentParser
+import Foundation
 import Kernel
 import Logging
+import NIOCore
 
 /// `stock serve`.
 struct Serve: OperatorCommand {
@@ -34,6 +36,14 @@ struct Serve: OperatorCommand {
         var logger = Logger(label: "stock")
         logger[metadataKey: "instance"] = "\(choices.instance)"
         defer { LogSink.standardError.flush() }
-        try await App(choices, logger: logger).run()
+        do {
+            try await App(choices, logger: logger).run()
+        } catch let error as IOError {
+            let reason = String(cString: strerror(error.errnoCode))
+            throw CommandFailure(
+                .failed,
+                "\(Variable.listen.name) \(choices.host):\(choices.port) cannot be served on: \(reason)"
+            )
+        }
     }
 }
