@@ -79,6 +79,10 @@ package final class API: Sendable {
             reply = Problem(.invalidRequest, "The body is not well-formed HTTP/1.1.")
                 .reply(requestID: requestID, instance: String(path))
             reply.closesConnection = true
+        } catch let refused as RateRefused {
+            reply = refused.problem.reply(requestID: requestID, instance: String(path))
+            reply.append(.rateLimitPolicy, refused.policy)
+            reply.append(.rateLimit, refused.state)
         } catch let refused as MethodRefused {
             reply = refused.problem.reply(requestID: requestID, instance: String(path))
             reply.append(.allow, refused.allowed)

@@ -235,6 +235,8 @@ struct AccessTests {
         let refused = try await plain.send(.get, "/it", bearer)
         #expect(refused.status == .tooManyRequests)
         #expect(refused["retry-after"] != nil)
+        #expect(refused["ratelimit-policy"] == "\"tenant\";q=3;w=3000")
+        #expect(refused["ratelimit"]?.hasPrefix("\"tenant\";r=0;t=") == true)
 
         let hit = Route(.get, "/it", "it", "It", area: "test", access: .authenticated, isCached: true) { _ in
             var reply = Reply.json { $0.object { _ in } }

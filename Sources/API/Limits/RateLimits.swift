@@ -56,12 +56,12 @@ final class RateLimits: Sendable {
     }
 
     /// Refuses a caller whose bucket is empty; takes nothing yet, because an answer from L1 will be free.
-    func check(tenant: TenantID, apiKey: APIKeyID?, now: Int64) throws(Problem) {
+    func check(tenant: TenantID, apiKey: APIKeyID?, now: Int64) throws(RateRefused) {
         if let tenants, case .refused(let seconds) = tenants.peek(tenant.rawValue, now: now) {
-            throw Self.refusal("This tenant", rate: tenants.rate, seconds)
+            throw RateRefused("tenant", "This tenant", rate: tenants.rate, seconds)
         }
         if let apiKeys, let apiKey, case .refused(let seconds) = apiKeys.peek(apiKey, now: now) {
-            throw Self.refusal("This API key", rate: apiKeys.rate, seconds)
+            throw RateRefused("key", "This API key", rate: apiKeys.rate, seconds)
         }
     }
 
@@ -74,28 +74,40 @@ final class RateLimits: Sendable {
     }
 
     /// Takes one attempt of an address; before the password is looked at.
-    func attempt(address: String, now: Int64) throws(Problem) {
+    func attempt(address: String, now: Int64) throws(RateRefused) {
         if let addresses, case .refused(let seconds) = addresses.take(address, now: now) {
-            throw Self.refusal("This address", rate: addresses.rate, seconds)
+            throw RateRefused("address", "This address", rate: addresses.rate, seconds)
         }
     }
 
     /// Takes one attempt at an account, whether it exists or not.
-    func attempt(account: String, now: Int64) throws(Problem) {
+    func attempt(account: String, now: Int64) throws(RateRefused) {
         if let accounts, case .refused(let seconds) = accounts.take(account, now: now) {
-            throw Self.refusal("This account", rate: accounts.rate, seconds)
+            throw RateRefused("account", "This account", rate: accounts.rate, seconds)
         }
     }
+}
 
-    private static func refusal(_ subject: String, rate: Rate, _ seconds: Int) -> Problem {
+/// Who asked too often, and what they may.
+struct RateRefused: Error {
+    let problem: Problem
+    /// The value of `RateLimit-Policy`: how many at once, and in how many seconds a rest gives them back.
+    let policy: String
+    /// The value of `RateLimit`: none left, and seconds until the next.
+    let state: String
+
+    init(_ name: String, _ subject: String, rate: Rate, _ seconds: Int) {
         let allowance =
             rate.perSecond >= 1
             ? "\(Int(rate.perSecond)) requests a second"
             : "\(Int((rate.perSecond * 60).rounded())) attempts a minute"
-        return Problem(
+        self.problem = Problem(
             .rateLimited,
             "\(subject) may make \(allowance); wait \(seconds) s.",
             retryAfter: seconds
         )
+        let window = max(1, Int((Double(rate.burst) / rate.perSecond).rounded(.up)))
+        self.policy = "\"\(name)\";q=\(rate.burst);w=\(window)"
+        self.state = "\"\(name)\";r=0;t=\(seconds)"
     }
 }

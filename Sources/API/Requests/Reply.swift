@@ -103,6 +103,8 @@ extension HTTPField.Name {
     static let idempotencyReplayed = Self.known("Idempotency-Replayed")
     /// draft-ietf-httpapi-ratelimit-headers.
     static let rateLimitPolicy = Self.known("RateLimit-Policy")
+    /// What is left of it.
+    static let rateLimit = Self.known("RateLimit")
 
     /// A name that is a token by sight.
     private static func known(_ name: String) -> HTTPField.Name {

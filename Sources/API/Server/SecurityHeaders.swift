@@ -4,11 +4,11 @@ import HTTPTypes
 ///
 /// The API serves data and no pages, so a browser that is shown an answer may load nothing, frame nothing and guess no type.
 enum SecurityHeaders {
-    /// Name and value, names in lower case.
+    /// Name and value.
     static let plain: [(name: String, value: String)] = [
-        ("x-content-type-options", "nosniff"),
-        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
-        ("referrer-policy", "no-referrer"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("Referrer-Policy", "no-referrer"),
     ]
 
     /// The same as HTTP fields, made once; and what keeps answers out of every cache on their way, as all of them are
