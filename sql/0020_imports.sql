@@ -256,12 +256,15 @@ BEGIN
     -- Told before anything is written; each chunk looks again, under its locks.
     PERFORM stock.import_refuse_oversold(0, (SELECT max(p.document) FROM pg_temp.import_part p));
 
+    -- Cut by all rows of the file, whatever becomes of them: a run that is repeated cuts at the same places.
     RETURN QUERY
-    SELECT min(c.document), max(c.document), count(*), sum(c.rows)::bigint
+    SELECT min(d.document), max(d.document), count(*), sum(d.rows)::bigint
     FROM (
-        SELECT d.document, d.rows, (sum(d.rows) OVER (ORDER BY d.document) - 1)::bigint / p_chunk_rows AS chunk
-        FROM (SELECT p.document, count(*) AS rows FROM pg_temp.import_part p GROUP BY p.document) d
+        SELECT l.document, (sum(count(*)) OVER (ORDER BY l.document) - 1)::bigint / p_chunk_rows AS chunk
+        FROM pg_temp.import_line l GROUP BY l.document
     ) c
+    JOIN (SELECT p.document, count(*) AS rows FROM pg_temp.import_part p GROUP BY p.document) d
+        ON d.document = c.document
     GROUP BY c.chunk
     ORDER BY c.chunk;
 END
@@ -413,7 +416,7 @@ BEGIN
            json_build_object('sales', v_sales, 'returns', v_returns, 'rows', v_rows)
     WHERE v_rows > 0;
     UPDATE stock.import_job j
-    SET checkpoint = j.checkpoint + 1, rows_applied = j.rows_applied + v_rows, version = j.version + 1, updated_at = now()
+    SET checkpoint = p_last + 1, rows_applied = j.rows_applied + v_rows, updated_at = now()
     WHERE j.tenant_id = v_tenant AND j.id = p_job;
     RETURN v_rows;
 END
@@ -428,7 +431,7 @@ BEGIN
     VALUES (stock.current_tenant(), p_job, p_kind, p_on_error, 'running', p_file_name, p_file_hash, p_options)
     ON CONFLICT (tenant_id, id) DO UPDATE
     SET status = 'running', on_error = excluded.on_error, options = excluded.options, finished_at = NULL,
-        version = j.version + 1, updated_at = now();
+        updated_at = now();
 END
 $$;
 
@@ -438,7 +441,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE stock.import_job j
     SET status = CASE WHEN p_rejected > 0 THEN 'completed_with_errors' ELSE 'completed' END, rows = p_rows,
-        rows_rejected = p_rejected, rows_unchanged = p_rows - p_rejected - j.rows_applied, version = j.version + 1,
+        rows_rejected = p_rejected, rows_unchanged = p_rows - p_rejected - j.rows_applied,
         updated_at = now(), finished_at = now()
     WHERE j.tenant_id = stock.current_tenant() AND j.id = p_job
       -- The same file again changes nothing.
