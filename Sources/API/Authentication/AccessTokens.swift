@@ -117,7 +117,7 @@ package struct AccessTokens: Sendable {
     /// - Throws: `unauthenticated`, without telling which check failed, except that an expired token says so.
     package func verify(_ token: some StringProtocol) throws(Problem) -> AccessClaims {
         guard token.utf8.count <= Self.maximumBytes else { throw Self.refusal }
-        let bytes = Array(token.utf8)
+        let bytes = token.utf8.withContiguousStorageIfAvailable { Array($0) } ?? Array(token.utf8)
         guard let key = self.keys.first(where: { bytes.starts(with: $0.prefix) }),
             let dot = bytes[key.prefix.count...].firstIndex(of: UInt8(ascii: ".")),
             let signature = TokenBase64.decode(bytes[(dot + 1)...]),

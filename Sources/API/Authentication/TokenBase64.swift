@@ -36,12 +36,13 @@ enum TokenBase64 {
     /// Decodes text, or answers `nil` if it is not the one spelling of some bytes.
     static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         guard text.count % 4 != 1 else { return nil }
+        let values = Self.values
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.count * 3 / 4)
         var bits: UInt32 = 0
         var count = 0
         for character in text {
-            let value = Self.values[Int(character)]
+            let value = values[Int(character)]
             guard value != 255 else { return nil }
             bits = bits << 6 | UInt32(value)
             count += 6

@@ -11,7 +11,9 @@ struct Query {
     /// Parses `a=b&c=d`.
     init(_ text: Substring?) {
         guard let text, !text.isEmpty else { return }
-        for part in text.split(separator: "&", omittingEmptySubsequences: true) {
+        // Over bytes: characters would be looked up in tables of grapheme clusters.
+        for bytes in text.utf8.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: true) {
+            let part = Substring(bytes)
             let equals = part.utf8.firstIndex(of: UInt8(ascii: "="))
             let name = PercentEncoding.decode(part[..<(equals ?? part.endIndex)], plusIsSpace: true)
             let value =
@@ -37,11 +39,11 @@ struct Query {
         self.items[index].isRead = true
         let value = self.items[index].value
         guard !value.isEmpty else { return nil }
-        guard value.unicodeScalars.count <= maximum else {
+        guard value.utf8.count <= maximum || value.unicodeScalars.count <= maximum else {
             self.fail(name, "too_long", "Must have at most \(maximum) characters.")
             return nil
         }
-        guard !value.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else {
+        guard !value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
             self.fail(name, "format", "Must not contain control characters.")
             return nil
         }

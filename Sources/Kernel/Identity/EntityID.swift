@@ -21,7 +21,16 @@ package struct EntityID: Sendable, Hashable, Comparable, CustomStringConvertible
     /// Braces, missing hyphens and other spellings are refused, so that an id has one spelling in keys and logs but for case.
     ///
     /// - Parameter bytes: 36 ASCII bytes; capital hexadecimal digits are accepted.
-    package init?(utf8 bytes: some Collection<UInt8>) {
+    package init?(utf8 bytes: some Collection<UInt8>) { self.init(reading: bytes) }
+
+    /// Reads the canonical text.
+    ///
+    /// Not generic, as every request brings two ids in its token, and generic code is slow across modules.
+    ///
+    /// - Parameter bytes: 36 ASCII bytes.
+    package init?(utf8 bytes: ArraySlice<UInt8>) { self.init(reading: bytes) }
+
+    private init?(reading bytes: some Collection<UInt8>) {
         guard bytes.count == 36 else { return nil }
         var halves: (UInt64, UInt64) = (0, 0)
         var position = 0

@@ -55,6 +55,13 @@ package struct BusinessDay: Sendable, Hashable, Comparable, CustomStringConverti
     /// - Parameter text: Exactly ten ASCII characters.
     package init?(_ text: some StringProtocol) { self.init(utf8: text.utf8) }
 
+    /// Reads `2026-01-31`.
+    ///
+    /// Not generic, as queries name days with every request, and generic code is slow across modules.
+    ///
+    /// - Parameter text: Exactly ten ASCII characters.
+    package init?(_ text: String) { self.init(utf8: text.utf8) }
+
     /// Year, month and day.
     package var civil: (year: Int, month: Int, day: Int) {
         let days = Int(daysSince1970) + 719_468
