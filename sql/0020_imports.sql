@@ -287,6 +287,8 @@ DECLARE
     v_return_number  bigint;
     v_rows     bigint;
 BEGIN
+    -- A chunk lost with the machine is imported again; the end of the import waits for the disk.
+    PERFORM set_config('synchronous_commit', 'off', true);
     SELECT r.id INTO STRICT v_register FROM stock.register r WHERE r.tenant_id = v_tenant AND r.is_default;
 
     -- Levels in the order every command locks them.
@@ -315,7 +317,7 @@ BEGIN
            CASE WHEN s.is_return THEN 'return' ELSE 'sale' END, s.quantity, l.on_hand + sum(s.quantity) OVER w, l.cost,
            CASE WHEN s.is_return THEN 'return' ELSE 'sale' END, t.id, t.occurred_at, t.business_day
     FROM step s
-    JOIN pg_temp.import_target t ON t.document = s.document
+    JOIN pg_temp.import_target t ON t.document = s.document AND t.document BETWEEN p_first AND p_last
     JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = s.product_id
     WINDOW w AS (PARTITION BY s.product_id ORDER BY s.document);
 
@@ -348,14 +350,14 @@ BEGIN
         WHERE p.document BETWEEN p_first AND p_last AND NOT p.is_return
         GROUP BY p.document
     ) s
-    JOIN pg_temp.import_target t ON t.document = s.document;
+    JOIN pg_temp.import_target t ON t.document = s.document AND t.document BETWEEN p_first AND p_last;
 
     INSERT INTO stock.sale_line (tenant_id, id, sale_id, position, product_id, sku, name, unit, quantity, unit_price,
                                  price_source, tax_rate, tax, total, unit_cost)
     SELECT v_tenant, p.id, t.id, p.position, p.product_id, p.sku, p.name, p.unit, p.quantity, p.unit_price,
            p.price_source, p.tax_rate, p.tax, p.total, l.cost
     FROM pg_temp.import_part p
-    JOIN pg_temp.import_target t ON t.document = p.document
+    JOIN pg_temp.import_target t ON t.document = p.document AND t.document BETWEEN p_first AND p_last
     JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = p.product_id
     WHERE p.document BETWEEN p_first AND p_last AND NOT p.is_return
     ORDER BY p.document, p.position;
@@ -371,14 +373,14 @@ BEGIN
         WHERE p.document BETWEEN p_first AND p_last AND p.is_return
         GROUP BY p.document
     ) s
-    JOIN pg_temp.import_target t ON t.document = s.document;
+    JOIN pg_temp.import_target t ON t.document = s.document AND t.document BETWEEN p_first AND p_last;
 
     INSERT INTO stock.sale_return_line (tenant_id, id, return_id, position, product_id, sku, name, unit, quantity,
                                         unit_price, amount, unit_cost, restock)
     SELECT v_tenant, p.id, t.id, p.position, p.product_id, p.sku, p.name, p.unit, p.quantity, p.unit_price, p.total,
            l.cost, true
     FROM pg_temp.import_part p
-    JOIN pg_temp.import_target t ON t.document = p.document
+    JOIN pg_temp.import_target t ON t.document = p.document AND t.document BETWEEN p_first AND p_last
     JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = p.product_id
     WHERE p.document BETWEEN p_first AND p_last AND p.is_return
     ORDER BY p.document, p.position;
@@ -393,7 +395,7 @@ BEGIN
         SELECT p.document, sum(p.total) AS total
         FROM pg_temp.import_part p WHERE p.document BETWEEN p_first AND p_last GROUP BY p.document
     ) s
-    JOIN pg_temp.import_target t ON t.document = s.document
+    JOIN pg_temp.import_target t ON t.document = s.document AND t.document BETWEEN p_first AND p_last
     WHERE s.total > 0
     ORDER BY t.document;
 

@@ -1,0 +1,285 @@
+import Domain
+import Kernel
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("An import of sales")
+struct SalesImportTests {
+    /// A file in one portion.
+    private struct Portion: AsyncSequence, AsyncIteratorProtocol {
+        var bytes: [UInt8]?
+
+        func makeAsyncIterator() -> Self { self }
+
+        mutating func next() async -> [UInt8]? {
+            defer { bytes = nil }
+            return bytes
+        }
+    }
+
+    /// What an import came to.
+    private struct Outcome {
+        var report: SalesImport.Report
+        var rejections: [RowRejection]
+
+        var codes: [RowRejection.Code] { rejections.map(\.code) }
+    }
+
+    private static let header = "sale,sku,name,quantity,unit_price,occurred_at"
+
+    private func run(
+        _ lines: [String],
+        into shop: TestShop,
+        header: String = Self.header,
+        _ change: (inout SalesImport.Options) -> Void = { _ in }
+    ) async throws -> Outcome {
+        var options = SalesImport.Options(tenant: shop.tenant, mapping: ImportMapping())
+        options.fileName = "test.csv"
+        change(&options)
+        var rejections: [RowRejection] = []
+        let text = ([header] + lines).joined(separator: "\r\n") + "\r\n"
+        let report = try await SalesImport(postgres: shop.postgres).run(
+            Portion(bytes: Array(text.utf8)),
+            options: options,
+            onReject: { rejections.append($0) },
+            onProgress: { _ in }
+        )
+        return Outcome(report: report, rejections: rejections)
+    }
+
+    /// All that an import writes and that must not depend on how often it was run.
+    private func state(_ shop: TestShop) async throws -> String {
+        try await shop.psql(
+            """
+            SELECT s.id, s.number, s.total, s.business_day, s.external_id FROM stock.sale s ORDER BY s.number;
+            SELECT r.id, r.number, r.refund FROM stock.sale_return r ORDER BY r.number;
+            SELECT l.id, l.position, l.sku, l.quantity, l.total, l.tax FROM stock.sale_line l ORDER BY l.id;
+            SELECT m.id, m.product_id, m.seq, m.quantity, m.on_hand_after FROM stock.stock_movement m
+            WHERE m.ref_id IS NOT NULL ORDER BY m.product_id, m.seq;
+            SELECT p.id, p.direction, p.amount, p.method FROM stock.payment p ORDER BY p.id;
+            SELECT e.id, e.direction, e.amount, e.business_day FROM stock.ledger_entry e ORDER BY e.id;
+            SELECT j.status, j.checkpoint, j.rows, j.rows_applied, j.rows_unchanged, j.rows_rejected FROM stock.import_job j;
+            SELECT e.type, e.payload FROM stock.domain_event e WHERE e.type LIKE 'import%' ORDER BY e.id;
+            """
+        )
+    }
+
+    private static let file = [
+        "1,A,Apple,2,2.50,2026-03-01T10:00:00",
+        "2,b,Bread,1,4,2026-03-01T11:00:00",
+        "1,B,Bread,1,0,2026-03-01T10:00:00",
+        "C3,A,Apple,-1,2.50,2026-03-02T09:00:00",
+        "1,A,Apple,1,2.50,2026-03-01T10:00:30",
+    ]
+
+    @Test("writes whole sales, returns, movements, payments and ledger rows, and holds every invariant")
+    func wholeSales() async throws {
+        try await TestShop.open { (shop) async throws in
+            let outcome = try await run(Self.file, into: shop) { $0.method = .card }
+            #expect(outcome.report.applied == 5)
+            #expect(outcome.rejections == [])
+            #expect(
+                try await shop.psql(
+                    """
+                    SELECT string_agg(concat_ws(' ', s.number, s.external_id, s.total, s.paid, s.due), ',' ORDER BY s.number)
+                    FROM stock.sale s
+                    """
+                ) == "1 1 7.5000 7.5000 0.0000,2 2 4.0000 4.0000 0.0000"
+            )
+            #expect(
+                try await shop.psql(
+                    """
+                    SELECT string_agg(concat_ws(' ', direction, method, amount, business_day), ',' ORDER BY business_day, amount)
+                    FROM stock.ledger_entry
+                    """
+                ) == "income card 4.0000 2026-03-01,income card 7.5000 2026-03-01,expense card 2.5000 2026-03-02"
+            )
+            #expect(
+                try await shop.psql(
+                    "SELECT on_hand FROM stock.stock_level WHERE product_id = '\(TestShop.product("A"))'"
+                ) == "998.000000"
+            )
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("of the same file again writes nothing, whatever the chunks")
+    func again() async throws {
+        try await TestShop.open { (shop) async throws in
+            _ = try await run(Self.file, into: shop)
+            let before = try await state(shop)
+            let outbox = try await shop.psql("SELECT max(id) FROM stock.cache_outbox")
+            let outcome = try await run(Self.file, into: shop) { $0.chunkRows = 1 }
+            #expect(outcome.report.applied == 0)
+            #expect(outcome.report.unchanged == 5)
+            #expect(try await state(shop) == before)
+            #expect(try await shop.psql("SELECT max(id) FROM stock.cache_outbox") == outbox)
+        }
+    }
+
+    @Test("that ended half-way is gone on with to the same state, ids included")
+    func resumed() async throws {
+        let chunked: (inout SalesImport.Options) -> Void = { $0.chunkRows = 1 }
+        let undisturbed = try await TestShop.open { (shop) async throws in
+            _ = try await run(Self.file, into: shop, chunked)
+            return try await state(shop)
+        }
+        let resumed = try await TestShop.open { (shop) async throws in
+            // As a kill between two chunks leaves it: the job runs, the first document is there.
+            _ = try await run(Self.file, into: shop, chunked)
+            try await shop.psql(
+                """
+                SET session_replication_role = replica;
+                DELETE FROM stock.sale_line l USING stock.sale s WHERE s.id = l.sale_id AND s.number > 1;
+                DELETE FROM stock.sale_return_line;
+                DELETE FROM stock.payment_allocation a USING stock.sale s WHERE s.id = a.sale_id AND s.number > 1;
+                DELETE FROM stock.ledger_entry e USING stock.payment p LEFT JOIN stock.sale s ON s.id = p.sale_id
+                WHERE e.source_id = p.id AND s.number IS DISTINCT FROM 1;
+                DELETE FROM stock.stock_movement m WHERE m.ref_id IS NOT NULL
+                  AND m.ref_id <> (SELECT id FROM stock.sale WHERE number = 1);
+                DELETE FROM stock.payment p WHERE p.sale_id IS DISTINCT FROM (SELECT id FROM stock.sale WHERE number = 1);
+                DELETE FROM stock.sale WHERE number > 1;
+                DELETE FROM stock.sale_return;
+                UPDATE stock.document_counter SET last_number = CASE kind WHEN 'sale' THEN 1 ELSE 0 END;
+                UPDATE stock.stock_level l SET (on_hand, stock_version) = (
+                    SELECT sum(m.quantity), count(*) FROM stock.stock_movement m WHERE m.product_id = l.product_id)
+                WHERE EXISTS (SELECT FROM stock.stock_movement m WHERE m.product_id = l.product_id);
+                UPDATE stock.import_job SET status = 'running', checkpoint = 1, rows_applied = 3, finished_at = NULL;
+                DELETE FROM stock.domain_event WHERE id > (
+                    SELECT min(id) FROM stock.domain_event WHERE type LIKE 'import%');
+                """
+            )
+            _ = try await run(Self.file, into: shop, chunked)
+            #expect(try await shop.violations() == [])
+            return try await state(shop)
+        }
+        #expect(resumed == undisturbed)
+    }
+
+    @Test("makes missing products once per SKU, at their first price and under their first name")
+    func createsProducts() async throws {
+        try await TestShop.open { (shop) async throws in
+            let lines = [
+                "1,new-1,,1,3.10,2026-03-01T10:00:00", "1,NEW-1,Lamp,1,9,2026-03-01T10:00:00",
+                "2,New-1,Lantern,5,3.10,2026-03-01T10:00:00", "2,x,,0,1,2026-03-01T10:00:00",
+            ]
+            let unknown = try await run(lines, into: shop)
+            #expect(unknown.codes == [.quantityZero, .skuUnknown, .skuUnknown, .skuUnknown])
+            #expect(unknown.report.applied == 0)
+            let outcome = try await run(lines, into: shop) { $0.createsProducts = true }
+            #expect(outcome.report.createdProducts == 1)
+            #expect(outcome.codes == [.quantityZero])
+            #expect(
+                try await shop.psql(
+                    """
+                    SELECT concat_ws(' ', p.sku, p.name, p.price, p.oversell, p.tracks_stock, l.on_hand, l.stock_version)
+                    FROM stock.product p JOIN stock.stock_level l ON l.product_id = p.id WHERE p.sku_key = 'new-1'
+                    """
+                ) == "new-1 Lamp 3.100000 allow t -7.000000 2"
+            )
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("refuses a sale that oversells as a whole, and leaves its goods to the next")
+    func oversold() async throws {
+        try await TestShop.open(onHand: 3) { (shop) async throws in
+            let lines = [
+                "1,A,,2,2.50,2026-03-01T10:00:00", "2,A,,2,2.50,2026-03-01T10:00:00",
+                "2,B,,1,4,2026-03-01T10:00:00", "3,A,,1,2.50,2026-03-01T10:00:00",
+            ]
+            let outcome = try await run(lines, into: shop)
+            #expect(outcome.codes == [.insufficientStock, .insufficientStock])
+            #expect(outcome.rejections.map(\.line) == [3, 4])
+            #expect(try await shop.psql("SELECT string_agg(external_id, ',' ORDER BY number) FROM stock.sale") == "1,3")
+            #expect(try await shop.violations() == [])
+            await #expect(throws: ImportFailure.self) {
+                try await run(["9,A,,5,2.50,2026-03-01T10:00:00", "8,B,,1,4,2026-03-01T10:00:00"], into: shop) {
+                    $0.onError = .abort
+                }
+            }
+            #expect(try await shop.psql("SELECT count(*) FROM stock.sale") == "2")
+        }
+    }
+
+    @Test("holds rows against the tenant's data")
+    func againstData() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.psql(
+                """
+                UPDATE stock.product SET status = 'archived' WHERE sku = 'B';
+                UPDATE stock.tenant SET closed_until = '2026-01-31';
+                """
+            )
+            let outcome = try await run(
+                [
+                    "1,A,,1.5,2.50,2026-03-01T10:00:00", "1,W,,1.5,2.50,2026-03-01T10:00:00",
+                    "2,B,,1,4,2026-03-01T10:00:00", "3,A,,1,1,2026-01-31T23:59:59", "4,A,,1,1,2100-01-01T00:00:00",
+                ],
+                into: shop
+            )
+            #expect(outcome.codes == [.quantityPrecision, .productInactive, .periodClosed, .timeInFuture])
+            #expect(outcome.report.applied == 1)
+            let changed = try await run(
+                ["1,W,,1.5,2.50,2026-03-01T10:00:00", "1,W,,2,2.50,2026-03-01T10:00:00"],
+                into: shop
+            )
+            #expect(changed.codes == [.duplicate])
+            #expect(changed.report.unchanged == 1)
+        }
+    }
+
+    @Test("takes wall-clock times in the tenant's zone and rounds each line half away from zero")
+    func zoneAndRounding() async throws {
+        try await TestShop.open(timezone: "America/Montevideo") { (shop) async throws in
+            let outcome = try await run(
+                [
+                    "1,W,,0.333,12.25,2026-03-01T23:30:00", "1,W,,0.5,0.01,2026-03-01T23:30:00",
+                    "2,W,,1,1,2026-03-02T02:30:00Z",
+                ],
+                into: shop
+            )
+            #expect(outcome.rejections == [])
+            #expect(
+                try await shop.psql(
+                    """
+                    SELECT string_agg(concat_ws(' ', s.business_day, extract(epoch FROM s.occurred_at)::bigint, s.total), ','
+                                      ORDER BY s.number)
+                    FROM stock.sale s
+                    """
+                ) == "2026-03-01 1772418600 4.0900,2026-03-01 1772418600 1.0000"
+            )
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("that is dry, or stops at a bad row, writes nothing")
+    func writesNothing() async throws {
+        try await TestShop.open { (shop) async throws in
+            let lines = Self.file + ["7,NEW,Thing,1,1,2026-03-01T10:00:00"]
+            let dry = try await run(lines, into: shop) {
+                $0.isDryRun = true
+                $0.createsProducts = true
+            }
+            #expect(dry.report.applied == 6)
+            await #expect(throws: ImportFailure.self) { try await run(lines, into: shop) { $0.onError = .abort } }
+            #expect(try await shop.psql("SELECT count(*) FROM stock.sale") == "0")
+            #expect(try await shop.psql("SELECT count(*) FROM stock.import_job") == "0")
+            #expect(try await shop.psql("SELECT count(*) FROM stock.product") == "4")
+        }
+    }
+
+    @Test("of a file without a needed column says which")
+    func badHeader() async throws {
+        try await TestShop.open { (shop) async throws in
+            do {
+                _ = try await run([], into: shop, header: "sale,sku,quantity")
+                Issue.record("a header without prices was taken")
+            } catch ImportFailure.mapping(let fault) {
+                #expect(fault.description.contains("unit_price"))
+            }
+        }
+    }
+}
