@@ -18,7 +18,7 @@ BEGIN
             HINT = 'Another import of this tenant is running.';
     END;
     DROP TABLE IF EXISTS pg_temp.import_document, pg_temp.import_sku, pg_temp.import_line, pg_temp.import_target,
-                         pg_temp.import_product, pg_temp.import_reject, pg_temp.import_part;
+                         pg_temp.import_product, pg_temp.import_reject, pg_temp.import_part, pg_temp.import_chunk;
     CREATE TEMPORARY TABLE import_document (
         ordinal      integer NOT NULL,
         is_return    boolean NOT NULL,
@@ -60,7 +60,7 @@ LANGUAGE plpgsql
 SET client_min_messages = warning AS $$
 BEGIN
     DROP TABLE IF EXISTS pg_temp.import_document, pg_temp.import_sku, pg_temp.import_line, pg_temp.import_target,
-                         pg_temp.import_product, pg_temp.import_reject, pg_temp.import_part;
+                         pg_temp.import_product, pg_temp.import_reject, pg_temp.import_part, pg_temp.import_chunk;
     PERFORM pg_advisory_unlock(hashtextextended('stock.import', stock.current_tenant()));
 END
 $$;
@@ -223,18 +223,25 @@ $$;
 -- The rows that go in, with their amounts, in the order of the file: import_part. Gives the chunks: whole documents with
 -- about p_chunk_rows rows together.
 CREATE FUNCTION stock.import_sales_plan(p_chunk_rows integer)
-RETURNS TABLE (first_document integer, last_document integer, documents bigint, rows bigint)
+RETURNS TABLE (chunk integer, first_document integer, last_document integer, documents bigint, rows bigint)
 LANGUAGE plpgsql
 SET client_min_messages = warning SET enable_seqscan = on SET work_mem = '64MB' AS $$
 DECLARE
     v_tenant stock.tenant;
 BEGIN
     SELECT * INTO STRICT v_tenant FROM stock.tenant t WHERE t.id = stock.current_tenant();
-    DROP TABLE IF EXISTS pg_temp.import_part;
+    DROP TABLE IF EXISTS pg_temp.import_part, pg_temp.import_chunk;
+    -- Cut by all rows of the file, whatever becomes of them: a run that is repeated cuts at the same places.
+    CREATE TEMPORARY TABLE import_chunk AS
+    SELECT l.document, ((sum(count(*)) OVER (ORDER BY l.document) - 1)::bigint / p_chunk_rows)::integer AS chunk
+    FROM pg_temp.import_line l GROUP BY l.document;
+    ANALYZE pg_temp.import_chunk;
+
     CREATE TEMPORARY TABLE import_part AS
     SELECT a.document, a.position, a.line, a.is_return, a.product_id, a.sku, a.name, a.unit, a.tracks_stock,
            a.quantity, a.unit_price, a.price_source, a.tax_rate, a.gross, a.tax,
-           CASE WHEN v_tenant.prices_include_tax THEN a.gross ELSE a.gross + a.tax END AS total, a.id, a.movement_id
+           CASE WHEN v_tenant.prices_include_tax THEN a.gross ELSE a.gross + a.tax END AS total, a.id, a.movement_id,
+           a.cost, a.chunk
     FROM (
         SELECT l.document, (row_number() OVER (PARTITION BY l.document ORDER BY l.line))::integer AS position, l.line,
                t.is_return, p.product_id, p.product_sku AS sku, p.name, p.unit, p.tracks_stock, l.quantity, l.unit_price,
@@ -243,11 +250,13 @@ BEGIN
                     WHEN v_tenant.prices_include_tax
                     THEN g.gross - round(g.gross / (1 + p.tax_rate / 100), v_tenant.currency_exponent)
                     ELSE round(g.gross * p.tax_rate / 100, v_tenant.currency_exponent) END AS tax,
-               l.id, l.movement_id
+               l.id, l.movement_id, v.cost, c.chunk
         FROM pg_temp.import_line l
         CROSS JOIN LATERAL (SELECT round(l.quantity * l.unit_price, v_tenant.currency_exponent) AS gross) g
         JOIN pg_temp.import_target t ON t.document = l.document AND t.known_id IS NULL
+        JOIN pg_temp.import_chunk c ON c.document = l.document
         JOIN pg_temp.import_product p ON p.sku = l.sku
+        LEFT JOIN stock.stock_level v ON v.tenant_id = v_tenant.id AND v.product_id = p.product_id
         WHERE NOT EXISTS (SELECT FROM pg_temp.import_reject x WHERE x.line = l.line)
     ) a
     ORDER BY a.document, a.position;
@@ -256,27 +265,122 @@ BEGIN
     -- Told before anything is written; each chunk looks again, under its locks.
     PERFORM stock.import_refuse_oversold(0, (SELECT max(p.document) FROM pg_temp.import_part p));
 
-    -- Cut by all rows of the file, whatever becomes of them: a run that is repeated cuts at the same places.
     RETURN QUERY
-    SELECT min(d.document), max(d.document), count(*), sum(d.rows)::bigint
-    FROM (
-        SELECT l.document, (sum(count(*)) OVER (ORDER BY l.document) - 1)::bigint / p_chunk_rows AS chunk
-        FROM pg_temp.import_line l GROUP BY l.document
-    ) c
-    JOIN (SELECT p.document, count(*) AS rows FROM pg_temp.import_part p GROUP BY p.document) d
-        ON d.document = c.document
-    GROUP BY c.chunk
-    ORDER BY c.chunk;
+    SELECT p.chunk, min(p.document), max(p.document), count(DISTINCT p.document), count(*)
+    FROM pg_temp.import_part p
+    GROUP BY p.chunk
+    ORDER BY p.chunk;
 END
 $$;
 
--- Applies the documents p_first ... p_last: one chunk, the whole of one transaction. Gives the rows applied.
-CREATE FUNCTION stock.import_sales_apply(p_first integer, p_last integer, p_method text, p_job uuid,
-                                         p_aborts boolean) RETURNS bigint
+-- Whether the chunks' documents sell products that must not be oversold.
+CREATE FUNCTION stock.import_is_bounded(p_first integer, p_last integer) RETURNS boolean
+LANGUAGE plpgsql
+SET enable_seqscan = on AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM pg_temp.import_part p
+        JOIN stock.stock_level l ON l.tenant_id = stock.current_tenant() AND l.product_id = p.product_id
+                                AND l.floor IS NOT NULL
+        WHERE p.document BETWEEN p_first AND p_last AND p.tracks_stock AND NOT p.is_return);
+END
+$$;
+
+-- A second session that writes every other chunk: the tables its chunks are copied into.
+CREATE FUNCTION stock.import_assist() RETURNS void
+LANGUAGE plpgsql
+SET client_min_messages = warning AS $$
+BEGIN
+    DROP TABLE IF EXISTS pg_temp.import_target, pg_temp.import_part;
+    CREATE TEMPORARY TABLE import_target (
+        document      integer NOT NULL,
+        is_return     boolean NOT NULL,
+        external_id   text NOT NULL,
+        id            uuid NOT NULL,
+        payment_id    uuid NOT NULL,
+        ledger_id     uuid NOT NULL,
+        occurred_at   timestamptz NOT NULL,
+        business_day  date NOT NULL
+    );
+    CREATE TEMPORARY TABLE import_part (
+        document      integer NOT NULL,
+        position      integer NOT NULL,
+        line          integer NOT NULL,
+        is_return     boolean NOT NULL,
+        product_id    uuid NOT NULL,
+        sku           text,
+        name          text NOT NULL,
+        unit          text NOT NULL,
+        tracks_stock  boolean NOT NULL,
+        quantity      numeric NOT NULL,
+        unit_price    numeric NOT NULL,
+        price_source  text NOT NULL,
+        tax_rate      numeric NOT NULL,
+        gross         numeric NOT NULL,
+        tax           numeric NOT NULL,
+        total         numeric NOT NULL,
+        id            uuid NOT NULL,
+        movement_id   uuid NOT NULL,
+        cost          numeric NOT NULL
+    );
+END
+$$;
+
+-- After the copy.
+CREATE FUNCTION stock.import_assist_copied() RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE UNIQUE INDEX ON pg_temp.import_target (document);
+    CREATE INDEX ON pg_temp.import_part (document);
+    ANALYZE pg_temp.import_target;
+    ANALYZE pg_temp.import_part;
+END
+$$;
+
+-- The first half of a chunk: its sales as drafts, and their lines. It waits for no level and no number, so that two
+-- sessions can do it side by side.
+CREATE FUNCTION stock.import_sales_draft(p_first integer, p_last integer) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = on SET work_mem = '64MB'
 -- Foreign keys are checked by statements whose plans are kept: never plan them anew for every row. Without statistics all
 -- indexes that begin with the tenant look alike, unless pages cost so little that the key's one row counts.
+SET plan_cache_mode = force_generic_plan SET random_page_cost = 0.01 SET seq_page_cost = 0.01 AS $$
+DECLARE
+    v_tenant   bigint := stock.current_tenant();
+    v_register uuid;
+BEGIN
+    SELECT r.id INTO STRICT v_register FROM stock.register r WHERE r.tenant_id = v_tenant AND r.is_default;
+
+    INSERT INTO stock.sale (tenant_id, id, register_id, status, occurred_at, business_day, subtotal, discount, tax, total,
+                            due, external_id)
+    SELECT v_tenant, t.id, v_register, 'draft', t.occurred_at, t.business_day, s.gross, 0, s.tax, s.total, 0,
+           t.external_id
+    FROM (
+        SELECT p.document, sum(p.gross) AS gross, sum(p.tax) AS tax, sum(p.total) AS total
+        FROM pg_temp.import_part p
+        WHERE p.document BETWEEN p_first AND p_last AND NOT p.is_return
+        GROUP BY p.document
+    ) s
+    JOIN pg_temp.import_target t ON t.document = s.document AND t.document BETWEEN p_first AND p_last
+    ORDER BY t.document;
+
+    INSERT INTO stock.sale_line (tenant_id, id, sale_id, position, product_id, sku, name, unit, quantity, unit_price,
+                                 price_source, tax_rate, tax, total, unit_cost)
+    SELECT v_tenant, p.id, t.id, p.position, p.product_id, p.sku, p.name, p.unit, p.quantity, p.unit_price,
+           p.price_source, p.tax_rate, p.tax, p.total, p.cost
+    FROM pg_temp.import_part p
+    JOIN pg_temp.import_target t ON t.document = p.document AND t.document BETWEEN p_first AND p_last
+    WHERE p.document BETWEEN p_first AND p_last AND NOT p.is_return
+    ORDER BY p.document, p.position;
+END
+$$;
+
+-- Applies the documents p_first to p_last: one chunk, the whole of one transaction. Their sales may stand there as drafts
+-- already (p_drafted). Gives the rows applied.
+CREATE FUNCTION stock.import_sales_apply(p_first integer, p_last integer, p_method text, p_job uuid,
+                                         p_aborts boolean, p_drafted boolean) RETURNS bigint
+LANGUAGE plpgsql
+SET enable_seqscan = on SET work_mem = '64MB'
 SET plan_cache_mode = force_generic_plan SET random_page_cost = 0.01 SET seq_page_cost = 0.01 AS $$
 DECLARE
     v_tenant   bigint := stock.current_tenant();
@@ -299,9 +403,27 @@ BEGIN
     ORDER BY l.product_id
     FOR UPDATE;
 
-    IF stock.import_refuse_oversold(p_first, p_last) > 0 AND p_aborts THEN
-        RAISE EXCEPTION USING ERRCODE = 'ST001', MESSAGE = 'insufficient_stock', DETAIL = '[]',
-            HINT = 'Stock ran out while the file was imported.';
+    IF NOT p_drafted THEN
+        IF stock.import_refuse_oversold(p_first, p_last) > 0 AND p_aborts THEN
+            RAISE EXCEPTION USING ERRCODE = 'ST001', MESSAGE = 'insufficient_stock', DETAIL = '[]',
+                HINT = 'Stock ran out while the file was imported.';
+        END IF;
+        PERFORM stock.import_sales_draft(p_first, p_last);
+    ELSIF stock.import_is_bounded(p_first, p_last) THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST001', MESSAGE = 'invalid_state', DETAIL = '[]',
+            HINT = 'Overselling was forbidden while the file was imported; run the import again.';
+    END IF;
+
+    -- Costs as they are now, should goods have come in since the file was planned.
+    IF EXISTS (
+        SELECT FROM pg_temp.import_part p
+        JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = p.product_id AND l.cost <> p.cost
+        WHERE p.document BETWEEN p_first AND p_last
+    ) THEN
+        UPDATE stock.sale_line s SET unit_cost = l.cost
+        FROM pg_temp.import_part p
+        JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = p.product_id AND l.cost <> p.cost
+        WHERE p.document BETWEEN p_first AND p_last AND s.tenant_id = v_tenant AND s.id = p.id;
     END IF;
 
     WITH step AS (
@@ -340,28 +462,15 @@ BEGIN
     v_sale_number := stock.import_take_numbers(v_register, 'sale', v_sales);
     v_return_number := stock.import_take_numbers(v_register, 'return', v_returns);
 
-    INSERT INTO stock.sale (tenant_id, id, register_id, number, status, occurred_at, business_day, subtotal, discount,
-                            tax, total, paid, due, external_id)
-    SELECT v_tenant, t.id, v_register, v_sale_number + row_number() OVER (ORDER BY t.document), 'confirmed', t.occurred_at,
-           t.business_day, s.gross, 0, s.tax, s.total, s.total, 0, t.external_id
+    UPDATE stock.sale s
+    SET status = 'confirmed', number = v_sale_number + n.place, paid = s.total
     FROM (
-        SELECT p.document, sum(p.gross) AS gross, sum(p.tax) AS tax, sum(p.total) AS total
-        FROM pg_temp.import_part p
-        WHERE p.document BETWEEN p_first AND p_last AND NOT p.is_return
-        GROUP BY p.document
-    ) s
-    JOIN pg_temp.import_target t ON t.document = s.document AND t.document BETWEEN p_first AND p_last;
-
-    INSERT INTO stock.sale_line (tenant_id, id, sale_id, position, product_id, sku, name, unit, quantity, unit_price,
-                                 price_source, tax_rate, tax, total, unit_cost)
-    SELECT v_tenant, p.id, t.id, p.position, p.product_id, p.sku, p.name, p.unit, p.quantity, p.unit_price,
-           p.price_source, p.tax_rate, p.tax, p.total, l.cost
-    FROM pg_temp.import_part p
-    JOIN pg_temp.import_target t ON t.document = p.document AND t.document BETWEEN p_first AND p_last
-    JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = p.product_id
-    WHERE p.document BETWEEN p_first AND p_last AND NOT p.is_return
-    ORDER BY p.document, p.position;
-    GET DIAGNOSTICS v_rows = ROW_COUNT;
+        SELECT t.id, row_number() OVER (ORDER BY t.document) AS place
+        FROM pg_temp.import_target t
+        WHERE t.document BETWEEN p_first AND p_last AND NOT t.is_return
+          AND EXISTS (SELECT FROM pg_temp.import_part p WHERE p.document = t.document)
+    ) n
+    WHERE s.tenant_id = v_tenant AND s.id = n.id;
 
     INSERT INTO stock.sale_return (tenant_id, id, register_id, number, occurred_at, business_day, total, refund,
                                    external_id)
@@ -384,8 +493,7 @@ BEGIN
     JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = p.product_id
     WHERE p.document BETWEEN p_first AND p_last AND p.is_return
     ORDER BY p.document, p.position;
-    v_rows := v_rows + (SELECT count(*) FROM pg_temp.import_part p
-                        WHERE p.document BETWEEN p_first AND p_last AND p.is_return);
+    v_rows := (SELECT count(*) FROM pg_temp.import_part p WHERE p.document BETWEEN p_first AND p_last);
 
     -- What was sold was paid in full, what came back was refunded, by the one method the operator names.
     INSERT INTO stock.payment (tenant_id, id, direction, method, amount, sale_id, return_id, occurred_at, business_day)
@@ -471,12 +579,7 @@ DECLARE
     v_short text;
     v_refused bigint := 0;
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_temp.import_part p
-        JOIN stock.stock_level l ON l.tenant_id = stock.current_tenant() AND l.product_id = p.product_id
-                                AND l.floor IS NOT NULL
-        WHERE p.document BETWEEN p_first AND p_last AND p.tracks_stock AND NOT p.is_return
-    ) THEN
+    IF NOT stock.import_is_bounded(p_first, p_last) THEN
         RETURN 0;
     END IF;
     CREATE TEMPORARY TABLE import_left ON COMMIT DROP AS

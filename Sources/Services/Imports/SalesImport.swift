@@ -132,8 +132,19 @@ package struct SalesImport: Sendable {
     ) async throws -> Report where Source.Element == [UInt8] {
         let clock = ContinuousClock()
         let start = clock.now
+        let postgres = postgres
         var report = try await postgres.withLease(deadline: start + timeLimit) { lease in
-            let run = SalesImportRun(lease: lease, options: options, onReject: onReject, onProgress: onProgress)
+            let run = SalesImportRun(
+                session: ImportSession(lease: lease, tenant: options.tenant.rawValue),
+                options: options,
+                onReject: onReject,
+                onProgress: onProgress,
+                withAssistant: { work in
+                    try await postgres.withLease(deadline: start + timeLimit) { lease in
+                        try await work(ImportSession(lease: lease, tenant: options.tenant.rawValue))
+                    }
+                }
+            )
             do {
                 let report = try await run.run(source)
                 try await run.close()

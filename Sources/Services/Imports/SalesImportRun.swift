@@ -4,12 +4,18 @@ import Postgres
 
 /// One run of a sales import on one connection.
 struct SalesImportRun {
-    let lease: Lease
+    /// What is done with a second connection.
+    typealias Assistance = (ImportSession) async throws -> Void
+
+    let session: ImportSession
     let options: SalesImport.Options
     let onReject: (RowRejection) throws -> Void
     let onProgress: (SalesImport.Progress) -> Void
+    /// Lends a second connection for the time of a closure.
+    let withAssistant: (Assistance) async throws -> Void
 
-    private var tenant: Int64 { options.tenant.rawValue }
+    /// Fewer chunks are written sooner than copied.
+    private static let chunksWorthAssistance = 8
 
     func run<Source: AsyncSequence>(
         _ source: Source
@@ -38,16 +44,16 @@ struct SalesImportRun {
 
         onProgress(.checking(rows: report.rows))
         let unit = options.createsProducts ? try await unitOfNewProducts() : nil
-        let check = try await one(CheckSales(unitDecimals: unit?.decimals))
+        let check = try await session.one(CheckSales(unitDecimals: unit?.decimals))
         report.unchanged = Int(check.unchanged)
         if options.onError == .abort, report.rejectedRows + Int(check.rejected) > 0 {
             try await tellRejections(&report)
             throw ImportFailure.refused(rows: report.rejectedRows)
         }
         if let unit, !options.isDryRun {
-            report.createdProducts = Int(try await one(CreateImportedProducts(unit: unit.id)).value)
+            report.createdProducts = Int(try await session.one(CreateImportedProducts(unit: unit.id)).value)
         }
-        let chunks = try await all(PlanSales(chunkRows: Int32(clamping: options.chunkRows)))
+        let chunks = try await session.all(PlanSales(chunkRows: Int32(clamping: options.chunkRows)))
         if options.onError == .abort, let refused = try await firstRejection() {
             try await tellRejections(&report)
             throw ImportFailure.refused(rows: max(report.rejectedRows, refused))
@@ -60,7 +66,7 @@ struct SalesImportRun {
             return report
         }
         if !chunks.isEmpty {
-            try await perform(
+            try await session.perform(
                 BeginImport(
                     job: PostgresUUID(high: job.high, low: job.low),
                     kind: .sales,
@@ -74,14 +80,20 @@ struct SalesImportRun {
                 )
             )
         }
-        for (index, chunk) in chunks.enumerated() {
-            // Plans made while tables were empty read them from end to end once they are not.
-            if index > 0, index <= 64, index & (index - 1) == 0 { try await perform(DiscardPlans()) }
-            report.applied += try await apply(chunk, job: PostgresUUID(high: job.high, low: job.low))
-            onProgress(.writing(rows: report.applied, of: planned))
+        let writer = SalesChunks(
+            chunks: chunks,
+            job: PostgresUUID(high: job.high, low: job.low),
+            method: options.method,
+            aborts: options.onError == .abort
+        )
+        var applied = 0
+        try await write(writer) { rows in
+            applied += rows
+            onProgress(.writing(rows: applied, of: planned))
         }
+        report.applied = applied
         try await tellRejections(&report)
-        try await perform(
+        try await session.perform(
             FinishImport(
                 job: PostgresUUID(high: job.high, low: job.low),
                 rows: Int64(report.rows),
@@ -93,23 +105,23 @@ struct SalesImportRun {
 
     /// Leaves the connection without a trace of the import.
     func close() async throws {
-        try await perform(CloseImport())
+        try await session.perform(CloseImport())
     }
 
     // MARK: Steps
 
     private func stage<Source>(_ stager: SaleStager<Source>) async throws {
         do {
-            try await lease.transaction(tenant: tenant) {
-                try await perform(OpenImport())
-                try await lease.copyIn(
+            try await session.lease.transaction(tenant: session.tenant) {
+                try await session.perform(OpenImport())
+                try await session.lease.copyIn(
                     """
                     COPY pg_temp.import_line (document, sku, line, quantity, unit_price, id, movement_id)
                     FROM STDIN (FORMAT binary)
                     """,
                     from: StagedLines(stager: stager)
                 )
-                try await lease.copyIn(
+                try await session.lease.copyIn(
                     """
                     COPY pg_temp.import_document (ordinal, is_return, external_id, wall_clock, instant, id, payment_id,
                                                   ledger_id)
@@ -117,7 +129,7 @@ struct SalesImportRun {
                     """,
                     from: stager.documents()
                 )
-                try await lease.copyIn(
+                try await session.lease.copyIn(
                     "COPY pg_temp.import_sku (ordinal, sku, line, price, name, name_line, product_id) FROM STDIN (FORMAT binary)",
                     from: stager.skus()
                 )
@@ -125,47 +137,45 @@ struct SalesImportRun {
         } catch {
             // COPY only knows that its producer failed; the producer knows why.
             if let fault = stager.failure as? ImportMapping.Fault { throw ImportFailure.mapping(fault) }
-            throw stager.failure ?? Self.failure(error)
+            throw stager.failure ?? ImportSession.failure(error)
         }
     }
 
     private func unitOfNewProducts() async throws -> (id: PostgresUUID, decimals: Int32) {
-        if let unit = try await all(FirstUnit()).first { return (unit.id, unit.decimals) }
+        if let unit = try await session.all(FirstUnit()).first { return (unit.id, unit.decimals) }
         let made = UUIDv7.make()
         let id = PostgresUUID(high: made.high, low: made.low)
-        if !options.isDryRun { try await perform(CreateFirstUnit(id: id)) }
+        if !options.isDryRun { try await session.perform(CreateFirstUnit(id: id)) }
         return (id, 0)
     }
 
-    /// Applies a chunk, again if it met a deadlock or waited too long for a lock.
-    private func apply(_ chunk: PlanSales.Row, job: PostgresUUID) async throws -> Int {
-        var attempt = 1
-        while true {
-            do {
-                let statement = ApplySales(
-                    chunk: chunk,
-                    method: options.method,
-                    job: job,
-                    aborts: options.onError == .abort
-                )
-                return Int(try await one(statement).value)
-            } catch let error as PostgresError
-                where attempt < 10 && (error.sqlState?.isTransient == true || error.sqlState == .lockNotAvailable)
-            {
-                attempt += 1
+    /// Writes the chunks, by two sessions if there is enough to do and no sale may be refused on the way.
+    private func write(_ writer: SalesChunks, onCommit: (Int) -> Void) async throws {
+        guard let last = writer.chunks.last, writer.chunks.count >= Self.chunksWorthAssistance,
+            !(try await session.one(SellsBoundedProducts(first: 0, last: last.last)).value)
+        else { return try await writer.write(in: session, onCommit: onCommit) }
+        var isAssisted = false
+        do {
+            try await withAssistant { assistant in
+                isAssisted = true
+                try await SalesImportCopy(from: session, to: assistant).run()
+                try await writer.write(in: (even: session, odd: assistant), onCommit: onCommit)
             }
+        } catch let error as PostgresError where !isAssisted && error.code == .overloaded {
+            // No second connection is free: one does it as well.
+            try await writer.write(in: session, onCommit: onCommit)
         }
     }
 
     private func firstRejection() async throws -> Int? {
-        let rows = try await all(ImportRejections(afterLine: -1))
+        let rows = try await session.all(ImportRejections(afterLine: -1))
         return rows.isEmpty ? nil : rows.count
     }
 
     private func tellRejections(_ report: inout SalesImport.Report) async throws {
         var line: Int32 = -1
         while true {
-            let rows = try await all(ImportRejections(afterLine: line))
+            let rows = try await session.all(ImportRejections(afterLine: line))
             for row in rows {
                 let code = RowRejection.Code(rawValue: row.code) ?? .valueInvalid
                 report.rejected[code, default: 0] += 1
@@ -174,33 +184,5 @@ struct SalesImportRun {
             }
             if rows.isEmpty { return }
         }
-    }
-
-    // MARK: One statement
-
-    private func perform<S: Statement>(_ statement: S) async throws {
-        _ = try await all(statement)
-    }
-
-    private func one<S: Statement>(_ statement: S) async throws -> S.Row {
-        let rows = try await all(statement)
-        guard let row = rows.first else { throw ImportFailure.conflict("\(S.name) gave no row") }
-        return row
-    }
-
-    private func all<S: Statement>(_ statement: S) async throws -> [S.Row] {
-        do {
-            var unit = UnitOfWork(tenant: tenant, access: .write)
-            let slot = try unit.add(statement)
-            return try await lease.perform(unit).rows(slot)
-        } catch {
-            throw Self.failure(error)
-        }
-    }
-
-    /// A refusal raised in SQL is told in its own words.
-    private static func failure(_ error: any Error) -> any Error {
-        guard let error = error as? PostgresError, error.sqlState == "ST001" else { return error }
-        return ImportFailure.conflict(error.serverHint ?? error.serverMessage ?? "the database refuses")
     }
 }

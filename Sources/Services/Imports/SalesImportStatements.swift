@@ -94,7 +94,7 @@ struct CreateImportedProducts: Statement {
 struct PlanSales: Statement {
     static let name = "imports.plan_sales"
     static let sql: StaticString = """
-        SELECT p.first_document, p.last_document, p.documents, p.rows FROM stock.import_sales_plan($1) p
+        SELECT p.chunk, p.first_document, p.last_document, p.documents, p.rows FROM stock.import_sales_plan($1) p
         """
     static let parameterTypes: [PostgresType] = [.int4]
 
@@ -102,12 +102,15 @@ struct PlanSales: Statement {
 
     /// A chunk.
     struct Row: DecodableRow {
+        /// Its number in the file, counted from 0; chunks of which nothing goes in are left out.
+        let number: Int32
         let first: Int32
         let last: Int32
         let documents: Int64
         let rows: Int64
 
         init(from row: inout RowReader) throws(PostgresError) {
+            number = try row.next()
             first = try row.next()
             last = try row.next()
             documents = try row.next()
@@ -147,14 +150,16 @@ struct BeginImport: Statement {
 /// Writes one chunk of sales and returns: documents, lines, movements, payments, ledger.
 struct ApplySales: Statement {
     static let name = "imports.apply_sales"
-    static let sql: StaticString = "SELECT stock.import_sales_apply($1, $2, $3, $4, $5)"
-    static let parameterTypes: [PostgresType] = [.int4, .int4, .text, .uuid, .bool]
+    static let sql: StaticString = "SELECT stock.import_sales_apply($1, $2, $3, $4, $5, $6)"
+    static let parameterTypes: [PostgresType] = [.int4, .int4, .text, .uuid, .bool, .bool]
     typealias Row = SingleColumn<Int64>
 
     let chunk: PlanSales.Row
     let method: PaymentMethod
     let job: PostgresUUID
     let aborts: Bool
+    /// Whether ``DraftSales`` ran in the same transaction.
+    let isDrafted: Bool
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(chunk.first)
@@ -162,7 +167,50 @@ struct ApplySales: Statement {
         try parameters.append(method.rawValue)
         try parameters.append(job)
         try parameters.append(aborts)
+        try parameters.append(isDrafted)
     }
+}
+
+/// Writes the part of a chunk that waits for nothing: its sales as drafts, with their lines.
+struct DraftSales: Statement {
+    static let name = "imports.draft_sales"
+    static let sql: StaticString = "SELECT stock.import_sales_draft($1, $2)"
+    static let parameterTypes: [PostgresType] = [.int4, .int4]
+
+    let chunk: PlanSales.Row
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(chunk.first)
+        try parameters.append(chunk.last)
+    }
+}
+
+/// Whether the file sells products that must not be oversold.
+struct SellsBoundedProducts: Statement {
+    static let name = "imports.is_bounded"
+    static let sql: StaticString = "SELECT stock.import_is_bounded($1, $2)"
+    static let parameterTypes: [PostgresType] = [.int4, .int4]
+    typealias Row = SingleColumn<Bool>
+
+    let first: Int32
+    let last: Int32
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(first)
+        try parameters.append(last)
+    }
+}
+
+/// Makes the tables of a session that writes every other chunk.
+struct OpenAssist: Statement {
+    static let name = "imports.assist"
+    static let sql: StaticString = "SELECT stock.import_assist()"
+}
+
+/// Indexes them, once they are filled.
+struct FinishAssist: Statement {
+    static let name = "imports.assist_copied"
+    static let sql: StaticString = "SELECT stock.import_assist_copied()"
 }
 
 /// Forgets the plans of the session, which were made when its tables were smaller.

@@ -131,7 +131,7 @@ struct Settings: Sendable {
             throw ConfigurationError(.databaseURL, "is missing")
         }
         configuration.sharedConnections = 1
-        configuration.exclusiveConnections = 1
+        configuration.exclusiveConnections = 2
         configuration.acquireTimeout = .seconds(10)
         return configuration
     }
@@ -147,7 +147,7 @@ struct Settings: Sendable {
             throw ConfigurationError(.databaseOwnerURL, "is missing")
         }
         configuration.sharedConnections = 1
-        configuration.exclusiveConnections = 1
+        configuration.exclusiveConnections = 2
         configuration.acquireTimeout = .seconds(10)
         return configuration
     }

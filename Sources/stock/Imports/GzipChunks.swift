@@ -1,4 +1,5 @@
 import Foundation
+import Services
 import Subprocess
 
 /// A compressed file's bytes, by way of `gzip -dc`.

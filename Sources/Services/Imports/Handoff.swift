@@ -1,8 +1,8 @@
 import Synchronization
 
 /// Hands portions from one task to another, one at a time: the giver waits until the taker has taken.
-final class Handoff: AsyncSequence, Sendable {
-    typealias Element = [UInt8]
+package final class Handoff: AsyncSequence, Sendable {
+    package typealias Element = [UInt8]
 
     private struct State {
         var portion: [UInt8]?
@@ -14,10 +14,13 @@ final class Handoff: AsyncSequence, Sendable {
 
     private let state = Mutex(State())
 
+    package init() {}
+
     /// Gives a portion.
     ///
+    /// - Parameter portion: the next bytes.
     /// - Returns: false if nobody takes any more.
-    func give(_ portion: [UInt8]) async -> Bool {
+    package func give(_ portion: [UInt8]) async -> Bool {
         while true {
             let (isDone, taker, isAbandoned) = state.withLock { state in
                 if state.isAbandoned { return (true, nil as CheckedContinuation<Void, Never>?, true) }
@@ -40,7 +43,9 @@ final class Handoff: AsyncSequence, Sendable {
     }
 
     /// Ends the sequence, well or with an error.
-    func finish(_ result: Result<Void, any Error>) {
+    ///
+    /// - Parameter result: what the taker meets behind the last portion.
+    package func finish(_ result: Result<Void, any Error>) {
         let taker = state.withLock { state in
             state.end = result
             defer { state.taker = nil }
@@ -50,7 +55,7 @@ final class Handoff: AsyncSequence, Sendable {
     }
 
     /// Takes no more.
-    func abandon() {
+    package func abandon() {
         let giver = state.withLock { state in
             state.isAbandoned = true
             defer { state.giver = nil }
@@ -59,13 +64,13 @@ final class Handoff: AsyncSequence, Sendable {
         giver?.resume()
     }
 
-    struct Iterator: AsyncIteratorProtocol {
+    package struct Iterator: AsyncIteratorProtocol {
         let handoff: Handoff
 
-        func next(isolation actor: isolated (any Actor)?) async throws -> [UInt8]? { try await handoff.take() }
+        package func next(isolation actor: isolated (any Actor)?) async throws -> [UInt8]? { try await handoff.take() }
     }
 
-    func makeAsyncIterator() -> Iterator { Iterator(handoff: self) }
+    package func makeAsyncIterator() -> Iterator { Iterator(handoff: self) }
 
     private func take() async throws -> [UInt8]? {
         while true {
