@@ -158,6 +158,29 @@ struct SalesImportTests {
         #expect(resumed == undisturbed)
     }
 
+    @Test("by two sessions side by side writes what one session writes")
+    func sideBySide() async throws {
+        let lines = (0..<60).map { index in
+            "\(index % 3 == 2 ? "C" : "")\(index % 40),P\(index % 7),,\(index % 3 == 2 ? -1 : index % 5 + 1),1.25,2026-03-0\(index / 12 + 1)T10:00:00"
+        }
+        var states: [String] = []
+        for chunkRows in [1, 100] {
+            states.append(
+                try await TestShop.open { (shop) async throws in
+                    let outcome = try await run(lines, into: shop) {
+                        $0.createsProducts = true
+                        $0.chunkRows = chunkRows
+                    }
+                    #expect(outcome.report.applied == 60)
+                    #expect(try await shop.violations() == [])
+                    try await shop.psql("DELETE FROM stock.domain_event; DELETE FROM stock.import_job")
+                    return try await state(shop)
+                }
+            )
+        }
+        #expect(states[0] == states[1])
+    }
+
     @Test("makes missing products once per SKU, at their first price and under their first name")
     func createsProducts() async throws {
         try await TestShop.open { (shop) async throws in
