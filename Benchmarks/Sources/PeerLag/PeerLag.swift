@@ -66,7 +66,8 @@ struct PeerLag {
     ) -> [UInt8] {
         var head = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(token)\r\n"
         if let key {
-            head += "Idempotency-Key: \(key)\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
+            head += "Idempotency-Key: \(key)\r\n"
+            head += "Content-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
         }
         return Array((head + "\r\n" + body).utf8)
     }
