@@ -3,16 +3,18 @@
 
 DEMO_SLUG=demo
 
-# Gives a request to instance a and prints the body; a status other than 2xx ends the script with the problem.
+# Gives a request to instance a and prints the body. What is there already, from a run that was interrupted, stays; any other status than 2xx ends
+# the script with the problem. The key is made of the request, so that repeating it does nothing.
 demo_request() {
-    local method=$1 path=$2 body=$3 answer
+    local method=$1 path=$2 body=$3 answer key
+    key=$(printf '%s' "$path $body" | md5sum | cut -c1-32)
     answer=$(
-        curl -sS -X "$method" "http://127.0.0.1:$PORT_A$path" -w '\n%{http_code}' \
-            -H "Authorization: Bearer $DEMO_TOKEN" -H 'Content-Type: application/json' \
-            -H "Idempotency-Key: demo-$(random_word)" --data-binary "$body"
+        curl -sS -X "$method" "http://127.0.0.1:$PORT_A$path" -w '\n%{http_code}' -H "Authorization: Bearer $DEMO_TOKEN" \
+            -H 'Content-Type: application/json' -H "Idempotency-Key: $key" --data-binary "$body"
     )
-    case ${answer##*$'\n'} in
-    2??) printf '%s\n' "${answer%$'\n'*}" ;;
+    case ${answer##*$'\n'}${answer} in
+    2??*) printf '%s\n' "${answer%$'\n'*}" ;;
+    409*'"code":"duplicate"'*) ;;
     *) fail "$method $path: $answer" ;;
     esac
 }
@@ -22,13 +24,17 @@ json_text() {
     grep -o "\"$1\" *: *\"[^\"]*\"" | head -n 1 | sed 's/^[^:]*: *"//; s/"$//'
 }
 
+# make_tenant NAME SLUG CURRENCY TIMEZONE EMAIL, with the demo's password: by standard input, as arguments are for all to see.
+make_tenant() {
+    printf '%s' "$DEMO_PASSWORD" | "$STOCK" tenant create --name "$1" --slug "$2" --currency "$3" --timezone "$4" \
+        --owner-email "$5" --owner-password-file - >/dev/null
+}
+
 fill_demo_shop() {
     local folder days since
     folder=$(mktemp -d "$STATE/demo.XXXXXX")
     if ! "$STOCK" tenant list </dev/null | grep -qw "$DEMO_SLUG"; then
-        (umask 077 && printf '%s' "$DEMO_PASSWORD" >"$folder/password")
-        "$STOCK" tenant create --name "Kiezladen Demo" --slug "$DEMO_SLUG" --currency EUR --timezone Europe/Berlin \
-            --owner-email "$DEMO_EMAIL" --owner-password "$DEMO_PASSWORD" </dev/null >/dev/null
+        make_tenant "Kiezladen Demo" "$DEMO_SLUG" EUR Europe/Berlin "$DEMO_EMAIL"
     fi
     DEMO_TOKEN=$(
         curl -sS "http://127.0.0.1:$PORT_A/v1/auth/login" -H 'Content-Type: application/json' \
@@ -47,59 +53,59 @@ fill_demo_shop() {
     demo_catalog "$folder"
     demo_customers
     for method in cash card; do
-        "$STOCK" import sales "$folder/sales-$method.csv" --tenant "$DEMO_SLUG" --payment-method $method </dev/null \
-            >>"$STATE/demo.log" 2>&1 || fail "the demo sales do not import; see .stock/demo.log"
+        demo_import sales "$folder/sales-$method.csv" --payment-method $method
     done
     demo_sales_today
     rm -rf "$folder"
 }
 
 demo_catalog() {
-    local folder=$1 sku name category unit price cost tax popularity minimum
-    local -A units=() categories=() products=() sold=()
-    local movements="" id left
-    units[pc]=$(demo_request POST /v1/units '{"name":"Piece","symbol":"pc","decimals":0}' | json_text id)
-    units[kg]=$(demo_request POST /v1/units '{"name":"Kilogram","symbol":"kg","decimals":3}' | json_text id)
-    # What was sold of each, so that what was delivered before can be told.
-    while IFS=, read -r sku quantity; do sold[$sku]=$quantity; done < <(
-        awk -F, 'FNR > 1 { sold[$2] += $4 } END { for (sku in sold) printf "%s,%.3f\n", sku, sold[sku] }' "$folder"/sales-*.csv
+    local folder=$1 category movements
+    cut -d, -f3 scripts/demo/products.csv | sed 1d | sort -u | while read -r category; do
+        demo_request POST /v1/categories "{\"name\":\"$category\"}" >/dev/null
+    done
+    # What a shop would export from its old till, with an EAN-13 of the range for use inside a shop.
+    awk -F, -v OFS=, '
+        function barcode(n,    code, sum, i) {
+            code = sprintf("200%09d", n)
+            for (i = 1; i <= 12; i++) sum += substr(code, i, 1) * (i % 2 ? 1 : 3)
+            return code (10 - sum % 10) % 10
+        }
+        FNR == 1 { print "sku,name,category,unit,price,tax_rate,min_stock,tracks_stock,barcodes"; next }
+        { print $1, $2, $3, $4, $5, $7, $9, ($9 > 0 ? "true" : "false"), barcode(FNR - 1) }
+    ' scripts/demo/products.csv >"$folder/products.csv"
+    demo_import products "$folder/products.csv"
+
+    # What was delivered before: all that will be sold, and what stands on the shelves now. Most are full, some run low, a few are empty.
+    movements=$(
+        awk -F, '
+            FILENAME ~ /sales-/ { if (FNR > 1) sold[$2] += $4; next }
+            FNR == 1 || $9 == 0 { next }
+            {
+                n++
+                rest = n % 17 == 0 ? 0 : n % 7 == 0 ? int($9 / 2) : $9 * (2 + n % 5)
+                quantity = sprintf($4 == "kg" ? "%.3f" : "%.0f", sold[$1] + rest)
+                if (quantity == 0) next
+                printf "%s{\"sku\":\"%s\",\"type\":\"opening\",\"quantity\":\"%s\",\"unit_cost\":\"%s\",\"reason\":\"opening stock\"}",
+                    (printed++ ? "," : ""), $1, quantity, $6
+            }
+        ' "$folder"/sales-*.csv scripts/demo/products.csv
     )
-    local position=0
-    while IFS=, read -r sku name category unit price cost tax popularity minimum; do
-        [ "$sku" = sku ] && continue
-        if [ -z "${categories[$category]:-}" ]; then
-            categories[$category]=$(demo_request POST /v1/categories "{\"name\":\"$category\"}" | json_text id)
-        fi
-        position=$((position + 1))
-        id=$(
-            demo_request POST /v1/products "{\"sku\":\"$sku\",\"name\":\"$name\",\"barcodes\":[\"$(barcode $position)\"],\
-\"category_id\":\"${categories[$category]}\",\"unit_id\":\"${units[$unit]}\",\"price\":\"$price\",\"tax_rate\":\"$tax\",\
-\"tracks_stock\":$([ "$minimum" = 0 ] && printf false || printf true),\"min_stock\":\"$minimum\"}" | json_text id
-        )
-        products[$sku]=$id
-        [ "$minimum" = 0 ] && continue
-        # Most shelves are full, some run low, two are empty.
-        left=$(awk -v sold="${sold[$sku]:-0}" -v minimum="$minimum" -v n=$position -v unit="$unit" 'BEGIN {
-            rest = n % 17 == 0 ? 0 : n % 7 == 0 ? minimum / 2 : minimum * (2 + n % 5)
-            printf unit == "kg" ? "%.3f" : "%.0f", sold + int(rest)
-        }')
-        movements="$movements${movements:+,}{\"product_id\":\"$id\",\"type\":\"opening\",\"quantity\":\"$left\",\
-\"unit_cost\":\"$cost\",\"reason\":\"opening stock\"}"
-    done <scripts/demo/products.csv
     demo_request POST /v1/stock/movements "{\"movements\":[$movements]}" >/dev/null
 }
 
-# An EAN-13 of the range for use inside a shop, with its check digit.
-barcode() {
-    awk -v n="$1" 'BEGIN {
-        code = sprintf("200%09d", n)
-        for (i = 1; i <= 12; i++) sum += substr(code, i, 1) * (i % 2 ? 1 : 3)
-        print code (10 - sum % 10) % 10
-    }'
+# demo_import KIND FILE OPTION...
+demo_import() {
+    local kind=$1 file=$2
+    shift 2
+    "$STOCK" import "$kind" "$file" --tenant "$DEMO_SLUG" "$@" </dev/null >>"$STATE/demo.log" 2>&1 ||
+        fail "the demo's $kind do not import; see $STATE/demo.log"
 }
 
 demo_customers() {
     local name email phone limit body
+    # Two customers may have the same name: what is there is not made again.
+    if curl -sS "http://127.0.0.1:$PORT_A/v1/customers?limit=1" -H "Authorization: Bearer $DEMO_TOKEN" | grep -q '"id"'; then return; fi
     while IFS=, read -r name email phone limit; do
         [ "$name" = name ] && continue
         body="{\"name\":\"$name\""
