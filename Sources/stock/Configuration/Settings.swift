@@ -162,6 +162,11 @@ struct Settings: Sendable {
 
     /// How to reach Redis; nil if there is none.
     func redis() throws -> RedisConfiguration? {
+        // Read even where they are not needed: a bad value is told and not kept for later.
+        let port = try integer(.redisPort, 1...65_535)
+        let database = try integer(.redisDB, 0...15)
+        let connectTimeout = try milliseconds(.redisConnectTimeout)
+        let commandTimeout = try milliseconds(.redisCommandTimeout)
         var configuration: RedisConfiguration
         if let url = text(.redisURL) {
             do {
@@ -172,15 +177,15 @@ struct Settings: Sendable {
         } else if let host = text(.redisHost) {
             configuration = RedisConfiguration(
                 host: host,
-                port: try integer(.redisPort, 1...65_535),
-                database: try integer(.redisDB, 0...15),
+                port: port,
+                database: database,
                 password: text(.redisPassword)
             )
         } else {
             return nil
         }
-        configuration.connectTimeout = try milliseconds(.redisConnectTimeout)
-        configuration.commandTimeout = try milliseconds(.redisCommandTimeout)
+        configuration.connectTimeout = connectTimeout
+        configuration.commandTimeout = commandTimeout
         return configuration
     }
 

@@ -39,7 +39,10 @@ extension Variable {
         "this instance's name in logs and health",
         fallback: "host and port"
     )
-    static let authSecret = Variable("AUTH_SECRET", "signs tokens: at least 32 bytes, the same for every instance")
+    static let authSecret = Variable(
+        "AUTH_SECRET",
+        "a secret of at least 32 bytes that signs tokens, the same for every instance"
+    )
     static let authKeyFile = Variable(
         "AUTH_KEY_FILE",
         "a file of one or two lines kid:secret instead; the first signs, both are accepted"
@@ -56,33 +59,61 @@ extension Variable {
     )
     static let logFormat = Variable("LOG_FORMAT", "json or text", fallback: "json")
     static let cacheEnabled = Variable("CACHE_ENABLED", "whether answers are cached: true or false", fallback: "true")
-    static let cacheKeyPrefix = Variable("CACHE_KEY_PREFIX", "the first part of every key in Redis", fallback: "stock")
+    static let cacheKeyPrefix = Variable(
+        "CACHE_KEY_PREFIX",
+        "the first part of every key in Redis, ASCII without spaces",
+        fallback: "stock"
+    )
     static let cacheL1Bytes = Variable(
         "CACHE_L1_BYTES",
         "memory for cached answers, in bytes, 65536 or more",
         fallback: "67108864"
     )
     static let cacheDefaultTTL = Variable("CACHE_DEFAULT_TTL", "seconds an answer lives, 1 to 86400", fallback: "60")
-    static let cacheProductsTTL = Variable("CACHE_PRODUCTS_TTL", "the same for products", fallback: "60")
-    static let cacheCategoriesTTL = Variable("CACHE_CATEGORIES_TTL", "the same for categories", fallback: "300")
-    static let cacheUnitsTTL = Variable("CACHE_UNITS_TTL", "the same for units", fallback: "3600")
-    static let cacheBalanceTTL = Variable("CACHE_BALANCE_TTL", "the same for the balance", fallback: "60")
-    static let cacheDashboardTTL = Variable("CACHE_DASHBOARD_TTL", "the same for the dashboard", fallback: "300")
-    static let cacheReportsTTL = Variable("CACHE_REPORTS_TTL", "the same for reports", fallback: "600")
-    static let cacheNegativeTTL = Variable("CACHE_NEGATIVE_TTL", "the same for ids that do not exist", fallback: "15")
+    static let cacheProductsTTL = Variable(
+        "CACHE_PRODUCTS_TTL",
+        "the same for products, 1 to 86400 seconds",
+        fallback: "60"
+    )
+    static let cacheCategoriesTTL = Variable(
+        "CACHE_CATEGORIES_TTL",
+        "the same for categories, 1 to 86400 seconds",
+        fallback: "300"
+    )
+    static let cacheUnitsTTL = Variable("CACHE_UNITS_TTL", "the same for units, 1 to 86400 seconds", fallback: "3600")
+    static let cacheBalanceTTL = Variable(
+        "CACHE_BALANCE_TTL",
+        "the same for the balance, 1 to 86400 seconds",
+        fallback: "60"
+    )
+    static let cacheDashboardTTL = Variable(
+        "CACHE_DASHBOARD_TTL",
+        "the same for the dashboard, 1 to 86400 seconds",
+        fallback: "300"
+    )
+    static let cacheReportsTTL = Variable(
+        "CACHE_REPORTS_TTL",
+        "the same for reports, 1 to 86400 seconds",
+        fallback: "600"
+    )
+    static let cacheNegativeTTL = Variable(
+        "CACHE_NEGATIVE_TTL",
+        "the same for ids that do not exist, 1 to 86400 seconds",
+        fallback: "15"
+    )
     static let rateLimitTenant = Variable(
         "RATE_LIMIT_TENANT",
-        "a tenant's requests per second, cached answers free; 0: no limit",
+        "a tenant's requests per second, 1 to 1000000, cached answers free; 0: no limit",
         fallback: "100"
     )
     static let rateLimitKey = Variable(
         "RATE_LIMIT_KEY",
-        "an API key's requests per second; 0: no limit",
+        "an API key's requests per second, 1 to 1000000; 0: no limit",
         fallback: "50"
     )
     static let rateLimitLogin = Variable(
         "RATE_LIMIT_LOGIN",
-        "attempts per minute to log in to one account; four times as many from one address; 0: no limit",
+        "attempts per minute to log in to one account, 1 to 1000000; four times as many from one address; 0: no limit",
         fallback: "5"
     )
     static let rateLimitInFlight = Variable(
