@@ -50,8 +50,8 @@ extension CommandFailure {
         case let error as ConfigurationError:
             self.init(.configuration, error.description)
         case let problem as Problem:
-            let fields = problem.errors.map { "\($0.pointer): \($0.detail)" }
-            self.init(.failed, ([problem.detail] + fields).joined(separator: " "))
+            let fields = problem.errors.map { "\($0.pointer.drop { $0 == "/" }): \($0.detail)" }
+            self.init(.failed, fields.isEmpty ? problem.detail : fields.joined(separator: " "))
         case let error as OperationsError:
             self.init(.failed, error.description)
         case let error as PostgresError where error.sqlState == nil:
