@@ -30,13 +30,15 @@ uuid() {
 }
 
 measure_sales() {
-    local tenant tenant_version limit ours connections
+    local tenant tenant_version limit ours connections clients
     export PGPASSWORD=$STOCK_APP_PASSWORD
     tenant=$(owner_query "SELECT id FROM stock.tenant WHERE slug = 'bench'")
     tenant_version=$(owner_query "SELECT version FROM stock.tenant WHERE slug = 'bench'")
     sale_script "$tenant" "$tenant_version" "$products" >"$STATE/sale.sql"
     # What the service keeps for writing; its own connections stay idle meanwhile.
     connections=${SALE_CONNECTIONS:-3}
+    # Enough clients to keep them busy, and no queue that would have to turn somebody away.
+    clients=$((connections * 3))
     STOCK_TOKEN=$(login)
     STOCK_PRODUCTS=$products
     export STOCK_TOKEN STOCK_PRODUCTS
@@ -47,7 +49,7 @@ measure_sales() {
         )
         [ -n "$limit" ] || fail "pgbench: $(head -n 3 "$STATE/pgbench.log")"
         ours=$(
-            wrk -t1 -c"$CONNECTIONS" -d"${SECONDS_EACH}s" -s Benchmarks/sale.lua "http://127.0.0.1:$PORT_A" 2>&1 |
+            wrk -t1 -c"$clients" -d"${SECONDS_EACH}s" -s Benchmarks/sale.lua "http://127.0.0.1:$PORT_A" 2>&1 |
                 tee "$STATE/wrk.log" | awk '$1 == "RESULT" && $3 == 0 { print $2 }'
         )
         [ -n "$ours" ] || fail "sales failed: $(head -n 5 "$STATE/wrk.log")"
