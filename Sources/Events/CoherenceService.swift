@@ -22,6 +22,7 @@ package final class CoherenceService: Service {
     private let redis: RedisClient?
     private let subscriber: RedisSubscriber?
     private let lane: RedisLane?
+    private let relays: Bool
     private let logger: Logger
     private let relay: Mutex<RelayStateMachine>
     private let relayBell = Doorbell()
@@ -41,12 +42,14 @@ package final class CoherenceService: Service {
     ///   - postgres: the database; its own service keeps it connected.
     ///   - redis: Redis, if there is one; its own service keeps it connected.
     ///   - subscriber: the subscription to ``busChannel(settings:database:)``; this service runs it.
+    ///   - relays: whether this process may drain the outbox; every deployment needs one that does, or no cache is usable.
     ///   - logger: hears of changes of state.
     package init(
         cache: TenantCache,
         postgres: PostgresClient,
         redis: RedisClient? = nil,
         subscriber: RedisSubscriber? = nil,
+        relays: Bool = true,
         logger: Logger
     ) {
         self.cache = cache
@@ -56,6 +59,7 @@ package final class CoherenceService: Service {
         self.redis = redis
         self.subscriber = subscriber
         self.lane = redis.map { RedisLane(client: $0, settings: cache.settings) }
+        self.relays = relays
         self.logger = logger
         self.relay = Mutex(
             RelayStateMachine(settings: cache.settings, now: cache.clock.now, seed: UInt64.random(in: 0...UInt64.max))
@@ -71,7 +75,7 @@ package final class CoherenceService: Service {
             await withTaskGroup { group in
                 group.addTask { await self.follow() }
                 group.addTask { await self.listen() }
-                group.addTask { await self.work() }
+                if self.relays { group.addTask { await self.work() } }
                 group.addTask { await self.publish() }
                 group.addTask { await self.report() }
                 if let redis = self.redis { group.addTask { await self.watch(redis) } }

@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test("a write on one instance is read on it at once and on the other within milliseconds")
+    @Test("a write on one instance is read on it at once and on the other within the lease")
     func writes() async throws {
         let redis = try await RedisServer.start()
         try await self.withInstances(redis: redis) { scene, one, two in
@@ -63,9 +63,9 @@ import Testing
                 }
                 times.append(ContinuousClock.now - start)
             }
+            // How fast is for Benchmarks to say; what the protocol promises without faults is within the lease.
             times.sort()
-            print("commit to the peer's answer: p50 \(times[100]), p99 \(times[197]), max \(times[199])")
-            #expect(times[100] < .milliseconds(25))
+            #expect(times[100] < .seconds(1), "\(times)")
             try await self.warm(scene, one, two, "round 200")
         }
         try await redis.stop()

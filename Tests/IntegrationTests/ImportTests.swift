@@ -33,7 +33,7 @@ extension Integration {
             let tenant = try await deployment.tenant(slug: "retail", currency: "GBP", timezone: "Europe/London")
 
             // Independently.
-            let script = try Self.script(in: deployment)
+            let script = try Self.script()
             let rows = try await run(
                 "psql",
                 ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", deployment.database.superuserURL, "-f", script]
@@ -41,7 +41,10 @@ extension Integration {
             let months = rows.dropLast()
             let rejected = try #require(rows.last?[1])
 
-            let first = try await importSales(deployment, Self.file)
+            // By a link, so that the rejected rows are written beside that and not beside the data.
+            let file = try ScratchFolder.make("import") + "/sales.csv.gz"
+            try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: Self.file)
+            let first = try await importSales(deployment, file)
             #expect(first.status == .exited(rejected == "0" ? 0 : 2), "\(first.output)\(first.errors)")
             #expect((first.output + first.errors).contains(rejected), "\(first.output)\(first.errors)")
 
@@ -56,7 +59,7 @@ extension Integration {
             }
 
             let before = try await Self.state(deployment, tenant)
-            let second = try await importSales(deployment, Self.file)
+            let second = try await importSales(deployment, file)
             #expect(second.status == first.status, "\(second.output)\(second.errors)")
             #expect(try await Self.state(deployment, tenant) == before)
             try await deployment.expectHealthy()
@@ -102,8 +105,7 @@ extension Integration {
         func rejectedRows() async throws {
             let deployment = try await Deployment.start(instances: 1)
             let tenant = try await deployment.tenant(slug: "retail", currency: "GBP", timezone: "Europe/London")
-            let folder = try await run("mktemp", ["-d"])
-            let file = "\(folder)/sales.csv"
+            let file = try ScratchFolder.make("import") + "/sales.csv"
             try """
             InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country
             1,ABC,Lamp,2,2011-03-01T10:00:00,1.505,,UK
@@ -125,7 +127,6 @@ extension Integration {
             #expect(series.json["data"][1]["expense"].string == "1.00")
             let found = try await tenant.get("/v1/products/lookup?code=abc")
             #expect(found.json["data"].elements.count == 1, "\(found.text)")
-            try await run("rm", ["-r", folder])
             try await deployment.expectHealthy()
             try await deployment.stop()
         }
@@ -151,15 +152,15 @@ extension Integration {
             )
         }
 
-        private static func script(in deployment: Deployment) throws -> String {
-            let path = "\(NSTemporaryDirectory())/\(UUID().uuidString).sql"
+        private static func script() throws -> String {
+            let path = try ScratchFolder.make("script") + "/expectation.sql"
             try expectation.replacingOccurrences(of: "FILE", with: file)
                 .write(toFile: path, atomically: false, encoding: .utf8)
             return path
         }
 
         private static func firstLines(_ count: Int) async throws -> String {
-            let path = "\(NSTemporaryDirectory())/\(UUID().uuidString).csv"
+            let path = try ScratchFolder.make("import") + "/sales.csv"
             try await run("sh", ["-c", "gzip -dc \"$1\" | sed \(count)q >\"$2\"", "sh", file, path])
             return path
         }

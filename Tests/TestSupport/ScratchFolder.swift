@@ -1,12 +1,12 @@
 import Foundation
 import Synchronization
 
-/// The temporary folder of this test process, in which every server it starts has a folder of its own.
+/// The temporary folder of this test process, in which every server and every test that writes files has a folder of its own.
 ///
 /// Nothing is left behind, however the process ends. A watchdog process holds the read end of a pipe whose write end only this process has: at
 /// its end of file, which comes even after kill -9, it ends the servers and removes the folder. Folders whose watchdog was killed as well are
 /// swept by the next test process; their owner is known to be dead because it no longer holds the lock on the file `lock`.
-enum ScratchFolder {
+package enum ScratchFolder {
     private struct State {
         var path: String?
         var count = 0
@@ -15,8 +15,8 @@ enum ScratchFolder {
     private static let state = Mutex(State())
     private static let prefix = "stock-test."
 
-    /// Makes a new folder for one server.
-    static func make(_ name: String) throws -> String {
+    /// Makes a new folder; it is gone when the process is.
+    package static func make(_ name: String) throws -> String {
         let folder: String = try state.withLock { state in
             let root: String
             if let path = state.path {

@@ -61,6 +61,7 @@ extension App {
                 postgres: postgres,
                 redis: redis,
                 subscriber: subscriber,
+                relays: choices.role != .web,
                 logger: logger.labelled("stock.coherence")
             )
         )

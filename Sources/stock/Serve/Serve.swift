@@ -14,7 +14,7 @@ struct Serve: OperatorCommand {
 
     /// What of the service a process runs.
     enum Role: String, ExpressibleByArgument, CaseIterable {
-        /// HTTP, with the caches it needs.
+        /// HTTP with its caches, which follow the log that some other process's relay writes.
         case web
         /// Background work alone: the relay of invalidations.
         case worker
@@ -22,7 +22,7 @@ struct Serve: OperatorCommand {
         case all
     }
 
-    @Option(name: .long, help: "What this process runs: web, worker or all.")
+    @Option(name: .long, help: "all; web: HTTP, but no relay, which some worker must be; worker: the relay alone.")
     var role: Role = .all
 
     @OptionGroup var configuration: ConfigurationOptions
