@@ -66,6 +66,7 @@ package struct Lease: Sendable {
                 if request.cancel() { connection.assumeIsolated { $0.cancel(request) } }
             }
         }
+        request.received()
         return try answer.get()
     }
 

@@ -78,6 +78,7 @@ package final class PostgresClient: Sendable {
         } onCancel: {
             onPool { $0.cancel(request) }
         }
+        request.received()
         return try answer.get()
     }
 

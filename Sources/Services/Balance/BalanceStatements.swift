@@ -22,12 +22,13 @@ struct ReadSeries: Statement {
         SELECT row_to_json(r)::text, NULL::text, pg_current_snapshot()
         FROM (
             SELECT $1 AS view, $4 AS method, $2 AS "from", $3 AS "to", t.timezone, t.currency,
-                   (SELECT json_agg(json_build_object(
-                               'period', p.period,
-                               'income', stock.money_text(coalesce(s.income, 0), t.currency_exponent),
-                               'expense', stock.money_text(coalesce(s.expense, 0), t.currency_exponent),
-                               'net', stock.money_text(coalesce(s.income, 0) - coalesce(s.expense, 0),
-                                                       t.currency_exponent)) ORDER BY p.start)
+                   (SELECT json_agg((SELECT row_to_json(f) FROM (
+                               SELECT p.period,
+                                      stock.money_text(coalesce(s.income, 0), t.currency_exponent) AS income,
+                                      stock.money_text(coalesce(s.expense, 0), t.currency_exponent) AS expense,
+                                      stock.money_text(coalesce(s.income, 0) - coalesce(s.expense, 0),
+                                                       t.currency_exponent) AS net
+                           ) f) ORDER BY p.start)
                     FROM periods p
                     LEFT JOIN sums s ON s.start = p.start) AS data
             FROM stock.tenant t
@@ -91,12 +92,13 @@ struct ReadSummary: Statement {
                    stock.money_text(a.income, t.currency_exponent) AS income,
                    stock.money_text(a.expense, t.currency_exponent) AS expense,
                    stock.money_text(a.income - a.expense, t.currency_exponent) AS net,
-                   (SELECT json_agg(json_build_object(
-                               'method', m.method,
-                               'income', stock.money_text(coalesce(s.income, 0), t.currency_exponent),
-                               'expense', stock.money_text(coalesce(s.expense, 0), t.currency_exponent),
-                               'net', stock.money_text(coalesce(s.income, 0) - coalesce(s.expense, 0),
-                                                       t.currency_exponent)) ORDER BY m.place)
+                   (SELECT json_agg((SELECT row_to_json(f) FROM (
+                               SELECT m.method,
+                                      stock.money_text(coalesce(s.income, 0), t.currency_exponent) AS income,
+                                      stock.money_text(coalesce(s.expense, 0), t.currency_exponent) AS expense,
+                                      stock.money_text(coalesce(s.income, 0) - coalesce(s.expense, 0),
+                                                       t.currency_exponent) AS net
+                           ) f) ORDER BY m.place)
                     FROM unnest(ARRAY['cash', 'card', 'transfer']) WITH ORDINALITY AS m (method, place)
                     LEFT JOIN sums s ON s.method = m.method) AS methods
             FROM stock.tenant t,
@@ -149,12 +151,13 @@ struct ReadDashboard: Statement {
                    stock.money_text(a.income, t.currency_exponent) AS income,
                    stock.money_text(a.expense, t.currency_exponent) AS expense,
                    stock.money_text(a.income - a.expense, t.currency_exponent) AS net,
-                   (SELECT json_agg(json_build_object(
-                               'method', m.method,
-                               'income', stock.money_text(coalesce(s.income, 0), t.currency_exponent),
-                               'expense', stock.money_text(coalesce(s.expense, 0), t.currency_exponent),
-                               'net', stock.money_text(coalesce(s.income, 0) - coalesce(s.expense, 0),
-                                                       t.currency_exponent)) ORDER BY m.place)
+                   (SELECT json_agg((SELECT row_to_json(f) FROM (
+                               SELECT m.method,
+                                      stock.money_text(coalesce(s.income, 0), t.currency_exponent) AS income,
+                                      stock.money_text(coalesce(s.expense, 0), t.currency_exponent) AS expense,
+                                      stock.money_text(coalesce(s.income, 0) - coalesce(s.expense, 0),
+                                                       t.currency_exponent) AS net
+                           ) f) ORDER BY m.place)
                     FROM unnest(ARRAY['cash', 'card', 'transfer']) WITH ORDINALITY AS m (method, place)
                     LEFT JOIN sums s ON s.method = m.method) AS methods,
                    stock.money_text(owed.due, t.currency_exponent) AS receivables,

@@ -291,10 +291,12 @@ struct AnswerBatch: Statement {
                stock.idempotency_finish($1, $2, $3, 200, NULL, b.body, NULL),
                NULL::text, NULL::text
         FROM (
-            SELECT stock.list_body(string_agg(json_build_object(
-                       'id', o.id, 'sku', o.sku, 'external_id', o.external_id,
-                       'outcome', CASE WHEN o.id = w.id THEN 'created' WHEN o.updated_at = now() THEN 'updated'
-                                       ELSE 'unchanged' END, 'version', o.version)::text, ',' ORDER BY w.place), NULL) AS body
+            SELECT stock.list_body(string_agg((SELECT row_to_json(r)::text FROM (
+                       SELECT o.id, o.sku, o.external_id,
+                              CASE WHEN o.id = w.id THEN 'created' WHEN o.updated_at = now() THEN 'updated'
+                                   ELSE 'unchanged' END AS outcome,
+                              o.version
+                   ) r), ',' ORDER BY w.place), NULL) AS body
             FROM unnest($4, $5, $6) WITH ORDINALITY AS w (id, sku, external_id, place)
             JOIN LATERAL (
                 SELECT o.*

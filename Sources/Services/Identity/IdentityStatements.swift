@@ -465,8 +465,8 @@ struct TouchKey: Statement {
 struct ReadMe: Statement {
     static let name = "identity.me"
     static let sql: StaticString = """
-        SELECT (SELECT json_build_object('id', u.id, 'email', u.email, 'name', u.name)::text
-                FROM stock.app_user u WHERE u.id = $1),
+        SELECT (SELECT row_to_json(p)::text
+                FROM (SELECT u.id, u.email, u.name FROM stock.app_user u WHERE u.id = $1) p),
                stock.tenant_body(stock.current_tenant()), pg_current_snapshot()
         """
     static let parameterTypes: [PostgresType] = [.uuid]
