@@ -11,6 +11,8 @@ let settings: [SwiftSetting] = [
     // Async helpers stay on the caller's executor: a hop costs more than most of what they do.
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .treatAllWarnings(as: .error),
+    // Debug builds are the test builds: only they can be told to leave out a guard of the cache (STOCK_GUARDS_OFF).
+    .define("COHERENCE_CONTROLS", .when(configuration: .debug)),
 ]
 
 /// The targets that touch C: every unsafe expression there is marked.
@@ -122,10 +124,18 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
+        .target(
+            name: "Laboratory",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
         .executableTarget(
             name: "stock",
             dependencies: [
-                "API", "Cache", "Domain", "Events", "IOLoop", "Kernel", "Postgres", "Redis", "Services",
+                "API", "Cache", "Domain", "Events", "IOLoop", "Kernel", "Laboratory", "Postgres", "Redis", "Services",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -141,10 +151,10 @@ let package = Package(
         // Tests
         .target(
             name: "TestSupport",
-            dependencies: [],
+            dependencies: ["Laboratory"],
             path: "Tests/TestSupport"
         ),
-        .testTarget(name: "TestSupportTests", dependencies: ["TestSupport"]),
+        .testTarget(name: "LaboratoryTests", dependencies: ["Laboratory", "TestSupport"]),
         .testTarget(name: "IOLoopTests", dependencies: ["IOLoop", "TestSupport"]),
         .testTarget(
             name: "PostgresTests",

@@ -60,6 +60,9 @@ package struct CacheSettings: Sendable {
     /// How many fills may wait in this instance before more are refused.
     package var waitingFills = 1024
 
+    /// Guards that a test build leaves out, to show that their absence is noticed.
+    package var defects = Defects()
+
     /// The settings to ship.
     package init() {}
 

@@ -16,7 +16,10 @@ struct ArchitectureTests {
         "Events": ["Cache", "Postgres", "Redis"],
         "Services": ["Cache", "Domain", "Events", "Kernel", "Postgres"],
         "API": ["Cache", "Domain", "Kernel", "Services"],
-        "stock": ["API", "Cache", "Domain", "Events", "IOLoop", "Kernel", "Postgres", "Redis", "Services"],
+        "Laboratory": [],
+        "stock": [
+            "API", "Cache", "Domain", "Events", "IOLoop", "Kernel", "Laboratory", "Postgres", "Redis", "Services",
+        ],
     ]
 
     /// Targets on the hot path, which do without Foundation: it is slow to start, slow to call, and big.

@@ -1,11 +1,11 @@
 import Foundation
 
-/// Places in the repository the tests were built from.
+/// Places in the repository this was built from.
 package enum SourceTree {
     /// The folder of Package.swift.
     package static let root: String = {
         var parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-        parts.removeLast(3)  // Tests/TestSupport/SourceTree.swift
+        parts.removeLast(4)  // Sources/Laboratory/Servers/SourceTree.swift
         return parts.joined(separator: "/")
     }()
 
