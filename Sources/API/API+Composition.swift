@@ -14,6 +14,8 @@ package struct APISettings: Sendable {
     package var build: Build
     /// The wall clock.
     package var clock = WallClock.system
+    /// What `/metrics` shows; to be installed before anything that measures is made.
+    package var metrics = MetricsRegistry()
 
     /// Makes settings.
     ///
@@ -57,6 +59,7 @@ extension API {
                     state: state,
                     cache: shop.store.cache
                 ),
+                metrics: settings.metrics,
                 version: settings.build.version
             ),
             authenticator: Authenticator(

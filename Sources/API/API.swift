@@ -22,6 +22,7 @@ package final class API: Sendable {
     private let authenticator: Authenticator
     private let rates: RateLimits
     private let date: HTTPDate
+    private let metrics = HTTPMetrics()
     private let logger: Logger
     private let start = ContinuousClock.now
 
@@ -99,6 +100,7 @@ package final class API: Sendable {
             // Refused unread, perhaps: reading what is left only to throw it away is not worth a connection.
             reply.closesConnection = true
         }
+        self.metrics.answered(reply.status.code)
         if self.lifecycle.isDraining {
             // Clients that keep connections learn here, and not by a reset, that this one ends.
             reply.closesConnection = true

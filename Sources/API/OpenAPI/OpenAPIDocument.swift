@@ -170,7 +170,7 @@ package enum OpenAPIDocument {
             writer.member("description", route.status.reasonPhrase)
             if let answer = route.answer {
                 writer.name("content")
-                writer.object { writer in self.writeContent("application/json", answer, to: &writer) }
+                writer.object { writer in self.writeContent(route.answerType.mediaType, answer, to: &writer) }
             }
         }
         if route.isCached {

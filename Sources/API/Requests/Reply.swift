@@ -85,6 +85,16 @@ package enum ContentType: Sendable {
         }
     }
 
+    /// Its name without parameters, as the OpenAPI document lists it.
+    var mediaType: String {
+        switch self {
+        case .json: "application/json"
+        case .problem: "application/problem+json"
+        case .openAPI: "application/vnd.oai.openapi+json"
+        case .metrics: "text/plain"
+        }
+    }
+
     private static let jsonField = HTTPField(name: .contentType, value: "application/json")
     private static let problemField = HTTPField(name: .contentType, value: "application/problem+json")
     private static let openAPIField = HTTPField(

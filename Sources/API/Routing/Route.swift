@@ -62,6 +62,8 @@ package final class Route: Sendable {
     package let status: HTTPResponse.Status
     /// The body it gives.
     package let answer: Schema?
+    /// The media type of that body.
+    package let answerType: ContentType
     /// Problems beside those that every route may give.
     package let problems: [Problem.Code]
     /// Serves it.
@@ -81,6 +83,7 @@ package final class Route: Sendable {
         body: Schema? = nil,
         status: HTTPResponse.Status = .ok,
         answer: Schema? = nil,
+        answerType: ContentType = .json,
         problems: [Problem.Code] = [],
         handler: @escaping Handler
     ) {
@@ -97,6 +100,7 @@ package final class Route: Sendable {
         self.body = body
         self.status = status
         self.answer = answer
+        self.answerType = answerType
         self.problems = problems
         self.handler = handler
     }

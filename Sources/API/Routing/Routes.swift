@@ -13,6 +13,7 @@ enum Routes {
     ///   - tokens: signs what a login gives.
     ///   - rates: throttles logins.
     ///   - health: tells how the instance is.
+    ///   - metrics: what was measured.
     ///   - version: the program's version, for the OpenAPI document.
     /// - Returns: all routes, the OpenAPI document of the others among them.
     static func all(
@@ -20,6 +21,7 @@ enum Routes {
         tokens: AccessTokens,
         rates: RateLimits,
         health: HealthRoutes,
+        metrics: MetricsRegistry,
         version: String
     ) -> [Route] {
         var routes: [Route] = []
@@ -33,6 +35,7 @@ enum Routes {
         routes += BalanceRoutes(shop: shop).routes
         routes += CacheRoutes(shop: shop).routes
         routes += health.routes
+        routes += MetricsRoutes(metrics: metrics).routes
         routes.append(self.openAPI(of: routes, version: version))
         return routes
     }

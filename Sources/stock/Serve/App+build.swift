@@ -22,6 +22,9 @@ extension App {
 
     /// Puts a process together; nothing is connected or bound yet.
     static func build(_ choices: ServeChoices, logger: Logger) async throws -> Parts {
+        // First: what measures looks for the registry when it is made.
+        let metrics = MetricsRegistry()
+        metrics.install()
         let loop = IOLoop()
         let postgres = PostgresClient(
             configuration: choices.database,
@@ -66,7 +69,16 @@ extension App {
             )
         )
         if choices.role != .worker {
-            services.append(try await server(choices, postgres: postgres, redis: redis, cache: cache, logger: logger))
+            services.append(
+                try await server(
+                    choices,
+                    postgres: postgres,
+                    redis: redis,
+                    cache: cache,
+                    metrics: metrics,
+                    logger: logger
+                )
+            )
         }
         return Parts(loop: loop, services: services)
     }
@@ -76,6 +88,7 @@ extension App {
         postgres: PostgresClient,
         redis: RedisClient?,
         cache: TenantCache,
+        metrics: MetricsRegistry,
         logger: Logger
     ) async throws -> HTTPServer {
         let shop = Shop(
@@ -89,6 +102,7 @@ extension App {
             build: Build(version: Release.version, instance: choices.instance)
         )
         settings.rates = choices.rates
+        settings.metrics = metrics
         let watch = DatabaseWatch()
         let api = try await API.make(
             shop: shop,

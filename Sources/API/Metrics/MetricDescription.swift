@@ -1,0 +1,46 @@
+/// What a metric means.
+package struct MetricDescription: Sendable {
+    /// The name.
+    package let name: String
+    /// What it is.
+    package let kind: MetricKind
+    /// What it means, in a sentence.
+    package let help: String
+    /// Whether it has no labels, so that it can be shown at zero before anything was measured.
+    package let isZeroFirst: Bool
+
+    private init(_ name: String, _ kind: MetricKind, _ help: String, labels: Bool = false) {
+        self.name = name
+        self.kind = kind
+        self.help = help
+        // A gauge that nobody has set would claim that something is zero.
+        self.isZeroFirst = !labels && kind != .gauge
+    }
+
+    /// All metrics of the service: the table by which they are explained, and tested.
+    package static let all: [MetricDescription] = [
+        // The cache, by cache-coherence.md
+        .init("stock_cache_requests_total", .counter, "Reads by where they were answered.", labels: true),
+        .init("stock_cache_stale_served_total", .counter, "Answers served although retired, as no fill succeeded."),
+        .init("stock_cache_store_refused_total", .counter, "Values refused by Redis, retired while computed."),
+        .init("stock_cache_lease_wait_seconds", .histogram, "What readers waited for another instance's fill."),
+        .init("stock_cache_lease_stolen_total", .counter, "Fills taken over from an instance that vanished."),
+        .init("stock_cache_fill_seconds", .histogram, "What computing an answer took.", labels: true),
+        .init("stock_cache_bulkhead_refused_total", .counter, "Fills refused, as too many were waiting."),
+        .init("stock_cache_outbox_rows", .gauge, "Invalidations committed and not yet logged."),
+        .init("stock_cache_outbox_oldest_seconds", .gauge, "The age of the oldest of them."),
+        .init("stock_cache_commit_to_apply_seconds", .histogram, "From a commit to its invalidation in Redis."),
+        .init("stock_cache_apply_to_l1_seconds", .histogram, "From the log to this instance's memory."),
+        .init("stock_cache_hole_total", .counter, "Doubts about having seen every invalidation.", labels: true),
+        .init("stock_cache_fresh_age_seconds", .gauge, "How long ago every acknowledged write was applied."),
+        .init("stock_cache_unusable_seconds_total", .counter, "Time without serving from caches.", labels: true),
+        .init("stock_cache_l2_untrusted_total", .counter, "Answers of Redis that were not believed.", labels: true),
+        .init("stock_cache_rotations_total", .counter, "How often all of the cache was retired.", labels: true),
+        .init("stock_cache_token_miss_total", .counter, "Cached answers older than the client's token."),
+        .init("stock_cache_header_mismatch_total", .counter, "Values of another key or form; alarm above 0."),
+        .init("stock_cache_l1_bytes", .gauge, "Bytes in memory, overhead included."),
+        .init("stock_cache_l1_evictions_total", .counter, "Answers pushed out of memory by others."),
+        // HTTP
+        .init("stock_http_requests_total", .counter, "Requests by the class of their answer.", labels: true),
+    ]
+}

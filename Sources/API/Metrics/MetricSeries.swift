@@ -1,0 +1,152 @@
+import Metrics
+import Synchronization
+
+/// What a metric is, as the text format names it.
+package enum MetricKind: String, Sendable {
+    /// Only grows.
+    case counter
+    /// The last value.
+    case gauge
+    /// How often values fell below each bound.
+    case histogram
+
+    /// The value of a metric nobody has measured yet.
+    var zero: MetricValue {
+        switch self {
+        case .counter: .integer(0)
+        case .gauge: .real(0)
+        case .histogram: .histogram(HistogramSeries.Counts())
+        }
+    }
+}
+
+/// A value read from a series.
+enum MetricValue: Sendable {
+    case integer(Int64)
+    case real(Double)
+    case histogram(HistogramSeries.Counts)
+}
+
+/// One line, or the lines of one histogram: a name with these labels.
+enum MetricSeries: Sendable {
+    case counter(CounterSeries)
+    case sum(SumSeries)
+    case gauge(GaugeSeries)
+    case histogram(HistogramSeries)
+
+    var value: MetricValue {
+        switch self {
+        case .counter(let counter): .integer(counter.value)
+        case .sum(let sum): .real(sum.value)
+        case .gauge(let gauge): .real(gauge.value)
+        case .histogram(let histogram): .histogram(histogram.counts)
+        }
+    }
+}
+
+/// A counter of whole things.
+final class CounterSeries: CounterHandler, Sendable {
+    private let count = Atomic<Int64>(0)
+
+    var value: Int64 { self.count.load(ordering: .relaxed) }
+
+    func increment(by amount: Int64) {
+        // A counter that falls is read as a restart of the process.
+        guard amount > 0 else { return }
+        self.count.wrappingAdd(amount, ordering: .relaxed)
+    }
+
+    func reset() {
+        self.count.store(0, ordering: .relaxed)
+    }
+}
+
+/// A counter of amounts, for instance seconds.
+final class SumSeries: FloatingPointCounterHandler, Sendable {
+    private let sum = Mutex(0.0)
+
+    var value: Double { self.sum.withLock { $0 } }
+
+    func increment(by amount: Double) {
+        guard amount > 0, amount.isFinite else { return }
+        self.sum.withLock { $0 += amount }
+    }
+
+    func reset() {
+        self.sum.withLock { $0 = 0 }
+    }
+}
+
+/// The last value of something.
+final class GaugeSeries: MeterHandler, RecorderHandler, Sendable {
+    private let bits = Atomic<UInt64>(0)
+
+    var value: Double { Double(bitPattern: self.bits.load(ordering: .relaxed)) }
+
+    func set(_ value: Int64) {
+        self.set(Double(value))
+    }
+
+    func set(_ value: Double) {
+        self.bits.store(value.bitPattern, ordering: .relaxed)
+    }
+
+    func increment(by amount: Double) {
+        var old = self.bits.load(ordering: .relaxed)
+        while true {
+            let new = (Double(bitPattern: old) + amount).bitPattern
+            let (isDone, found) = self.bits.weakCompareExchange(expected: old, desired: new, ordering: .relaxed)
+            if isDone { return }
+            old = found
+        }
+    }
+
+    func decrement(by amount: Double) {
+        self.increment(by: -amount)
+    }
+
+    func record(_ value: Int64) {
+        self.set(value)
+    }
+
+    func record(_ value: Double) {
+        self.set(value)
+    }
+}
+
+/// How long things took, or how large they were, in buckets that never change.
+final class HistogramSeries: RecorderHandler, TimerHandler, Sendable {
+    /// The counts of a histogram at one moment.
+    struct Counts: Sendable, Equatable {
+        /// How many values were at most ``HistogramSeries/bounds`` and above the bound before; the last one has no bound.
+        var buckets = [UInt64](repeating: 0, count: HistogramSeries.bounds.count + 1)
+        /// All values added up.
+        var sum = 0.0
+    }
+
+    /// The upper bounds in seconds: from an answer of Redis to the deadline of a report.
+    static let bounds = [
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    ]
+
+    private let state = Mutex(Counts())
+
+    var counts: Counts { self.state.withLock { $0 } }
+
+    func record(_ value: Int64) {
+        self.record(Double(value))
+    }
+
+    func record(_ value: Double) {
+        guard value.isFinite else { return }
+        let bucket = Self.bounds.firstIndex { value <= $0 } ?? Self.bounds.count
+        self.state.withLock { state in
+            state.buckets[bucket] += 1
+            state.sum += value
+        }
+    }
+
+    func recordNanoseconds(_ duration: Int64) {
+        self.record(Double(duration) / 1e9)
+    }
+}

@@ -1,0 +1,29 @@
+import HTTPTypes
+import Kernel
+import NIOCore
+
+/// The metrics of this process, for whoever collects them.
+///
+/// Without a credential, as collectors have none; there is no tenant in any label.
+struct MetricsRoutes: Sendable {
+    let metrics: MetricsRegistry
+
+    var routes: [Route] {
+        let metrics = self.metrics
+        return [
+            Route(
+                .get,
+                "/metrics",
+                "metrics",
+                "The metrics of this process, in the text format of Prometheus 0.0.4",
+                area: "operations",
+                access: .open,
+                answer: .text,
+                answerType: .metrics
+            ) { call in
+                try call.noQuery()
+                return Reply(.ok, body: ByteBuffer(bytes: metrics.text()), type: .metrics)
+            }
+        ]
+    }
+}
