@@ -60,6 +60,23 @@ package struct CacheSettings: Sendable {
     /// How many fills may wait in this instance before more are refused.
     package var waitingFills = 1024
 
+    /// How long a fill may keep others from filling the same key, across instances.
+    package var fillLease = Duration.seconds(5)
+    /// How long a fill waits for another instance's.
+    package var fillWait = Duration.seconds(1)
+    /// How often it looks meanwhile; the exact time is random.
+    package var pollInterval = Duration.milliseconds(20)...Duration.milliseconds(50)
+    /// For how long an instance's fills are taken for alive after it last said so.
+    package var fillerTTL = Duration.milliseconds(1500)
+    /// How often it says so.
+    package var fillerBeatInterval = Duration.milliseconds(500)
+    /// How many value keys the index of a scope in Redis holds at most.
+    package var indexSize = 4096
+    /// How old an answer of a RELAXED module may be that is given when the database cannot be asked.
+    package var staleLimit = Duration.seconds(60)
+    /// Bodies longer than this are kept compressed as well, in bytes.
+    package var compressionThreshold = 4096
+
     /// Guards that a test build leaves out, to show that their absence is noticed.
     package var defects = Defects()
 

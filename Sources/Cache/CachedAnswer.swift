@@ -12,6 +12,8 @@ package enum CacheStatus: Sendable, Equatable {
     case miss
     /// The caller asked for the database, or caching is off.
     case bypass
+    /// From this instance's memory though no longer valid, as the database could not be asked; `ttl` is negative, in seconds.
+    case stale(ttl: Int)
 
     /// The value of the `Cache-Status` header (RFC 9211).
     package var headerValue: String {
@@ -21,6 +23,7 @@ package enum CacheStatus: Sendable, Equatable {
         case .missStored: "stock-l1; fwd=miss; stored"
         case .miss: "stock-l1; fwd=miss"
         case .bypass: "stock-l1; fwd=bypass"
+        case .stale(let ttl): "stock-l1; hit; ttl=\(ttl); detail=stale"
         }
     }
 }
@@ -49,6 +52,15 @@ package struct CachedAnswer: Sendable {
         if case .body(let buffer, _) = self.stored.content { return buffer }
         return nil
     }
+
+    /// The body compressed by gzip, for those who accept it; nil if it is too short to be worth it.
+    package var compressed: ByteBuffer? { nil }
+
+    /// The snapshot the answer was computed from.
+    package var snapshot: Snapshot { self.stored.snapshot }
+
+    /// Whether the caller is to start ``TenantCache/refresh(_:deadline:fill:)``: the answer ends soon, and it was asked first.
+    package var wantsRefresh: Bool { false }
 
     /// Whether the answer is that there is no such thing.
     package var isAbsent: Bool {

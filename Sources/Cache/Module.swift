@@ -42,4 +42,14 @@ package enum Module: String, CaseIterable, Sendable, Hashable {
 
     /// Whether values may leave the process: what identifies people stays in the memory of the instance.
     package var isShared: Bool { self != .identity }
+
+    /// Whether an old answer may be given, and marked as such, when the database cannot be asked.
+    ///
+    /// Nothing of these is decided upon at a sale; all other modules are STRICT.
+    package var isRelaxed: Bool {
+        switch self {
+        case .categories, .units, .dashboard, .reports: true
+        default: false
+        }
+    }
 }

@@ -36,17 +36,29 @@ package final class RedisSecondLevel: SecondLevel {
         )
     }
 
-    package func capture(tenant: Int64, module: Module) async -> [UInt8]? {
+    package func lease(_ key: CacheKey, ns: String, owner: FillOwner, renews: Bool) async -> LeaseAnswer? {
         let reply = try? await self.client.evaluate(
             CacheScript.capture,
-            keys: [.text(self.keys.generation(tenant, module.rawValue))],
+            keys: [.text(self.keys.generation(key.tenant, key.module.rawValue))],
             arguments: [.text(Generation.fresh()), self.generationTTL],
             timeout: self.settings.redisBudget
         )
-        return reply?.bytes
+        return reply?.bytes.map { .fill(generation: $0) }
     }
 
-    package func store(_ key: CacheKey, value: [UInt8], generation: [UInt8], lifetime: Duration) async -> Bool? {
+    package func poll(_ key: CacheKey, lease: [UInt8]) async -> PollAnswer? {
+        await self.look(key).map { PollAnswer(answer: $0, lease: nil, isOwnerAlive: true) }
+    }
+
+    package func steal(_ key: CacheKey, seen: [UInt8], generation: [UInt8], owner: FillOwner) async -> Bool? { false }
+
+    package func store(
+        _ key: CacheKey,
+        value: [UInt8],
+        generation: [UInt8],
+        owner: FillOwner?,
+        lifetime: Duration
+    ) async -> Bool? {
         let reply = try? await self.client.evaluate(
             CacheScript.store,
             keys: [
@@ -59,6 +71,19 @@ package final class RedisSecondLevel: SecondLevel {
         )
         return reply?.text.map { $0 == "OK" }
     }
+
+    package func release(_ key: CacheKey, generation: [UInt8], owner: FillOwner) async {}
+
+    package func timeToLive(_ key: CacheKey) async -> Duration? {
+        let reply = try? await self.client.send(
+            ["PTTL", .text(self.keys.value(key))],
+            timeout: self.settings.redisBudget
+        )
+        guard case .integer(let milliseconds)? = reply, milliseconds >= 0 else { return nil }
+        return .milliseconds(milliseconds)
+    }
+
+    package func beat(instance: String) async {}
 
     package func unlink(_ key: CacheKey) async {
         _ = try? await self.client.send(["UNLINK", .text(self.keys.value(key))], timeout: self.settings.redisBudget)

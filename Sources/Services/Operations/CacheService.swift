@@ -97,7 +97,7 @@ extension CacheStatus {
     fileprivate var isHit: Bool {
         switch self {
         case .l1Hit, .l2Hit: true
-        case .missStored, .miss, .bypass: false
+        case .missStored, .miss, .bypass, .stale: false
         }
     }
 }

@@ -1,0 +1,205 @@
+/// The token as the text of a header.
+///
+/// Base64url of: a version, the eight bytes of the namespace, then numbers of seven bits a byte (LEB128): the tenant, the
+/// barrier and the writes as (xid, modules), the reads as (modules, xmax, running as distances). A few hundred characters.
+extension ConsistencyToken {
+    private static let version: UInt8 = 1
+    /// Beyond this many bytes, read items forget which transactions were running.
+    private static let byteLimit = 1100
+
+    /// Reads the value of the header; empty stands for a client that begins.
+    ///
+    /// - Parameters:
+    ///   - header: the value as it was sent.
+    ///   - tenant: whose request it is.
+    /// - Returns: nil for anything unreadable, or of another tenant: the request is to be answered by the database.
+    package init?(parsing header: String, tenant: Int64) {
+        self.init(tenant: tenant)
+        if header.isEmpty { return }
+        guard header.utf8.count <= Self.textLimit, let bytes = Base64URL.decode(header.utf8) else { return nil }
+        var reader = NumberReader(bytes)
+        guard reader.byte() == Self.version, let namespace = reader.word(),
+            let sender = reader.number(), Int64(bitPattern: sender) == tenant
+        else { return nil }
+        self.namespace = namespace
+        guard let barriers = reader.number(), barriers <= 1 else { return nil }
+        if barriers == 1 {
+            guard let item = reader.writeItem() else { return nil }
+            if !item.modules.isEmpty { self.barrier = item }
+        }
+        guard let writes = reader.number(), writes <= UInt64(Self.writeLimit) else { return nil }
+        for _ in 0..<writes {
+            guard let item = reader.writeItem() else { return nil }
+            self.add(write: item.xid, modules: item.modules)
+        }
+        guard let reads = reader.number(), reads <= UInt64(Module.allCases.count) else { return nil }
+        for _ in 0..<reads {
+            guard let modules = reader.modules(), let xmax = reader.number(), let count = reader.number(),
+                count <= UInt64(Self.runningLimit)
+            else { return nil }
+            var running: [UInt64] = []
+            var last: UInt64 = 0
+            for _ in 0..<count {
+                guard let distance = reader.number() else { return nil }
+                let (xid, overflow) = last.addingReportingOverflow(distance)
+                guard !overflow, xid < xmax, running.isEmpty || distance > 0 else { return nil }
+                running.append(xid)
+                last = xid
+            }
+            self.add(read: modules, SeenTransactions(xmax: xmax, running: running))
+        }
+        guard reader.isAtEnd else { return nil }
+    }
+
+    /// The value of the header.
+    package var text: String {
+        let bytes = self.encoded(withRunning: true)
+        return Base64URL.encode(bytes.count <= Self.byteLimit ? bytes : self.encoded(withRunning: false))
+    }
+
+    private func encoded(withRunning: Bool) -> [UInt8] {
+        var writer = NumberWriter()
+        writer.bytes.append(Self.version)
+        writer.append(word: self.namespace)
+        writer.append(UInt64(bitPattern: self.tenant))
+        writer.append(self.barrier == nil ? 0 : 1)
+        for item in [self.barrier].compactMap({ $0 }) { writer.append(item) }
+        writer.append(UInt64(self.writes.count))
+        for item in self.writes { writer.append(item) }
+        writer.append(UInt64(self.reads.count))
+        for item in self.reads {
+            writer.append(UInt64(item.modules.bits))
+            writer.append(item.seen.xmax)
+            let running = withRunning ? item.seen.running : []
+            writer.append(UInt64(running.count))
+            var last: UInt64 = 0
+            for xid in running {
+                writer.append(xid - last)
+                last = xid
+            }
+        }
+        return writer.bytes
+    }
+}
+
+/// Writes numbers seven bits a byte.
+private struct NumberWriter {
+    var bytes: [UInt8] = []
+
+    mutating func append(_ number: UInt64) {
+        var rest = number
+        while rest >= 0x80 {
+            self.bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        self.bytes.append(UInt8(truncatingIfNeeded: rest))
+    }
+
+    mutating func append(word: UInt64) {
+        for shift in stride(from: 56, through: 0, by: -8) {
+            self.bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+        }
+    }
+
+    mutating func append(_ item: ConsistencyToken.WriteItem) {
+        self.append(item.xid)
+        self.append(UInt64(item.modules.bits))
+    }
+}
+
+/// Reads them again, and stops at whatever is not one.
+private struct NumberReader {
+    private var rest: ArraySlice<UInt8>
+
+    init(_ bytes: [UInt8]) {
+        self.rest = bytes[...]
+    }
+
+    var isAtEnd: Bool { self.rest.isEmpty }
+
+    mutating func byte() -> UInt8? { self.rest.popFirst() }
+
+    mutating func number() -> UInt64? {
+        var number: UInt64 = 0
+        for position in 0..<10 {
+            guard let byte = self.rest.popFirst() else { return nil }
+            let bits = UInt64(byte & 0x7F)
+            // The tenth byte has room for one bit.
+            guard position < 9 || bits <= 1 else { return nil }
+            number |= bits << UInt64(7 * position)
+            if byte < 0x80 { return number }
+        }
+        return nil
+    }
+
+    mutating func word() -> UInt64? {
+        var word: UInt64 = 0
+        for _ in 0..<8 {
+            guard let byte = self.rest.popFirst() else { return nil }
+            word = word << 8 | UInt64(byte)
+        }
+        return word
+    }
+
+    mutating func modules() -> ModuleSet? {
+        guard let bits = self.number(), bits <= UInt64(UInt16.max) else { return nil }
+        return ModuleSet(bits: UInt16(truncatingIfNeeded: bits))
+    }
+
+    mutating func writeItem() -> ConsistencyToken.WriteItem? {
+        guard let xid = self.number(), let modules = self.modules() else { return nil }
+        return ConsistencyToken.WriteItem(xid: xid, modules: modules)
+    }
+}
+
+/// Base64 with the alphabet for URLs, without padding (RFC 4648, section 5).
+enum Base64URL {
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+
+    static func encode(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        text.reserveCapacity((bytes.count * 4 + 2) / 3)
+        var window: UInt32 = 0
+        var bits: UInt32 = 0
+        for byte in bytes {
+            window = window << 8 | UInt32(byte)
+            bits += 8
+            while bits >= 6 {
+                bits -= 6
+                text.append(Self.alphabet[Int(window >> bits & 63)])
+            }
+            window &= (1 << bits) - 1
+        }
+        if bits > 0 { text.append(Self.alphabet[Int(window << (6 - bits) & 63)]) }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// The bytes of a text; nil if it is not one, or ends in bits that mean nothing.
+    static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var window: UInt32 = 0
+        var bits: UInt32 = 0
+        for character in text {
+            guard let value = Self.value(of: character) else { return nil }
+            window = window << 6 | value
+            bits += 6
+            if bits >= 8 {
+                bits -= 8
+                bytes.append(UInt8(truncatingIfNeeded: window >> bits))
+                window &= (1 << bits) - 1
+            }
+        }
+        return bits < 6 && window == 0 ? bytes : nil
+    }
+
+    private static func value(of character: UInt8) -> UInt32? {
+        switch character {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character - UInt8(ascii: "A"))
+        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character - UInt8(ascii: "a")) + 26
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character - UInt8(ascii: "0")) + 52
+        case UInt8(ascii: "-"): 62
+        case UInt8(ascii: "_"): 63
+        default: nil
+        }
+    }
+}
