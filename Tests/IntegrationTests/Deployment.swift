@@ -18,6 +18,7 @@ struct Deployment: Sendable {
     /// - Parameters:
     ///   - count: how many.
     ///   - ownPostgres: a server of its own, for tests that restart it.
+    ///   - postgresSettings: further lines of postgresql.conf; they, too, need a server of its own.
     ///   - withRedis: false runs them on L1 alone.
     ///   - settings: further configuration of every instance.
     /// - Returns: the running deployment; its processes end with the test process, or by ``stop()``.
@@ -25,10 +26,12 @@ struct Deployment: Sendable {
     static func start(
         instances count: Int = 2,
         ownPostgres: Bool = false,
+        postgresSettings: [String: String] = [:],
         withRedis: Bool = true,
         settings: [String: String] = [:]
     ) async throws -> Deployment {
-        let postgres = try await ownPostgres ? PostgresServer.start() : PostgresServer.shared()
+        let isAlone = ownPostgres || !postgresSettings.isEmpty
+        let postgres = try await isAlone ? PostgresServer.start(settings: postgresSettings) : PostgresServer.shared()
         let database = try await postgres.emptyDatabase(named: "integration")
         let redis = try await withRedis ? RedisServer.start() : nil
         var environment = [
@@ -64,6 +67,54 @@ struct Deployment: Sendable {
         for instance in instances where instance.process.isRunning { try await instance.terminate() }
         try await redis?.stop()
         try await database.drop()
+    }
+
+    /// Starts one more instance.
+    ///
+    /// - Parameters:
+    ///   - name: its `STOCK_INSTANCE`.
+    ///   - withRedis: false runs it on L1 alone, beside others that have Redis.
+    ///   - port: an address to take over, to start a killed instance again.
+    ///   - settings: further configuration.
+    /// - Returns: the ready instance; whoever starts it stops it.
+    /// - Throws: whatever kept it from starting.
+    func instance(
+        named name: String,
+        withRedis: Bool = true,
+        port: Int? = nil,
+        settings: [String: String] = [:]
+    ) async throws -> StockProcess {
+        var own = environment
+        own["STOCK_INSTANCE"] = name
+        if !withRedis { own["REDIS_URL"] = nil }
+        own.merge(settings) { $1 }
+        return try await StockProcess.serve(environment: own, port: port)
+    }
+
+    /// Waits until the outbox is empty and every instance has applied the whole log and serves from its caches.
+    ///
+    /// Five seconds are what the protocol promises once the faults are over.
+    func settles(
+        for tenant: Tenant,
+        within limit: Duration = .seconds(5),
+        _ expectation: String = "the outbox is empty and every instance has applied the log"
+    ) async throws {
+        try await eventually(within: limit, every: .milliseconds(20), expectation) {
+            let state = try await database.psql(
+                "SELECT (SELECT count(*) FROM stock.cache_outbox), (SELECT head_seq FROM stock.cache_lane)"
+            )
+            let parts = state.split(separator: "|")
+            guard parts.count == 2, parts[0] == "0", let head = Int(parts[1]) else { return false }
+            for instance in tenant.clients {
+                let cache = try await instance.send(
+                    "GET",
+                    "/health/detailed",
+                    headers: ["Authorization": "Bearer \(tenant.token)"]
+                ).json["cache"]
+                guard cache["applied"].int == head, cache["usable"] == .bool(true) else { return false }
+            }
+            return true
+        }
     }
 
     /// Runs a `stock` command against this deployment.

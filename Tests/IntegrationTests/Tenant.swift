@@ -15,6 +15,7 @@ struct Tenant: Sendable {
     enum Instance: Int, Sendable {
         case a
         case b
+        case c
     }
 
     func send(
@@ -46,6 +47,11 @@ struct Tenant: Sendable {
         var headers = headers
         headers["Idempotency-Key"] = key
         return try await send("POST", path, to: instance, headers: headers, body: body)
+    }
+
+    /// The same tenant at other instances.
+    func at(_ clients: [HTTPClient]) -> Tenant {
+        Tenant(slug: slug, id: id, token: token, clients: clients)
     }
 
     // MARK: Things every test needs
@@ -80,6 +86,38 @@ struct Tenant: Sendable {
             try #require(opened.status == 201, "\(opened.status) \(opened.text)")
         }
         return id
+    }
+
+    /// Renames a product, whatever its version; returns the answer.
+    func rename(
+        _ product: String,
+        to name: String,
+        at instance: Instance = .a,
+        headers: [String: String] = [:]
+    ) async throws -> HTTPResponse {
+        var headers = headers
+        headers["If-Match"] = "*"
+        let answer = try await send(
+            "PATCH",
+            "/v1/products/\(product)",
+            to: instance,
+            headers: headers,
+            body: #"{"name":"\#(name)"}"#
+        )
+        try #require(answer.status == 200, "\(answer.status) \(answer.text)")
+        return answer
+    }
+
+    /// Reads a path until the instance answers it from its memory; returns that answer.
+    @discardableResult
+    func warm(_ path: String, at instance: Instance = .a) async throws -> HTTPResponse {
+        var answer = try await get(path, from: instance)
+        try await eventually("\(path) is answered from L1") {
+            if answer[header: "Cache-Status"]?.hasPrefix("stock-l1; hit") == true { return true }
+            answer = try await get(path, from: instance)
+            return false
+        }
+        return answer
     }
 
     /// The body of a sale paid in cash to the full.
