@@ -20,6 +20,10 @@ package final class CacheMetrics: Sendable {
     private let refused = Counter(label: "stock_cache_store_refused_total")
     private let overloads = Counter(label: "stock_cache_bulkhead_refused_total")
     private let mismatches = Counter(label: "stock_cache_header_mismatch_total")
+    private let stolen = Counter(label: "stock_cache_lease_stolen_total")
+    private let stale = Counter(label: "stock_cache_stale_served_total")
+    private let tokenMisses = Counter(label: "stock_cache_token_miss_total")
+    private let waits = Timer(label: "stock_cache_lease_wait_seconds")
     private let evictions = Counter(label: "stock_cache_l1_evictions_total")
     private let l1Bytes = Gauge(label: "stock_cache_l1_bytes")
     private let freshAge = Gauge(label: "stock_cache_fresh_age_seconds")
@@ -75,6 +79,14 @@ package final class CacheMetrics: Sendable {
         self.mismatches.increment()
     }
 
+    func waited(nanoseconds: Int64) {
+        self.waits.recordNanoseconds(nanoseconds)
+    }
+
+    func leaseStolen() {
+        self.stolen.increment()
+    }
+
     func hole(_ doubt: LaneStateMachine.Doubt) {
         self.holes[doubt]?.increment()
     }
@@ -85,6 +97,8 @@ package final class CacheMetrics: Sendable {
             return reported
         }
         var evicted: UInt64 = 0
+        var stale: UInt64 = 0
+        var tokenMisses: UInt64 = 0
         for module in Module.allCases {
             let old = before[module]
             let new = totals[module]
@@ -94,8 +108,12 @@ package final class CacheMetrics: Sendable {
             Self.carry(requests.misses, old.misses, new.misses)
             Self.carry(requests.bypasses, old.bypasses, new.bypasses)
             evicted += new.evictions &- old.evictions
+            stale += new.stale &- old.stale
+            tokenMisses += new.tokenMisses &- old.tokenMisses
         }
         if evicted > 0 { self.evictions.increment(by: Int64(clamping: evicted)) }
+        if stale > 0 { self.stale.increment(by: Int64(clamping: stale)) }
+        if tokenMisses > 0 { self.tokenMisses.increment(by: Int64(clamping: tokenMisses)) }
         self.l1Bytes.record(l1Bytes)
         if let freshAgeNanoseconds { self.freshAge.record(Double(freshAgeNanoseconds) / 1e9) }
     }

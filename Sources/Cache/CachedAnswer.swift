@@ -12,7 +12,9 @@ package enum CacheStatus: Sendable, Equatable {
     case miss
     /// The caller asked for the database, or caching is off.
     case bypass
-    /// From this instance's memory though no longer valid, as the database could not be asked; `ttl` is negative, in seconds.
+    /// From this instance's memory though no longer valid, as the database could not be asked.
+    ///
+    /// `ttl` is negative: the seconds since it was computed, within which writes may be missing.
     case stale(ttl: Int)
 
     /// The value of the `Cache-Status` header (RFC 9211).
@@ -33,11 +35,18 @@ package struct CachedAnswer: Sendable {
     let stored: StoredAnswer
     /// Where the answer came from.
     package let status: CacheStatus
+    /// Whether the answer ends soon: the caller is to start ``TenantCache/refresh(_:deadline:fill:)``, which sees to it that
+    /// only one of many does anything.
+    package let wantsRefresh: Bool
 
-    init(_ stored: StoredAnswer, _ status: CacheStatus) {
+    init(_ stored: StoredAnswer, _ status: CacheStatus, wantsRefresh: Bool = false) {
         self.stored = stored
         self.status = status
+        self.wantsRefresh = wantsRefresh
     }
+
+    /// The module it belongs to.
+    package var module: Module { self.stored.scope.module }
 
     /// The answer.
     package var content: CacheContent { self.stored.content }
@@ -54,61 +63,14 @@ package struct CachedAnswer: Sendable {
     }
 
     /// The body compressed by gzip, for those who accept it; nil if it is too short to be worth it.
-    package var compressed: ByteBuffer? { nil }
+    package var compressed: ByteBuffer? { self.stored.compressed }
 
     /// The snapshot the answer was computed from.
     package var snapshot: Snapshot { self.stored.snapshot }
-
-    /// Whether the caller is to start ``TenantCache/refresh(_:deadline:fill:)``: the answer ends soon, and it was asked first.
-    package var wantsRefresh: Bool { false }
 
     /// Whether the answer is that there is no such thing.
     package var isAbsent: Bool {
         if case .absent = self.stored.content { return true }
         return false
-    }
-}
-
-/// An answer with everything needed to judge later whether it may still be served.
-///
-/// Immutable, shared by reference.
-final class StoredAnswer: Sendable {
-    let content: CacheContent
-    let etag: String
-    let snapshot: Snapshot
-    /// The scope, whose version was captured before the answer was read.
-    ///
-    /// The entry holds its scope, so that a hit needs no
-    /// table of scopes, and so that a scope cannot be replaced by a second object that would miss bumps.
-    let scope: Scope
-    /// The version captured.
-    let version: UInt64
-    /// On the cache's clock, in nanoseconds.
-    let expiresAt: Int64
-    /// What the content occupies, in bytes, without the shard's own overhead.
-    let bytes: Int
-
-    init(
-        content: CacheContent,
-        etag: String,
-        snapshot: Snapshot,
-        scope: Scope,
-        version: UInt64,
-        expiresAt: Int64
-    ) {
-        self.content = content
-        self.etag = etag
-        self.snapshot = snapshot
-        self.scope = scope
-        self.version = version
-        self.expiresAt = expiresAt
-        let contentBytes =
-            switch content {
-            // The buffer's own objects, as measured by the resident size of a full cache of small bodies.
-            case .body(let buffer, _): buffer.storageCapacity + 288
-            case .value: 512
-            case .absent: 0
-            }
-        self.bytes = contentBytes + etag.utf8.count + 8 * (snapshot.xip?.count ?? 0) + 256
     }
 }

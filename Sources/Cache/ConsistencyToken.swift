@@ -155,7 +155,15 @@ struct SeenTransactions: Sendable, Equatable {
     /// What was not seen below, ascending.
     let running: [UInt64]
 
+    /// Makes one of transactions in ascending order, all below `xmax`.
     init(xmax: UInt64, running: [UInt64]) {
+        var xmax = xmax
+        var running = running[...]
+        // What was not seen at the very end is the same as an earlier end.
+        while let last = running.last, last + 1 == xmax {
+            xmax = last
+            running.removeLast()
+        }
         self.xmax = xmax
         // The oldest ones run for long and are likely to be met again.
         self.running = Array(running.prefix(ConsistencyToken.runningLimit))

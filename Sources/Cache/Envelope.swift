@@ -4,10 +4,13 @@ import NIOCore
 /// A value in Redis with all that is needed to know that it is the right one.
 ///
 /// `S1`, namespace and generation as 32 hex digits each, so that a script can compare them, then binary, big-endian: 16 bytes
-/// of hash over (tenant, module, key), the snapshot, the times of filling and expiry, the body schema number, tag and body.
-struct Envelope: Sendable {
+/// of hash over (tenant, module, key), the snapshot, the times of filling and expiry, the body schema number, the length of the
+/// body and whether it is compressed, tag and body.
+package struct Envelope: Sendable {
     /// The shape of the bodies this program writes; another number is a miss, so two versions can serve at once.
-    static let schema: UInt16 = 1
+    static let schema: UInt16 = 2
+    /// No body is longer than this, whatever a value claims.
+    static let bodyLimit = 64 * 1024 * 1024
     /// Snapshots with more running transactions are stored as unknown.
     private static let maximalRunning = 16
     private static let unknownRunning = UInt16.max
@@ -22,7 +25,16 @@ struct Envelope: Sendable {
     /// Microseconds since 1970.
     var expiresAt: Int64
     var etag: String
+    /// The body as it is stored.
     var body: ByteBuffer
+    /// The length of the body where it is stored compressed by gzip; nil where it is not.
+    var inflatedLength: Int?
+
+    /// What is left of its life, in microseconds.
+    func left(at wallTime: Int64) -> Int64 { self.expiresAt.subtractingReportingOverflow(wallTime).partialValue }
+
+    /// How long it lives in all, in microseconds.
+    var lifetime: Int64 { max(0, self.expiresAt.subtractingReportingOverflow(self.filledAt).partialValue) }
 
     /// The hash that ties a value to its key: a value under the wrong key is not served.
     static func keyHash(_ key: CacheKey) -> [UInt8] {
@@ -49,6 +61,7 @@ struct Envelope: Sendable {
         Self.append(self.filledAt, to: &bytes)
         Self.append(self.expiresAt, to: &bytes)
         Self.append(Self.schema, to: &bytes)
+        Self.append(UInt32(truncatingIfNeeded: self.inflatedLength ?? 0), to: &bytes)
         Self.append(UInt16(truncatingIfNeeded: self.etag.utf8.count), to: &bytes)
         bytes.append(contentsOf: self.etag.utf8)
         Self.append(UInt32(truncatingIfNeeded: self.body.readableBytes), to: &bytes)
@@ -64,7 +77,8 @@ struct Envelope: Sendable {
         filledAt: Int64,
         expiresAt: Int64,
         etag: String,
-        body: ByteBuffer
+        body: ByteBuffer,
+        inflatedLength: Int? = nil
     ) {
         self.ns = ns
         self.generation = generation
@@ -74,6 +88,7 @@ struct Envelope: Sendable {
         self.expiresAt = expiresAt
         self.etag = etag
         self.body = body
+        self.inflatedLength = inflatedLength
     }
 
     /// Reads a value; nil if it is truncated, too long, of another format or schema.
@@ -100,6 +115,7 @@ struct Envelope: Sendable {
         guard let filledAt = buffer.readInteger(as: Int64.self),
             let expiresAt = buffer.readInteger(as: Int64.self),
             buffer.readInteger(as: UInt16.self) == Self.schema,
+            let inflatedLength = buffer.readInteger(as: UInt32.self), Int(inflatedLength) <= Self.bodyLimit,
             let etagLength = buffer.readInteger(as: UInt16.self),
             let etag = buffer.readString(length: Int(etagLength)),
             let bodyLength = buffer.readInteger(as: UInt32.self),
@@ -113,7 +129,8 @@ struct Envelope: Sendable {
             filledAt: filledAt,
             expiresAt: expiresAt,
             etag: etag,
-            body: buffer.slice()
+            body: buffer.slice(),
+            inflatedLength: inflatedLength == 0 ? nil : Int(inflatedLength)
         )
     }
 

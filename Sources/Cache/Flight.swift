@@ -1,81 +1,89 @@
 import Synchronization
 
-/// The flights under way: at most one for each key and scope version.
-///
-/// A pure table; the owner runs the flights. A reader never joins a flight of an older version, nor one that began a lease
-/// or more ago: its snapshot may miss writes acknowledged since.
-struct FlightTable: ~Copyable {
-    private struct Name: Hashable {
-        let key: CacheKey
-        let version: UInt64
-    }
-
-    private struct Entry {
-        let flight: Flight
-        let startedAt: Int64
-    }
-
-    private let lease: Int64
-    private var flights: [Name: Entry] = [:]
-
-    init(lease: Duration) {
-        self.lease = lease.nanoseconds
-    }
-
-    /// The number of flights under way.
-    var count: Int { self.flights.count }
-
-    /// Joins the flight for this key and version, or begins one; `leads` says which.
-    mutating func join(_ key: CacheKey, version: UInt64, now: Int64) -> (flight: Flight, leads: Bool) {
-        let name = Name(key: key, version: version)
-        if let entry = self.flights[name], now - entry.startedAt < self.lease { return (entry.flight, false) }
-        let flight = Flight()
-        self.flights[name] = Entry(flight: flight, startedAt: now)
-        return (flight, true)
-    }
-
-    /// Ends a flight; a younger one that took its place stays.
-    mutating func end(_ flight: Flight, _ key: CacheKey, version: UInt64) {
-        let name = Name(key: key, version: version)
-        if self.flights[name]?.flight === flight { self.flights[name] = nil }
-    }
-}
-
 /// One computation of an answer, and everybody who waits for it.
+///
+/// Each waits only until its own deadline, and leaves without harm to the others: the flight has a task of its own.
 final class Flight: Sendable {
     typealias Landing = Result<CachedAnswer, any Error>
+    private typealias Waiter = (deadline: ContinuousClock.Instant, continuation: UnsafeContinuation<Landing, Never>)
 
-    private enum State {
-        case underWay([UnsafeContinuation<Landing, Never>])
-        case landed(Landing)
+    private struct State {
+        var landing: Landing?
+        var waiters: [UInt64: Waiter] = [:]
+        var next: UInt64 = 0
+        /// Those whose tasks were cancelled before they lay down.
+        var cancelled: Set<UInt64> = []
     }
 
-    private let state = Mutex(State.underWay([]))
+    /// When the fill of this flight is to end: its leader's deadline.
+    let deadline: ContinuousClock.Instant
+    private let alarm = Alarm()
+    private let state = Mutex(State())
+
+    init(deadline: ContinuousClock.Instant) {
+        self.deadline = deadline
+    }
 
     /// The answer, when it is there.
-    func landing() async throws -> CachedAnswer {
-        let landing = await withUnsafeContinuation { (continuation: UnsafeContinuation<Landing, Never>) in
-            let landed: Landing? = self.state.withLock { state in
-                switch state {
-                case .underWay(let waiting):
-                    state = .underWay(waiting + [continuation])
+    ///
+    /// - Throws: what the fill threw, ``CacheOverload/late`` after the deadline, or `CancellationError`.
+    func landing(until deadline: ContinuousClock.Instant) async throws -> CachedAnswer {
+        let ticket = self.state.withLock { state in
+            state.next += 1
+            return state.next
+        }
+        let landing = await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Landing, Never>) in
+                let landed: Landing? = self.state.withLock { state in
+                    if let landing = state.landing { return landing }
+                    if state.cancelled.remove(ticket) != nil { return .failure(CancellationError()) }
+                    state.waiters[ticket] = (deadline, continuation)
                     return nil
-                case .landed(let landing):
-                    return landing
+                }
+                if let landed {
+                    continuation.resume(returning: landed)
+                } else {
+                    self.alarm.set(deadline) { self.expire() }
                 }
             }
-            if let landed { continuation.resume(returning: landed) }
+        } onCancel: {
+            self.cancel(ticket)
         }
         return try landing.get()
     }
 
     /// Gives the answer to everybody who waits; only the first landing counts.
     func land(_ landing: Landing) {
-        let waiting: [UnsafeContinuation<Landing, Never>] = self.state.withLock { state in
-            guard case .underWay(let waiting) = state else { return [] }
-            state = .landed(landing)
-            return waiting
+        let waiters = self.state.withLock { state in
+            guard state.landing == nil else { return [UInt64: Waiter]() }
+            state.landing = landing
+            defer { state.waiters = [:] }
+            return state.waiters
         }
-        for continuation in waiting { continuation.resume(returning: landing) }
+        self.alarm.stop()
+        for (_, waiter) in waiters { waiter.continuation.resume(returning: landing) }
+    }
+
+    /// The number of those who wait.
+    var waiting: Int { self.state.withLock { $0.waiters.count } }
+
+    private func cancel(_ ticket: UInt64) {
+        let waiter: Waiter? = self.state.withLock { state in
+            if let waiter = state.waiters.removeValue(forKey: ticket) { return waiter }
+            if state.landing == nil { state.cancelled.insert(ticket) }
+            return nil
+        }
+        waiter?.continuation.resume(returning: .failure(CancellationError()))
+    }
+
+    private func expire() {
+        let now = ContinuousClock.now
+        let (late, next) = self.state.withLock { state in
+            let late = state.waiters.filter { $0.value.deadline <= now }
+            for ticket in late.keys { state.waiters[ticket] = nil }
+            return (late.values.map(\.continuation), state.waiters.values.map(\.deadline).min())
+        }
+        for continuation in late { continuation.resume(returning: .failure(CacheOverload.late)) }
+        if let next { self.alarm.set(next) { self.expire() } }
     }
 }

@@ -8,8 +8,8 @@ final class L1: Sendable {
     private final class Cell: Sendable {
         let shard: Mutex<L1Shard>
 
-        init(capacity: Int) {
-            self.shard = Mutex(L1Shard(capacity: capacity))
+        init(capacity: Int, staleLimit: Duration) {
+            self.shard = Mutex(L1Shard(capacity: capacity, staleLimit: staleLimit))
         }
     }
 
@@ -17,10 +17,12 @@ final class L1: Sendable {
     private let shift: UInt64
 
     /// Makes a cache of at most so many bytes in at least so many shards, a power of two.
-    init(bytes: Int, shards: Int) {
+    ///
+    /// Retired answers of RELAXED modules are kept up to `staleLimit`.
+    init(bytes: Int, shards: Int, staleLimit: Duration) {
         var count = 1
         while count < shards, count < 4096 { count *= 2 }
-        self.cells = (0..<count).map { _ in Cell(capacity: max(1, bytes / count)) }
+        self.cells = (0..<count).map { _ in Cell(capacity: max(1, bytes / count), staleLimit: staleLimit) }
         self.shift = UInt64(64 - count.trailingZeroBitCount)
     }
 
@@ -32,6 +34,11 @@ final class L1: Sendable {
     /// A live answer, if there is one.
     func lookup(_ key: CacheKey, now: Int64) -> StoredAnswer? {
         self.cell(key).shard.withLock { $0.lookup(key, now: now) }
+    }
+
+    /// What there is of a key, alive or not, without taking it for used.
+    func stale(_ key: CacheKey) -> StoredAnswer? {
+        self.cell(key).shard.withLock { $0.stale(key) }
     }
 
     /// Keeps an answer; false if it is too large.

@@ -9,6 +9,7 @@ import Synchronization
 /// (Yang, Zhang, Qiu, Yue, Vinayak: FIFO queues are all you need for cache eviction, SOSP 2023.)
 ///
 /// A retired entry gives its bytes back when it is touched, its place stays: as a rule the same key is filled again at once.
+/// Those of RELAXED modules stay until they are replaced, evicted, or too old to be given out when the database fails.
 struct L1Shard {
     /// What an entry costs beside its key and content: slot, index, queue, ghost.
     static let overhead = 192
@@ -24,6 +25,7 @@ struct L1Shard {
     }
 
     private let capacity: Int
+    private let staleLimit: Int64
     private var index: [CacheKey: Int] = [:]
     private var slots: ContiguousArray<Slot> = []
     private var free: [Int] = []
@@ -36,8 +38,9 @@ struct L1Shard {
     /// The bytes of all entries, overhead included; at most the capacity.
     private(set) var bytes = 0
 
-    init(capacity: Int) {
+    init(capacity: Int, staleLimit: Duration = .seconds(60)) {
         self.capacity = capacity
+        self.staleLimit = staleLimit.nanoseconds
     }
 
     /// The number of keys known, those without a live answer included.
@@ -49,11 +52,16 @@ struct L1Shard {
     mutating func lookup(_ key: CacheKey, now: Int64) -> StoredAnswer? {
         guard let position = self.index[key], let answer = self.slots[position].answer else { return nil }
         guard answer.version == answer.scope.version.load(ordering: .acquiring), now < answer.expiresAt else {
-            self.clear(position)
+            if !answer.scope.module.isRelaxed || now - answer.filledAt > self.staleLimit { self.clear(position) }
             return nil
         }
         if !self.slots[position].wasHit { self.slots[position].wasHit = true }
         return answer
+    }
+
+    /// What there is of a key, alive or not.
+    func stale(_ key: CacheKey) -> StoredAnswer? {
+        self.index[key].flatMap { self.slots[$0].answer }
     }
 
     /// Keeps an answer, evicting others; false if it is too large for this shard.
@@ -100,7 +108,7 @@ struct L1Shard {
     /// Forgets everything.
     mutating func removeAll() {
         for position in self.index.values { self.clear(position) }
-        self = L1Shard(capacity: self.capacity)
+        self = L1Shard(capacity: self.capacity, staleLimit: .nanoseconds(self.staleLimit))
     }
 
     // MARK: - Bytes

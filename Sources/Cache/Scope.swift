@@ -11,6 +11,7 @@ final class Scope: Sendable {
     let version = Atomic<UInt64>(0)
     let counters = ScopeCounters()
     private let own = Mutex(OwnWrites())
+    private let recent = Mutex(RecentBumps())
 
     init(tenant: Int64, module: Module) {
         self.tenant = tenant
@@ -22,18 +23,19 @@ final class Scope: Sendable {
         self.version.wrappingAdd(1, ordering: .sequentiallyConsistent)
     }
 
-    /// Retires everything cached for this scope, and remembers why.
-    func bump(via source: BumpSource, sequence: Int64? = nil, xids: [UInt64] = [], at time: Int64 = 0) {
+    /// Retires everything cached for this scope, and remembers why for those who ask.
+    func bump(via source: BumpSource, sequence: Int64? = nil, xids: [UInt64] = [], at time: Int64) {
         self.bump()
+        self.recent.withLock { $0.append(RecentBumps.Bump(sequence: sequence, xids: xids, source: source, time: time)) }
     }
 
     /// Records a committed write of this instance, then retires the scope.
     ///
     /// In this order: a reader that captured the new version must find the id, or it could take a value from Redis that
     /// misses the write, and the writer would not read what it wrote.
-    func wrote(_ xid: UInt64, settled: UInt64) {
+    func wrote(_ xid: UInt64, settled: UInt64, at time: Int64 = 0) {
         self.own.withLock { $0.append(xid, settled: settled) }
-        self.bump()
+        self.bump(via: .own, xids: [xid], at: time)
     }
 
     /// Forgets writes that have appeared in the log: from here on the watermark answers for them.
@@ -55,10 +57,23 @@ final class Scope: Sendable {
         }
     }
 
+    /// Whether a snapshot saw every write of this instance, those long in the log included.
+    ///
+    /// An answer that is no longer valid must not take back what was shown; the log says nothing about such answers.
+    func sawAllWrites(_ snapshot: Snapshot) -> Bool {
+        self.own.withLock { $0.highest < snapshot.xmin && $0.areVisible(in: snapshot) }
+    }
+
     /// Whether there are writes to be remembered.
     var hasOwnWrites: Bool {
         self.own.withLock { !$0.isEmpty }
     }
+
+    /// The writes not yet seen in the log.
+    var ownWrites: [UInt64] { self.own.withLock { $0.list } }
+
+    /// The last bumps, newest last.
+    var recentBumps: [RecentBumps.Bump] { self.recent.withLock { $0.list } }
 }
 
 /// Counters of a scope; relaxed, as they inform people and decide nothing.
@@ -67,52 +82,38 @@ final class ScopeCounters: Sendable {
     let l2Hits = Atomic<UInt64>(0)
     let misses = Atomic<UInt64>(0)
     let bypasses = Atomic<UInt64>(0)
+    let stale = Atomic<UInt64>(0)
+    let tokenMisses = Atomic<UInt64>(0)
     let evictions = Atomic<UInt64>(0)
     let refusedStores = Atomic<UInt64>(0)
     let entries = Atomic<Int>(0)
     let bytes = Atomic<Int>(0)
 }
 
-/// The transaction ids of this instance's writes to one scope that the log has not shown yet.
-///
-/// At most 64 are kept one by one; more become a barrier above the highest of them. Never only the highest id: a snapshot
-/// may see 105 and not 100.
-struct OwnWrites: Sendable {
-    static let limit = 64
+/// The last bumps of a scope, for people.
+struct RecentBumps: Sendable {
+    struct Bump: Sendable, Equatable {
+        let sequence: Int64?
+        let xids: [UInt64]
+        let source: BumpSource
+        /// On the cache's clock.
+        let time: Int64
+    }
 
-    private var xids: [UInt64] = []
-    private var barrier: UInt64?
+    static let limit = 32
 
-    var isEmpty: Bool { self.xids.isEmpty && self.barrier == nil }
+    private var ring: [Bump] = []
+    private var next = 0
 
-    /// Adds an id.
-    ///
-    /// `settled` is a transaction id below which everything that committed has been applied from the log: such ids need no
-    /// remembering.
-    mutating func append(_ xid: UInt64, settled: UInt64) {
-        self.prune(settled: settled)
-        guard self.xids.count >= Self.limit else {
-            self.xids.append(xid)
+    mutating func append(_ bump: Bump) {
+        guard self.ring.count == Self.limit else {
+            self.ring.append(bump)
             return
         }
-        self.barrier = self.xids.reduce(max(xid, self.barrier ?? 0)) { max($0, $1) }
-        self.xids.removeAll(keepingCapacity: true)
+        self.ring[self.next] = bump
+        self.next = (self.next + 1) % Self.limit
     }
 
-    mutating func remove(_ logged: [UInt64]) {
-        guard !self.xids.isEmpty else { return }
-        self.xids.removeAll { logged.contains($0) }
-    }
-
-    /// Whether a snapshot saw all of them.
-    func areVisible(in snapshot: Snapshot) -> Bool {
-        if let barrier, snapshot.xmin <= barrier { return false }
-        return self.xids.allSatisfy { snapshot.sees($0) }
-    }
-
-    /// Forgets what needs no remembering.
-    mutating func prune(settled: UInt64) {
-        if let barrier, barrier < settled { self.barrier = nil }
-        if self.xids.contains(where: { $0 < settled }) { self.xids.removeAll { $0 < settled } }
-    }
+    /// Oldest first.
+    var list: [Bump] { Array(self.ring[self.next...] + self.ring[..<self.next]) }
 }

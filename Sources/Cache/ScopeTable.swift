@@ -99,6 +99,8 @@ struct ModuleTotals: Sendable {
         var l2Hits: UInt64 = 0
         var misses: UInt64 = 0
         var bypasses: UInt64 = 0
+        var stale: UInt64 = 0
+        var tokenMisses: UInt64 = 0
         var evictions: UInt64 = 0
         var refusedStores: UInt64 = 0
     }
@@ -115,6 +117,8 @@ struct ModuleTotals: Sendable {
                 l2Hits: counters.l2Hits.load(ordering: .relaxed),
                 misses: counters.misses.load(ordering: .relaxed),
                 bypasses: counters.bypasses.load(ordering: .relaxed),
+                stale: counters.stale.load(ordering: .relaxed),
+                tokenMisses: counters.tokenMisses.load(ordering: .relaxed),
                 evictions: counters.evictions.load(ordering: .relaxed),
                 refusedStores: counters.refusedStores.load(ordering: .relaxed)
             ),
@@ -131,6 +135,8 @@ struct ModuleTotals: Sendable {
         self.modules[index].l2Hits += counts.l2Hits
         self.modules[index].misses += counts.misses
         self.modules[index].bypasses += counts.bypasses
+        self.modules[index].stale += counts.stale
+        self.modules[index].tokenMisses += counts.tokenMisses
         self.modules[index].evictions += counts.evictions
         self.modules[index].refusedStores += counts.refusedStores
     }

@@ -10,11 +10,4 @@ extension TenantCache {
             lane: .init()
         )
     }
-
-    /// Computes an answer anew while the present one is still good.
-    package func refresh(
-        _ key: CacheKey,
-        deadline: ContinuousClock.Instant,
-        fill: @Sendable @escaping () async throws -> Filled
-    ) {}
 }

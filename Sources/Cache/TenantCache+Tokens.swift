@@ -1,20 +1,49 @@
+import Synchronization
+
 extension TenantCache {
     /// The token of a write's answer: what came with the request, and this write.
+    ///
+    /// - Parameters:
+    ///   - incoming: the token of the request; nil if it had none, or an unreadable one.
+    ///   - tenant: whose write it is.
+    ///   - xid: the transaction.
+    ///   - modules: what it wrote.
+    /// - Returns: the value of the header.
     package func token(
         _ incoming: ConsistencyToken?,
         tenant: Int64,
         wrote xid: UInt64,
         modules: [Module]
     ) -> String {
-        var token = incoming ?? ConsistencyToken(tenant: tenant)
-        token.add(write: xid, modules: modules)
-        return token.text
+        self.token(incoming, tenant, .wrote(xid: xid, modules: modules))
     }
 
-    /// The token of a read's answer: what came with the request, and what the client sees now.
+    /// The token of a read's answer, for requests that came with one: what came, and what the client sees now.
+    package func token(_ incoming: ConsistencyToken, read answer: CachedAnswer) -> String {
+        self.token(incoming, incoming.tenant, .read(answer.module, answer.snapshot))
+    }
+
+    /// The token of a read's answer.
     package func token(_ incoming: ConsistencyToken, read answer: CachedAnswer, _ key: CacheKey) -> String {
-        var token = incoming
-        token.add(read: key.module, snapshot: answer.snapshot)
-        return token.text
+        self.token(incoming, read: answer)
+    }
+
+    /// The token of a replayed answer: its write was seen by the snapshot its record was found in.
+    package func token(_ incoming: ConsistencyToken?, tenant: Int64, replayedIn snapshot: Snapshot) -> String {
+        self.token(incoming, tenant, .replayedIn(snapshot))
+    }
+
+    /// The token of a replayed answer: its write has a lower id.
+    package func token(_ incoming: ConsistencyToken?, tenant: Int64, replayedUpTo xid: UInt64) -> String {
+        self.token(incoming, tenant, .replayedUpTo(xid: xid))
+    }
+
+    private func token(_ incoming: ConsistencyToken?, _ tenant: Int64, _ addition: TokenComposer.Addition) -> String {
+        let ns = self.lane.judge { ns, _ in ns }
+        let settled = self.lane.settled
+        let now = self.clock.now
+        return self.composer.withLock { composer in
+            composer.compose(incoming, tenant: tenant, adding: addition, ns: ns, settled: settled, at: now)
+        }.text
     }
 }

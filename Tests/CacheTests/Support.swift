@@ -41,6 +41,18 @@ extension CachedAnswer {
 /// Far enough away for everything a test does.
 var soon: ContinuousClock.Instant { .now.advanced(by: .seconds(300)) }
 
+/// Waits until a condition holds; gives up after a time that no healthy machine takes.
+func eventually(_ condition: () async -> Bool, sourceLocation: SourceLocation = #_sourceLocation) async {
+    let end = ContinuousClock.now.advanced(by: .seconds(30))
+    while await !condition() {
+        guard ContinuousClock.now < end else {
+            Issue.record("it did not come to pass", sourceLocation: sourceLocation)
+            return
+        }
+        await Task.yield()
+    }
+}
+
 /// Redis without Redis: the same scripts' meaning over a dictionary, with faults on demand.
 final class FakeRedis: SecondLevel {
     struct State {
@@ -54,6 +66,15 @@ final class FakeRedis: SecondLevel {
         var stores = 0
         var refusals = 0
         var counter = 0
+        var leases: [String: [UInt8]] = [:]
+        /// Instances whose liveness key is gone.
+        var gone: Set<String> = []
+        var answersLeases = true
+        var polls = 0
+        var steals = 0
+        var releases = 0
+        var onPoll: (@Sendable () -> Void)?
+        var onRelease: (@Sendable () -> Void)?
         var afterLook: (@Sendable () -> Void)?
         var onStore: (@Sendable () -> Void)?
     }
@@ -84,16 +105,61 @@ final class FakeRedis: SecondLevel {
 
     func lease(_ key: CacheKey, ns: String, owner: FillOwner, renews: Bool) async -> LeaseAnswer? {
         self.state.with { state in
+            guard state.answersLeases else { return nil }
             let scope = self.scope(key.tenant, key.module)
+            let name = self.name(key)
             let generation = state.generations[scope] ?? state.fresh(scope)
+            if !renews, let value = state.values[name].flatMap({ Envelope(decoding: $0) }),
+                value.generation == generation, value.ns.elementsEqual(ns.utf8), let bytes = state.values[name]
+            {
+                return .hit(generation: generation, value: bytes)
+            }
+            if let lease = state.leases[name], lease.starts(with: generation) {
+                return .wait(generation: generation, lease: lease)
+            }
+            state.leases[name] = generation + Array(" \(owner.text)".utf8)
             return .fill(generation: generation)
         }
     }
 
-    func poll(_ key: CacheKey, lease: [UInt8]) async -> PollAnswer? { nil }
-    func steal(_ key: CacheKey, seen: [UInt8], generation: [UInt8], owner: FillOwner) async -> Bool? { nil }
-    func release(_ key: CacheKey, generation: [UInt8], owner: FillOwner) async {}
-    func timeToLive(_ key: CacheKey) async -> Duration? { nil }
+    func poll(_ key: CacheKey, lease: [UInt8]) async -> PollAnswer? {
+        let hook = self.state.with { $0.onPoll }
+        hook?()
+        guard let answer = await self.look(key) else { return nil }
+        return self.state.with { state in
+            state.polls += 1
+            let owner = lease.dropFirst(33).split(separator: UInt8(ascii: "/")).first ?? []
+            return PollAnswer(
+                answer: answer,
+                lease: state.leases[self.name(key)],
+                isOwnerAlive: !state.gone.contains(String(decoding: owner, as: UTF8.self))
+            )
+        }
+    }
+
+    func steal(_ key: CacheKey, seen: [UInt8], generation: [UInt8], owner: FillOwner) async -> Bool? {
+        self.state.with { state in
+            guard state.leases[self.name(key)] == seen else { return false }
+            state.leases[self.name(key)] = generation + Array(" \(owner.text)".utf8)
+            state.steals += 1
+            return true
+        }
+    }
+
+    func release(_ key: CacheKey, generation: [UInt8], owner: FillOwner) async {
+        let hook = self.state.with { state in
+            let mine = generation + Array(" \(owner.text)".utf8)
+            if state.leases[self.name(key)] == mine { state.leases[self.name(key)] = nil }
+            state.releases += 1
+            return state.onRelease
+        }
+        hook?()
+    }
+
+    func timeToLive(_ key: CacheKey) async -> Duration? {
+        self.state.with { $0.values[self.name(key)] == nil ? nil : .seconds(9) }
+    }
+
     func beat(instance: String) async {}
 
     func store(
@@ -104,6 +170,9 @@ final class FakeRedis: SecondLevel {
         lifetime: Duration
     ) async -> Bool? {
         let (isStored, hook) = self.state.with { state in
+            if let owner, state.leases[self.name(key)] == generation + Array(" \(owner.text)".utf8) {
+                state.leases[self.name(key)] = nil
+            }
             guard state.generations[self.scope(key.tenant, key.module)] == generation else {
                 state.refusals += 1
                 return (false, state.onStore)

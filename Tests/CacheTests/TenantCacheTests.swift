@@ -381,27 +381,6 @@ import Testing
     }
 }
 
-@Suite struct BulkheadTests {
-    @Test("a tenant's fills wait for each other, another tenant's do not, and a full queue refuses")
-    func bounds() async throws {
-        let bulkhead = Bulkhead(perTenant: 1, total: 8, waiting: 1)
-        let gate = Gate()
-        let first = Task { try await bulkhead.run(for: 1) { await gate.pass() } }
-        await gate.arrival(of: 1)
-        let other = Task { try await bulkhead.run(for: 2) { await gate.pass() } }
-        await gate.arrival(of: 2)
-        let second = Task { try await bulkhead.run(for: 1) { await gate.pass() } }
-        let third = Task { try await bulkhead.run(for: 1) { await gate.pass() } }
-        // One of the two waits, the other is refused.
-        var refused = 0
-        await gate.open()
-        for task in [first, other, second, third] {
-            do { try await task.value } catch is CacheOverload { refused += 1 }
-        }
-        #expect(refused <= 1)
-    }
-}
-
 @Suite struct DoorbellTests {
     @Test("a ring before the wait is kept")
     func early() async {
