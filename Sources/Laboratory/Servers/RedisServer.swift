@@ -62,6 +62,26 @@ package actor RedisServer {
         return server
     }
 
+    /// Starts a replica of another server, on a loopback port, and waits until it is in step.
+    ///
+    /// - Parameter primary: a server with a loopback port.
+    /// - Returns: the running replica, with the primary's password.
+    /// - Throws: ``TimeLimitExceeded`` when it does not get in step.
+    package static func start(replicaOf primary: RedisServer) async throws -> RedisServer {
+        // Otherwise the first copy waits 5 s for further replicas.
+        try await primary.command("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+        let replica = try await start(
+            tcp: true,
+            password: primary.password,
+            arguments: ["--replicaof", "127.0.0.1", String(primary.port ?? 0), "--repl-diskless-sync-delay", "0"]
+                + (primary.password.map { ["--masterauth", $0] } ?? [])
+        )
+        try await eventually(within: .seconds(30), "the replica is in step") {
+            try await replica.command("INFO", "replication").contains("master_link_status:up")
+        }
+        return replica
+    }
+
     /// The address for `REDIS_URL`: the loopback port if there is one, else the unix socket.
     package nonisolated var url: String {
         let credentials = password.map { ":\($0)@" } ?? ""
