@@ -22,6 +22,7 @@ final class FakeServer: Sendable {
     private let listener: CInt
     private let script: Script
     private let connections = Mutex<[CInt]>([])
+    private let subscribers = Mutex<[CInt]>([])
     private let received = Mutex<[[String]]>([])
 
     var url: String { "unix://\(path)" }
@@ -80,6 +81,23 @@ final class FakeServer: Sendable {
         unlink(path)
     }
 
+    /// Sends bytes to every connection that has subscribed.
+    func push(_ text: String) {
+        for descriptor in subscribers.withLock({ $0 }) {
+            send(text, to: descriptor)
+        }
+    }
+
+    /// Closes every connection that has subscribed.
+    func closeSubscribers() {
+        for descriptor in subscribers.withLock({ $0 }) {
+            shutdown(descriptor, CInt(SHUT_RDWR))
+        }
+    }
+
+    /// How many connections have subscribed so far.
+    var subscriptions: Int { subscribers.withLock { $0.count } }
+
     private func serve(_ descriptor: CInt, _ connection: Int) {
         var buffer: [UInt8] = []
         var isSilent = false
@@ -90,6 +108,9 @@ final class FakeServer: Sendable {
                 switch script(command, connection) {
                 case .reply(let text):
                     send(text, to: descriptor)
+                    if command[0] == "SUBSCRIBE" {
+                        subscribers.withLock { if !$0.contains(descriptor) { $0.append(descriptor) } }
+                    }
                 case .drip(let text):
                     for byte in text.utf8 {
                         _ = [byte].withUnsafeBytes { write(descriptor, $0.baseAddress, 1) }

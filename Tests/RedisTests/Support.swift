@@ -32,11 +32,12 @@ func withClient(
     _ configuration: RedisConfiguration,
     scripts: [RedisScript] = [],
     awaitingConnection: Bool = true,
+    logger: Logger = quiet,
     _ body: @escaping @Sendable (RedisClient) async throws -> Void
 ) async throws {
     try await withTimeLimit(.seconds(60), "the test ends") {
         try await withLoop { loop in
-            let client = RedisClient(configuration: configuration, loop: loop, scripts: scripts, logger: quiet)
+            let client = RedisClient(configuration: configuration, loop: loop, scripts: scripts, logger: logger)
             try await withThrowingTaskGroup { group in
                 group.addTask { await client.run() }
                 if awaitingConnection {

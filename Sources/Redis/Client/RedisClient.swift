@@ -30,11 +30,18 @@ package final class RedisClient: Sendable {
     /// A connection that is ready, with what it told.
     private final class Link: Sendable {
         let connection: RedisConnection
+        let address: RedisConfiguration.Address
         let runID: String?
         let epoch: UInt64
 
-        init(connection: RedisConnection, runID: String?, epoch: UInt64) {
+        init(
+            connection: RedisConnection,
+            address: RedisConfiguration.Address,
+            runID: String?,
+            epoch: UInt64
+        ) {
             self.connection = connection
+            self.address = address
             self.runID = runID
             self.epoch = epoch
         }
@@ -85,12 +92,16 @@ package final class RedisClient: Sendable {
 
     /// Keeps the connection until the task is cancelled: the body of a service.
     package func run() async {
-        let reconnection = Reconnection(configuration: configuration, logger: logger, role: "commands")
-        await reconnection.keep { address throws(RedisError) in
+        let reconnection = Reconnection(configuration: configuration, loop: loop, logger: logger, role: "commands")
+        await reconnection.keep { address, route throws(RedisError) in
             let connection = RedisConnection(configuration: configuration, loop: loop)
+            route.attach(connection)
             let welcome = try await connection.open(address, scripts: scripts)
-            let epoch = connected(connection, welcome)
-            logger.info("Redis connected", metadata: ["redis": "\(configuration)", "epoch": "\(epoch)"])
+            let epoch = connected(connection, address, welcome)
+            logger.info(
+                "Redis connected",
+                metadata: ["redis": "\(configuration)", "server": "\(address)", "epoch": "\(epoch)"]
+            )
             let reason = await connection.waitUntilClosed()
             disconnected(reason)
             return reason
@@ -105,10 +116,14 @@ package final class RedisClient: Sendable {
         }
     }
 
-    private func connected(_ connection: RedisConnection, _ welcome: RedisConnection.Welcome) -> UInt64 {
+    private func connected(
+        _ connection: RedisConnection,
+        _ address: RedisConfiguration.Address,
+        _ welcome: RedisConnection.Welcome
+    ) -> UInt64 {
         state.withLock { state in
             state.epoch += 1
-            state.link = Link(connection: connection, runID: welcome.runID, epoch: state.epoch)
+            state.link = Link(connection: connection, address: address, runID: welcome.runID, epoch: state.epoch)
             state.digests.merge(welcome.digests) { _, new in new }
             updateGate(state)
             emit(.connected(runID: welcome.runID, epoch: state.epoch), to: state)
@@ -119,8 +134,8 @@ package final class RedisClient: Sendable {
     private func disconnected(_ reason: RedisError) {
         state.withLock { state in
             state.link = nil
-            // Once for a lost connection, however many commands it took along.
-            if reason.code != .closed {
+            // Once for a lost connection, however many commands it took along; not for one that we left.
+            if reason.code != .closed, reason.code != .notPrimary {
                 state.breaker.failed(at: loop.now)
             }
             updateGate(state)
@@ -157,6 +172,11 @@ package final class RedisClient: Sendable {
             state.withLock { $0.link != nil && $0.breaker.wouldPermit(at: loop.now) }
         default: false
         }
+    }
+
+    /// Where the server connected now listens; nil without a connection.
+    package var address: RedisConfiguration.Address? {
+        state.withLock { $0.link?.address }
     }
 
     /// The run id of the server connected now; nil without a connection or the right to ask for it.

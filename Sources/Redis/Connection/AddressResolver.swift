@@ -1,5 +1,5 @@
 private import Glibc
-private import IOLoop
+internal import IOLoop
 
 /// Turns a host name into IP addresses, on a thread of its own: `getaddrinfo` blocks.
 enum AddressResolver {
@@ -12,12 +12,45 @@ enum AddressResolver {
         _ address: RedisConfiguration.Address
     ) async throws(RedisError) -> [RedisConfiguration.Address] {
         guard case .tcp(let host, let port) = address, !isNumeric(host) else { return [address] }
-        let result = OneShot<Result<[String], RedisError>>()
+        return try await wait(for: lookingUp(host)).map { .tcp(host: $0, port: port) }
+    }
+
+    /// The same within a limit, after which somebody else may be asked; the thread is left to end by itself.
+    ///
+    /// - Parameters:
+    ///   - address: As configured, or as told by a server.
+    ///   - limit: How long to wait.
+    ///   - loop: Whose timer ends the wait.
+    /// - Returns: At least one address that needs no resolving.
+    /// - Throws: ``RedisError`` if the name is unknown, the limit passes or the waiting task is cancelled.
+    static func resolve(
+        _ address: RedisConfiguration.Address,
+        within limit: Duration,
+        on loop: IOLoop
+    ) async throws(RedisError) -> [RedisConfiguration.Address] {
+        guard case .tcp(let host, let port) = address, !isNumeric(host) else { return [address] }
+        let result = lookingUp(host)
+        loop.execute {
+            _ = loop.schedule(
+                at: loop.now.advanced(by: limit),
+                Alarm { result.decide(.failure(RedisError(.timedOut, "cannot resolve \(host) in time"))) }
+            )
+        }
+        return try await wait(for: result).map { .tcp(host: $0, port: port) }
+    }
+
+    private typealias Addresses = OneShot<Result<[String], RedisError>>
+
+    private static func lookingUp(_ host: String) -> Addresses {
+        let result = Addresses()
         OSThread.detached(name: "stock-resolve") {
             result.decide(lookUp(host))
         }
-        return try await result.value(ifCancelled: .failure(RedisError(.cancelled))).get()
-            .map { .tcp(host: $0, port: port) }
+        return result
+    }
+
+    private static func wait(for result: Addresses) async throws(RedisError) -> [String] {
+        try await result.value(ifCancelled: .failure(RedisError(.cancelled))).get()
     }
 
     private static func isNumeric(_ host: String) -> Bool {

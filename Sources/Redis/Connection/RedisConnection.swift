@@ -6,7 +6,7 @@ internal import IOLoop
 /// Its executor is the loop that owns the socket. Commands are pipelined: those of one turn leave in one write, replies
 /// come back in order. The first one that waits for its reply is watched by one timer; when its time has passed the
 /// connection is closed, since a late reply would answer the next command (redis/hiredis #306).
-actor RedisConnection: HiredisOwner {
+actor RedisConnection: HiredisOwner, ClosableConnection {
     /// What the server told of itself in the handshake.
     struct Welcome: Sendable {
         /// Distinct for every start of a server; nil if `INFO` is not permitted.
@@ -42,7 +42,7 @@ actor RedisConnection: HiredisOwner {
 
     // MARK: - Life
 
-    /// Connects and shakes hands: AUTH, SELECT, CLIENT SETNAME, INFO and the scripts, in one write.
+    /// Connects and shakes hands: AUTH, ROLE if it matters, SELECT, CLIENT SETNAME, INFO and the scripts, in one write.
     ///
     /// - Parameters:
     ///   - address: An IP address or a path.
@@ -74,6 +74,7 @@ actor RedisConnection: HiredisOwner {
                 configuration.username.map { ["AUTH", .text($0), .text(password)] } ?? ["AUTH", .text(password)]
             )
         }
+        let role = configuration.requiresPrimary ? send(["ROLE"]) : nil
         let selection = configuration.database == 0 ? nil : send(["SELECT", .integer(configuration.database)])
         let naming = send(["CLIENT", "SETNAME", .text(configuration.clientName)])
         let information = send(["INFO", "server"])
@@ -81,6 +82,9 @@ actor RedisConnection: HiredisOwner {
 
         if let authentication {
             _ = try await authentication.reply().successful()
+        }
+        if let role, let refusal = try await role.reply().successful().refusalOfRole {
+            throw refusal
         }
         if let selection {
             _ = try await selection.reply().successful()
@@ -247,7 +251,12 @@ actor RedisConnection: HiredisOwner {
         }
         switch reply {
         case .error(let message):
-            pending.finish(.failure(RedisError(reply: message)))
+            let error = RedisError(reply: message)
+            pending.finish(.failure(error))
+            if error.code == .readOnly, configuration.requiresPrimary {
+                // Demoted under our feet, and nobody has said so yet.
+                shutDown(RedisError(.notPrimary, "the server has become a replica", mayHaveRun: true))
+            }
         case .some(let reply):
             pending.finish(.success(reply))
         case nil where isLost:
@@ -257,6 +266,14 @@ actor RedisConnection: HiredisOwner {
             // Detached: the caller has gone on.
             break
         }
+    }
+}
+
+extension RedisReply {
+    /// Why the server that answered `ROLE` with this is not the one to use; nil if it is a primary.
+    var refusalOfRole: RedisError? {
+        let role = elements?.first?.text
+        return role == "master" ? nil : RedisError(.notPrimary, "the server's role is \(role ?? "unknown")")
     }
 }
 

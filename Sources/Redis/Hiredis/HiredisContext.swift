@@ -1,4 +1,5 @@
 private import CHiredis
+private import Glibc
 internal import IOLoop
 
 /// Who owns a ``HiredisContext`` and hears from it; called on the loop, from within hiredis.
@@ -75,6 +76,8 @@ final class HiredisContext: ReadinessHandler {
             throw RedisError(.connectionFailed, message)
         }
         unsafe self.context = context
+        // hiredis does not: a child process would keep the connection open after its end here.
+        _ = unsafe fcntl(context.pointee.c.fd, F_SETFD, FD_CLOEXEC)
         registration = unsafe loop.register(context.pointee.c.fd, [], self)
         unsafe installHooks(in: context)
     }
@@ -288,8 +291,10 @@ final class HiredisContext: ReadinessHandler {
 
     /// The context is about to be freed and its descriptor closed.
     private func cleanUp() {
-        guard unsafe context != nil else { return }
+        guard let context = unsafe context else { return }
         let reason = lossReason
+        // The peer hears of the end even if a process was started before the descriptor was marked.
+        _ = unsafe shutdown(context.pointee.c.fd, CInt(SHUT_RDWR))
         unsafe self.context = nil
         registration?.deregister()
         registration = nil

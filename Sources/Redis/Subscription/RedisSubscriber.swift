@@ -38,6 +38,7 @@ package final class RedisSubscriber: Sendable {
     private let channel: [UInt8]
     private let logger: Logger
     private let queue: EventQueue
+    private let role: String
 
     /// Makes a subscriber, which connects when ``run()`` is called.
     ///
@@ -46,11 +47,19 @@ package final class RedisSubscriber: Sendable {
     ///   - loop: The loop that owns the socket, started by its owner.
     ///   - channel: The channel's name.
     ///   - logger: Hears of connections that come and go.
-    package init(configuration: RedisConfiguration, loop: IOLoop, channel: String, logger: Logger) {
+    ///   - role: What the log calls the connection.
+    package init(
+        configuration: RedisConfiguration,
+        loop: IOLoop,
+        channel: String,
+        logger: Logger,
+        role: String = "subscriber"
+    ) {
         self.configuration = configuration
         self.loop = loop
         self.channel = Array(channel.utf8)
         self.logger = logger
+        self.role = role
         queue = EventQueue(capacity: configuration.subscriberQueue)
     }
 
@@ -59,14 +68,15 @@ package final class RedisSubscriber: Sendable {
 
     /// Keeps the subscription until the task is cancelled: the body of a service.
     package func run() async {
-        let reconnection = Reconnection(configuration: configuration, logger: logger, role: "subscriber")
-        await reconnection.keep { address throws(RedisError) in
+        let reconnection = Reconnection(configuration: configuration, loop: loop, logger: logger, role: role)
+        await reconnection.keep { address, route throws(RedisError) in
             let connection = SubscriberConnection(
                 configuration: configuration,
                 loop: loop,
                 channel: channel,
                 queue: queue
             )
+            route.attach(connection)
             try await connection.open(address)
             let reason = await connection.waitUntilClosed()
             queue.appendLost()

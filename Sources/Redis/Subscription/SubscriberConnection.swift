@@ -4,7 +4,7 @@ internal import IOLoop
 ///
 /// A subscription proves that it lives by the confirmation of another SUBSCRIBE to the same channel: PING is unusable
 /// here in hiredis 0.14.1. It never unsubscribes; it closes.
-actor SubscriberConnection: HiredisOwner {
+actor SubscriberConnection: HiredisOwner, ClosableConnection {
     private let loop: IOLoop
     private let configuration: RedisConfiguration
     private let channel: [UInt8]
@@ -13,6 +13,8 @@ actor SubscriberConnection: HiredisOwner {
     private var timer: TimerID?
     private var lastHeard: ContinuousClock.Instant
     private var isSubscribed = false
+    /// ROLE, whose reply comes before the confirmation and decides whether that counts.
+    private var roleQuestion: PendingCommand?
     private var closeReason: RedisError?
     private let confirmation = OneShot<Result<Void, RedisError>>()
     private let ending = OneShot<RedisError>()
@@ -46,6 +48,9 @@ actor SubscriberConnection: HiredisOwner {
                     configuration.username.map { ["AUTH", .text($0), .text(password)] } ?? ["AUTH", .text(password)]
                 )
             }
+            if configuration.requiresPrimary {
+                roleQuestion = send(["ROLE"])
+            }
             // Courtesies, whose refusal means nothing: NO-EVICT is of Redis 7.
             _ = send(["CLIENT", "SETNAME", .text(configuration.clientName)])
             _ = send(["CLIENT", "NO-EVICT", "on"])
@@ -77,9 +82,14 @@ actor SubscriberConnection: HiredisOwner {
         await withTaskCancellationHandler {
             await ending.value()
         } onCancel: {
-            loop.execute {
-                self.assumeIsolated { $0.shutDown(RedisError(.closed)) }
-            }
+            close(RedisError(.closed))
+        }
+    }
+
+    /// Closes the connection; callable from anywhere.
+    nonisolated func close(_ reason: RedisError) {
+        loop.execute {
+            self.assumeIsolated { $0.shutDown(reason) }
         }
     }
 
@@ -118,8 +128,10 @@ actor SubscriberConnection: HiredisOwner {
         )
     }
 
+    /// Looks again after a third of the silence that is allowed, and exactly when all of it has passed.
     private func watchSilence() {
-        schedule(after: configuration.subscriberSilence / 3) { $0.checkSilence() }
+        let end = loop.now.duration(to: lastHeard.advanced(by: configuration.subscriberSilence))
+        schedule(after: max(.zero, min(configuration.subscriberSilence / 3, end))) { $0.checkSilence() }
     }
 
     private func checkSilence() {
@@ -147,13 +159,28 @@ actor SubscriberConnection: HiredisOwner {
     nonisolated func contextReceived(_ pending: PendingCommand, _ reply: borrowing HiredisReply) {
         switch reply.copy() {
         case .error(let message):
-            pending.finish(.failure(RedisError(reply: message)))
+            answered(pending, .failure(RedisError(reply: message)))
         case .some(let reply):
-            pending.finish(.success(reply))
+            answered(pending, .success(reply))
         case nil:
             let reason = assumeIsolated { $0.closeReason ?? $0.context?.lossReason }
             pending.finish(.failure(reason ?? RedisError(.connectionLost)))
         }
+    }
+
+    /// Judges the role here and not in the task that connects: the confirmation may lie in the same bytes.
+    nonisolated private func answered(_ pending: PendingCommand, _ answer: PendingCommand.Answer) {
+        assumeIsolated { connection in
+            guard pending === connection.roleQuestion else { return }
+            connection.roleQuestion = nil
+            switch answer {
+            case .success(let reply):
+                if let refusal = reply.refusalOfRole { connection.shutDown(refusal) }
+            case .failure(let error):
+                connection.shutDown(error)
+            }
+        }
+        pending.finish(answer)
     }
 
     nonisolated func contextReceivedPush(_ reply: borrowing HiredisReply) {

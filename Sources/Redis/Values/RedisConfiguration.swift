@@ -8,7 +8,15 @@ package struct RedisConfiguration: Sendable, Hashable {
         case unix(path: String)
     }
 
-    package var address: Address
+    /// How to find the server.
+    package enum Location: Sendable, Hashable {
+        /// This one, whatever it says of itself.
+        case server(Address)
+        /// The one that Sentinel names at the time, if it says of itself that it is a primary.
+        case sentinels(RedisSentinels)
+    }
+
+    package var location: Location
     /// The user of the access control list; nil is the default user.
     package var username: String?
     package var password: String?
@@ -36,15 +44,31 @@ package struct RedisConfiguration: Sendable, Hashable {
     /// When to leave a failing server alone.
     package var breaker = CircuitBreaker.Limits()
 
-    package init(address: Address, database: Int = 0, username: String? = nil, password: String? = nil) {
-        self.address = address
+    package init(location: Location, database: Int = 0, username: String? = nil, password: String? = nil) {
+        self.location = location
         self.database = database
         self.username = username
         self.password = password
     }
 
+    package init(address: Address, database: Int = 0, username: String? = nil, password: String? = nil) {
+        self.init(location: .server(address), database: database, username: username, password: password)
+    }
+
+    package init(sentinels: RedisSentinels, database: Int = 0, username: String? = nil, password: String? = nil) {
+        self.init(location: .sentinels(sentinels), database: database, username: username, password: password)
+    }
+
     package init(host: String, port: Int = 6_379, database: Int = 0, password: String? = nil) {
         self.init(address: .tcp(host: host, port: port), database: database, password: password)
+    }
+
+    /// Whether a server that is no primary is none for us.
+    var requiresPrimary: Bool {
+        switch location {
+        case .server: false
+        case .sentinels: true
+        }
     }
 }
 
@@ -148,9 +172,20 @@ extension RedisConfiguration {
 extension RedisConfiguration: CustomStringConvertible {
     /// The address without credentials.
     package var description: String {
-        switch address {
-        case .tcp(let host, let port): "redis://\(host.contains(":") ? "[\(host)]" : host):\(port)/\(database)"
-        case .unix(let path): "unix://\(path)?db=\(database)"
+        switch location {
+        case .server(.tcp(let host, let port)): "redis://\(Address.tcp(host: host, port: port))/\(database)"
+        case .server(.unix(let path)): "unix://\(path)?db=\(database)"
+        case .sentinels(let sentinels): "\(sentinels)/\(database)"
+        }
+    }
+}
+
+extension RedisConfiguration.Address: CustomStringConvertible {
+    /// `host:port` or the path.
+    package var description: String {
+        switch self {
+        case .tcp(let host, let port): "\(host.contains(":") ? "[\(host)]" : host):\(port)"
+        case .unix(let path): path
         }
     }
 }

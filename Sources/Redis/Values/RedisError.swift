@@ -25,6 +25,8 @@ package struct RedisError: Error, Sendable, Hashable {
             case misconfigured
             case notAuthenticated
             case notPermitted
+            case notPrimary
+            case unknownPrimary
         }
 
         private let base: Base
@@ -73,6 +75,10 @@ package struct RedisError: Error, Sendable, Hashable {
         package static let notAuthenticated = Code(.notAuthenticated)
         /// `NOPERM`: the access control list forbids it.
         package static let notPermitted = Code(.notPermitted)
+        /// The server is not, or no longer, the primary that Sentinel names.
+        package static let notPrimary = Code(.notPrimary)
+        /// No sentinel knows a primary of that name.
+        package static let unknownPrimary = Code(.unknownPrimary)
 
         package var description: String { base.rawValue }
     }

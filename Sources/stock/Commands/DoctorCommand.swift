@@ -93,15 +93,33 @@ struct RedisExamination {
         while ContinuousClock.now < deadline {
             do {
                 let memory = try await client.send(["INFO", "memory"])
-                return [Finding("redis", .ok, "answers")] + Self.policy(memory)
+                return [Finding("redis", .ok, Self.description(client))] + Self.policy(memory)
             } catch {
                 lastError = String(describing: error)
                 try? await Task.sleep(for: .milliseconds(20))
             }
         }
         return [
-            Finding("redis", .warning, "\(lastError). Reads are slower without it and stay right; check REDIS_URL.")
+            Finding(
+                "redis",
+                .warning,
+                "\(lastError). Reads are slower without it and stay right; check \(variables(client.configuration))."
+            )
         ]
+    }
+
+    private static func description(_ client: RedisClient) -> String {
+        guard case .sentinels(let sentinels) = client.configuration.location, let address = client.address else {
+            return "answers"
+        }
+        return "\(address) answers; Sentinel calls it \(sentinels.name)"
+    }
+
+    private func variables(_ configuration: RedisConfiguration) -> String {
+        switch configuration.location {
+        case .server: "REDIS_URL"
+        case .sentinels: "REDIS_SENTINELS and REDIS_SENTINEL_MASTER"
+        }
     }
 
     private static func policy(_ reply: RedisReply) -> [Finding] {

@@ -168,7 +168,9 @@ struct Settings: Sendable {
         let connectTimeout = try milliseconds(.redisConnectTimeout)
         let commandTimeout = try milliseconds(.redisCommandTimeout)
         var configuration: RedisConfiguration
-        if let url = text(.redisURL) {
+        if let list = text(.redisSentinels) {
+            configuration = try redis(sentinels: list, database: database)
+        } else if let url = text(.redisURL) {
             do {
                 configuration = try RedisConfiguration(url: url)
             } catch {
@@ -187,6 +189,26 @@ struct Settings: Sendable {
         configuration.connectTimeout = connectTimeout
         configuration.commandTimeout = commandTimeout
         return configuration
+    }
+
+    private func redis(sentinels list: String, database: Int) throws -> RedisConfiguration {
+        // Whoever sets both means one of them; guessing which would be found out in an outage.
+        for other in [Variable.redisURL, .redisHost] where text(other) != nil {
+            throw ConfigurationError(.redisSentinels, "cannot be combined with \(other.name)")
+        }
+        let name = text(.redisSentinelMaster) ?? Variable.redisSentinelMaster.fallback ?? ""
+        do throws(RedisError) {
+            // The name alone first, to blame the right variable.
+            _ = try RedisSentinels(addresses: [.tcp(host: "sentinel", port: 1)], name: name)
+        } catch {
+            throw ConfigurationError(.redisSentinelMaster, "is '\(name)'")
+        }
+        do throws(RedisError) {
+            let sentinels = try RedisSentinels(list: list, name: name, password: text(.redisSentinelPassword))
+            return RedisConfiguration(sentinels: sentinels, database: database, password: text(.redisPassword))
+        } catch {
+            throw ConfigurationError(.redisSentinels, "is no list of addresses")
+        }
     }
 
     // MARK: HTTP

@@ -31,6 +31,19 @@ extension Variable {
     static let redisPort = Variable("REDIS_PORT", "1 to 65535", fallback: "6379")
     static let redisDB = Variable("REDIS_DB", "the database's number, 0 to 15", fallback: "0")
     static let redisPassword = Variable("REDIS_PASSWORD", "the password, if one is needed")
+    static let redisSentinels = Variable(
+        "REDIS_SENTINELS",
+        "host:port,host:port,... of Redis Sentinel, instead of REDIS_URL and REDIS_HOST"
+    )
+    static let redisSentinelMaster = Variable(
+        "REDIS_SENTINEL_MASTER",
+        "what Sentinel calls the primary, a word",
+        fallback: "mymaster"
+    )
+    static let redisSentinelPassword = Variable(
+        "REDIS_SENTINEL_PASSWORD",
+        "the password of the sentinels themselves, if they ask for one"
+    )
     static let redisConnectTimeout = Variable("REDIS_CONNECT_TIMEOUT", "milliseconds, 1 to 60000", fallback: "200")
     static let redisCommandTimeout = Variable("REDIS_COMMAND_TIMEOUT", "milliseconds, 1 to 60000", fallback: "50")
     static let listen = Variable("STOCK_LISTEN", "address:port to serve on", fallback: "127.0.0.1:8080")
@@ -125,7 +138,8 @@ extension Variable {
     /// All of them, in the order of `stock serve --help`.
     static let all: [Variable] = [
         databaseURL, databaseOwnerURL, databasePoolSize, redisURL, redisHost, redisPort, redisDB, redisPassword,
-        redisConnectTimeout, redisCommandTimeout, listen, instance, authSecret, authKeyFile, signupEnabled, logLevel,
+        redisSentinels, redisSentinelMaster, redisSentinelPassword, redisConnectTimeout, redisCommandTimeout, listen,
+        instance, authSecret, authKeyFile, signupEnabled, logLevel,
         logFormat, cacheEnabled, cacheKeyPrefix, cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL,
         cacheUnitsTTL, cacheBalanceTTL, cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, rateLimitTenant,
         rateLimitKey, rateLimitLogin, rateLimitInFlight,
