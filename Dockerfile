@@ -3,7 +3,7 @@
 
 FROM swift:6.3-bookworm AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libpq-dev libhiredis-dev pkg-config \
+ && apt-get install -y --no-install-recommends libpq-dev libhiredis-dev zlib1g-dev pkg-config \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # The dependencies first: they change seldom.
@@ -17,7 +17,7 @@ RUN swift build -c release --product stock --static-swift-stdlib \
 
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends libpq5 libhiredis0.14 ca-certificates curl gzip tzdata \
+ && apt-get install -y --no-install-recommends libpq5 libhiredis0.14 zlib1g ca-certificates curl gzip tzdata \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin stock
 COPY --from=build /out/stock /usr/local/bin/stock

@@ -34,6 +34,7 @@ missing_packages() {
     command -v pkg-config >/dev/null || say pkg-config
     { command -v pkg-config >/dev/null && pkg-config --exists libpq; } || say libpq-dev
     { command -v pkg-config >/dev/null && pkg-config --exists hiredis; } || say libhiredis-dev
+    { command -v pkg-config >/dev/null && pkg-config --exists zlib; } || say zlib1g-dev
     [ -n "$(postgres_folder)" ] || say postgresql
     command -v psql >/dev/null || say postgresql-client
     command -v redis-server >/dev/null || say redis-server
