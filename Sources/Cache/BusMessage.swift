@@ -1,7 +1,9 @@
 /// A message of the invalidation bus.
 ///
-/// `A <ns> <first> <last> <tag> <scopes>` says that the log rows first...last are applied in Redis, `B <ns> <head>` is a
-/// beat, `H <ns> <scopes>` is a writer's hint. Scopes are `tenant.module[:xid,xid]` separated by `;`.
+/// `A <ns> <first> <last> <tag> <scopes> <sent>` says that the log rows first...last are applied in Redis, `B <ns> <head>`
+/// is a beat, `H <ns> <scopes>` is a writer's hint. Scopes are `tenant.module[:xid,xid]` separated by `;`. `sent` is the
+/// relay's wall clock in microseconds, may be left out, and informs people only: it says something on the same machine or
+/// with synchronised clocks.
 package enum BusMessage: Sendable, Equatable {
     /// A scope named in a message.
     package struct Item: Sendable, Equatable {
@@ -21,7 +23,7 @@ package enum BusMessage: Sendable, Equatable {
     }
 
     /// Rows of the log are applied in Redis.
-    case applied(ns: String, first: Int64, last: Int64, tag: Int32, scopes: [Item])
+    case applied(ns: String, first: Int64, last: Int64, tag: Int32, scopes: [Item], sentAt: Int64? = nil)
     /// The relay is alive and the log ends here.
     case beat(ns: String, head: Int64)
     /// A writer has committed.
@@ -30,8 +32,8 @@ package enum BusMessage: Sendable, Equatable {
     /// The text to publish.
     package var text: String {
         switch self {
-        case .applied(let ns, let first, let last, let tag, let scopes):
-            "A \(ns) \(first) \(last) \(tag) \(Self.text(scopes))"
+        case .applied(let ns, let first, let last, let tag, let scopes, let sentAt):
+            "A \(ns) \(first) \(last) \(tag) \(Self.text(scopes))" + (sentAt.map { " \($0)" } ?? "")
         case .beat(let ns, let head):
             "B \(ns) \(head)"
         case .hint(let ns, let scopes):
@@ -45,11 +47,13 @@ package enum BusMessage: Sendable, Equatable {
         func text(_ index: Int) -> String { String(decoding: parts[index], as: UTF8.self) }
         guard let kind = parts.first, kind.count == 1, let letter = kind.first, parts.count > 1 else { return nil }
         switch (letter, parts.count) {
-        case (UInt8(ascii: "A"), 6):
+        case (UInt8(ascii: "A"), 6...7):
             guard let first = Int64(text(2)), let last = Int64(text(3)), let tag = Int32(text(4)), first <= last,
                 let scopes = Self.scopes(parts[5])
             else { return nil }
-            self = .applied(ns: text(1), first: first, last: last, tag: tag, scopes: scopes)
+            let sentAt = parts.count > 6 ? Int64(text(6)) : nil
+            guard parts.count == 6 || sentAt != nil else { return nil }
+            self = .applied(ns: text(1), first: first, last: last, tag: tag, scopes: scopes, sentAt: sentAt)
         case (UInt8(ascii: "B"), 3):
             guard let head = Int64(text(2)) else { return nil }
             self = .beat(ns: text(1), head: head)

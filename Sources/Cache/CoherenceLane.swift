@@ -11,9 +11,12 @@ package final class CoherenceLane: Sendable {
     private let usableUntilTime = Atomic<Int64>(.min)
     private let settledTransaction = Atomic<UInt64>(0)
 
-    init(settings: CacheSettings, scopes: ScopeTable) {
+    private let clock: CacheClock
+
+    init(settings: CacheSettings, scopes: ScopeTable, clock: CacheClock) {
         self.machine = Mutex(LaneStateMachine(settings: settings))
         self.scopes = scopes
+        self.clock = clock
     }
 
     /// Until when the caches may be served from, on the cache's clock.
@@ -42,7 +45,8 @@ package final class CoherenceLane: Sendable {
     /// Takes in a message of the bus; nil stands for one that could not be read.
     @discardableResult
     package func received(_ message: BusMessage?) -> LaneStateMachine.Effects {
-        self.perform { $0.received(message) }
+        let now = self.clock.now
+        return self.perform { $0.received(message, at: now) }
     }
 
     /// Raises a doubt.
@@ -63,13 +67,14 @@ package final class CoherenceLane: Sendable {
             let effects = step(&machine)
             if effects.forgetsWrites { self.scopes.forEach { $0.forgetWrites() } }
             if effects.dropsAll { self.scopes.forEach { $0.bump() } }
+            let now = effects.bumps.isEmpty ? 0 : self.clock.now
             for bump in effects.bumps {
                 guard let module = Module(rawValue: bump.module),
                     let scope = self.scopes.existing(bump.tenant, module)
                 else { continue }
                 // Bumped first: whoever no longer finds the transaction here must find the new version.
-                scope.bump()
-                if !bump.xids.isEmpty { scope.logged(bump.xids) }
+                scope.bump(via: bump.source, sequence: bump.sequence, xids: bump.xids, at: now)
+                if bump.isLogged, !bump.xids.isEmpty { scope.logged(bump.xids) }
             }
             // Published last: a lease renewed before the bumps would cover entries they retire.
             self.settledTransaction.store(machine.settledXmin, ordering: .releasing)

@@ -87,8 +87,17 @@ package struct LaneStateMachine: Sendable {
         package let tenant: Int64
         /// The module's name.
         package let module: String
-        /// The transactions that need no remembering any longer.
+        /// The transactions that wrote it.
         package let xids: [UInt64]
+        /// How that became known.
+        package let source: BumpSource
+        /// The row of the log, or the last of those a message covers; nil for a hint.
+        package let sequence: Int64?
+
+        /// Whether the transactions need no remembering any longer: the log has shown them.
+        ///
+        /// A hint is early, and Redis may not have had it in its history.
+        package var isLogged: Bool { self.sequence != nil }
     }
 
     /// What the owner has to do, in this order, before anybody else looks at the machine.
@@ -125,6 +134,7 @@ package struct LaneStateMachine: Sendable {
     private let lease: Int64
     private let followLimit: Int
     private let catchUpLimit: Int64
+    private let defects: Defects
     /// The namespace adopted.
     package private(set) var ns: String?
     /// The last row whose bump was done here.
@@ -149,11 +159,13 @@ package struct LaneStateMachine: Sendable {
         self.lease = settings.lease.nanoseconds
         self.followLimit = settings.followLimit
         self.catchUpLimit = settings.catchUpLimit
+        self.defects = settings.defects
     }
 
     /// Until when the caches may be served from; evaluated by the reader at the moment of serving.
     package var usableUntil: Int64 {
         guard !self.hasHole, let freshAsOf else { return .min }
+        if self.defects.contains(.noLease) { return .max }
         return freshAsOf.addingReportingOverflow(self.lease).partialValue
     }
 
@@ -171,7 +183,9 @@ package struct LaneStateMachine: Sendable {
             self.adopt(answer, start, &effects)
             return effects
         }
-        guard let first = answer.rows.first, first.sequence == from.sequence, first.tag == from.tag else {
+        guard let first = answer.rows.first, first.sequence == from.sequence,
+            first.tag == from.tag || self.defects.contains(.noTag)
+        else {
             // Either the row fell out of the log, and then bumps may be missing, or it is another row: another history,
             // for which this instance's own transaction ids mean nothing.
             let isOther = answer.rows.first?.sequence == from.sequence || answer.head < from.sequence
@@ -180,11 +194,13 @@ package struct LaneStateMachine: Sendable {
         }
         if answer.ns != self.ns {
             // The lane was rotated. The log goes on, but whatever was cached under the old namespace is cold.
-            effects.dropsAll = true
-            effects.doubt = .namespace
             self.ns = answer.ns
-            self.probes.removeAll()
-            self.freshAsOf = nil
+            if !self.defects.contains(.noNamespace) {
+                effects.dropsAll = true
+                effects.doubt = .namespace
+                self.probes.removeAll()
+                self.freshAsOf = nil
+            }
         }
         self.head = max(answer.head, self.head)
         if answer.head - from.sequence > self.catchUpLimit {
@@ -221,8 +237,9 @@ package struct LaneStateMachine: Sendable {
             self.probes.removeAll()
         }
         self.drains = answer.drains
+        let drainsNeeded: Int64 = self.defects.contains(.oneDrain) ? 1 : 2
         if self.applied?.sequence ?? -1 >= answer.head,
-            let proof = self.probes.last(where: { answer.drains >= $0.drains + 2 })
+            let proof = self.probes.last(where: { answer.drains >= $0.drains + drainsNeeded })
         {
             self.freshAsOf = max(proof.time, self.freshAsOf ?? .min)
             self.settledXmin = max(proof.xmin, self.settledXmin)
@@ -268,30 +285,36 @@ package struct LaneStateMachine: Sendable {
     // MARK: - Bus
 
     /// Takes in a message of the bus; nil stands for one that could not be read.
-    package mutating func received(_ message: BusMessage?) -> Effects {
+    ///
+    /// No message proves anything about time; `time` is for the test build in which one does (`beat_renews_lease`).
+    package mutating func received(_ message: BusMessage?, at time: Int64? = nil) -> Effects {
         guard let message else { return self.doubt(.parse) }
         switch message {
         case .hint(let ns, let scopes):
-            // A hint is early and unnumbered: it bumps and proves nothing. It must not count as the log's own bump, as
-            // Redis may not have had it in its history.
+            // A hint is early and unnumbered: it bumps and proves nothing.
             var effects = Effects()
-            if ns == self.ns {
-                effects.bumps = scopes.map { Bump(tenant: $0.tenant, module: $0.module, xids: []) }
+            if self.isOwn(ns) {
+                effects.bumps = scopes.map {
+                    Bump(tenant: $0.tenant, module: $0.module, xids: $0.xids, source: .hint, sequence: nil)
+                }
             }
             return effects
         case .beat(let ns, let head):
             guard let applied = self.applied else { return Effects() }
-            guard ns == self.ns else { return self.doubt(.namespace) }
+            guard self.isOwn(ns) else { return self.doubt(.namespace) }
             // A beat shows that the last message was lost. It never renews the lease: it may have been delayed.
-            guard head <= applied.sequence else { return self.doubt(.behind) }
+            guard head <= applied.sequence || self.defects.contains(.noGapCheck) else { return self.doubt(.behind) }
+            if self.defects.contains(.beatRenewsLease), let time { self.freshAsOf = max(time, self.freshAsOf ?? .min) }
             return Effects()
-        case .applied(let ns, let first, let last, let tag, let scopes):
+        case .applied(let ns, let first, let last, let tag, let scopes, _):
             guard let applied = self.applied else { return Effects() }
-            guard ns == self.ns else { return self.doubt(.namespace) }
+            guard self.isOwn(ns) else { return self.doubt(.namespace) }
             guard last > applied.sequence else { return Effects() }
-            guard first <= applied.sequence + 1 else { return self.doubt(.gap) }
+            guard first <= applied.sequence + 1 || self.defects.contains(.noGapCheck) else { return self.doubt(.gap) }
             var effects = Effects()
-            effects.bumps = scopes.map { Bump(tenant: $0.tenant, module: $0.module, xids: $0.xids) }
+            effects.bumps = scopes.map {
+                Bump(tenant: $0.tenant, module: $0.module, xids: $0.xids, source: .bus, sequence: last)
+            }
             self.applied = LogPosition(sequence: last, tag: tag)
             self.head = max(self.head, last)
             return effects
@@ -308,10 +331,17 @@ package struct LaneStateMachine: Sendable {
         return effects
     }
 
+    /// Whether a message is of the namespace adopted.
+    private func isOwn(_ ns: String) -> Bool {
+        ns == self.ns || self.defects.contains(.noNamespace)
+    }
+
     private mutating func apply(_ row: LogRow, _ effects: inout Effects) {
         self.applied = LogPosition(sequence: row.sequence, tag: row.tag)
-        if let tenant = row.tenant {
-            effects.bumps.append(Bump(tenant: tenant, module: row.module, xids: row.xids))
+        if let tenant = row.tenant, !self.defects.contains(.followWithoutBump) {
+            effects.bumps.append(
+                Bump(tenant: tenant, module: row.module, xids: row.xids, source: .follow, sequence: row.sequence)
+            )
         }
     }
 }

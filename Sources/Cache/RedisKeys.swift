@@ -1,6 +1,7 @@
 /// The names of everything the cache keeps in Redis.
 package struct RedisKeys: Sendable {
     private let prefix: String
+    private let defects: Defects
     /// The watermark: all log rows up to it are applied in this data set.
     package let watermark: String
     /// The declaration that this server is up to date.
@@ -9,8 +10,9 @@ package struct RedisKeys: Sendable {
     package let channel: String
 
     /// Names under a prefix, in one database of the server.
-    package init(prefix: String, database: Int) {
+    package init(prefix: String, database: Int, defects: Defects = Defects()) {
         self.prefix = prefix
+        self.defects = defects
         self.watermark = "\(prefix):lane:0:wm"
         self.alive = "\(prefix):lane:0:alive"
         self.channel = "\(prefix):\(database):lane:0:bus"
@@ -30,9 +32,34 @@ package struct RedisKeys: Sendable {
         self.scope(tenant, module) + ":_r"
     }
 
+    /// The names of a scope's values by their expiry, for sweeping.
+    package func index(_ tenant: Int64, _ module: String) -> String {
+        self.scope(tenant, module) + ":_x"
+    }
+
+    /// The lease of whoever fills a value.
+    package func lease(_ key: CacheKey) -> String {
+        "\(self.scope(key.tenant, key.module.rawValue)):_l:\(key.key)"
+    }
+
+    /// The sign of life of an instance that fills.
+    package func liveness(instance: some StringProtocol) -> String {
+        "\(self.prefix):lane:0:i:\(instance)"
+    }
+
     /// A value; its last part never begins with an underscore.
     package func value(_ key: CacheKey) -> String {
-        "\(self.scope(key.tenant, key.module.rawValue)):\(key.key)"
+        self.value(key.tenant, key.module.rawValue, name: self.name(key))
+    }
+
+    /// A value by its name in the index.
+    package func value(_ tenant: Int64, _ module: String, name: String) -> String {
+        "\(self.scope(tenant, module)):\(name)"
+    }
+
+    /// What a value is called in the index of its scope.
+    package func name(_ key: CacheKey) -> String {
+        self.defects.contains(.collidingKeys) ? "collision" : key.key
     }
 }
 

@@ -4,6 +4,7 @@ package import Redis
 package final class RedisSecondLevel: SecondLevel {
     private let client: RedisClient
     private let keys: RedisKeys
+    private let scripts: CacheScript
     private let settings: CacheSettings
     /// Twice the longest life of a value: a generation outlives every value stored under it.
     private let generationTTL: RedisArgument
@@ -11,46 +12,49 @@ package final class RedisSecondLevel: SecondLevel {
     /// Makes a second level of a client.
     package init(client: RedisClient, settings: CacheSettings) {
         self.client = client
-        self.keys = RedisKeys(prefix: settings.keyPrefix, database: client.configuration.database)
+        self.keys = RedisKeys(
+            prefix: settings.keyPrefix,
+            database: client.configuration.database,
+            defects: settings.defects
+        )
+        self.scripts = CacheScript(defects: settings.defects)
         self.settings = settings
         self.generationTTL = .integer(settings.longestTTL.milliseconds * 2)
     }
 
     package var isAvailable: Bool { self.client.isAvailable }
 
+    // MARK: - Values
+
     package func look(_ key: CacheKey) async -> SecondLevelAnswer? {
-        let command = RedisCommand([
-            "MGET", .text(self.keys.watermark), .text(self.keys.alive),
-            .text(self.keys.generation(key.tenant, key.module.rawValue)), .text(self.keys.value(key)),
-        ])
+        await self.get(key, also: [])?.answer
+    }
+
+    /// Reads all that a value is judged by, and more keys with it, in one round trip.
+    private func get(
+        _ key: CacheKey,
+        also others: [RedisArgument]
+    ) async -> (answer: SecondLevelAnswer, others: ArraySlice<RedisReply>)? {
+        let command = RedisCommand(
+            [
+                "MGET", .text(self.keys.watermark), .text(self.keys.alive),
+                .text(self.keys.generation(key.tenant, key.module.rawValue)), .text(self.keys.value(key)),
+            ] + others
+        )
         // The run id is that of the server which sent this very reply, not that of a connection made since.
         guard let answer = try? await self.client.exchange(command, timeout: self.settings.redisBudget),
-            let elements = answer.reply.elements, elements.count == 4
+            let elements = answer.reply.elements, elements.count == 4 + others.count
         else { return nil }
-        return SecondLevelAnswer(
-            watermark: elements[0].bytes,
-            alive: elements[1].bytes,
-            generation: elements[2].bytes,
-            value: elements[3].bytes,
-            runID: answer.runID
+        return (
+            SecondLevelAnswer(
+                watermark: elements[0].bytes,
+                alive: elements[1].bytes,
+                generation: elements[2].bytes,
+                value: elements[3].bytes,
+                runID: answer.runID
+            ), elements[4...]
         )
     }
-
-    package func lease(_ key: CacheKey, ns: String, owner: FillOwner, renews: Bool) async -> LeaseAnswer? {
-        let reply = try? await self.client.evaluate(
-            CacheScript.capture,
-            keys: [.text(self.keys.generation(key.tenant, key.module.rawValue))],
-            arguments: [.text(Generation.fresh()), self.generationTTL],
-            timeout: self.settings.redisBudget
-        )
-        return reply?.bytes.map { .fill(generation: $0) }
-    }
-
-    package func poll(_ key: CacheKey, lease: [UInt8]) async -> PollAnswer? {
-        await self.look(key).map { PollAnswer(answer: $0, lease: nil, isOwnerAlive: true) }
-    }
-
-    package func steal(_ key: CacheKey, seen: [UInt8], generation: [UInt8], owner: FillOwner) async -> Bool? { false }
 
     package func store(
         _ key: CacheKey,
@@ -59,20 +63,27 @@ package final class RedisSecondLevel: SecondLevel {
         owner: FillOwner?,
         lifetime: Duration
     ) async -> Bool? {
+        let milliseconds = max(1, lifetime.milliseconds)
+        let lease: RedisArgument = owner.map { .bytes(Self.lease(generation, $0)) } ?? ""
         let reply = try? await self.client.evaluate(
-            CacheScript.store,
+            self.scripts.store,
             keys: [
                 .text(self.keys.generation(key.tenant, key.module.rawValue)), .text(self.keys.value(key)),
+                .text(self.keys.lease(key)), .text(self.keys.index(key.tenant, key.module.rawValue)),
             ],
             arguments: [
-                .bytes(generation), .bytes(value), .integer(max(1, lifetime.milliseconds)), self.generationTTL,
+                .bytes(generation), .bytes(value), .integer(milliseconds), self.generationTTL, lease,
+                .integer(CacheClock.wallMicroseconds / 1000 + milliseconds), .text(self.keys.name(key)),
+                .integer(self.settings.indexSize),
             ],
             timeout: self.settings.redisBudget
         )
         return reply?.text.map { $0 == "OK" }
     }
 
-    package func release(_ key: CacheKey, generation: [UInt8], owner: FillOwner) async {}
+    package func unlink(_ key: CacheKey) async {
+        _ = try? await self.client.send(["UNLINK", .text(self.keys.value(key))], timeout: self.settings.redisBudget)
+    }
 
     package func timeToLive(_ key: CacheKey) async -> Duration? {
         let reply = try? await self.client.send(
@@ -83,35 +94,123 @@ package final class RedisSecondLevel: SecondLevel {
         return .milliseconds(milliseconds)
     }
 
-    package func beat(instance: String) async {}
+    // MARK: - Leases of fills
 
-    package func unlink(_ key: CacheKey) async {
-        _ = try? await self.client.send(["UNLINK", .text(self.keys.value(key))], timeout: self.settings.redisBudget)
+    /// The text of a lease.
+    private static func lease(_ generation: [UInt8], _ owner: FillOwner) -> [UInt8] {
+        generation + [UInt8(ascii: " ")] + Array(owner.text.utf8)
     }
 
+    /// The instance that holds a lease.
+    private static func instance(holding lease: [UInt8]) -> Substring {
+        String(decoding: lease, as: UTF8.self).drop { $0 != " " }.dropFirst().prefix { $0 != "/" }
+    }
+
+    package func lease(_ key: CacheKey, ns: String, owner: FillOwner, renews: Bool) async -> LeaseAnswer? {
+        let reply = try? await self.client.evaluate(
+            self.scripts.lease,
+            keys: [
+                .text(self.keys.generation(key.tenant, key.module.rawValue)), .text(self.keys.value(key)),
+                .text(self.keys.lease(key)),
+            ],
+            arguments: [
+                .text(Generation.fresh()), self.generationTTL, .text(ns), .text(owner.text),
+                .integer(self.settings.fillLease.milliseconds), renews ? "1" : "0",
+            ],
+            timeout: self.settings.redisBudget
+        )
+        guard let elements = reply?.elements, elements.count >= 2, let generation = elements[1].bytes else {
+            return nil
+        }
+        switch (elements[0].text, elements.count > 2 ? elements[2].bytes : nil) {
+        case ("HIT", let value?): return .hit(generation: generation, value: value)
+        case ("WAIT", let lease?): return .wait(generation: generation, lease: lease)
+        case ("FILL", nil): return .fill(generation: generation)
+        default: return nil
+        }
+    }
+
+    package func poll(_ key: CacheKey, lease: [UInt8]) async -> PollAnswer? {
+        let holder = self.keys.liveness(instance: Self.instance(holding: lease))
+        guard let (answer, others) = await self.get(key, also: [.text(self.keys.lease(key)), .text(holder)]),
+            let now = others.first, let sign = others.last
+        else { return nil }
+        return PollAnswer(answer: answer, lease: now.bytes, isOwnerAlive: sign.bytes != nil)
+    }
+
+    package func steal(_ key: CacheKey, seen: [UInt8], generation: [UInt8], owner: FillOwner) async -> Bool? {
+        let reply = try? await self.client.evaluate(
+            self.scripts.steal,
+            keys: [.text(self.keys.lease(key))],
+            arguments: [
+                .bytes(seen), .bytes(Self.lease(generation, owner)), .integer(self.settings.fillLease.milliseconds),
+            ],
+            timeout: self.settings.redisBudget
+        )
+        return reply?.text.map { $0 == "OK" }
+    }
+
+    package func release(_ key: CacheKey, generation: [UInt8], owner: FillOwner) async {
+        _ = try? await self.client.evaluate(
+            self.scripts.release,
+            keys: [.text(self.keys.lease(key))],
+            arguments: [.bytes(Self.lease(generation, owner))],
+            timeout: self.settings.redisBudget
+        )
+    }
+
+    package func beat(instance: String) async {
+        _ = try? await self.client.send(
+            [
+                "SET", .text(self.keys.liveness(instance: instance)), "1", "PX",
+                .integer(self.settings.fillerTTL.milliseconds),
+            ],
+            timeout: self.settings.redisBudget
+        )
+    }
+
+    // MARK: - The writer's fast path
+
     package func bump(_ writes: [CommittedWrite], ns: String) async {
-        var keys: [RedisArgument] = []
-        var scopes: [RedisArgument] = []
-        var hints: [BusMessage.Item] = []
+        guard !Failpoint.isOff("bump") else { return }
+        // One bump for each scope: writes that wait together often meet in one.
+        var scopes: [BusMessage.Item] = []
         for write in writes {
             for module in write.modules {
-                keys.append(.text(self.keys.generation(write.tenant, module.rawValue)))
-                keys.append(.text(self.keys.ring(write.tenant, module.rawValue)))
-                scopes.append(.text(Generation.fresh()))
-                scopes.append(.text(String(write.xid)))
-                hints.append(BusMessage.Item(tenant: write.tenant, module: module.rawValue, xids: []))
+                if let place = scopes.firstIndex(where: { $0.tenant == write.tenant && $0.module == module.rawValue }) {
+                    scopes[place].xids.append(write.xid)
+                } else {
+                    scopes.append(BusMessage.Item(tenant: write.tenant, module: module.rawValue, xids: [write.xid]))
+                }
             }
         }
-        guard !keys.isEmpty else { return }
-        _ = try? await self.client.evaluate(
-            CacheScript.bumpScopes,
+        guard !scopes.isEmpty else { return }
+        var keys: [RedisArgument] = []
+        var arguments: [RedisArgument] = [
+            .text(ns), self.generationTTL, .integer(self.settings.ringTTL.milliseconds),
+            .integer(self.settings.ringSize), .text(self.keys.channel),
+            .text(BusMessage.hint(ns: ns, scopes: scopes).text),
+        ]
+        for scope in scopes {
+            let xids = scope.xids.suffix(self.settings.ringSize)
+            keys.append(.text(self.keys.generation(scope.tenant, scope.module)))
+            keys.append(.text(self.keys.ring(scope.tenant, scope.module)))
+            arguments.append(.text(Generation.fresh()))
+            arguments.append(.integer(xids.count))
+            arguments += xids.map { .text(String($0)) }
+        }
+        let reply = try? await self.client.evaluate(
+            self.scripts.bumpScopes,
             keys: keys,
-            arguments: [
-                .text(ns), self.generationTTL, .integer(self.settings.ringTTL.milliseconds),
-                .integer(self.settings.ringSize), .text(self.keys.channel),
-                .text(BusMessage.hint(ns: ns, scopes: hints).text),
-            ] + scopes,
+            arguments: arguments,
             deadline: .now.advanced(by: self.settings.bumpBudget)
         )
+        #if COHERENCE_CONTROLS
+        if reply != nil, self.settings.defects.contains(.ringInMemory) {
+            for scope in scopes { RingInMemory.of(self.client).insert(scope, ns: ns) }
+        }
+        #else
+        _ = reply
+        #endif
     }
 }

@@ -38,7 +38,7 @@ package final class TenantCache: Sendable {
         self.settings = settings
         self.instance = instance
         self.scopes = scopes
-        self.lane = CoherenceLane(settings: settings, scopes: scopes)
+        self.lane = CoherenceLane(settings: settings, scopes: scopes, clock: clock)
         self.commits = CommitQueue()
         self.clock = clock
         self.secondLevel = secondLevel

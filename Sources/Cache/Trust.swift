@@ -34,20 +34,30 @@ package enum Trust: Sendable, Equatable {
     ///   - answer: what one MGET returned.
     ///   - ns: the namespace this instance has adopted.
     ///   - applied: the last log row this instance has applied.
+    ///   - defects: guards left out by a test build.
     /// - Returns: the judgement.
-    package static func judge(_ answer: SecondLevelAnswer, ns: String?, applied: Int64?) -> Trust {
+    package static func judge(
+        _ answer: SecondLevelAnswer,
+        ns: String?,
+        applied: Int64?,
+        defects: Defects = Defects()
+    ) -> Trust {
         guard let ns, let applied else { return .untrusted(.unknown) }
-        guard let watermark = answer.watermark.flatMap({ Watermark(parsing: $0) }) else {
-            return .untrusted(.watermarkMissing)
+        if defects.contains(.noAliveAndNoWatermark) { return .trusted }
+        let looksAtNamespace = !defects.contains(.noNamespace)
+        if !defects.contains(.aliveBeforeReplay), !defects.contains(.watermarkInMemory) {
+            guard let watermark = answer.watermark.flatMap({ Watermark(parsing: $0) }) else {
+                return .untrusted(.watermarkMissing)
+            }
+            guard watermark.ns == ns || !looksAtNamespace else { return .untrusted(.watermarkNamespace) }
+            guard watermark.sequence >= applied else { return .untrusted(.watermarkBehind) }
         }
-        guard watermark.ns == ns else { return .untrusted(.watermarkNamespace) }
-        guard watermark.sequence >= applied else { return .untrusted(.watermarkBehind) }
         // A server that hides its run id is judged by the watermark alone: safe, but a failover is seen up to a lease later.
         guard let runID = answer.runID else { return .trusted }
         guard let alive = answer.alive else { return .untrusted(.aliveMissing) }
         let parts = alive.split(separator: UInt8(ascii: " "))
         guard parts.count == 3 else { return .untrusted(.aliveMissing) }
-        guard parts[0].elementsEqual(ns.utf8) else { return .untrusted(.aliveNamespace) }
+        guard parts[0].elementsEqual(ns.utf8) || !looksAtNamespace else { return .untrusted(.aliveNamespace) }
         guard parts[1].elementsEqual(runID.utf8) else { return .untrusted(.runID) }
         return .trusted
     }

@@ -41,6 +41,57 @@ struct DrainOutbox: Statement {
     }
 }
 
+#if COHERENCE_CONTROLS
+/// A drain that stays open for a while when it has the lane, as that of a relay which was stopped in the middle.
+struct DrainOutboxSlowly: Statement {
+    static let name = "cache.drain_slowly"
+    static let sql: StaticString = """
+        SELECT d.head, d.moved, d.is_full, CASE WHEN d.head IS NOT NULL THEN pg_sleep($4 / 1000.0)::text END
+          FROM (SELECT * FROM stock.cache_drain($1, $2, $3) OFFSET 0) AS d
+        """
+    static let parameterTypes: [PostgresType] = [.int2, .int4, .bool, .int4]
+
+    var drain: DrainOutbox
+    var delay: Duration
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try self.drain.bind(&parameters)
+        try parameters.append(Int32(clamping: self.delay.milliseconds))
+    }
+
+    typealias Row = DrainOutbox.Row
+}
+
+/// Deletes outbox rows without logging them: the mistake of `no_outbox`.
+struct DropOutbox: Statement {
+    static let name = "cache.drop_outbox"
+    static let sql: StaticString = """
+        WITH lane AS (
+            SELECT l.lane
+              FROM stock.cache_lane l
+             WHERE l.lane = $1
+               FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM stock.cache_outbox o
+             USING lane
+             WHERE o.lane = lane.lane
+        )
+        UPDATE stock.cache_lane l
+           SET drains = l.drains + 1
+          FROM lane
+         WHERE l.lane = lane.lane
+        RETURNING l.head_seq, 0::bigint, false
+        """
+    static let parameterTypes: [PostgresType] = [.int2]
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(Int16(0))
+    }
+
+    typealias Row = DrainOutbox.Row
+}
+#endif
+
 /// The lane and its log from a row on, or the newest row, in one snapshot.
 struct FollowLog: Statement {
     static let name = "cache.follow"

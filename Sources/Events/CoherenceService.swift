@@ -235,9 +235,7 @@ package final class CoherenceService: Service {
             self.logger.notice("cache rotated", metadata: ["cause": "identity"])
             self.relay.withLock { $0.adoptedIdentity(ns: ns) }
         case .drain(let notifies):
-            var unit = UnitOfWork(tenant: nil, access: .write)
-            let slot = try unit.add(DrainOutbox(limit: self.settings.drainLimit, notifies: notifies))
-            let row = try await self.postgres.perform(unit, on: .listener, deadline: self.deadline).one(slot)
+            let row = try await self.drain(notifies: notifies)
             Failpoint.reach("after_drain")
             let result: (moved: Int64, isFull: Bool)? =
                 if let moved = row.moved, let isFull = row.isFull { (moved, isFull) } else { nil }
@@ -272,6 +270,7 @@ package final class CoherenceService: Service {
             self.relay.withLock { $0.readWatermark(watermark, at: self.clock.now) }
         case .apply(let batch):
             guard let lane else { return }
+            if let delay = Failpoint.delay("apply") { _ = await Doorbell().wait(atMost: delay) }
             let answer = try await lane.apply(batch)
             Failpoint.reach("after_apply")
             self.relay.withLock { $0.applied(answer, at: self.clock.now) }
@@ -284,6 +283,24 @@ package final class CoherenceService: Service {
             try await lane.reset(watermark)
             self.relay.withLock { $0.reset() }
         }
+    }
+
+    private func drain(notifies: Bool) async throws(PostgresError) -> DrainOutbox.Row {
+        let drain = DrainOutbox(limit: self.settings.drainLimit, notifies: notifies)
+        #if COHERENCE_CONTROLS
+        if self.settings.defects.contains(.noOutbox) { return try await self.perform(DropOutbox()) }
+        if let delay = Failpoint.delay("drain") {
+            return try await self.perform(DrainOutboxSlowly(drain: drain, delay: delay))
+        }
+        #endif
+        return try await self.perform(drain)
+    }
+
+    /// Runs one writing statement on the listener's connection, as a unit of its own.
+    private func perform<S: Statement>(_ statement: S) async throws(PostgresError) -> S.Row {
+        var unit = UnitOfWork(tenant: nil, access: .write)
+        let slot = try unit.add(statement)
+        return try await self.postgres.perform(unit, on: .listener, deadline: self.deadline).one(slot)
     }
 
     private var deadline: ContinuousClock.Instant { .now.advanced(by: .seconds(5)) }

@@ -1,15 +1,22 @@
-import Cache
-import Redis
+package import Cache
+package import Redis
 
 /// The lane's keys in Redis, as the relay uses them.
-struct RedisLane: Sendable {
-    let client: RedisClient
-    let keys: RedisKeys
-    let settings: CacheSettings
+package struct RedisLane: Sendable {
+    private let client: RedisClient
+    private let keys: RedisKeys
+    private let settings: CacheSettings
+    private let scripts: CacheScript
 
-    init(client: RedisClient, settings: CacheSettings) {
+    /// The lane of a server.
+    package init(client: RedisClient, settings: CacheSettings) {
         self.client = client
-        self.keys = RedisKeys(prefix: settings.keyPrefix, database: client.configuration.database)
+        self.keys = RedisKeys(
+            prefix: settings.keyPrefix,
+            database: client.configuration.database,
+            defects: settings.defects
+        )
+        self.scripts = CacheScript(defects: settings.defects)
         self.settings = settings
     }
 
@@ -20,14 +27,14 @@ struct RedisLane: Sendable {
     }
 
     /// Applies log rows.
-    func apply(_ batch: RelayBatch) async throws(RedisError) -> RelayStateMachine.ScriptAnswer {
+    package func apply(_ batch: RelayBatch) async throws(RedisError) -> RelayStateMachine.ScriptAnswer {
         var keys: [RedisArgument] = [.text(self.keys.watermark)]
         var arguments: [RedisArgument] = [
             .text(batch.ns), .integer(batch.first), .integer(batch.last), .integer(Int64(batch.tag)),
             .integer(self.settings.longestTTL.milliseconds * 2), .integer(self.settings.ringTTL.milliseconds),
             .integer(self.settings.ringSize), .text(self.keys.channel), .text(batch.message.text),
         ]
-        for item in batch.items {
+        for item in batch.items where !self.isRemembered(item, batch) {
             keys.append(.text(self.keys.generation(item.tenant, item.module)))
             keys.append(.text(self.keys.ring(item.tenant, item.module)))
             // Beyond the ring's size ids could not be remembered anyway; the scope is then bumped once more than needed.
@@ -37,14 +44,30 @@ struct RedisLane: Sendable {
             arguments.append(.integer(xids.count))
             arguments += xids.map { .text(String($0)) }
         }
-        return try Self.answer(
+        let answer = try Self.answer(
             await self.client.evaluate(
-                CacheScript.apply,
+                self.scripts.apply,
                 keys: keys,
                 arguments: arguments,
                 timeout: .milliseconds(500)
             )
         )
+        #if COHERENCE_CONTROLS
+        if answer == .done, self.settings.defects.contains(.ringInMemory) {
+            for item in batch.items { RingInMemory.of(self.client).insert(item.named, ns: batch.ns) }
+        }
+        #endif
+        return answer
+    }
+
+    /// Whether a test build believes that an item was applied before because this process did it: `ring_in_memory`.
+    private func isRemembered(_ item: RelayBatch.Item, _ batch: RelayBatch) -> Bool {
+        #if COHERENCE_CONTROLS
+        self.settings.defects.contains(.ringInMemory)
+            && RingInMemory.of(self.client).contains(item.named, ns: batch.ns)
+        #else
+        false
+        #endif
     }
 
     /// Declares this server up to date, and beats.
@@ -52,7 +75,7 @@ struct RedisLane: Sendable {
         let watermark = declaration.watermark
         return try Self.answer(
             await self.client.evaluate(
-                CacheScript.declareAlive,
+                self.scripts.declareAlive,
                 keys: [.text(self.keys.watermark), .text(self.keys.alive)],
                 arguments: [
                     .text(watermark.ns), .integer(watermark.sequence), .integer(Int64(watermark.tag)),
@@ -67,7 +90,7 @@ struct RedisLane: Sendable {
     /// Begins this data set anew.
     func reset(_ watermark: Watermark) async throws(RedisError) {
         _ = try await self.client.evaluate(
-            CacheScript.reset,
+            self.scripts.reset,
             keys: [.text(self.keys.alive), .text(self.keys.watermark)],
             arguments: [.text(watermark.text)]
         )

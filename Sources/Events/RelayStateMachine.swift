@@ -111,6 +111,9 @@ package struct RelayStateMachine: Sendable {
     private var declaresAt: Int64 = .min
     private var hasDrainedSinceDeclaring = false
     private var prefersRedis = false
+    private let defects: Defects
+    /// Where Redis stands as this relay remembers it: only for the test build that believes it (`wm_in_memory`).
+    private var remembered: Watermark?
 
     /// Makes a relay that knows nothing yet.
     ///
@@ -127,6 +130,7 @@ package struct RelayStateMachine: Sendable {
         self.foreignDrainAt = now
         self.prunesAt = now + self.pruneInterval
         self.random = SplitMix64(state: seed)
+        self.defects = settings.defects
     }
 
     // MARK: - What happens outside
@@ -241,7 +245,7 @@ package struct RelayStateMachine: Sendable {
     /// The identity was read, with the one stored in the lane.
     package mutating func checkedIdentity(actual: String, stored: String?) {
         self.succeeded()
-        guard actual == stored else {
+        guard actual == stored || (stored != nil && self.defects.contains(.noTag)) else {
             self.adopting = actual
             return
         }
@@ -291,8 +295,17 @@ package struct RelayStateMachine: Sendable {
     /// The watermark was read; nil if there is none.
     package mutating func readWatermark(_ watermark: Watermark?, at now: Int64) {
         guard self.stage == .unknown else { return }
+        let watermark = self.defects.contains(.watermarkInMemory) ? self.remembered ?? watermark : watermark
         guard let watermark else { return self.suspect(.watermarkMissing, at: now) }
-        self.stage = .behind(watermark)
+        if self.defects.contains(.aliveBeforeReplay) {
+            let drains = self.seenDrains ?? 0
+            self.stage = .declaring(
+                watermark,
+                RelayDeclaration(watermark: watermark, runID: self.runID, drains: drains)
+            )
+        } else {
+            self.stage = .behind(watermark)
+        }
     }
 
     /// Log rows were read.
@@ -300,19 +313,25 @@ package struct RelayStateMachine: Sendable {
         self.succeeded()
         switch self.stage {
         case .rotated(let ns):
-            guard answer.ns == ns, let newest = answer.rows.last, newest.sequence == answer.head else {
+            guard answer.ns == ns || self.defects.contains(.reuseNamespaceOnReset), let newest = answer.rows.last,
+                newest.sequence == answer.head
+            else {
                 // Rotated again by another relay, which will reset Redis, too.
                 self.stage = .unknown
                 return
             }
-            self.stage = .resetting(Watermark(ns: ns, sequence: newest.sequence, tag: newest.tag))
+            self.stage = .resetting(Watermark(ns: answer.ns, sequence: newest.sequence, tag: newest.tag))
         case .behind(let watermark), .synced(let watermark):
-            guard answer.ns == watermark.ns else { return self.suspect(.namespace, at: now) }
+            guard answer.ns == watermark.ns || self.defects.contains(.noNamespace) else {
+                return self.suspect(.namespace, at: now)
+            }
             guard watermark.sequence <= answer.head else { return self.suspect(.history, at: now) }
             guard let first = answer.rows.first, first.sequence == watermark.sequence else {
                 return self.suspect(.truncated, at: now)
             }
-            guard first.tag == watermark.tag else { return self.suspect(.history, at: now) }
+            guard first.tag == watermark.tag || self.defects.contains(.noTag) else {
+                return self.suspect(.history, at: now)
+            }
             self.suspicion = nil
             guard let batch = RelayBatch(ns: answer.ns, rows: answer.rows.dropFirst()) else {
                 self.arrived(watermark, drains: answer.drains, at: now)
@@ -330,6 +349,7 @@ package struct RelayStateMachine: Sendable {
         switch answer {
         case .done:
             let watermark = Watermark(ns: batch.ns, sequence: batch.last, tag: batch.tag)
+            self.remembered = watermark
             if isLast {
                 self.arrived(watermark, drains: drains, at: now)
             } else {
@@ -357,7 +377,7 @@ package struct RelayStateMachine: Sendable {
         guard case .declaring(let watermark, _) = self.stage else { return }
         switch answer {
         case .done, .old:
-            self.stage = .synced(watermark)
+            self.stage = self.defects.contains(.aliveBeforeReplay) ? .behind(watermark) : .synced(watermark)
             self.declaresAt = now + self.beatInterval
             self.hasDrainedSinceDeclaring = false
         case .gap:
@@ -377,6 +397,7 @@ package struct RelayStateMachine: Sendable {
     /// Redis was begun anew.
     package mutating func reset() {
         guard case .resetting(let watermark) = self.stage else { return }
+        self.remembered = watermark
         self.stage = .behind(watermark)
         self.declaresAt = .min
         self.hasDrainedSinceDeclaring = true
@@ -420,10 +441,11 @@ package struct RelayStateMachine: Sendable {
     private mutating func suspect(_ cause: RotationCause, at now: Int64) {
         guard self.suspicion == nil else {
             self.suspicion = nil
-            self.stage = .rotating(cause)
+            self.stage = self.defects.contains(.reuseNamespaceOnReset) ? .rotated("") : .rotating(cause)
             return
         }
         self.suspicion = cause
+        self.remembered = nil
         self.stage = .unknown
         let hesitation = self.isActive ? self.idleInterval / 10 : self.standbyInterval / 2
         let jitter = Int64(self.random.next() % UInt64(max(1, self.idleInterval / 2)))
@@ -443,6 +465,11 @@ package struct RelayBatch: Sendable, Equatable {
         package var module: String
         /// The transactions of all its rows.
         package var xids: [UInt64]
+
+        /// The item as messages name it.
+        package var named: BusMessage.Item {
+            BusMessage.Item(tenant: self.tenant, module: self.module, xids: self.xids)
+        }
     }
 
     private struct Name: Hashable {
@@ -495,7 +522,7 @@ package struct RelayBatch: Sendable, Equatable {
             first: self.first,
             last: self.last,
             tag: self.tag,
-            scopes: self.items.map { BusMessage.Item(tenant: $0.tenant, module: $0.module, xids: $0.xids) }
+            scopes: self.items.map { $0.named }
         )
     }
 }

@@ -215,7 +215,7 @@ import Testing
     func hint() {
         var machine = Self.adopted()
         let effects = machine.received(.hint(ns: Self.ns, scopes: [.init(tenant: 1, module: "stock", xids: [9])]))
-        #expect(effects.bumps == [.init(tenant: 1, module: "stock", xids: [])])
+        #expect(effects.bumps == [.init(tenant: 1, module: "stock", xids: [9], source: .hint, sequence: nil)])
         #expect(machine.applied?.sequence == 5)
     }
 
