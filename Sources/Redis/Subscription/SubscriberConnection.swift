@@ -11,7 +11,7 @@ actor SubscriberConnection: HiredisOwner, ClosableConnection {
     private let queue: EventQueue
     private var context: HiredisContext?
     private var timer: TimerID?
-    private var lastHeard: ContinuousClock.Instant
+    private(set) var lastHeard: ContinuousClock.Instant
     private var isSubscribed = false
     /// ROLE, whose reply comes before the confirmation and decides whether that counts.
     private var roleQuestion: PendingCommand?
