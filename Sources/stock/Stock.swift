@@ -12,7 +12,7 @@ struct Stock: AsyncParsableCommand {
         version: Release.version,
         subcommands: [
             Serve.self, Migrate.self, TenantCommand.self, UserCommand.self, KeyCommand.self, ImportCommand.self,
-            VerifyCommand.self, DoctorCommand.self, Bench.self,
+            VerifyCommand.self, DoctorCommand.self, Bench.self, CoherenceCommand.self,
         ]
     )
 }

@@ -1,0 +1,198 @@
+import ArgumentParser
+import Foundation
+import Kernel
+import Laboratory
+
+/// `stock coherence`: whether the caches are right, judged by what clients wrote and saw.
+struct CoherenceCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "coherence",
+        abstract: "Checks that no cached answer is wrong.",
+        discussion: """
+            With --instance it checks running instances, in a tenant of its own. Without, it builds a laboratory in a \
+            temporary folder (PostgreSQL, Redis, instances of this program, a proxy on every link) and makes faults there.
+
+            Exit status: 0 clean, 1 violations, 64 bad usage, 78 bad configuration.
+            """,
+        subcommands: [Run.self, Check.self],
+        defaultSubcommand: Run.self
+    )
+
+    /// `stock coherence check FILE`.
+    struct Check: OperatorCommand {
+        static let configuration = CommandConfiguration(abstract: "Judges a history recorded by --record again.")
+
+        @Argument(help: "The file; - is standard input.")
+        var file: String
+
+        @Flag(name: .long, help: "Prints one JSON object.")
+        var json = false
+
+        func execute() async throws {
+            let report = try HistoryFile.check(path: file)
+            print(json ? report.json : report.text)
+            if !report.isClean { throw CommandFailure(.failed, nil) }
+        }
+    }
+
+    struct Run: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "run",
+            abstract: "Checks running instances, or a laboratory of its own (the default)."
+        )
+
+        @Option(name: .customLong("instance"), help: "An instance to check, as http://127.0.0.1:8080; repeat.")
+        var urls: [String] = []
+
+        @Option(name: .long, help: "An API key with scope admin, of a tenant that is the checker's own.")
+        var token: String?
+
+        @Option(name: .long, help: "A file that holds it; - is standard input.")
+        var tokenFile: String?
+
+        @Option(name: .long, help: "How long, as 60s or 10m; at most 2 hours.")
+        var duration = "60s"
+
+        @Option(name: .long, help: "none, all, or a list of names and groups separated by commas.")
+        var faults: String?
+
+        @Option(name: .long, help: "The number all chances follow from; a random one if left out.")
+        var seed: UInt64?
+
+        @Option(name: .long, help: "Records the history in a file, for `stock coherence check`.")
+        var record: String?
+
+        @Option(name: .long, help: "Instances of the laboratory, 2 to 8.")
+        var instances = 3
+
+        @Option(name: .long, help: "Threads that read, 1 to 64; a quarter of them in sessions with tokens.")
+        var readers = 12
+
+        @Option(name: .long, help: "Milliseconds between two reads of a thread; 0 for as many as there can be.")
+        var readPause = 0
+
+        @Option(name: .long, help: "Milliseconds between two writes of a thread, on average.")
+        var writePause = 25
+
+        @Option(name: .long, help: "Runs a directed scenario instead; `list` names them all.")
+        var scenario: String?
+
+        @Flag(name: .long, help: "Prints one JSON object.")
+        var json = false
+
+        @OptionGroup var configuration: ConfigurationOptions
+
+        func validate() throws {
+            _ = try seconds()
+            guard (2...8).contains(instances) else { throw ValidationError("--instances is 2 to 8") }
+            guard (1...64).contains(readers) else { throw ValidationError("--readers is 1 to 64") }
+            guard (0...10_000).contains(readPause) else { throw ValidationError("--read-pause is 0 to 10000") }
+            guard (1...10_000).contains(writePause) else { throw ValidationError("--write-pause is 1 to 10000") }
+            if !urls.isEmpty, let faults, faults != "none" {
+                throw ValidationError("--faults needs a laboratory: running instances are checked as they are")
+            }
+            if !urls.isEmpty, scenario != nil { throw ValidationError("--scenario needs a laboratory") }
+        }
+
+        func execute() async throws {
+            let report = try await urls.isEmpty ? laboratory() : running()
+            print(json ? report.json : report.text)
+            if !report.isClean { throw CommandFailure(.failed, nil) }
+        }
+
+        private func seconds() throws -> Int {
+            let digits = duration.prefix { $0.isNumber }
+            let unit: Int? =
+                switch duration.dropFirst(digits.count) {
+                case "s", "": 1
+                case "m": 60
+                case "h": 3_600
+                default: nil
+                }
+            guard let number = Int(digits), let unit, (1...7_200).contains(number * unit) else {
+                throw ValidationError("--duration is '\(duration)'; accepted: 1s to 2h, as 90s or 10m")
+            }
+            return number * unit
+        }
+
+        private func plan(seed: UInt64) -> WorkloadPlan {
+            var plan = WorkloadPlan()
+            plan.sessions = readers / 4
+            plan.readers = readers - plan.sessions
+            plan.readPause = .milliseconds(readPause)
+            plan.writePause = .milliseconds(writePause)
+            plan.seed = seed
+            return plan
+        }
+
+        private var chosenSeed: UInt64 { seed ?? UInt64.random(in: 1...999_999) }
+
+        // MARK: Running instances
+
+        private func running() async throws -> CoherenceReport {
+            let targets = try urls.map { url in
+                guard let target = Self.target(url) else {
+                    throw CommandFailure(
+                        .usage,
+                        "--instance is '\(url)'; accepted: http://127.0.0.1:PORT, this machine alone"
+                    )
+                }
+                return target
+            }
+            let key = try SecretSource.read("token", value: token, file: tokenFile)
+            guard let first = targets.first else { throw CommandFailure(.usage, "no instance") }
+            let me = try await HTTPClient(port: first.port).send(
+                "GET",
+                "/v1/tenant",
+                headers: ["Authorization": "Bearer \(key)"]
+            )
+            guard me.status == 200, let tenant = me.json["id"].int else {
+                throw CommandFailure(.failed, "\(first.name) does not accept the key: \(me.status) \(me.text)")
+            }
+            let settings = try configuration.settings()
+            guard settings.text(.databaseURL) != nil else {
+                return try await check(targets, key: key, tenant: tenant, database: nil)
+            }
+            return try await DatabaseSession.run(
+                try settings.operatorDatabase(),
+                logger: try settings.commandLogger()
+            ) { postgres in
+                try await check(targets, key: key, tenant: tenant, database: PostgresCoherence(postgres: postgres))
+            }
+        }
+
+        private func check(
+            _ targets: [CoherenceRun.Target],
+            key: String,
+            tenant: Int,
+            database: (any CoherenceDatabase)?
+        ) async throws -> CoherenceReport {
+            let run = try await CoherenceRun(
+                targets: targets,
+                key: key,
+                tenant: Int64(tenant),
+                plan: plan(seed: chosenSeed),
+                database: database,
+                recordingTo: record
+            )
+            let time = Duration.seconds(try seconds())
+            return try await run.run { _ in try await Task.sleep(for: time) }
+        }
+
+        private static func target(_ url: String) -> CoherenceRun.Target? {
+            let address = url.hasPrefix("http://") ? url.dropFirst(7) : url[...]
+            let parts =
+                address.split(separator: "/", omittingEmptySubsequences: true).first?.split(separator: ":") ?? []
+            guard parts.count == 2, ["127.0.0.1", "localhost"].contains(parts[0]), let port = Int(parts[1]),
+                (1...65_535).contains(port)
+            else { return nil }
+            return CoherenceRun.Target(name: url, port: port)
+        }
+
+        // MARK: A laboratory
+
+        private func laboratory() async throws -> CoherenceReport {
+            throw CommandFailure(.usage, "name the instances to check by --instance")
+        }
+    }
+}
