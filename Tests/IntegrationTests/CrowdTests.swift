@@ -1,0 +1,104 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension Integration {
+    /// Invariant C7, over HTTP; with ten thousand readers of each instance in EventsTests, where a reader costs no connection.
+    @Suite("A crowd costs one fill")
+    struct CrowdTests {
+        /// Readers of each instance; a server takes 4,096 connections.
+        static let size = ProcessInfo.processInfo.environment["STOCK_TEST_CROWD"].flatMap { Int($0) } ?? 300
+
+        /// A server that counts the statements it runs.
+        static let counting = ["shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "top"]
+
+        @Test(
+            "a cold key asked for by a crowd at each of three instances is filled once; without Redis once by each",
+            arguments: [true, false]
+        )
+        func oneFill(withRedis: Bool) async throws {
+            let deployment = try await Deployment.start(
+                instances: 3,
+                postgresSettings: Self.counting,
+                withRedis: withRedis
+            )
+            let tenant = try await deployment.tenant()
+            try await deployment.database.psql("CREATE EXTENSION pg_stat_statements")
+            for round in 1...3 {
+                let product = try await tenant.product(sku: "COLD-\(round)", onHand: round)
+                // A write applied late would retire the value between two readers: rightly, but here it would be counted.
+                try await deployment.settles(for: tenant, within: .seconds(20))
+                // Each instance knows the caller before the crowd comes.
+                for instance in tenant.clients { _ = try await tenant.at([instance]).get("/v1/me") }
+                let crowds = try await inParallel(3) { number in
+                    try await Crowd.gather(
+                        Self.size,
+                        at: deployment.instances[number].port,
+                        toGet: "/v1/products/\(product)",
+                        token: tenant.token
+                    )
+                }
+                let before = try await Self.fills(deployment)
+                let answers = try await inParallel(3) { try await crowds[$0].ask() }.flatMap { $0 }
+                let fills = try await Self.fills(deployment) - before
+                #expect(answers.count == 3 * Self.size)
+                #expect(answers.allSatisfy { $0.status == 200 }, "\(Set(answers.map(\.status)))")
+                #expect(Set(answers.map(\.body)).count == 1)
+                let statuses = Dictionary(grouping: answers, by: \.cacheStatus).mapValues(\.count)
+                if withRedis {
+                    #expect(fills == 1, "\(statuses)")
+                } else {
+                    #expect((1...3).contains(fills), "\(statuses)")
+                }
+                print("crowd of \(answers.count), Redis \(withRedis): \(fills) fills, \(statuses)")
+            }
+            try await deployment.stop()
+            try await deployment.postgres.stop()
+        }
+
+        /// How often the statement of a product's body has run.
+        private static func fills(_ deployment: Deployment) async throws -> Int {
+            let calls = try await deployment.database.psql(
+                """
+                SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
+                WHERE query LIKE 'SELECT stock.product_body(stock.current_tenant(), $1)%pg_current_snapshot()%'
+                """
+            )
+            return try #require(Int(calls))
+        }
+
+        @Test("an instance killed while it fills delays the others by less than two seconds")
+        func deadFiller() async throws {
+            let deployment = try await Deployment.start(instances: 3)
+            let tenant = try await deployment.tenant()
+            let redis = try #require(deployment.redis)
+            let product = try await tenant.product(sku: "ORPHAN")
+            let path = "/v1/products/\(product)"
+            try await deployment.settles(for: tenant, within: .seconds(20))
+            for instance in tenant.clients { _ = try await tenant.at([instance]).get("/v1/me") }
+
+            // The statement of the fill waits for the table, so that the instance can be killed with its lease in hand.
+            let blockade = try await Blockade.begin(
+                "LOCK TABLE stock.product IN ACCESS EXCLUSIVE MODE",
+                on: deployment.database
+            )
+            let doomed = Task { try? await tenant.get(path, from: .c) }
+            try await eventually("the fill's lease is in Redis") {
+                try await !redis.command("--scan", "--pattern", "*:products:_l:*").isEmpty
+            }
+            async let first = tenant.get(path, from: .a)
+            async let second = tenant.get(path, from: .b)
+            try await deployment.instances[2].kill()
+            let killed = ContinuousClock.now
+            try await blockade.end()
+            for answer in [try await first, try await second] {
+                #expect(answer.status == 200, "\(answer.text)")
+            }
+            let delay = ContinuousClock.now - killed
+            #expect(delay < .seconds(2), "\(delay)")
+            print("a dead filler delayed the others by \(delay)")
+            _ = await doomed.value
+            try await deployment.stop()
+        }
+    }
+}
