@@ -131,6 +131,7 @@ let package = Package(
         .target(
             name: "Laboratory",
             dependencies: [
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -158,7 +159,14 @@ let package = Package(
             dependencies: ["Laboratory"],
             path: "Tests/TestSupport"
         ),
-        .testTarget(name: "LaboratoryTests", dependencies: ["Laboratory", "TestSupport"]),
+        .testTarget(
+            name: "LaboratoryTests",
+            dependencies: [
+                "Laboratory", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]
+        ),
         .testTarget(name: "IOLoopTests", dependencies: ["IOLoop", "TestSupport"]),
         .testTarget(
             name: "PostgresTests",

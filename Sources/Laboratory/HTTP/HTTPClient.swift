@@ -30,11 +30,18 @@ package final class HTTPClient: Sendable {
 
     /// The server's port on 127.0.0.1.
     package let port: Int
+    /// How many seconds it waits for the next bytes of an answer.
+    private let patience: Int
     private let state = Mutex(State())
 
     /// Makes a client of the server on a loopback port; connects when first used.
-    package init(port: Int) {
+    ///
+    /// - Parameters:
+    ///   - port: the server's port on 127.0.0.1.
+    ///   - patience: how many seconds it waits for the next bytes of an answer.
+    package init(port: Int, patience: Int = 60) {
         self.port = port
+        self.patience = patience
     }
 
     deinit {
@@ -82,7 +89,7 @@ package final class HTTPClient: Sendable {
                 // The server closed it while it was idle.
             }
         }
-        return try exchange(bytes, expectsBody: expectsBody, on: try Connection(port: port))
+        return try exchange(bytes, expectsBody: expectsBody, on: try Connection(port: port, patience: patience))
     }
 
     private func exchange(_ bytes: [UInt8], expectsBody: Bool, on connection: Connection) throws -> HTTPResponse {
@@ -116,7 +123,7 @@ package enum HTTPClientError: Error, Equatable {
 private struct Connection: Sendable {
     let descriptor: CInt
 
-    init(port: Int) throws {
+    init(port: Int, patience: Int) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw HTTPClientError.connection(errno) }
         var address = sockaddr_in()
@@ -135,7 +142,7 @@ private struct Connection: Sendable {
         }
         var on: CInt = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-        var limit = timeval(tv_sec: 60, tv_usec: 0)
+        var limit = timeval(tv_sec: patience, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
 

@@ -30,6 +30,14 @@ package final class ChildProcess: Sendable {
         self.file = file
     }
 
+    private typealias AddCloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, CInt) -> CInt
+
+    /// `posix_spawn_file_actions_addclosefrom_np`, which glibc has since 2.34 and hides from Swift.
+    private static let addCloseFrom: AddCloseFrom? = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np").map {
+        // The type is the one of <spawn.h>.
+        unsafeBitCast($0, to: AddCloseFrom.self)
+    }
+
     /// The status of a process that has ended.
     package var exitStatus: ExitStatus? { exit.value }
 
@@ -62,6 +70,8 @@ package final class ChildProcess: Sendable {
         }
         posix_spawn_file_actions_adddup2(&actions, pipe.writeEnd, 1)
         posix_spawn_file_actions_adddup2(&actions, (errorPipe ?? pipe).writeEnd, 2)
+        // A socket that a child holds as well is not closed when it is closed here, and its peer never hears of it.
+        _ = Self.addCloseFrom?(&actions, 3)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)

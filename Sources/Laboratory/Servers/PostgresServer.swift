@@ -34,6 +34,9 @@ package actor PostgresServer {
     /// Whether it listens on the loopback interface as well.
     package nonisolated let listensOnTCP: Bool
 
+    /// The unix socket itself.
+    package nonisolated var socketPath: String { "\(socketFolder)/.s.PGSQL.\(port)" }
+
     private let folder: String
     private let settings: [String: String]
     private var process: ChildProcess?
@@ -96,6 +99,15 @@ package actor PostgresServer {
     /// Makes a database with the roles, but without any table: for tests of the migrations themselves.
     package func emptyDatabase(named suite: String = #function) async throws -> TestDatabase {
         try await database(named: suite, template: "template0")
+    }
+
+    /// Makes an empty database of this very name in a cluster without roles, for `stock migrate up` to make all of it.
+    package func bareDatabase(named name: String) async throws -> TestDatabase {
+        try await psql(
+            "CREATE DATABASE \(name) TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8'",
+            database: "postgres"
+        )
+        return TestDatabase(server: self, name: name)
     }
 
     private func database(named suite: String, template: String) async throws -> TestDatabase {
@@ -207,6 +219,28 @@ package actor PostgresServer {
     package func restart(_ mode: StopMode = .fast) async throws {
         try await stop(mode)
         try await launch()
+    }
+
+    /// Starts the server unless it runs.
+    package func startIfStopped() async throws {
+        if process == nil { try await launch() }
+    }
+
+    /// Copies the data folder of a stopped server, replacing an earlier copy.
+    package func copyData() async throws {
+        try await run("/bin/sh", ["-c", "rm -rf \"$1/copy\" && cp -a \"$1/data\" \"$1/copy\"", "sh", folder])
+    }
+
+    /// Puts the copy made by ``copyData()`` in the place of the data folder of a stopped server.
+    package func restoreData() async throws {
+        try await run("/bin/sh", ["-c", "rm -rf \"$1/data\" && mv \"$1/copy\" \"$1/data\"", "sh", folder])
+    }
+
+    /// Stops the server at once and removes its folder; it can not be started again.
+    package func remove() async {
+        resume()
+        try? await stop(.immediate)
+        try? FileManager.default.removeItem(atPath: folder)
     }
 
     /// Freezes the server with SIGSTOP: connections stay open, and nothing answers.

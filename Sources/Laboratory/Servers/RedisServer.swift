@@ -26,6 +26,9 @@ package actor RedisServer {
         self.arguments = arguments
     }
 
+    /// Options of a server that may have replicas, which shall not wait for each other.
+    package static let quickReplication = ["--repl-diskless-sync-delay", "0", "--enable-debug-command", "no"]
+
     /// The server shared by the whole test process, with a loopback port, started when first asked for.
     ///
     /// Never stop, flush or freeze it: other suites run on it at the same time.
@@ -118,6 +121,12 @@ package actor RedisServer {
             try? FileManager.default.removeItem(atPath: "\(folder)/appendonlydir")
         }
         try await launch()
+    }
+
+    /// Ends the server at once and removes its folder; it can not be started again.
+    package func remove() async {
+        try? await kill()
+        try? FileManager.default.removeItem(atPath: folder)
     }
 
     /// Freezes the server with SIGSTOP: connections stay open, and nothing answers.

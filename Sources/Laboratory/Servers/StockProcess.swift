@@ -2,14 +2,16 @@ import Foundation
 
 /// The built executable `stock`, run as its users run it.
 package enum StockCommand {
-    /// The executable beside the test bundle.
-    package static let path: String = {
+    /// The program of this process.
+    package static let itself: String = {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
-        let bundle = String(decoding: buffer[..<max(count, 0)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-            + "/stock"
+        return String(decoding: buffer[..<max(count, 0)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }()
+
+    /// The executable beside the test bundle.
+    package static let path: String =
+        itself.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/stock"
 
     /// What a command did.
     package struct Result: Sendable {
@@ -26,15 +28,17 @@ package enum StockCommand {
     /// - Parameters:
     ///   - arguments: the command and its options, for instance `["migrate", "up"]`.
     ///   - environment: all of its environment but PATH and HOME.
+    ///   - executable: the program.
     ///   - limit: after it the command is killed.
     /// - Returns: its status and output.
     /// - Throws: ``SpawnError`` when it cannot be started, ``TimeLimitExceeded`` when it does not end.
     package static func run(
         _ arguments: [String],
         environment: [String: String],
+        executable: String = path,
         within limit: Duration = .seconds(120)
     ) async throws -> Result {
-        let child = try spawn(arguments, environment: environment)
+        let child = try spawn(arguments, environment: environment, executable: executable)
         do {
             let status = try await child.waitForExit(within: limit)
             try await eventually("the output of stock ends") { child.output.isClosed && child.errors.isClosed }
@@ -46,14 +50,18 @@ package enum StockCommand {
     }
 
     /// Starts a command, with standard error kept apart.
-    package static func spawn(_ arguments: [String], environment: [String: String]) throws -> ChildProcess {
+    package static func spawn(
+        _ arguments: [String],
+        environment: [String: String],
+        executable: String = path
+    ) throws -> ChildProcess {
         let folder = try ScratchFolder.make("stock")
         var environment = environment
         environment["PATH"] = environment["PATH"] ?? "/usr/bin:/bin"
         environment["HOME"] = folder
         // The file is for the watchdog: no instance outlives the tests.
         return try ChildProcess.spawn(
-            path,
+            executable,
             arguments,
             environment: environment,
             directory: folder,

@@ -1,0 +1,198 @@
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+extension LaboratoryTests {
+    @Suite("Faults", .serialized)
+    struct FaultTests {
+        /// One for all faults, which is what they must stand.
+        private static let shared = Mutex<Task<Bench, any Error>?>(nil)
+
+        private static func bench() async throws -> Bench {
+            let task = shared.withLock { shared in
+                let task = shared ?? Task { try await Bench.start() }
+                shared = task
+                return task
+            }
+            return try await task.value
+        }
+
+        @Test(
+            "a fault is injected and healed, and both instances use their caches again",
+            arguments: FaultCatalogue.all
+        )
+        func healed(fault: Fault) async throws {
+            let bench = try await Self.bench()
+            let traffic = bench.traffic()
+            defer { traffic.cancel() }
+            let seed = UInt64.random(in: 0 ... .max)
+            do {
+                let injected = try await fault.inject(in: bench.laboratory, random: FaultRandom(seed: seed))
+                try await Task.sleep(for: fault.durations.lowerBound)
+                try await injected.heal()
+            } catch {
+                try await bench.laboratory.repair()
+                throw error
+            }
+            traffic.cancel()
+            await traffic.value
+            try await bench.expectUsable("after \(fault), seed \(seed)")
+        }
+
+        @Test("a restored data folder is announced while PostgreSQL is down")
+        func announced() async throws {
+            let bench = try await Self.bench()
+            let changes = Mutex<[HistoryReplaced]>([])
+            await bench.laboratory.onHistoryReplaced { change in changes.withLock { $0.append(change) } }
+            let fault = try #require(FaultCatalogue.named("restored-data"))
+            let database = bench.laboratory.database
+            try await database.psql("CREATE TABLE IF NOT EXISTS public.kept (n int)")
+            let injected = try await fault.inject(in: bench.laboratory, random: FaultRandom(seed: 1))
+            try await injected.heal()
+            try #require(changes.withLock { $0.count } == 1)
+            #expect(changes.withLock { $0[0].snapshotTaken < $0[0].restored })
+            #expect(try await database.psql("SELECT count(*) FROM public.kept") == "0")
+            try await bench.expectUsable("after the restore")
+        }
+
+        @Test("a schedule runs faults over each other and heals them all")
+        func schedule() async throws {
+            let bench = try await Self.bench()
+            let faults = try FaultCatalogue.matching("bus,commands,redis-flushall,stop,kill-anywhere")
+            let schedule = FaultSchedule(seed: 7, faults: faults)
+            let failures = Mutex<[String]>([])
+            let traffic = bench.traffic()
+            let count = try await schedule.run(in: bench.laboratory, until: .now + .seconds(8)) { event in
+                if case .failed(let fault, let reason, _) = event {
+                    failures.withLock { $0.append("\(fault): \(reason)") }
+                }
+            }
+            traffic.cancel()
+            await traffic.value
+            #expect(count > 3)
+            #expect(failures.withLock { $0 } == [])
+            try await bench.expectUsable("after the schedule")
+            // The last: the servers go with it.
+            await bench.laboratory.stop()
+        }
+    }
+
+    @Suite("Schedules of faults")
+    struct FaultScheduleTests {
+        @Test("the same seed gives the same rounds, another seed others")
+        func repeatable() {
+            func rounds(_ seed: UInt64) -> [String] {
+                let schedule = FaultSchedule(seed: seed, faults: FaultCatalogue.all)
+                return (0..<200).map { schedule.round($0)?.description ?? "" }
+            }
+            #expect(rounds(1) == rounds(1))
+            #expect(rounds(1) != rounds(2))
+        }
+
+        @Test("every fault comes once in each run through the catalogue, and never with one that shares a target")
+        func fair() throws {
+            let schedule = FaultSchedule(seed: 3, faults: FaultCatalogue.all)
+            let count = FaultCatalogue.all.count
+            let rounds = try (0..<count * 3).map { try #require(schedule.round($0)) }
+            for start in stride(from: 0, to: rounds.count, by: count) {
+                #expect(Set(rounds[start..<start + count].map(\.main.fault.name)).count == count)
+            }
+            for round in rounds {
+                for step in round.companions {
+                    #expect(step.fault.targets.isDisjoint(with: round.main.fault.targets), "\(round)")
+                }
+            }
+            let faults = rounds.reduce(0) { $0 + 1 + $1.companions.count }
+            let time = rounds.reduce(Duration.zero) { $0 + $1.main.duration }
+            #expect(time / faults < .milliseconds(1500), "300 faults must fit in ten minutes")
+        }
+
+        @Test("faults are chosen by name, by group, all or none")
+        func chosen() throws {
+            #expect(try FaultCatalogue.matching("all").count == FaultCatalogue.all.count)
+            #expect(try FaultCatalogue.matching("none").isEmpty)
+            #expect(try FaultCatalogue.matching("pause,rollback").map(\.name) == ["stop", "stop-long", "rollback"])
+            #expect(throws: UnknownFault.self) { try FaultCatalogue.matching("earthquake") }
+            #expect(Set(FaultCatalogue.all.map(\.name)).count == FaultCatalogue.all.count)
+        }
+    }
+}
+
+/// A laboratory with a tenant and a product that is read and written all the time.
+private struct Bench: Sendable {
+    let laboratory: Laboratory
+    let tenant: LabTenant
+    let product: String
+
+    static func start() async throws -> Bench {
+        let laboratory = try await Laboratory.start(instances: 2, seed: 11, executable: StockCommand.path)
+        let tenant = try await laboratory.tenant("bench")
+        let client = laboratory.instances[0].client
+        let unit = try await client.send("GET", "/v1/units", headers: tenant.authorization)
+        let unitID = try #require(unit.json["data"].elements.first?["id"].string, "\(unit.text)")
+        let made = try await client.send(
+            "POST",
+            "/v1/products",
+            headers: Self.headers(tenant),
+            body:
+                #"{"sku":"BENCH","name":"Bench","unit_id":"\#(unitID)","price":"1.00","tax_rate":"0","tracks_stock":false}"#
+        )
+        let product = try #require(made.json["id"].string, "\(made.text)")
+        return Bench(laboratory: laboratory, tenant: tenant, product: product)
+    }
+
+    private static func headers(_ tenant: LabTenant) -> [String: String] {
+        tenant.authorization.merging(["Content-Type": "application/json"]) { $1 }
+    }
+
+    private func patch(_ name: String, on instance: LabInstance) async throws -> HTTPResponse {
+        try await instance.client.send(
+            "PATCH",
+            "/v1/products/\(product)",
+            headers: Self.headers(tenant).merging(["If-Match": "*"]) { $1 },
+            body: #"{"name":"\#(name)"}"#
+        )
+    }
+
+    private func get(_ path: String, from instance: LabInstance) async throws -> HTTPResponse {
+        try await instance.client.send("GET", path, headers: tenant.authorization)
+    }
+
+    /// Reads and writes on every instance until cancelled; answers do not matter.
+    func traffic() -> Task<Void, Never> {
+        Task {
+            await withTaskGroup(of: Void.self) { group in
+                for instance in laboratory.instances {
+                    group.addTask {
+                        var number = 0
+                        while !Task.isCancelled {
+                            number += 1
+                            _ = try? await patch("Bench \(number)", on: instance)
+                            for path in ["/v1/products/\(product)", "/v1/products", "/v1/units"] {
+                                _ = try? await get(path, from: instance)
+                            }
+                            // A dead instance refuses at once.
+                            if !instance.isRunning { try? await Task.sleep(for: .milliseconds(20)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Caches are used, and what is written on one instance shows on the other.
+    func expectUsable(_ moment: String) async throws {
+        for instance in laboratory.instances {
+            try await eventually("\(instance.name) uses its caches \(moment)") { await instance.isCaching() }
+        }
+        let (first, second) = (laboratory.instances[0], laboratory.instances[1])
+        let name = "Seen \(UInt64.random(in: 0 ... .max))"
+        try await eventually("\(first.name) writes \(moment)") { try await patch(name, on: first).status == 200 }
+        try await eventually(within: .seconds(4), "\(second.name) shows it from its memory \(moment)") {
+            let answer = try await get("/v1/products/\(product)", from: second)
+            return answer.json["name"].string == name
+                && answer[header: "Cache-Status"]?.contains("stock-l1; hit") == true
+        }
+    }
+}
