@@ -408,6 +408,35 @@ struct SentinelFaultTests {
         try await new.kill()
     }
 
+    @Test("a breaker that the former primary has opened does not hold back its successor")
+    func breaker() async throws {
+        let busy = ["--busy-reply-threshold", "10"]
+        let (old, new) = try await (RedisServer.start(tcp: true, arguments: busy), RedisServer.start(tcp: true))
+        let sentinel = try FakeSentinel(naming: old)
+        var settings = try configuration(sentinel)
+        settings.breaker.initialPause = .seconds(60)
+        settings.breaker.maximumPause = .seconds(60)
+        try await withClient(settings) { client in
+            try await withClient(RedisTests.configuration(old.url)) { other in
+                async let spinning = other.failure(of: ["EVAL", "while true do end", 0])
+                try await eventually("the breaker is open") {
+                    await client.failure(of: ["GET", "x"])?.code == .breakerOpen
+                }
+                #expect(!client.isAvailable)
+                sentinel.name(new, epoch: 2)
+                sentinel.announce(from: old)
+                try await client.connected(after: 1)
+                #expect(client.isAvailable)
+                try await same(client.reply(to: ["GET", "x"]), .null)
+                _ = try? await old.command("SCRIPT", "KILL")
+                _ = await spinning
+            }
+        }
+        sentinel.server.stop()
+        try await old.kill()
+        try await new.kill()
+    }
+
     @Test("READONLY closes the connection and the sentinel is asked again")
     func readOnly() async throws {
         let (old, new) = try await (RedisServer.start(tcp: true), RedisServer.start(tcp: true))

@@ -61,6 +61,8 @@ package final class RedisClient: Sendable {
         /// Of scripts by name; a digest follows from the source, so it outlives connections and servers.
         var digests: [String: [UInt8]] = [:]
         var breaker: CircuitBreaker
+        /// The server connected last.
+        var lastAddress: RedisConfiguration.Address?
         var streams: [UInt64: AsyncStream<RedisConnectionEvent>.Continuation] = [:]
         var lastStreamID: UInt64 = 0
         var hasEnded = false
@@ -123,6 +125,11 @@ package final class RedisClient: Sendable {
     ) -> UInt64 {
         state.withLock { state in
             state.epoch += 1
+            if configuration.requiresPrimary, state.lastAddress != address {
+                // What the former primary did says nothing about its successor.
+                state.breaker = CircuitBreaker(limits: configuration.breaker)
+                state.lastAddress = address
+            }
             state.link = Link(connection: connection, address: address, runID: welcome.runID, epoch: state.epoch)
             state.digests.merge(welcome.digests) { _, new in new }
             updateGate(state)
