@@ -6,8 +6,60 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .treatAllWarnings(as: .error),
+]
+
+/// The service's own sources, by links in Shared/: what is measured is the code that ships, and it is `package` here as there.
+let shared: [Target] = [
+    .systemLibrary(name: "CLibPQ", path: "Shared/CLibPQ", pkgConfig: "libpq"),
+    .systemLibrary(name: "CHiredis", path: "Shared/CHiredis", pkgConfig: "hiredis"),
+    .systemLibrary(name: "CEpoll", path: "Shared/CEpoll"),
+    .target(name: "IOLoop", dependencies: ["CEpoll"], path: "Shared/IOLoop"),
+    .target(
+        name: "Postgres",
+        dependencies: [
+            "CLibPQ", "IOLoop",
+            .product(name: "DequeModule", package: "swift-collections"),
+            .product(name: "Logging", package: "swift-log"),
+        ],
+        path: "Shared/Postgres"
+    ),
+    .target(
+        name: "Redis",
+        dependencies: [
+            "CHiredis", "IOLoop",
+            .product(name: "DequeModule", package: "swift-collections"),
+            .product(name: "Logging", package: "swift-log"),
+        ],
+        path: "Shared/Redis"
+    ),
+    .target(
+        name: "Cache",
+        dependencies: [
+            "Redis",
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "DequeModule", package: "swift-collections"),
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "Metrics", package: "swift-metrics"),
+            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOEmbedded", package: "swift-nio"),
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOHTTPCompression", package: "swift-nio-extras"),
+        ],
+        path: "Shared/Cache"
+    ),
+    .target(
+        name: "Events",
+        dependencies: [
+            "Cache", "Postgres", "Redis",
+            .product(name: "Logging", package: "swift-log"),
+            .product(name: "Metrics", package: "swift-metrics"),
+            .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        ],
+        path: "Shared/Events"
+    ),
 ]
 
 let package = Package(
@@ -15,9 +67,16 @@ let package = Package(
     platforms: [.macOS(.v26)],
     dependencies: [
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
-    targets: [
+    targets: shared + [
         .executableTarget(
             name: "bare-handler",
             dependencies: [
@@ -26,10 +85,27 @@ let package = Package(
             ],
             path: "Sources/BareHandler"
         ),
+        .executableTarget(name: "series-lag", path: "Sources/SeriesLag"),
         .executableTarget(name: "peer-lag", path: "Sources/PeerLag"),
+        .target(
+            name: "CacheAtHand",
+            dependencies: ["Cache", .product(name: "NIOCore", package: "swift-nio")],
+            path: "Sources/CacheAtHand"
+        ),
+        .executableTarget(name: "l1-look-up", dependencies: ["Cache", "CacheAtHand"], path: "Sources/L1LookUp"),
+        .executableTarget(name: "l1-memory", dependencies: ["Cache", "CacheAtHand"], path: "Sources/L1Memory"),
+        .executableTarget(
+            name: "retire",
+            dependencies: [
+                "Cache", "CacheAtHand", "Events", "IOLoop", "Redis",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Sources/Retire"
+        ),
     ]
 )
 
-for target in package.targets {
-    target.swiftSettings = settings
+let unsafeTargets: Set<String> = ["IOLoop", "Postgres", "Redis"]
+for target in package.targets where target.type != .system {
+    target.swiftSettings = settings + (unsafeTargets.contains(target.name) ? [.strictMemorySafety()] : [])
 }

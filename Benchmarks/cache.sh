@@ -1,0 +1,143 @@
+# What the cache promises in figures: a hit, retiring a scope, commit to the peers' memory, bytes of a full L1. Sourced by run.
+# shellcheck shell=bash
+
+# A hit in memory, in nanoseconds, and in instructions where valgrind is there.
+measure_look_up() {
+    "$TOOLS/l1-look-up"
+    command -v valgrind >/dev/null || return 0
+    local token few many
+    for token in no yes; do
+        few=$(instructions "$TOOLS/l1-look-up" 1000 $token)
+        many=$(instructions "$TOOLS/l1-look-up" 101000 $token)
+        say "  instructions for a hit, token $token: $(((many - few) / 100000))"
+    done
+}
+
+# instructions COMMAND...: how many the command runs from start to end.
+instructions() {
+    valgrind --tool=callgrind --callgrind-out-file=/dev/null "$@" 2>&1 >/dev/null | awk '/Collected/ { print $NF }'
+}
+
+# Retiring a scope: instructions in memory, microseconds and commands in Redis, by keys and tenants.
+measure_retire() {
+    say "retiring a scope in L1, by what is cached:"
+    local keys tenants few many
+    for keys in 1000 1000000; do
+        for tenants in 1 10000; do
+            [ "$tenants" -le "$keys" ] || continue
+            few=$(bump_instructions "$keys" "$tenants" 1000)
+            many=$(bump_instructions "$keys" "$tenants" 11000)
+            printf '  %8d keys, %5d tenants: %d instructions, %s\n' "$keys" "$tenants" $(((many - few) / 10000)) \
+                "$(echo go | "$TOOLS/retire" l1 "$keys" "$tenants" 100000 | tail -n 1)"
+        done
+    done
+    say "retiring a scope in Redis, by what is stored:"
+    for keys in 1000 1000000; do
+        for tenants in 1 10000; do
+            [ "$tenants" -le "$keys" ] || continue
+            redis_with_keys "$keys" "$tenants"
+            printf '  %8d keys, %5d tenants:\n' "$keys" "$tenants"
+            "$TOOLS/retire" redis "$STATE/retire.sock" "$tenants" 20000 | sed 's/^/    /'
+            printf '    slowest of all: %s us\n' "$(
+                redis-cli -s "$STATE/retire.sock" --json SLOWLOG GET 1000 | tr -d '\n ' | grep -o '\[[0-9]*,[0-9]*,[0-9]*,\["evalsha"' |
+                    cut -d, -f3 | sort -n | tail -n 1
+            )"
+            redis-cli -s "$STATE/retire.sock" SHUTDOWN NOSAVE >/dev/null 2>&1 || true
+        done
+    done
+}
+
+# bump_instructions KEYS TENANTS COUNT: the instructions of COUNT bumps and what surrounds them; filling is not counted.
+bump_instructions() {
+    command -v valgrind >/dev/null || {
+        echo 0
+        return
+    }
+    local pid log=$STATE/callgrind
+    rm -f "$STATE/go" "$log"
+    mkfifo "$STATE/go"
+    valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file=/dev/null "$TOOLS/retire" l1 "$1" "$2" "$3" \
+        <"$STATE/go" >"$log" 2>&1 &
+    pid=$!
+    exec 8>"$STATE/go"
+    until grep -q '^ready' "$log"; do
+        kill -0 $pid 2>/dev/null || fail "$(tail -n 3 "$log")"
+        sleep 0.1
+    done
+    callgrind_control -i on $pid >/dev/null 2>&1
+    echo go >&8
+    exec 8>&-
+    wait $pid
+    awk '/Collected/ { print $NF }' "$log"
+}
+
+# redis_with_keys KEYS TENANTS: a Redis of its own that holds so many values, each tenant with generation, ring and index.
+redis_with_keys() {
+    rm -f "$STATE/retire.sock"
+    redis-server --port 0 --unixsocket "$STATE/retire.sock" --save '' --daemonize yes --dir "$STATE" \
+        --slowlog-log-slower-than 200 --slowlog-max-len 1000 >/dev/null
+    until redis-cli -s "$STATE/retire.sock" PING >/dev/null 2>&1; do sleep 0.05; done
+    awk -v keys="$1" -v tenants="$2" 'BEGIN {
+        generation = "0123456789abcdef0123456789abcdef"
+        body = sprintf("%200s", ""); gsub(" ", "x", body)
+        for (n = 0; n < keys; n++) {
+            scope = "stock:tenant:" (1 + n % tenants) ":products"
+            printf "SET %s:id:%d %s PX 3600000\r\n", scope, n, body
+            if (n < tenants * 4096) printf "ZADD %s:_x 4000000000000 %s:id:%d\r\n", scope, scope, n
+            if (n < tenants) {
+                printf "SET %s:_g %s PX 7200000\r\n", scope, generation
+                for (i = 0; i < 64; i++) printf "ZADD %s:_r %d aaaaaaaa:%d\r\n", scope, i, i
+            }
+        }
+    }' | redis-cli -s "$STATE/retire.sock" --pipe >/dev/null
+}
+
+# Commit to every peer's L1: five instances, 200 writes a second on a fixed schedule.
+measure_peers() {
+    local rate=${RATE:-200} seconds=${LAG_SECONDS:-60} tenants=20 number name port ports shops slug token product
+    local bin
+    bin=$(postgres_folder)
+    # The commit's own time, by PostgreSQL: it is what the lag begins with.
+    owner_sql "ALTER SYSTEM SET track_commit_timestamp = on"
+    (cd / && as_store_user "$bin/pg_ctl" -D "$STORES/postgres" -m fast -w restart -l "$STORES/postgres.log" -o \
+        "-c listen_addresses= -c unix_socket_directories=$STORES -c port=5432 -c max_connections=100" >/dev/null </dev/null)
+    ports=$PORT_A,$PORT_B
+    port=$PORT_B
+    for name in c d e; do
+        port=$(free_port_from $((port + 1)))
+        start_instance $name "$port"
+        wait_until_ready $name "$port"
+        ports=$ports,$port
+    done
+    wait_until_ready a "$PORT_A"
+    wait_until_ready b "$PORT_B"
+    shops=$STATE/shops
+    : >"$shops"
+    for number in $(seq "$tenants"); do
+        slug=lag$number
+        make_tenant "Lag $number" $slug EUR Europe/Berlin $slug@example.com
+        token=$(login $slug@example.com)
+        product=$(
+            DEMO_TOKEN=$token
+            demo_request POST /v1/products '{"sku":"L","name":"Lag","price":"1.00"}' | json_text id
+        )
+        printf '%s %s %s\n' $slug "$token" "$product" >>"$shops"
+    done
+    "$TOOLS/peer-lag" $ports "$shops" "$rate" "$seconds" "$STATE/seen"
+    owner_sql "CREATE TABLE IF NOT EXISTS public.seen (instance int, xid text, earliest float8, latest float8, via text);
+        TRUNCATE public.seen" "\\copy public.seen from '$STATE/seen'" "$(cat Benchmarks/peer-lag.sql)" "DROP TABLE public.seen"
+    for name in c d e; do end "$STATE/$name.pid" serve; done
+}
+
+# owner_sql STATEMENT...: as the superuser of the private cluster.
+owner_sql() {
+    local statement words=()
+    for statement in "$@"; do words+=(-c "$statement"); done
+    PGPASSWORD=$POSTGRES_PASSWORD psql -XAtq -h "$STORES" -U postgres -d stock "${words[@]}"
+}
+
+# Resident against counted bytes of a full L1.
+measure_memory() {
+    local size
+    for size in 64 200 1000 8000; do "$TOOLS/l1-memory" $size; done
+}
