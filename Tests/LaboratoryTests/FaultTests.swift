@@ -29,6 +29,7 @@ extension LaboratoryTests {
             let seed = UInt64.random(in: 0 ... .max)
             do {
                 let injected = try await fault.inject(in: bench.laboratory, random: FaultRandom(seed: seed))
+                #expect(!injected.detail.contains("not reached"), "\(injected.detail)")
                 try await Task.sleep(for: fault.durations.lowerBound)
                 try await injected.heal()
             } catch {
@@ -40,6 +41,84 @@ extension LaboratoryTests {
             try await bench.expectUsable("after \(fault), seed \(seed)")
         }
 
+        @Test("connections end when subscribers are killed, and when their buffer is too small")
+        func subscribersLost() async throws {
+            let bench = try await Self.bench()
+            for name in ["redis-kill-subscribers", "redis-small-pubsub-buffer"] {
+                let before = bench.laboratory.links.map(\.bus.counts.connections)
+                try await bench.during(name) { _ in
+                    try await eventually("\(name): every instance subscribes anew") {
+                        zip(bench.laboratory.links, before).allSatisfy { $0.bus.counts.connections > $1 }
+                    }
+                }
+            }
+            try await bench.expectUsable("after losing subscribers")
+        }
+
+        @Test("memory runs out: writes are refused, or keys go")
+        func memory() async throws {
+            let bench = try await Self.bench()
+            try await bench.during("redis-out-of-memory") { redis in
+                let answer = try await redis.command("SET", "refused", "1")
+                #expect(answer.contains("OOM"))
+            }
+            let redis = await bench.laboratory.redis
+            try await redis.command("SET", "kept", "1")
+            try await bench.during("redis-eviction") { redis in
+                let statistics = try await redis.command("INFO", "stats")
+                #expect(!statistics.contains("evicted_keys:0\r"), "\(statistics)")
+                #expect(try await redis.command("CONFIG", "GET", "maxmemory").contains("5242880"))
+            }
+            #expect(try await redis.command("CONFIG", "GET", "maxmemory").hasSuffix("0"))
+            #expect(try await redis.command("KEYS", "filler:*").isEmpty)
+            try await bench.expectUsable("after losing memory")
+        }
+
+        @Test(
+            "writes that Redis acknowledged are lost by an old snapshot and by a promotion",
+            arguments: ["redis-old-snapshot", "redis-lagging-replica-promoted", "redis-two-primaries"]
+        )
+        func redisGoesBack(name: String) async throws {
+            let bench = try await Self.bench()
+            let old = await bench.laboratory.redis
+            let counting = Task {
+                var last = 0
+                while let text = try? await old.command("INCR", "counted"), let number = Int(text), number > last {
+                    last = number
+                }
+                return last
+            }
+            try await bench.during(name) { _ in }
+            counting.cancel()
+            let last = await counting.value
+            let new = await bench.laboratory.redis
+            #expect((name == "redis-old-snapshot") == (old.socketPath == new.socketPath))
+            let kept = Int(try await new.command("GET", "counted")) ?? 0
+            #expect(kept < last)
+            try await bench.expectUsable("after \(name)")
+        }
+
+        @Test("a stuck drain leaves the outbox full, and a long transaction holds every snapshot's xmin")
+        func held() async throws {
+            let bench = try await Self.bench()
+            let database = bench.laboratory.database
+            try await bench.during("drain-stuck") { _ in
+                let first = bench.laboratory.instances[0]
+                try await eventually("a write is accepted") { try await bench.patch("Held", on: first).status == 200 }
+                #expect(try await database.psql("SELECT count(*) > 0 FROM stock.cache_outbox") == "t")
+            }
+            try await eventually("the outbox is empty again") {
+                try await database.psql("SELECT count(*) FROM stock.cache_outbox") == "0"
+            }
+            try await bench.during("long-transaction") { _ in
+                let xmin = "SELECT pg_snapshot_xmin(pg_current_snapshot())"
+                let before = try await database.psql(xmin)
+                try await database.psql("SELECT pg_current_xact_id()")
+                #expect(try await database.psql(xmin) == before)
+            }
+            try await bench.expectUsable("after holding on")
+        }
+
         @Test("a restored data folder is announced while PostgreSQL is down")
         func announced() async throws {
             let bench = try await Self.bench()
@@ -47,12 +126,23 @@ extension LaboratoryTests {
             await bench.laboratory.onHistoryReplaced { change in changes.withLock { $0.append(change) } }
             let fault = try #require(FaultCatalogue.named("restored-data"))
             let database = bench.laboratory.database
-            try await database.psql("CREATE TABLE IF NOT EXISTS public.kept (n int)")
+            try await database.psql("CREATE TABLE IF NOT EXISTS public.counted (n serial)")
+            let counting = Task {
+                var last = 0
+                while !Task.isCancelled {
+                    let text = try? await database.psql("INSERT INTO public.counted DEFAULT VALUES RETURNING n")
+                    last = max(last, text.flatMap { Int($0) } ?? 0)
+                }
+                return last
+            }
             let injected = try await fault.inject(in: bench.laboratory, random: FaultRandom(seed: 1))
+            counting.cancel()
+            let last = await counting.value
             try await injected.heal()
             try #require(changes.withLock { $0.count } == 1)
             #expect(changes.withLock { $0[0].snapshotTaken < $0[0].restored })
-            #expect(try await database.psql("SELECT count(*) FROM public.kept") == "0")
+            let kept = Int(try await database.psql("SELECT coalesce(max(n), 0) FROM public.counted")) ?? 0
+            #expect(kept < last)
             try await bench.expectUsable("after the restore")
         }
 
@@ -146,7 +236,21 @@ private struct Bench: Sendable {
         tenant.authorization.merging(["Content-Type": "application/json"]) { $1 }
     }
 
-    private func patch(_ name: String, on instance: LabInstance) async throws -> HTTPResponse {
+    /// Injects a fault, looks at what it did, and heals it.
+    func during(_ name: String, _ body: (RedisServer) async throws -> Void) async throws {
+        let fault = try #require(FaultCatalogue.named(name))
+        let injected = try await fault.inject(in: laboratory, random: FaultRandom(seed: 5))
+        do {
+            try await body(await laboratory.redis)
+            try await injected.heal()
+        } catch {
+            try? await injected.heal()
+            try await laboratory.repair()
+            throw error
+        }
+    }
+
+    func patch(_ name: String, on instance: LabInstance) async throws -> HTTPResponse {
         try await instance.client.send(
             "PATCH",
             "/v1/products/\(product)",

@@ -18,7 +18,7 @@ package enum FaultTarget: String, Sendable, CaseIterable {
 package struct Fault: Sendable, CustomStringConvertible {
     /// Its name: what reports and `--faults` call it.
     package let name: String
-    /// The faults it is chosen together with: `kill`, `pause`, `database`, `commands`, `bus`, `redis`, `postgres`.
+    /// The faults it is chosen together with: `kill`, `pause`, `slow`, `database`, `commands`, `bus`, `redis`, `postgres`.
     package let group: String
     /// What it takes hold of.
     package let targets: Set<FaultTarget>

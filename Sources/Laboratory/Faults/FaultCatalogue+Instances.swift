@@ -30,6 +30,31 @@ extension FaultCatalogue {
         pause("stop-long", durations: .seconds(2) ... .seconds(10)),
     ]
 
+    /// Processes of the service that take their time, or leave out what only makes things faster; debug builds can be told to.
+    static let slow: [Fault] = delays.map { name, variable, values in
+        Fault(name, group: "slow", targets: [.instances], durations: .milliseconds(500) ... .seconds(3)) {
+            laboratory,
+            random in
+            var random = random
+            let instance = laboratory.instance(&random)
+            let value = Int.random(in: values, using: &random)
+            try await laboratory.restart(instance, environment: [variable: String(value)])
+            try await instance.becomeReady(within: .seconds(20))
+            return InjectedFault("\(instance.name) \(value)") { try await laboratory.bringBack(instance) }
+        }
+    }
+
+    private static let delays: [(name: String, variable: String, values: ClosedRange<Int>)] = {
+        #if DEBUG
+        [
+            ("drain-slow", "STOCK_DRAIN_DELAY_MS", 100...1200), ("apply-slow", "STOCK_APPLY_DELAY_MS", 100...1200),
+            ("bump-off", "STOCK_BUMP_OFF", 1...1),
+        ]
+        #else
+        []
+        #endif
+    }()
+
     /// Places where a debug build of the service dies on request; a release build has none.
     private static let failpoints: [String] = {
         #if DEBUG

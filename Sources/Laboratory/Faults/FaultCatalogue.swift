@@ -1,7 +1,8 @@
 /// Every fault a laboratory can make.
 package enum FaultCatalogue {
     /// All of them, group by group.
-    package static let all: [Fault] = kills + pauses + databaseLinks + commandLinks + busLinks + redis + postgres
+    package static let all: [Fault] =
+        kills + pauses + slow + databaseLinks + commandLinks + busLinks + redis + postgres
 
     /// The names of the groups, in order.
     package static let groups: [String] = all.reduce(into: []) { groups, fault in

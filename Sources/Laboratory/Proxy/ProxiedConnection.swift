@@ -247,7 +247,14 @@ final class ProxiedConnection {
     }
 
     private func enqueue(_ item: Direction.Item, from side: Side) {
-        let due = link?.dueTime(flow(from: side)) ?? .now()
+        let flow = flow(from: side)
+        if flow == .pass, case .bytes(let bytes) = item, let destination = side == .client ? server : client,
+            side == .client ? fromClient.queue.isEmpty : fromServer.queue.isEmpty
+        {
+            destination.writeAndFlush(bytes, promise: nil)
+            return
+        }
+        let due = link?.dueTime(flow) ?? .now()
         change(side) { direction in
             // A later packet never overtakes an earlier one.
             direction.queue.append((max(due, direction.queue.last?.due ?? due), item))
