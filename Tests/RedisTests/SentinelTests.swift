@@ -142,7 +142,8 @@ struct SentinelTests {
             await set.primary.resume()
             // Sentinel makes it a replica; until then two servers call themselves primaries.
             try await eventually(within: .seconds(30), "the former primary follows") {
-                try await set.primary.command("ROLE").hasPrefix("slave")
+                // Sentinel ends connections of a server that it makes a replica, that of redis-cli too.
+                (try? await set.primary.command("ROLE"))?.hasPrefix("slave") == true
             }
             try await same(client.reply(to: ["SET", "a", "1"]), .status("OK"))
             try await same(client.reply(to: ["PUBLISH", "bus", "x"]), .integer(1))
@@ -166,11 +167,11 @@ struct SentinelTests {
                 }
                 try await same(client.reply(to: ["SET", "a", "1"]), .status("OK"))
                 try await eventually(within: .seconds(20), "the subscription is there, too") {
-                    try await next.command("PUBSUB", "NUMSUB", "bus").contains("1")
+                    (try? await next.command("PUBSUB", "NUMSUB", "bus"))?.contains("1") == true
                 }
                 await resubscribed(events)
                 try await eventually(within: .seconds(30), "the former primary follows, and could be promoted") {
-                    try await other.command("INFO", "replication").contains("master_link_status:up")
+                    (try? await other.command("INFO", "replication"))?.contains("master_link_status:up") == true
                 }
             }
         }
