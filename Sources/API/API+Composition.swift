@@ -77,6 +77,7 @@ extension API {
             limits: settings.limits,
             rates: rates,
             lifecycle: lifecycle,
+            cache: shop.store.cache,
             clock: settings.clock,
             logger: logger
         )

@@ -1,3 +1,4 @@
+import Cache
 import HTTPTypes
 package import HummingbirdCore
 import Kernel
@@ -18,9 +19,10 @@ package final class API: Sendable {
     /// The table of routes.
     package let routes: [Route]
 
-    private let router: Router
+    let router: Router
     private let authenticator: Authenticator
     private let rates: RateLimits
+    private let cache: TenantCache?
     private let date: HTTPDate
     private let metrics = HTTPMetrics()
     private let logger: Logger
@@ -34,6 +36,7 @@ package final class API: Sendable {
     ///   - limits: what connections and requests may cost.
     ///   - rates: how often anyone may ask.
     ///   - lifecycle: whether the instance drains.
+    ///   - cache: makes the tokens of reads; `nil` in tests without one.
     ///   - clock: for the `Date` field.
     ///   - logger: for requests that failed.
     init(
@@ -42,6 +45,7 @@ package final class API: Sendable {
         limits: ServerLimits,
         rates: RateLimits,
         lifecycle: Lifecycle,
+        cache: TenantCache? = nil,
         clock: WallClock,
         logger: Logger
     ) {
@@ -49,6 +53,7 @@ package final class API: Sendable {
         self.router = Router(routes)
         self.authenticator = authenticator
         self.limits = limits
+        self.cache = cache
         self.rates = rates
         self.lifecycle = lifecycle
         self.date = HTTPDate(clock: clock)
@@ -115,7 +120,7 @@ package final class API: Sendable {
         return self.dress(reply, requestID: requestID, isHead: request.method == .head)
     }
 
-    private static func split(_ target: String) -> (path: Substring, query: Substring?) {
+    static func split(_ target: String) -> (path: Substring, query: Substring?) {
         guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (target[...], nil) }
         let rest = target[target.utf8.index(after: mark)...]
         let end = rest.utf8.firstIndex(of: UInt8(ascii: "#")) ?? rest.endIndex
@@ -166,13 +171,15 @@ package final class API: Sendable {
             deadline: deadline,
             bodyLimit: self.limits.bodyBytes,
             channel: channel,
-            caller: caller
+            caller: caller,
+            token: Self.token(fields, caller),
+            cache: self.cache
         )
         guard let caller else { return try await route.handler(call) }
 
         let now = self.nanoseconds
         try self.rates.check(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
-        if route.isCached, !fields.bypassesCache {
+        if route.isCached, !call.bypassesCache {
             let reply = try await route.handler(call)
             if !reply.isFromMemory {
                 self.rates.charge(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
@@ -183,6 +190,11 @@ package final class API: Sendable {
         return try await self.rates.admission.run(tenant: caller.tenant, deadline: deadline) {
             try await route.handler(call)
         }
+    }
+
+    private static func token(_ fields: RequestFields, _ caller: Caller?) -> ConsistencyToken? {
+        guard let text = fields.consistency, let caller else { return nil }
+        return ConsistencyToken(parsing: text, tenant: caller.tenant.rawValue)
     }
 
     private static func authorize(_ caller: Caller, roles: Set<Role>, scope: Scope?) throws(Problem) {

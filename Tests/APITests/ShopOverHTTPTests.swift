@@ -18,16 +18,7 @@ struct ShopOverHTTPTests {
         let shop = try await TestShop(url: database.appURL, runs: true)
         do {
             try await eventually("the cache is in use") { shop.cache.isUsable }
-            let signup = await shop.send(
-                .post,
-                "/v1/signup",
-                body: """
-                    {"tenant_name":"Corner Shop","slug":"corner","email":"ana@example.com","password":"a long enough one",\
-                    "currency":"EUR","timezone":"Europe/Berlin"}
-                    """
-            )
-            #expect(signup.status == .created, "\(signup.text)")
-            try await body(shop, try #require(signup.json["access_token"].string))
+            try await body(shop, try await shop.signUp())
             await shop.stop()
         } catch {
             await shop.stop()
@@ -35,16 +26,8 @@ struct ShopOverHTTPTests {
         }
     }
 
-    /// Reads until the answer comes from memory.
-    ///
-    /// Not at once: the relay repeats the bump of a write that came just before, and a busy machine may let a lease lapse.
     private func hit(_ shop: TestShop, _ token: String, _ path: String) async throws -> Reply {
-        var reply = await shop.send(.get, path, token: token)
-        try await eventually("\(path) comes from memory") {
-            reply = await shop.send(.get, path, token: token)
-            return reply["cache-status"] == "stock-l1; hit"
-        }
-        return reply
+        try await shop.hit(token, path)
     }
 
     private func product(

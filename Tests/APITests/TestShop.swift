@@ -18,22 +18,35 @@ final class TestShop: Sendable {
     static let secret = Array("a secret of thirty-two bytes, so!".utf8)
 
     let api: API
+    let shop: Shop
     let cache: TenantCache
+    let postgres: PostgresClient
     private let loop: IOLoop
     private let tasks: [Task<Void, Never>]
 
     /// Makes the surface; it only connects when it runs.
-    init(url: String, runs: Bool, rates: RateLimitSettings = .unlimited) async throws {
+    init(
+        url: String,
+        runs: Bool,
+        rates: RateLimitSettings = .unlimited,
+        cache cacheSettings: CacheSettings = CacheSettings(),
+        metrics: MetricsRegistry = MetricsRegistry()
+    ) async throws {
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let loop = IOLoop()
         loop.start()
+        var configuration = try PostgresConfiguration(url: url)
+        // Many shops are open at once, on one server.
+        configuration.sharedConnections = 1
+        configuration.exclusiveConnections = 2
+        configuration.acquireTimeout = .seconds(30)
         let postgres = PostgresClient(
-            configuration: try PostgresConfiguration(url: url),
+            configuration: configuration,
             loop: loop,
             statements: CacheStatements.all + Shop.statements,
             logger: logger
         )
-        let cache = TenantCache()
+        let cache = TenantCache(settings: cacheSettings)
         let shop = Shop(
             postgres: postgres,
             cache: cache,
@@ -45,10 +58,13 @@ final class TestShop: Sendable {
             build: Build(version: "0.0.0", instance: "test")
         )
         settings.rates = rates
+        settings.metrics = metrics
         self.api = try await API.make(shop: shop, settings: settings, logger: logger) {
             ProcessState(isDatabaseAvailable: true)
         }
+        self.shop = shop
         self.cache = cache
+        self.postgres = postgres
         self.loop = loop
         if runs {
             let service = CoherenceService(
@@ -70,6 +86,38 @@ final class TestShop: Sendable {
             await task.value
         }
         self.loop.stop()
+    }
+
+    /// Stops following the log: the caches serve what they have until their lease ends.
+    func stopFollowing() async {
+        self.tasks.first?.cancel()
+        await self.tasks.first?.value
+    }
+
+    /// Signs up the shop most tests are about; returns the owner's access token.
+    func signUp() async throws -> String {
+        let signup = await self.send(
+            .post,
+            "/v1/signup",
+            body: """
+                {"tenant_name":"Corner Shop","slug":"corner","email":"ana@example.com","password":"a long enough one",\
+                "currency":"EUR","timezone":"Europe/Berlin"}
+                """
+        )
+        #expect(signup.status == .created, "\(signup.text)")
+        return try #require(signup.json["access_token"].string)
+    }
+
+    /// Reads until the answer comes from memory.
+    ///
+    /// Not at once: the relay repeats the bump of a write that came just before, and a busy machine may let a lease lapse.
+    func hit(_ token: String, _ path: String, _ fields: [String: String] = [:]) async throws -> Reply {
+        var reply = await self.send(.get, path, token: token, fields)
+        try await eventually("\(path) comes from memory") {
+            reply = await self.send(.get, path, token: token, fields)
+            return reply["cache-status"] == "stock-l1; hit"
+        }
+        return reply
     }
 
     /// Sends a request and reads the answer as JSON.

@@ -88,8 +88,8 @@ struct IdentityRoutes {
             ) { call in
                 try call.noQuery()
                 let everywhere = try await call.optionalBody { $0.optionalBool("everywhere") ?? false }
-                try await shop.identity.logOut(everywhere: everywhere, call.context())
-                return Reply(.noContent)
+                let consistency = try await shop.identity.logOut(everywhere: everywhere, call.context())
+                return Reply(.noContent).with(consistency: consistency)
             },
             Route(
                 .post,
@@ -246,7 +246,7 @@ struct IdentityRoutes {
 
     private func reply(_ status: HTTPResponse.Status, _ session: SignedIn) throws -> Reply {
         let token = try self.tokens.issue(user: session.user, session: session.session, tenant: session.tenant.id)
-        return .json(status) { writer in
+        let reply = Reply.json(status) { writer in
             writer.object { writer in
                 writer.member("access_token", token)
                 writer.member("token_type", "Bearer")
@@ -260,6 +260,7 @@ struct IdentityRoutes {
                 }
             }
         }
+        return reply.with(consistency: session.consistency)
     }
 
     private static func write(_ tenant: TenantSummary, to writer: inout JSONWriter) {

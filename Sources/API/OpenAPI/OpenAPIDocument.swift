@@ -108,7 +108,7 @@ package enum OpenAPIDocument {
         let isConditional = route.method == .get && route.isCached
         guard
             !route.pathParameters.isEmpty || !route.parameters.isEmpty || route.needsKey || route.needsMatch
-                || isConditional
+                || isConditional || route.takesConsistency
         else { return }
         writer.name("parameters")
         writer.array { writer in
@@ -132,6 +132,17 @@ package enum OpenAPIDocument {
             if route.needsMatch {
                 let description = "The ETag that was read; compared by its version."
                 self.writeParameter("If-Match", in: "header", .text, isRequired: true, description, to: &writer)
+            }
+            if route.takesConsistency {
+                let description = "What the last answer said; nothing older than the client's writes is answered."
+                self.writeParameter(
+                    "Stock-Consistency",
+                    in: "header",
+                    .text,
+                    isRequired: false,
+                    description,
+                    to: &writer
+                )
             }
             if isConditional {
                 self.writeParameter(
@@ -168,6 +179,17 @@ package enum OpenAPIDocument {
         writer.name(String(route.status.code))
         writer.object { writer in
             writer.member("description", route.status.reasonPhrase)
+            if route.takesConsistency {
+                writer.name("headers")
+                writer.object { writer in
+                    writer.name("Stock-Consistency")
+                    writer.object { writer in
+                        writer.member("description", "To be sent with the next request, to any instance.")
+                        writer.name("schema")
+                        Schema.text.write(to: &writer)
+                    }
+                }
+            }
             if let answer = route.answer {
                 writer.name("content")
                 writer.object { writer in self.writeContent(route.answerType.mediaType, answer, to: &writer) }

@@ -28,6 +28,10 @@ package struct Call: Sendable {
     let channel: (any Channel)?
     /// Who asks; `nil` on open routes.
     let caller: Caller?
+    /// What the client has written and seen, if it said so and that can be read.
+    let token: ConsistencyToken?
+    /// Makes the tokens of reads; `nil` in tests without a cache.
+    let cache: TenantCache?
 
     // MARK: Who and until when
 
@@ -40,8 +44,15 @@ package struct Call: Sendable {
             caller: caller,
             deadline: self.deadline,
             requestID: self.requestID,
-            bypassCache: self.fields.bypassesCache
+            bypassCache: self.bypassesCache,
+            token: self.token
         )
+    }
+
+    /// Whether the answer must come from the database: because the client says so, or because what it says of its writes
+    /// cannot be read, which must not make it miss one.
+    var bypassesCache: Bool {
+        self.fields.bypassesCache || (self.fields.consistency != nil && self.token == nil)
     }
 
     /// The peer's address, for throttles and the audit: never what a header claims.
@@ -206,28 +217,57 @@ package struct Call: Sendable {
         return try ExpectedVersion(ifMatch: field)
     }
 
-    /// Whether `If-None-Match` names the tag, so that the body need not be sent.
-    func hasCurrent(_ etag: String) -> Bool {
-        guard let field = self.fields.ifNoneMatch, !etag.isEmpty else { return false }
-        if field == etag { return true }
-        // Weak comparison (RFC 9110): a W/ in front does not matter.
-        return field.split(separator: ",").contains { item in
+    /// The tag that `If-None-Match` has in common with an answer, so that the body need not be sent.
+    ///
+    /// - Parameters:
+    ///   - etag: the tag of the plain bytes.
+    ///   - sent: the tag of the bytes that would be sent.
+    /// - Returns: the tag the client named, by which it finds the bytes it has; `nil` if it has none of them.
+    func current(_ etag: String, sent: String) -> String? {
+        guard let field = self.fields.ifNoneMatch, !etag.isEmpty else { return nil }
+        if field == sent { return sent }
+        // Weak comparison (RFC 9110): a W/ in front does not matter. Plain or compressed, they say the same.
+        for item in field.split(separator: ",") {
             var tag = item.trimmingSpaces
-            if tag == "*" { return true }
+            if tag == "*" { return sent }
             if tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
-            return tag == etag
+            if tag == etag { return etag }
+            let compressed = EntityTag.compressed(etag)
+            if tag == compressed { return compressed }
         }
+        return nil
     }
 
     // MARK: Answers
 
     /// The answer to a cached read: the bytes as they lie, 304 when the client has them, 404 when there is nothing.
+    ///
+    /// Whoever accepts gzip gets the compressed bytes as they lie, too: they are made once, when the answer is.
     func reply(_ answer: CachedAnswer) throws(Problem) -> Reply {
         guard let body = answer.body else { throw .notFound }
-        let etag = answer.etag
-        var reply = self.hasCurrent(etag) ? Reply(.notModified) : Reply(.ok, body: body)
-        reply.append(.eTag, etag)
+        var reply: Reply
+        if let compressed = answer.compressed {
+            let isCompressed = self.fields.acceptsGzip
+            let etag = isCompressed ? EntityTag.compressed(answer.etag) : answer.etag
+            if let current = self.current(answer.etag, sent: etag) {
+                reply = Reply(.notModified)
+                reply.append(.eTag, current)
+            } else {
+                reply = Reply(.ok, body: isCompressed ? compressed : body)
+                reply.append(.eTag, etag)
+                if isCompressed { reply.append(.contentEncoding, "gzip") }
+            }
+            reply.append(.vary, "Accept-Encoding")
+        } else {
+            let etag = answer.etag
+            reply = self.current(etag, sent: etag) != nil ? Reply(.notModified) : Reply(.ok, body: body)
+            reply.append(.eTag, etag)
+        }
         reply.append(.cacheStatus, answer.status.headerValue)
+        if self.fields.consistency != nil, let cache = self.cache, let caller = self.caller {
+            let token = self.token ?? ConsistencyToken(tenant: caller.tenant.rawValue)
+            reply.append(.stockConsistency, cache.token(token, read: answer))
+        }
         reply.isFromMemory = answer.status == .l1Hit
         return reply
     }
@@ -244,7 +284,7 @@ package struct Call: Sendable {
         if let location = answer.location { reply.append(.location, location) }
         if let etag = answer.etag { reply.append(.eTag, etag) }
         if answer.replayed { reply.append(.idempotencyReplayed, "true") }
-        return reply
+        return reply.with(consistency: answer.consistency)
     }
 }
 

@@ -104,7 +104,19 @@ package enum ContentType: Sendable {
     private static let metricsField = HTTPField(name: .contentType, value: "text/plain; version=0.0.4; charset=utf-8")
 }
 
+extension Reply {
+    /// The same answer with the client's token, if there is one.
+    func with(consistency: String?) -> Reply {
+        guard let consistency else { return self }
+        var reply = self
+        reply.append(.stockConsistency, consistency)
+        return reply
+    }
+}
+
 extension HTTPField.Name {
+    /// What the client has written and seen.
+    static let stockConsistency = Self.known("Stock-Consistency")
     /// RFC 9211.
     static let cacheStatus = Self.known("Cache-Status")
     /// Our name for the request.

@@ -4,8 +4,10 @@ import HTTPTypes
 ///
 /// Asking `HTTPFields` for each would walk all of them each time.
 struct RequestFields: Sendable {
+    var acceptEncoding: String?
     var authorization: String?
     var cacheControl: String?
+    var consistency: String?
     var contentLength: String?
     var contentType: String?
     var idempotencyKey: String?
@@ -22,6 +24,8 @@ struct RequestFields: Sendable {
         for field in fields {
             // Canonical names are in lower case, and at most 15 bytes compare without a call.
             switch field.name.canonicalName {
+            case "accept-encoding":
+                self.acceptEncoding = self.acceptEncoding.map { "\($0), \(field.value)" } ?? field.value
             case "authorization": Self.set(&self.authorization, field, &self.repeated)
             case "cache-control": self.cacheControl = self.cacheControl.map { "\($0), \(field.value)" } ?? field.value
             case "content-length": Self.set(&self.contentLength, field, &self.repeated)
@@ -29,6 +33,7 @@ struct RequestFields: Sendable {
             case "idempotency-key": Self.set(&self.idempotencyKey, field, &self.repeated)
             case "if-match": Self.set(&self.ifMatch, field, &self.repeated)
             case "if-none-match": self.ifNoneMatch = self.ifNoneMatch.map { "\($0), \(field.value)" } ?? field.value
+            case "stock-consistency": Self.set(&self.consistency, field, &self.repeated)
             case "x-request-id": self.requestID = field.value
             case "transfer-encoding": self.isChunked = true
             case "traceparent": self.traceParent = field.value
@@ -46,6 +51,14 @@ struct RequestFields: Sendable {
     var bodyLength: Int {
         guard let contentLength else { return 0 }
         return Int(contentLength) ?? .max
+    }
+
+    /// Whether the client takes a body compressed by gzip, and would not rather have it plain (RFC 9110, 12.5.3).
+    ///
+    /// To be asked only where there is a choice.
+    var acceptsGzip: Bool {
+        guard let acceptEncoding else { return false }
+        return AcceptEncoding.prefersGzip(acceptEncoding)
     }
 
     /// Whether the client wants an answer from the database, past both caches.

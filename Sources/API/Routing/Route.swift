@@ -108,6 +108,12 @@ package final class Route: Sendable {
     /// The scope of its idempotency keys: one route of one tenant.
     package var idempotencyScope: String { "\(self.method.rawValue) \(self.path)" }
 
+    /// Whether it reads or writes a tenant's data, so that requests and answers may carry `Stock-Consistency`.
+    var takesConsistency: Bool {
+        if case .open = self.access { return false }
+        return self.isCached || self.method != .get
+    }
+
     /// The names of the segments that vary, in order.
     var pathParameters: [String] {
         self.path.split(separator: "/").compactMap { segment in

@@ -59,7 +59,7 @@ package struct BalanceService: Sendable {
     ///
     /// The tenant's local day. The day is in the key, so that midnight needs no invalidation.
     package func dashboard(_ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let today = try await tenants.settings(of: context.tenant, deadline: context.deadline).today
+        let today = try await tenants.today(context)
         let key = KeyBuilder("day").adding(today.description)
             .key(tenant: context.tenant.rawValue, module: .dashboard)
         return try await store.read(key, context, fill: ReadDashboard(day: today))
@@ -76,7 +76,7 @@ package struct BalanceService: Sendable {
         if let to {
             last = to
         } else {
-            last = try await tenants.settings(of: context.tenant, deadline: context.deadline).today
+            last = try await tenants.today(context)
         }
         let first =
             from

@@ -19,19 +19,24 @@ package struct Answer: Sendable, Equatable {
     /// Whether this is the stored answer of an earlier request with the same key.
     package var replayed: Bool
 
+    /// The value of `Stock-Consistency`: what came with the request, and this write; never stored.
+    package var consistency: String?
+
     /// Makes an answer.
     package init(
         status: Int,
         body: ByteBuffer,
         location: String? = nil,
         etag: String? = nil,
-        replayed: Bool = false
+        replayed: Bool = false,
+        consistency: String? = nil
     ) {
         self.status = status
         self.body = body
         self.location = location
         self.etag = etag
         self.replayed = replayed
+        self.consistency = consistency
     }
 }
 

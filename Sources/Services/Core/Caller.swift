@@ -1,3 +1,4 @@
+package import Cache
 package import Kernel
 
 /// Who asks.
@@ -62,17 +63,22 @@ package struct CallContext: Sendable {
     /// Whether the client asked for `Cache-Control: no-cache`.
     package var bypassCache: Bool
 
+    /// What the client has written and seen before, if it sent `Stock-Consistency`.
+    package var token: ConsistencyToken?
+
     /// Makes a context.
     package init(
         caller: Caller,
         deadline: ContinuousClock.Instant,
         requestID: String,
-        bypassCache: Bool = false
+        bypassCache: Bool = false,
+        token: ConsistencyToken? = nil
     ) {
         self.caller = caller
         self.deadline = deadline
         self.requestID = requestID
         self.bypassCache = bypassCache
+        self.token = token
     }
 
     /// The tenant of the caller.

@@ -30,11 +30,12 @@ struct CacheToken: Statement {
     }
 }
 
-/// The stored answer of a key.
+/// The stored answer of a key, and the transaction that stored it together with its effect.
 struct FindRecord: Statement {
     static let name = "core.find_record"
     static let sql: StaticString = """
-        SELECT r.request_hash, r.status, r.body, r.headers::json ->> 'etag', r.headers::json ->> 'location'
+        SELECT r.request_hash, r.status, r.body, r.headers::json ->> 'etag', r.headers::json ->> 'location',
+               r.xmin::text::bigint, pg_current_snapshot()
         FROM stock.idempotency_record r
         WHERE r.tenant_id = stock.current_tenant() AND r.route = $1 AND r.key = $2 AND r.expires_at > now()
         """
@@ -50,6 +51,10 @@ struct FindRecord: Statement {
     struct Row: DecodableRow {
         let hash: [UInt8]
         let answer: Answer
+        /// Whoever sees this transaction sees what the first request did.
+        let xid: UInt64
+        /// What the lookup saw, the record included.
+        let snapshot: Snapshot
 
         init(from row: inout RowReader) throws(PostgresError) {
             hash = try row.nextBytes()
@@ -58,7 +63,24 @@ struct FindRecord: Statement {
             let etag = try row.next(String?.self)
             let location = try row.next(String?.self)
             answer = Answer(status: Int(status), body: body, location: location, etag: etag, replayed: true)
+            let xmin = UInt64(truncatingIfNeeded: try row.next(Int64.self))
+            snapshot = Snapshot(try row.next(PGSnapshot.self))
+            xid = Self.widened(xmin, by: snapshot)
         }
+    }
+}
+
+extension FindRecord.Row {
+    /// The 64-bit id of a row's `xmin`, of which only the lower half is kept.
+    ///
+    /// It is the youngest one below the end of the snapshot that saw the row: records live for two days, and before two thousand
+    /// million more transactions PostgreSQL wants the table vacuumed. A row frozen since then was written so long ago that every
+    /// snapshot sees it.
+    static func widened(_ xmin: UInt64, by snapshot: Snapshot) -> UInt64 {
+        let low = xmin & 0xFFFF_FFFF
+        let candidate = (snapshot.xmax & ~0xFFFF_FFFF) | low
+        guard candidate >= snapshot.xmax else { return candidate }
+        return candidate >= 1 << 32 ? candidate - (1 << 32) : low
     }
 }
 

@@ -1,5 +1,24 @@
 package import Kernel
 
+/// The entity tags of one resource's representations.
+package enum EntityTag {
+    private static let suffix = "-gzip"
+
+    /// The tag of the bytes compressed by gzip: `"3.17-gzip"` for `"3.17"`.
+    ///
+    /// Other bytes, so another tag (RFC 9110, 8.8.3.3).
+    package static func compressed(_ etag: String) -> String {
+        guard etag.hasSuffix("\"") else { return etag }
+        return etag.dropLast() + Self.suffix + "\""
+    }
+
+    /// What stands between the quotes, whichever representation it is of.
+    static func value(_ tag: String) -> Substring {
+        let value = tag.dropFirst().dropLast()
+        return value.hasSuffix(Self.suffix) ? value.dropLast(Self.suffix.count) : value
+    }
+}
+
 /// What `If-Match` demands of a row before it is changed.
 ///
 /// An entity tag is `"<version>"` or `"<version>.<figures>"`; the figures (stock, balances) move without making an edit stale, so
@@ -28,7 +47,7 @@ package enum ExpectedVersion: Sendable, Equatable {
             guard tag.utf8.count >= 2, tag.hasPrefix("\""), tag.hasSuffix("\"") else {
                 throw Problem(.invalidRequest, "If-Match must be * or an entity tag like \"3\", as ETag answered it.")
             }
-            let version = tag.dropFirst().dropLast().prefix { $0 != "." }
+            let version = EntityTag.value(tag).prefix { $0 != "." }
             // A tag that no row ever had is well-formed and matches nothing.
             if let number = Int64(version) { versions.append(number) }
         }

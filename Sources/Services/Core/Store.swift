@@ -92,13 +92,20 @@ package final class Store: Sendable {
         _ context: CallContext,
         fill: @escaping @Sendable () async throws -> Filled
     ) async throws(Problem) -> CachedAnswer {
-        if !context.bypassCache, let hit = cache.hit(key) {
+        if !context.bypassCache, let hit = cache.hit(key, token: context.token) {
+            if hit.wantsRefresh { cache.refresh(key, deadline: context.deadline, fill: fill) }
             guard !hit.isAbsent else { throw .notFound }
             return hit
         }
         let answer: CachedAnswer
         do {
-            answer = try await cache.read(key, bypass: context.bypassCache, deadline: context.deadline, fill: fill)
+            answer = try await cache.read(
+                key,
+                token: context.token,
+                bypass: context.bypassCache,
+                deadline: context.deadline,
+                fill: fill
+            )
         } catch {
             throw problem(of: error)
         }
@@ -107,27 +114,41 @@ package final class Store: Sendable {
     }
 
     /// The cached value of a key, if it is in memory now; never suspends.
-    package func hit<Value: Sendable>(_ key: CacheKey, as type: Value.Type = Value.self) -> Value? {
-        guard case .value(let value)? = cache.hit(key)?.content else { return nil }
+    package func hit<Value: Sendable>(
+        _ key: CacheKey,
+        as type: Value.Type = Value.self,
+        token: ConsistencyToken? = nil
+    ) -> Value? {
+        // One that wants to be refreshed goes the way that can.
+        guard let hit = cache.hit(key, token: token), !hit.wantsRefresh, case .value(let value) = hit.content
+        else { return nil }
         return value as? Value
     }
 
     /// The cached value of a key, or the one a closure computes; `nil` if there is no such thing.
     ///
+    /// - Parameters:
+    ///   - key: What is read.
+    ///   - type: What the value is.
+    ///   - token: What the value must reflect, when it decides what a client reads.
+    ///   - deadline: When the caller gives up.
+    ///   - fill: Computes the value.
     /// - Returns: The value, found in memory without suspending.
-    /// Throws What kept `fill` from answering.
+    /// - Throws: What kept `fill` from answering.
     package func value<Value: Sendable>(
         _ key: CacheKey,
         as type: Value.Type = Value.self,
+        token: ConsistencyToken? = nil,
         deadline: ContinuousClock.Instant,
         fill: @escaping @Sendable () async throws -> Filled
     ) async throws(Problem) -> Value? {
         let answer: CachedAnswer
-        if let hit = cache.hit(key) {
+        if let hit = cache.hit(key, token: token) {
+            if hit.wantsRefresh { cache.refresh(key, deadline: deadline, fill: fill) }
             answer = hit
         } else {
             do {
-                answer = try await cache.read(key, bypass: false, deadline: deadline, fill: fill)
+                answer = try await cache.read(key, token: token, bypass: false, deadline: deadline, fill: fill)
             } catch {
                 throw problem(of: error)
             }
@@ -203,11 +224,14 @@ package final class Store: Sendable {
         var waits = Backoff.inProgress
         while true {
             do throws(PostgresError) {
-                return try await transact(context.tenant, deadline: context.deadline, repeatsLost: false) {
+                let (row, written) = try await perform(context.tenant, deadline: context.deadline) {
                     (unit) throws(PostgresError) -> Slot<AnswerRow> in
                     if let key { try unit.add(TakeKey(key: key)) }
                     return try build(&unit)
-                }.answer
+                }
+                var answer = row.answer
+                answer.consistency = consistency(written, context.token)
+                return answer
             } catch {
                 switch (error.sqlState, key) {
                 case (.inputChanged?, _):
@@ -226,7 +250,7 @@ package final class Store: Sendable {
                         throw .problem(PostgresError.outcomeUnknown)
                     }
                     do throws(WriteFailure) {
-                        if let answer = try await recorded(context, key) { return answer }
+                        if let answer = try await recorded(context, key, isOwn: true) { return answer }
                     } catch {
                         if case .problem(let problem) = error, problem.code == .idempotencyKeyReused { throw error }
                         throw .problem(PostgresError.outcomeUnknown)
@@ -287,6 +311,17 @@ package final class Store: Sendable {
         retired: ((Row) -> TenantID?)? = nil,
         build: (inout UnitOfWork) throws(PostgresError) -> Slot<Row>
     ) async throws(PostgresError) -> Row {
+        try await perform(tenant, deadline: deadline, repeatsLost: repeatsLost, retired: retired, build: build).row
+    }
+
+    /// As ``transact(_:deadline:repeatsLost:retired:build:)``, telling also what was written.
+    package func perform<Row: DecodableRow>(
+        _ tenant: TenantID?,
+        deadline: ContinuousClock.Instant,
+        repeatsLost: Bool = false,
+        retired: ((Row) -> TenantID?)? = nil,
+        build: (inout UnitOfWork) throws(PostgresError) -> Slot<Row>
+    ) async throws(PostgresError) -> (row: Row, written: Written) {
         var conflicts = Backoff.conflict
         var mayRepeatLost = true
         while true {
@@ -318,18 +353,43 @@ package final class Store: Sendable {
                 if let tenant { cache.committed(tenant: tenant.rawValue, modules: token.modules, xid: token.xid) }
                 throw error
             }
-            if let owner = row.flatMap({ retired?($0) }) ?? tenant, !token.modules.isEmpty {
+            let owner = row.flatMap { retired?($0) } ?? tenant
+            if let owner, !token.modules.isEmpty {
                 cache.committed(tenant: owner.rawValue, modules: token.modules, xid: token.xid)
             }
             guard let row else {
                 throw PostgresError(.unexpectedRowCount, "no row where there must be one", outcome: .failed)
             }
-            return row
+            return (row, Written(tenant: owner, xid: token.xid, modules: token.modules))
         }
     }
 
-    /// The stored answer of a key, if there is one.
-    private func recorded(_ context: CallContext, _ key: IdempotencyKey) async throws(WriteFailure) -> Answer? {
+    /// The value of `Stock-Consistency` in a write's answer.
+    ///
+    /// - Parameters:
+    ///   - written: What was written.
+    ///   - incoming: What the client sent.
+    /// - Returns: The token; nil for a write of no tenant.
+    package func consistency(_ written: Written, _ incoming: ConsistencyToken?) -> String? {
+        guard let tenant = written.tenant else { return nil }
+        return cache.token(incoming, tenant: tenant.rawValue, wrote: written.xid, modules: written.modules)
+    }
+
+    /// The stored answer of a key.
+    ///
+    /// Its token covers the first request's write, whichever instance ran it: the record was stored by the same transaction.
+    ///
+    /// - Parameters:
+    ///   - context: Who asks.
+    ///   - key: The request's key.
+    ///   - isOwn: Whether this instance may have run it just now without learning so.
+    /// - Returns: The answer; nil if there is none.
+    /// - Throws: 422 `idempotency_key_reused` if the key was used for another body; what kept the database from answering.
+    private func recorded(
+        _ context: CallContext,
+        _ key: IdempotencyKey,
+        isOwn: Bool = false
+    ) async throws(WriteFailure) -> Answer? {
         let records: [FindRecord.Row]
         do throws(PostgresError) {
             records = try await postgres.query(
@@ -347,7 +407,18 @@ package final class Store: Sendable {
                 Problem(.idempotencyKeyReused, "This Idempotency-Key was used for a request with another body.")
             )
         }
-        return record.answer
+        let written = Written(tenant: context.tenant, xid: record.xid, modules: Module.allCases)
+        // What COMMIT would have told: from here on this instance reads what it wrote.
+        if isOwn { cache.committed(tenant: context.tenant.rawValue, modules: written.modules, xid: written.xid) }
+        var answer = record.answer
+        guard answer.status < 300 else { return answer }
+        if let token = context.token, !token.isEmpty {
+            // Its ids may be of another history and younger than this write: what the lookup saw covers both.
+            answer.consistency = cache.token(token, tenant: context.tenant.rawValue, replayedIn: record.snapshot)
+        } else {
+            answer.consistency = consistency(written, nil)
+        }
+        return answer
     }
 
     // MARK: Errors
@@ -363,8 +434,10 @@ package final class Store: Sendable {
                 logger.error("statement failed", metadata: ["error": "\(error)"])
             }
             return problem
-        case is CacheOverload:
+        case CacheOverload.refused as CacheOverload:
             return Problem(.overloaded, "Too many reads are waiting for the database. Try again.", retryAfter: 1)
+        case is CacheOverload:
+            return Problem(.overloaded, "The request took too long and was given up.", retryAfter: 1)
         case is CancellationError:
             return Problem(.overloaded, "The request was given up.", retryAfter: 1)
         default:
@@ -372,6 +445,30 @@ package final class Store: Sendable {
             return Problem(.internalError, "Something went wrong on our side.")
         }
     }
+}
+
+// Which failures of a fill are answers, so that nothing old is given out in their place.
+
+extension Problem: CacheFinalError {
+    /// A refusal is; being too busy is not.
+    package var isFinal: Bool { code.status < 500 }
+}
+
+extension PostgresError: CacheFinalError {
+    /// A statement that is wrong stays wrong, and somebody has to see it.
+    package var isFinal: Bool { problem.code.status < 503 }
+}
+
+/// What a transaction has written, for the client's token.
+package struct Written: Sendable, Equatable {
+    /// Whose data; nil for what belongs to no tenant.
+    package let tenant: TenantID?
+
+    /// The transaction.
+    package let xid: UInt64
+
+    /// The modules it retired.
+    package let modules: [Module]
 }
 
 /// Why a command did not run.

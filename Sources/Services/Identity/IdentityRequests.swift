@@ -68,6 +68,8 @@ package struct SignedIn: Sendable, Equatable {
     package var refreshToken: String
     /// Every tenant the person may switch to.
     package var tenants: [TenantSummary]
+    /// The value of `Stock-Consistency`, where more was written than a session.
+    package var consistency: String?
 }
 
 /// A new member of the caller's tenant.

@@ -71,8 +71,9 @@ package struct IdentityService: Sendable {
         let user = UserID.make()
         let session = NewSession(tokens: tokens)
         let tenant: TenantID
+        let written: Written
         do throws(PostgresError) {
-            tenant = try await store.transact(
+            let made = try await store.perform(
                 nil,
                 deadline: deadline,
                 retired: { (row: CurrentTenant.Row) in row.tenant }
@@ -84,7 +85,9 @@ package struct IdentityService: Sendable {
                 try unit.add(InsertDefaultUnits(piece: .make(), kilogram: .make()))
                 try unit.add(InsertSession(session: session, user: user))
                 return try unit.add(CurrentTenant())
-            }.tenant
+            }
+            tenant = made.row.tenant
+            written = made.written
         } catch {
             throw store.problem(of: error)
         }
@@ -96,7 +99,8 @@ package struct IdentityService: Sendable {
             tenant: summary,
             session: session.id,
             refreshToken: session.text,
-            tenants: [summary]
+            tenants: [summary],
+            consistency: store.consistency(written, nil)
         )
     }
 
@@ -200,12 +204,15 @@ package struct IdentityService: Sendable {
     }
 
     /// `POST /v1/auth/logout`: ends the caller's session with its family, or all sessions of the person.
-    package func logOut(everywhere: Bool, _ context: CallContext) async throws(Problem) {
+    ///
+    /// - Returns: The value of `Stock-Consistency`.
+    @discardableResult
+    package func logOut(everywhere: Bool, _ context: CallContext) async throws(Problem) -> String? {
         guard let user = context.caller.user, let session = context.caller.session else {
             throw Problem(.forbidden, "An API key has no session to end; revoke the key instead.")
         }
         do throws(PostgresError) {
-            _ = try await store.transact(context.tenant, deadline: context.deadline, repeatsLost: true) {
+            let written = try await store.perform(context.tenant, deadline: context.deadline, repeatsLost: true) {
                 (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
                 if everywhere {
                     try unit.add(RevokeAllSessions(user: user))
@@ -213,7 +220,8 @@ package struct IdentityService: Sendable {
                     try unit.add(RevokeFamily(session: session, user: user))
                 }
                 return try unit.add(CurrentTenant())
-            }
+            }.written
+            return store.consistency(written, context.token)
         } catch {
             throw store.problem(of: error)
         }

@@ -48,19 +48,27 @@ package struct CacheService: Sendable {
     ///   - module: What to retire; `nil` retires all.
     ///   - key: A key of that module.
     ///   - context: Who asks.
+    /// - Returns: The value of `Stock-Consistency`.
     /// - Throws: What kept the unit from running.
-    package func invalidate(_ module: Module?, key: String? = nil, _ context: CallContext) async throws(Problem) {
+    @discardableResult
+    package func invalidate(
+        _ module: Module?,
+        key: String? = nil,
+        _ context: CallContext
+    ) async throws(Problem) -> String? {
+        let written: Written
         do {
-            _ = try await store.transact(context.tenant, deadline: context.deadline, repeatsLost: true) {
+            written = try await store.perform(context.tenant, deadline: context.deadline, repeatsLost: true) {
                 (unit) throws(PostgresError) -> Slot<Touched> in
                 try unit.add(TouchScope(module: module))
-            }
+            }.written
         } catch {
             throw store.problem(of: error)
         }
         if let module, let key {
             await store.cache.unlink(CacheKey(tenant: context.tenant.rawValue, module: module, key: key))
         }
+        return store.consistency(written, context.token)
     }
 
     /// Reads a probe, reads it again, retires its module, and reads it once more.
@@ -73,6 +81,7 @@ package struct CacheService: Sendable {
             .key(tenant: context.tenant.rawValue, module: .reports)
         var caching = context
         caching.bypassCache = false
+        caching.token = nil
         let isUsable = store.cache.isUsable
         let first = try await store.read(key, caching, fill: ReadProbe()).status
         var second = try await store.read(key, caching, fill: ReadProbe()).status

@@ -9,7 +9,8 @@ package struct TenantService: Sendable {
     init(store: Store) { self.store = store }
 
     static let statements: [any Statement.Type] = [
-        ReadTenantSettings.self, ReadTenantBody.self, ListRegisters.self, GuardTenant.self, UpdateTenant.self,
+        ReadTenantSettings.self, ReadTenantBody.self, ListRegisters.self, GuardTenant.self,
+        UpdateTenant.self,
         AnswerTenant.self,
     ]
 
@@ -17,17 +18,19 @@ package struct TenantService: Sendable {
     ///
     /// - Parameters:
     ///   - tenant: The tenant.
+    ///   - token: What the client has written and seen, its own settings perhaps.
     ///   - deadline: When the caller gives up.
     /// - Returns: The settings and the tenant's current day.
     /// - Throws: 404 `not_found` if there is no such tenant, or what kept the database from answering.
     package func settings(
         of tenant: TenantID,
+        token: ConsistencyToken? = nil,
         deadline: ContinuousClock.Instant
     ) async throws(Problem) -> TenantSettings {
         let key = Self.settingsKey(tenant)
-        if let settings: TenantSettings = store.hit(key) { return settings }
+        if let settings: TenantSettings = store.hit(key, token: token) { return settings }
         let postgres = store.postgres
-        let value: TenantSettings? = try await store.value(key, deadline: deadline) {
+        let value: TenantSettings? = try await store.value(key, token: token, deadline: deadline) {
             let rows = try await postgres.query(
                 ReadTenantSettings(),
                 tenant: tenant.rawValue,
@@ -43,6 +46,11 @@ package struct TenantService: Sendable {
         }
         guard let value else { throw .notFound }
         return value
+    }
+
+    /// The tenant's current day, as this client must see it.
+    func today(_ context: CallContext) async throws(Problem) -> BusinessDay {
+        try await settings(of: context.tenant, token: context.token, deadline: context.deadline).today
     }
 
     /// The settings, if they are in memory now.
