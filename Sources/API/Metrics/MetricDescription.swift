@@ -42,5 +42,6 @@ package struct MetricDescription: Sendable {
         .init("stock_cache_l1_evictions_total", .counter, "Answers pushed out of memory by others."),
         // HTTP
         .init("stock_http_requests_total", .counter, "Requests by the class of their answer.", labels: true),
+        .init("stock_warm_up_replayed_total", .counter, "Busy requests replayed before the instance was ready."),
     ]
 }

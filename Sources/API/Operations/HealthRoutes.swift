@@ -161,6 +161,9 @@ struct HealthRoutes: Sendable {
         guard !self.lifecycle.isDraining else {
             throw Problem(.draining, "The instance is shutting down.", retryAfter: 5)
         }
+        guard !self.lifecycle.isWarmingUp else {
+            throw Problem(.overloaded, "The instance is starting: its caches are being filled.", retryAfter: 1)
+        }
         let state = self.state()
         guard state.isDatabaseAvailable || state.databaseSilence < Self.toleratedSilence else {
             throw Problem(.databaseUnavailable, "The database has not answered for too long.", retryAfter: 5)

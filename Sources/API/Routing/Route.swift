@@ -54,6 +54,8 @@ package final class Route: Sendable {
     package let needsMatch: Bool
     /// Whether answers come from the cache and carry `Cache-Status`.
     package let isCached: Bool
+    /// Whether an answer may be asked for ahead of its readers: it is cached, the same for all of them, and a viewer may see it.
+    let isReplayable: Bool
     /// Parameters of the query.
     package let parameters: [Parameter]
     /// The body it takes.
@@ -96,6 +98,11 @@ package final class Route: Sendable {
         self.needsKey = needsKey
         self.needsMatch = needsMatch
         self.isCached = isCached
+        if case .members(let roles, _) = access {
+            self.isReplayable = isCached && method == .get && roles.contains(.viewer)
+        } else {
+            self.isReplayable = false
+        }
         self.parameters = parameters
         self.body = body
         self.status = status

@@ -1,14 +1,24 @@
 import Synchronization
 
-/// Whether the instance wants to be sent requests: true until it begins to drain.
+/// Whether the instance wants to be sent requests: from the end of its warm-up until it begins to drain.
 package final class Lifecycle: Sendable {
     private let draining = Atomic<Bool>(false)
+    private let warmingUp = Atomic<Bool>(false)
 
     /// An instance that serves.
     package init() {}
 
     /// Whether the end has begun.
     package var isDraining: Bool { self.draining.load(ordering: .relaxed) }
+
+    /// Whether the caches are being filled before the first request.
+    package var isWarmingUp: Bool { self.warmingUp.load(ordering: .relaxed) }
+
+    /// Readiness is 503 from now on, until the end of the warm-up; requests are served all the same.
+    func beginWarmUp() { self.warmingUp.store(true, ordering: .relaxed) }
+
+    /// The instance is ready.
+    func endWarmUp() { self.warmingUp.store(false, ordering: .relaxed) }
 
     /// Readiness turns 503 from now on; requests are still served.
     package func beginDraining() { self.draining.store(true, ordering: .relaxed) }

@@ -9,7 +9,7 @@ package struct TenantService: Sendable {
     init(store: Store) { self.store = store }
 
     static let statements: [any Statement.Type] = [
-        ReadTenantSettings.self, ReadTenantBody.self, ListRegisters.self, GuardTenant.self,
+        ReadTenantSettings.self, ReadTenantActivity.self, ReadTenantBody.self, ListRegisters.self, GuardTenant.self,
         UpdateTenant.self,
         AnswerTenant.self,
     ]
@@ -46,6 +46,17 @@ package struct TenantService: Sendable {
         }
         guard let value else { throw .notFound }
         return value
+    }
+
+    /// Whether a tenant exists and is not suspended, asked of the database.
+    ///
+    /// - Parameters:
+    ///   - tenant: The tenant.
+    ///   - deadline: When the caller gives up.
+    /// - Returns: Whether it is served; not known counts as no.
+    package func isActive(_ tenant: TenantID, deadline: ContinuousClock.Instant) async -> Bool {
+        let rows = try? await store.query(ReadTenantActivity(), tenant: tenant, deadline: deadline)
+        return rows?.first?.isActive == true
     }
 
     /// The tenant's current day, as this client must see it.

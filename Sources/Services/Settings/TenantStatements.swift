@@ -11,6 +11,20 @@ struct ReadTenantBody: Statement {
     typealias Row = BodyRow
 }
 
+/// Whether the tenant exists and is served.
+struct ReadTenantActivity: Statement {
+    static let name = "settings.activity"
+    static let sql: StaticString = """
+        SELECT EXISTS (SELECT FROM stock.tenant t WHERE t.id = stock.current_tenant() AND t.status = 'active')
+        """
+
+    struct Row: DecodableRow {
+        let isActive: Bool
+
+        init(from row: inout RowReader) throws(PostgresError) { isActive = try row.next() }
+    }
+}
+
 struct ListRegisters: Statement {
     static let name = "settings.registers"
     static let sql: StaticString = """

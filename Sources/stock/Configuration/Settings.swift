@@ -1,4 +1,5 @@
 import API
+import Cache
 import Configuration
 import Foundation
 import Logging
@@ -288,8 +289,20 @@ extension Settings {
             balanceTTL: try seconds(.cacheBalanceTTL),
             dashboardTTL: try seconds(.cacheDashboardTTL),
             reportsTTL: try seconds(.cacheReportsTTL),
-            negativeTTL: try seconds(.cacheNegativeTTL)
+            negativeTTL: try seconds(.cacheNegativeTTL),
+            warmsUp: try flag(.cacheWarmUp)
         )
+    }
+
+    /// The guards of the cache to leave out, so that tests see it noticed; none in a build to ship.
+    func defects() throws -> Defects {
+        #if COHERENCE_CONTROLS
+        guard let list = text(.guardsOff) else { return Defects() }
+        guard let defects = Defects(parsing: list) else { throw ConfigurationError(.guardsOff, "is '\(list)'") }
+        return defects
+        #else
+        return Defects()
+        #endif
     }
 
     private func keyPrefix() throws -> String {
@@ -323,6 +336,7 @@ struct CacheChoices: Sendable {
     let dashboardTTL: Duration
     let reportsTTL: Duration
     let negativeTTL: Duration
+    let warmsUp: Bool
 }
 
 /// What was chosen about rates; 0 is no limit.

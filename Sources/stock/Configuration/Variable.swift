@@ -114,6 +114,11 @@ extension Variable {
         "the same for ids that do not exist, 1 to 86400 seconds",
         fallback: "15"
     )
+    static let cacheWarmUp = Variable(
+        "CACHE_WARM_UP",
+        "whether an instance reads what was busy before it says that it is ready, if there is Redis: true or false",
+        fallback: "true"
+    )
     static let rateLimitTenant = Variable(
         "RATE_LIMIT_TENANT",
         "a tenant's requests per second, 1 to 1000000, cached answers free; 0: no limit",
@@ -136,14 +141,26 @@ extension Variable {
     )
 
     /// All of them, in the order of `stock serve --help`.
-    static let all: [Variable] = [
+    static let all: [Variable] = shipped + controls
+
+    private static let shipped: [Variable] = [
         databaseURL, databaseOwnerURL, databasePoolSize, redisURL, redisHost, redisPort, redisDB, redisPassword,
         redisSentinels, redisSentinelMaster, redisSentinelPassword, redisConnectTimeout, redisCommandTimeout, listen,
         instance, authSecret, authKeyFile, signupEnabled, logLevel,
         logFormat, cacheEnabled, cacheKeyPrefix, cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL,
-        cacheUnitsTTL, cacheBalanceTTL, cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, rateLimitTenant,
-        rateLimitKey, rateLimitLogin, rateLimitInFlight,
+        cacheUnitsTTL, cacheBalanceTTL, cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, cacheWarmUp,
+        rateLimitTenant, rateLimitKey, rateLimitLogin, rateLimitInFlight,
     ]
+
+    #if COHERENCE_CONTROLS
+    static let guardsOff = Variable(
+        "STOCK_GUARDS_OFF",
+        "test builds only: guards of the cache to leave out, separated by commas"
+    )
+    private static let controls = [guardsOff]
+    #else
+    private static let controls: [Variable] = []
+    #endif
 
     /// The list as `--help` shows it.
     static var listing: String {

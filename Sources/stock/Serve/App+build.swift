@@ -36,7 +36,7 @@ extension App {
             RedisClient(
                 configuration: $0,
                 loop: loop,
-                scripts: CacheScript.all,
+                scripts: CacheScript.all + [RedisBusyPaths.script],
                 logger: logger.labelled("stock.redis")
             )
         }
@@ -50,7 +50,9 @@ extension App {
         }
         let cache = TenantCache(
             settings: choices.cache,
-            secondLevel: redis.map { RedisSecondLevel(client: $0, settings: choices.cache) }
+            secondLevel: redis.map { RedisSecondLevel(client: $0, settings: choices.cache) },
+            // Unlike its name, this process never lived before: what it holds ends with it.
+            instance: processName(choices.instance)
         )
         var services: [any Service] = [
             Background { await LogSink.standardError.run() },
@@ -69,28 +71,38 @@ extension App {
             )
         )
         if choices.role != .worker {
-            services.append(
-                try await server(
-                    choices,
-                    postgres: postgres,
-                    redis: redis,
-                    cache: cache,
-                    metrics: metrics,
-                    logger: logger
-                )
+            services += try await serving(
+                choices,
+                postgres: postgres,
+                redis: redis,
+                cache: cache,
+                metrics: metrics,
+                logger: logger
             )
         }
         return Parts(loop: loop, services: services)
     }
 
-    private static func server(
+    /// The instance's name made unique for this run, of characters that mean nothing in a key of Redis.
+    private static func processName(_ instance: String) -> String {
+        let plain = instance.unicodeScalars.prefix(48).map { scalar -> Character in
+            switch scalar {
+            case "a"..."z", "A"..."Z", "0"..."9", ".", "-", "_": Character(scalar)
+            default: "-"
+            }
+        }
+        return "\(String(plain))-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
+    }
+
+    /// What answers HTTP, and what fills its memory before it says that it is ready.
+    private static func serving(
         _ choices: ServeChoices,
         postgres: PostgresClient,
         redis: RedisClient?,
         cache: TenantCache,
         metrics: MetricsRegistry,
         logger: Logger
-    ) async throws -> HTTPServer {
+    ) async throws -> [any Service] {
         let shop = Shop(
             postgres: postgres,
             cache: cache,
@@ -117,8 +129,20 @@ extension App {
                 )
             }
         )
+        var services: [any Service] = []
+        if choices.warmsUp, let redis {
+            services.append(
+                WarmUp(
+                    api: api,
+                    cache: cache,
+                    store: RedisBusyPaths(client: redis, prefix: choices.cache.keyPrefix),
+                    isActive: { await shop.tenants.isActive($0, deadline: $1) },
+                    logger: logger.labelled("stock.warmup")
+                )
+            )
+        }
         let host = choices.host
-        return HTTPServer(
+        let server = HTTPServer(
             api: api,
             host: host,
             port: choices.port,
@@ -129,6 +153,8 @@ extension App {
                 LogSink.standardError.flush()
             }
         )
+        services.append(server)
+        return services
     }
 }
 

@@ -14,6 +14,7 @@ struct ServeChoices: Sendable {
     let database: PostgresConfiguration
     let redis: RedisConfiguration?
     let cache: CacheSettings
+    let warmsUp: Bool
     let shop: ShopSettings
     let signingKeys: [SigningKey]
     let rates: RateLimitSettings
@@ -24,7 +25,14 @@ struct ServeChoices: Sendable {
         (host, port) = try settings.listen()
         database = try settings.database()
         redis = try settings.redis()
-        cache = try CacheSettings(try settings.cache())
+        let caching = try settings.cache()
+        cache = try CacheSettings(
+            caching,
+            // Two connections are left to writes, whatever misses.
+            fills: max(1, database.sharedConnections + database.exclusiveConnections - 2),
+            defects: try settings.defects()
+        )
+        warmsUp = caching.isEnabled && caching.warmsUp
         signingKeys = try settings.signingKeys()
         shop = ShopSettings(secret: signingKeys.first?.secret ?? [], isSignupEnabled: try settings.isSignupEnabled())
         rates = RateLimitSettings(try settings.rates())
@@ -32,8 +40,10 @@ struct ServeChoices: Sendable {
 }
 
 extension CacheSettings {
-    fileprivate init(_ choices: CacheChoices) throws {
+    fileprivate init(_ choices: CacheChoices, fills: Int, defects: Defects) throws {
         self.init()
+        instanceFills = fills
+        self.defects = defects
         isEnabled = choices.isEnabled
         keyPrefix = choices.keyPrefix
         l1Bytes = choices.l1Bytes

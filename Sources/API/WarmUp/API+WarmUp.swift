@@ -1,0 +1,40 @@
+import Domain
+import HTTPTypes
+import HummingbirdCore
+import Kernel
+import NIOCore
+import Services
+
+extension API {
+    /// Asks a busy path again, on behalf of the tenant, so that the next client finds the answer in memory.
+    ///
+    /// As one who may look and nothing else; the tenant's state is the caller's to check.
+    ///
+    /// - Parameters:
+    ///   - path: What to ask.
+    ///   - deadline: After this the answer is worth nothing.
+    /// - Returns: Whether there was an answer; what keeps it away concerns nobody.
+    package func replay(_ path: BusyPath, deadline: ContinuousClock.Instant) async -> Bool {
+        let (name, query) = Self.split(path.target)
+        guard case .route(let route, let segments) = self.router.match(.get, name), route.isReplayable else {
+            return false
+        }
+        let head = HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: path.target)
+        let call = Call(
+            route: route,
+            request: Request(head: head, body: RequestBody(buffer: ByteBuffer())),
+            fields: RequestFields(HTTPFields()),
+            segments: segments,
+            queryText: query,
+            requestID: RequestID.make(),
+            deadline: deadline,
+            bodyLimit: 0,
+            channel: nil,
+            caller: Caller(tenant: path.tenant, role: .viewer, scopes: Role.viewer.scopes, name: "warm-up"),
+            token: nil,
+            cache: nil
+        )
+        guard let reply = try? await route.handler(call) else { return false }
+        return reply.status == .ok
+    }
+}
