@@ -19,10 +19,29 @@ struct CacheRoutes {
                 "What this instance's cache holds and did for the tenant",
                 area: "cache",
                 access: access,
-                answer: .anyObject(description: "The numbers of each module.")
+                answer: CacheReports.statistics
             ) { call in
                 try call.noQuery()
-                return Self.reply(shop.cache.statistics(try call.context()))
+                let context = try call.context()
+                return CacheReports.reply(shop.cache.statistics(context), shop.cache.health(), tenant: context.tenant)
+            },
+            Route(
+                .get,
+                "/v1/cache/explain",
+                "explainCacheKey",
+                "Where a key of the tenant would be answered from, and why; fills and refreshes nothing",
+                area: "cache",
+                access: access,
+                parameters: [
+                    .init("module", .choice(Module.allCases.map(\.rawValue)), "The key's module.", isRequired: true),
+                    .init("key", .text, "The key, as it stands in Redis behind the module.", isRequired: true),
+                ],
+                answer: CacheReports.explanation
+            ) { call in
+                let (module, key) = try call.query { (query) throws(Problem) in
+                    (query.requiredChoice("module", else: Module.products), query.cacheKey("key"))
+                }
+                return CacheReports.reply(await shop.cache.explain(module, key: key, try call.context()))
             },
             Route(
                 .post,
@@ -40,8 +59,8 @@ struct CacheRoutes {
                 let (module, key) = try await call.body { reader in
                     (reader.choice("module", else: Module.products), reader.optionalText("key"))
                 }
-                try await shop.cache.invalidate(module, key: key, call.context())
-                return .json { $0.object { $0.member("status", "ok") } }
+                let consistency = try await shop.cache.invalidate(module, key: key, call.context())
+                return .json { $0.object { $0.member("status", "ok") } }.with(consistency: consistency)
             },
             Route(
                 .post,
@@ -54,8 +73,8 @@ struct CacheRoutes {
             ) { call in
                 try call.noQuery()
                 _ = try await call.optionalBody { _ in true }
-                try await shop.cache.invalidate(nil, call.context())
-                return .json { $0.object { $0.member("status", "ok") } }
+                let consistency = try await shop.cache.invalidate(nil, call.context())
+                return .json { $0.object { $0.member("status", "ok") } }.with(consistency: consistency)
             },
             Route(
                 .post,
@@ -73,33 +92,8 @@ struct CacheRoutes {
         ]
     }
 
-    private static func reply(_ statistics: CacheStatistics) -> Reply {
-        .json { writer in
-            writer.object { writer in
-                writer.member("tenant", Int(statistics.tenant))
-                writer.name("modules")
-                writer.array { writer in
-                    for module in statistics.modules {
-                        writer.object { writer in
-                            writer.member("module", module.module.rawValue)
-                            writer.member("l1_hits", Int(clamping: module.l1Hits))
-                            writer.member("l2_hits", Int(clamping: module.l2Hits))
-                            writer.member("misses", Int(clamping: module.misses))
-                            writer.member("bypasses", Int(clamping: module.bypasses))
-                            writer.member("entries", module.entries)
-                            writer.member("bytes", module.bytes)
-                            writer.member("evictions", Int(clamping: module.evictions))
-                            writer.member("refused_stores", Int(clamping: module.refusedStores))
-                            writer.member("version", Int(clamping: module.version))
-                        }
-                    }
-                }
-            }
-        }
-    }
-
     private static func reply(_ report: CacheService.TestReport) -> Reply {
-        .json { writer in
+        let reply = Reply.json { writer in
             writer.object { writer in
                 writer.member("status", report.isGood ? "ok" : "failed")
                 writer.member("usable", report.isUsable)
@@ -115,5 +109,29 @@ struct CacheRoutes {
                 }
             }
         }
+        return reply.with(consistency: report.consistency)
+    }
+}
+
+extension Query {
+    /// The name of a cached answer behind its module, as it stands in Redis.
+    fileprivate mutating func cacheKey(_ name: String) -> String {
+        guard let key = self.text(name) else {
+            self.require(name)
+            return ""
+        }
+        let isName = key.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "="),
+                UInt8(ascii: "-"), UInt8(ascii: "%"), UInt8(ascii: ":"), UInt8(ascii: "*"):
+                true
+            default: false
+            }
+        }
+        if !isName || key.hasPrefix("_") {
+            self.fail(name, "format", "Must be of letters, digits and . _ = - % : *, and must not begin with _.")
+        }
+        return key
     }
 }

@@ -10,6 +10,8 @@ package indirect enum Schema: Sendable {
     case choice([String])
     /// A whole number.
     case integer(minimum: Int? = nil, maximum: Int? = nil)
+    /// Any number.
+    case number
     /// `true` or `false`.
     case boolean
     /// A list.
@@ -100,6 +102,8 @@ package indirect enum Schema: Sendable {
             type("integer", &writer)
             if let minimum { writer.member("minimum", minimum) }
             if let maximum { writer.member("maximum", maximum) }
+        case .number:
+            type("number", &writer)
         case .boolean:
             type("boolean", &writer)
         case .array(let element, let maximum):

@@ -91,6 +91,16 @@ struct Query {
         return value
     }
 
+    /// One of the names of an enumeration, which must be given.
+    mutating func requiredChoice<T>(_ name: String, else standard: T) -> T
+    where T: RawRepresentable & CaseIterable, T.RawValue == String {
+        guard self.text(name) != nil else {
+            self.require(name)
+            return standard
+        }
+        return self.choice(name) ?? standard
+    }
+
     /// Notes that a parameter must be there.
     func require(_ name: String) {
         self.fail(name, "required", "This parameter is required.")

@@ -22,6 +22,8 @@ package struct CacheService: Sendable {
         package let steps: [Step]
         /// Whether the instance may serve from its caches; if not, every read goes to the database, and rightly.
         package let isUsable: Bool
+        /// The value of `Stock-Consistency`, as a module was retired.
+        package let consistency: String?
         /// Whether all is as it should be.
         package var isGood: Bool { steps.allSatisfy(\.isGood) }
     }
@@ -39,6 +41,22 @@ package struct CacheService: Sendable {
     package func statistics(_ context: CallContext) -> CacheStatistics {
         store.cache.stats(tenant: context.tenant.rawValue)
     }
+
+    /// Where a key of the caller's tenant would be answered from, and why.
+    ///
+    /// Neither fills nor refreshes anything.
+    ///
+    /// - Parameters:
+    ///   - module: The module.
+    ///   - key: The key behind it.
+    ///   - context: Who asks.
+    /// - Returns: The explanation.
+    package func explain(_ module: Module, key: String, _ context: CallContext) async -> CacheExplanation {
+        await store.cache.explain(CacheKey(tenant: context.tenant.rawValue, module: module, key: key))
+    }
+
+    /// The state of the cache in this instance.
+    package func health() -> CacheHealth { store.cache.health() }
 
     /// Retires one module of the caller's tenant on every instance.
     ///
@@ -89,7 +107,7 @@ package struct CacheService: Sendable {
         for _ in 0..<5 where !second.isHit {
             second = try await store.read(key, caching, fill: ReadProbe()).status
         }
-        try await invalidate(.reports, context)
+        let consistency = try await invalidate(.reports, context)
         let third = try await store.read(key, caching, fill: ReadProbe()).status
         return TestReport(
             steps: [
@@ -97,7 +115,8 @@ package struct CacheService: Sendable {
                 .init(name: "second read", status: second.headerValue, isGood: second.isHit || !isUsable),
                 .init(name: "read after invalidation", status: third.headerValue, isGood: !third.isHit),
             ],
-            isUsable: isUsable
+            isUsable: isUsable,
+            consistency: consistency
         )
     }
 }
