@@ -93,7 +93,7 @@ package final class CacheMetrics: Sendable {
 
     func report(_ totals: ModuleTotals, l1Bytes: Int, freshAgeNanoseconds: Int64?) {
         let before = self.reported.withLock { reported in
-            defer { reported = totals }
+            defer { reported.advance(to: totals) }
             return reported
         }
         var evicted: UInt64 = 0
@@ -107,9 +107,9 @@ package final class CacheMetrics: Sendable {
             Self.carry(requests.l2Hits, old.l2Hits, new.l2Hits)
             Self.carry(requests.misses, old.misses, new.misses)
             Self.carry(requests.bypasses, old.bypasses, new.bypasses)
-            evicted += new.evictions &- old.evictions
-            stale += new.stale &- old.stale
-            tokenMisses += new.tokenMisses &- old.tokenMisses
+            evicted += new.evictions - min(new.evictions, old.evictions)
+            stale += new.stale - min(new.stale, old.stale)
+            tokenMisses += new.tokenMisses - min(new.tokenMisses, old.tokenMisses)
         }
         if evicted > 0 { self.evictions.increment(by: Int64(clamping: evicted)) }
         if stale > 0 { self.stale.increment(by: Int64(clamping: stale)) }

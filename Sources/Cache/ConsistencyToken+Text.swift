@@ -9,10 +9,11 @@ extension ConsistencyToken {
 
     /// Reads the value of the header; empty stands for a client that begins.
     ///
+    /// Nil for anything unreadable, or of another tenant: the request is to be answered by the database.
+    ///
     /// - Parameters:
     ///   - header: the value as it was sent.
     ///   - tenant: whose request it is.
-    /// - Returns: nil for anything unreadable, or of another tenant: the request is to be answered by the database.
     package init?(parsing header: String, tenant: Int64) {
         self.init(tenant: tenant)
         if header.isEmpty { return }

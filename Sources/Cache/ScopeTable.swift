@@ -103,6 +103,17 @@ struct ModuleTotals: Sendable {
         var tokenMisses: UInt64 = 0
         var evictions: UInt64 = 0
         var refusedStores: UInt64 = 0
+
+        mutating func advance(to other: Counts) {
+            self.l1Hits = max(self.l1Hits, other.l1Hits)
+            self.l2Hits = max(self.l2Hits, other.l2Hits)
+            self.misses = max(self.misses, other.misses)
+            self.bypasses = max(self.bypasses, other.bypasses)
+            self.stale = max(self.stale, other.stale)
+            self.tokenMisses = max(self.tokenMisses, other.tokenMisses)
+            self.evictions = max(self.evictions, other.evictions)
+            self.refusedStores = max(self.refusedStores, other.refusedStores)
+        }
     }
 
     private(set) var modules = [Counts](repeating: Counts(), count: Module.allCases.count)
@@ -128,6 +139,11 @@ struct ModuleTotals: Sendable {
 
     mutating func add(_ other: ModuleTotals) {
         for index in other.modules.indices { self.add(other.modules[index], at: index) }
+    }
+
+    /// Takes the higher of each count: totals read earlier may come later.
+    mutating func advance(to other: ModuleTotals) {
+        for index in other.modules.indices { self.modules[index].advance(to: other.modules[index]) }
     }
 
     private mutating func add(_ counts: Counts, at index: Int) {

@@ -144,7 +144,7 @@ extension TenantCache {
     }
 
     /// Judges a reply at one moment of this instance's knowledge.
-    private func judge(
+    func judge(
         _ start: FlightStart,
         _ body: (FlightStateMachine.Knowledge) -> FlightStateMachine.Step
     ) -> FlightStateMachine.Step {

@@ -8,6 +8,7 @@ extension TenantCache {
     /// - Parameters:
     ///   - key: what is read.
     ///   - token: what the client has written and seen; nil asks for nothing.
+    /// - Returns: the answer, or nil: ask ``read(_:token:bypass:deadline:fill:)``.
     package func hit(_ key: CacheKey, token: ConsistencyToken? = nil) -> CachedAnswer? {
         let now = self.clock.now
         guard self.isUsable(at: now), self.settings.isEnabled,

@@ -14,6 +14,10 @@ package struct CacheStatistics: Sendable {
         package let misses: UInt64
         /// Reads that asked for the database.
         package let bypasses: UInt64
+        /// Old answers given as the database could not be asked.
+        package let stale: UInt64
+        /// Answers passed over as they missed what the reader must see.
+        package let tokenMisses: UInt64
         /// Answers in memory.
         package let entries: Int
         /// Their bytes, overhead included.
@@ -24,12 +28,35 @@ package struct CacheStatistics: Sendable {
         package let refusedStores: UInt64
         /// How often the module was retired.
         package let version: UInt64
+
+        /// The reads that could have been answered by a cache.
+        private var reads: UInt64 { self.l1Hits + self.l2Hits + self.misses }
+        /// The part of them answered from memory, 0 to 1; nil without reads.
+        package var l1HitRate: Double? { self.reads == 0 ? nil : Double(self.l1Hits) / Double(self.reads) }
+        /// The part of those not answered from memory that Redis answered, 0 to 1; nil without any.
+        package var l2HitRate: Double? {
+            let asked = self.l2Hits + self.misses
+            return asked == 0 ? nil : Double(self.l2Hits) / Double(asked)
+        }
     }
 
     /// The tenant.
     package let tenant: Int64
     /// The modules anything is known of.
     package let modules: [ModuleStatistics]
+    /// Whether this instance may serve from its caches now.
+    package let isUsable: Bool
+    /// Whether Redis answers.
+    package let isSecondLevelAvailable: Bool
+    /// How many rows of the log this instance has not applied yet.
+    package let lag: Int64
+    /// How often there was doubt about being up to date.
+    package let holes: UInt64
+
+    /// Answers in memory.
+    package var entries: Int { self.modules.reduce(0) { $0 + $1.entries } }
+    /// Their bytes, overhead included.
+    package var bytes: Int { self.modules.reduce(0) { $0 + $1.bytes } }
 }
 
 /// Parts of the cache that may be missing for a while.
@@ -97,6 +124,8 @@ extension TenantCache {
                 l2Hits: counters.l2Hits.load(ordering: .relaxed),
                 misses: counters.misses.load(ordering: .relaxed),
                 bypasses: counters.bypasses.load(ordering: .relaxed),
+                stale: counters.stale.load(ordering: .relaxed),
+                tokenMisses: counters.tokenMisses.load(ordering: .relaxed),
                 entries: counters.entries.load(ordering: .relaxed),
                 bytes: counters.bytes.load(ordering: .relaxed),
                 evictions: counters.evictions.load(ordering: .relaxed),
@@ -104,7 +133,15 @@ extension TenantCache {
                 version: scope.version.load(ordering: .relaxed)
             )
         }
-        return CacheStatistics(tenant: tenant, modules: modules)
+        let health = self.health()
+        return CacheStatistics(
+            tenant: tenant,
+            modules: modules,
+            isUsable: health.isUsable,
+            isSecondLevelAvailable: self.secondLevel?.isAvailable ?? false,
+            lag: health.lag,
+            holes: self.holes.load(ordering: .relaxed)
+        )
     }
 
     /// The state of the cache in this instance.
@@ -160,6 +197,7 @@ extension TenantCache {
 
     /// Counts a doubt.
     package func countHole(_ doubt: LaneStateMachine.Doubt) {
+        self.holes.wrappingAdd(1, ordering: .relaxed)
         self.metrics.hole(doubt)
     }
 

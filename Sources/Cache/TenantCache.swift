@@ -22,6 +22,8 @@ package final class TenantCache: Sendable {
     let l1: L1
     let metrics: CacheMetrics
     let composer: Mutex<TokenComposer>
+    /// How often there was doubt about being up to date.
+    let holes = Atomic<UInt64>(0)
     let condition = Mutex(CacheCondition())
     let secondLevel: (any SecondLevel)?
     let flights: Mutex<FlightTable>

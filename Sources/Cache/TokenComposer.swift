@@ -30,6 +30,7 @@ package struct TokenComposer: Sendable {
     ///   - ns: the namespace this instance has adopted.
     ///   - settled: ``LaneStateMachine/settledXmin``.
     ///   - now: the time on the cache's clock.
+    /// - Returns: the token, of the namespace adopted and without what is settled.
     package mutating func compose(
         _ incoming: ConsistencyToken?,
         tenant: Int64,

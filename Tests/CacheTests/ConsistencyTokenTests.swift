@@ -52,7 +52,7 @@ private struct History {
         var generator = Seeded(seed)
         var satisfied = 0
         var refused = 0
-        for round in 0..<400 {
+        for round in 0..<100 {
             var history = History()
             var token = ConsistencyToken(tenant: Self.tenant, namespace: 5)
             var required: [Module: Set<UInt64>] = [:]
