@@ -36,7 +36,7 @@ package enum CacheClock: Sendable {
     }
 
     /// Microseconds since 1970, for the expiry of values shared with other machines; correctness never depends on it.
-    static var wallMicroseconds: Int64 {
+    package static var wallMicroseconds: Int64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) &* 1_000_000 &+ Int64(time.tv_nsec) / 1000

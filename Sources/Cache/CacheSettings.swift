@@ -70,6 +70,8 @@ package struct CacheSettings: Sendable {
     package var fillerTTL = Duration.milliseconds(1500)
     /// How often it says so.
     package var fillerBeatInterval = Duration.milliseconds(500)
+    /// How often a scope's retired values are swept from Redis at most.
+    package var sweepInterval = Duration.seconds(2)
     /// How many value keys the index of a scope in Redis holds at most.
     package var indexSize = 4096
     /// How old an answer of a RELAXED module may be that is given when the database cannot be asked.

@@ -266,7 +266,13 @@ package struct FlightStateMachine: Sendable {
             self.notes.untrusted = .unusable
             return .untrusted
         }
-        if case .untrusted(let cause) = Trust.judge(answer, ns: knowledge.ns, applied: knowledge.applied) {
+        let trust = Trust.judge(
+            answer,
+            ns: knowledge.ns,
+            applied: knowledge.applied,
+            defects: self.settings.defects
+        )
+        if case .untrusted(let cause) = trust {
             self.notes.untrusted = cause
             return .untrusted
         }

@@ -112,6 +112,8 @@ package struct LaneStateMachine: Sendable {
         package var probesNow = false
         /// A doubt that arose.
         package var doubt: Doubt?
+        /// The namespace whose log was replaced by another history: a relay has to rotate.
+        package var condemned: String?
     }
 
     /// What a probe has to remember from its beginning to its end.
@@ -151,6 +153,11 @@ package struct LaneStateMachine: Sendable {
     package private(set) var settledXmin: UInt64 = 0
     /// The last probes, at most one for each count of drains.
     private var probes: [Probe] = []
+    /// A namespace whose history was replaced: nothing is served before the lane has another.
+    ///
+    /// Redis still holds the watermark and the values of the history that is gone, and transaction ids are given out again:
+    /// neither would be noticed under the same namespace.
+    package private(set) var condemned: String?
     /// Counts doubts, so that a probe which began before one does not end it.
     private var doubts: UInt64 = 0
 
@@ -164,7 +171,7 @@ package struct LaneStateMachine: Sendable {
 
     /// Until when the caches may be served from; evaluated by the reader at the moment of serving.
     package var usableUntil: Int64 {
-        guard !self.hasHole, let freshAsOf else { return .min }
+        guard !self.hasHole, self.condemned == nil, let freshAsOf else { return .min }
         if self.defects.contains(.noLease) { return .max }
         return freshAsOf.addingReportingOverflow(self.lease).partialValue
     }
@@ -179,6 +186,8 @@ package struct LaneStateMachine: Sendable {
     /// Takes in what a probe found.
     package mutating func probeEnded(_ start: ProbeStart, _ answer: FollowAnswer) -> Effects {
         var effects = Effects()
+        if answer.ns != self.condemned { self.condemned = nil }
+        effects.condemned = self.condemned
         guard let from = start.from, self.applied != nil else {
             self.adopt(answer, start, &effects)
             return effects
@@ -189,6 +198,10 @@ package struct LaneStateMachine: Sendable {
             // Either the row fell out of the log, and then bumps may be missing, or it is another row: another history,
             // for which this instance's own transaction ids mean nothing.
             let isOther = answer.rows.first?.sequence == from.sequence || answer.head < from.sequence
+            if isOther, answer.ns == self.ns {
+                self.condemned = answer.ns
+                effects.condemned = answer.ns
+            }
             self.restart(&effects, forgetsWrites: isOther, doubt: .history)
             return effects
         }

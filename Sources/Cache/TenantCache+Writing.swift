@@ -25,4 +25,10 @@ extension TenantCache {
         guard let secondLevel, secondLevel.isAvailable, let ns = self.lane.state.ns else { return }
         await secondLevel.bump(writes, ns: ns)
     }
+
+    /// Says in Redis that this instance's fills are alive; called every ``CacheSettings/fillerBeatInterval``.
+    package func showLife() async {
+        guard let secondLevel, secondLevel.isAvailable else { return }
+        await secondLevel.beat(instance: self.instance)
+    }
 }

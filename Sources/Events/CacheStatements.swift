@@ -5,38 +5,76 @@ package import Postgres
 package enum CacheStatements {
     /// All of them.
     package static let all: [any Statement.Type] = [
-        DrainOutbox.self, FollowLog.self, RotateLane.self, ReadIdentity.self, StoreIdentity.self, PruneLog.self,
+        DrainOutbox.self, CountOutbox.self, FollowLog.self, RotateLane.self, ReadIdentity.self, StoreIdentity.self,
+        PruneLog.self,
     ]
 }
 
-/// Moves committed outbox rows to the log, numbered densely.
+/// Moves committed outbox rows to the log, numbered densely, and reads the log from a row on if there were any.
+///
+/// No row at all if another relay holds the lane.
 struct DrainOutbox: Statement {
     static let name = "cache.drain"
     static let sql: StaticString = """
-        SELECT d.head, d.moved, d.is_full
-          FROM stock.cache_drain($1, $2, $3) AS d
+        SELECT d.moved, d.is_full, d.oldest, replace(d.ns::text, '-', ''), d.database_identity, d.head, d.drains,
+               d.seq, d.tag, d.tenant_id, d.module, d.xids, pg_snapshot_xmin(d.snapshot)
+          FROM stock.cache_drain_follow($1, $2, $3, $4, $5) AS d
         """
-    static let parameterTypes: [PostgresType] = [.int2, .int4, .bool]
+    static let parameterTypes: [PostgresType] = [.int2, .int4, .bool, .int8, .int4]
 
     var limit: Int
     var notifies: Bool
+    var from: Int64?
+    var followLimit: Int
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(Int16(0))
         try parameters.append(Int32(clamping: self.limit))
         try parameters.append(self.notifies)
+        try parameters.append(self.from)
+        try parameters.append(Int32(clamping: self.followLimit))
     }
 
-    /// All columns are NULL if another relay holds the lane.
     struct Row: DecodableRow {
-        let head: Int64?
-        let moved: Int64?
-        let isFull: Bool?
+        let moved: Int64
+        let isFull: Bool
+        /// The age of the oldest row moved, in microseconds.
+        let oldest: Int64?
+        let log: FollowLog.Row
 
         init(from row: inout RowReader) throws(PostgresError) {
-            self.head = try row.next()
             self.moved = try row.next()
             self.isFull = try row.next()
+            self.oldest = try row.next()
+            self.log = try FollowLog.Row(from: &row)
+        }
+    }
+}
+
+/// How many committed rows wait in the outbox, at most 10,001, and since when the oldest does, in microseconds.
+struct CountOutbox: Statement {
+    static let name = "cache.outbox"
+    static let sql: StaticString = """
+        SELECT count(*), (extract(epoch FROM clock_timestamp() - min(o.touched_at)) * 1000000)::bigint
+          FROM (SELECT c.touched_at
+                  FROM stock.cache_outbox c
+                 WHERE c.lane = $1
+                 ORDER BY c.id
+                 LIMIT 10001) AS o
+        """
+    static let parameterTypes: [PostgresType] = [.int2]
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(Int16(0))
+    }
+
+    struct Row: DecodableRow {
+        let count: Int64
+        let oldest: Int64?
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            self.count = try row.next()
+            self.oldest = try row.next()
         }
     }
 }
@@ -46,10 +84,12 @@ struct DrainOutbox: Statement {
 struct DrainOutboxSlowly: Statement {
     static let name = "cache.drain_slowly"
     static let sql: StaticString = """
-        SELECT d.head, d.moved, d.is_full, CASE WHEN d.head IS NOT NULL THEN pg_sleep($4 / 1000.0)::text END
-          FROM (SELECT * FROM stock.cache_drain($1, $2, $3) OFFSET 0) AS d
+        SELECT d.moved, d.is_full, d.oldest, replace(d.ns::text, '-', ''), d.database_identity, d.head, d.drains,
+               d.seq, d.tag, d.tenant_id, d.module, d.xids, pg_snapshot_xmin(d.snapshot),
+               CASE WHEN row_number() OVER () = 1 THEN pg_sleep($6 / 1000.0)::text END
+          FROM stock.cache_drain_follow($1, $2, $3, $4, $5) AS d
         """
-    static let parameterTypes: [PostgresType] = [.int2, .int4, .bool, .int4]
+    static let parameterTypes: [PostgresType] = DrainOutbox.parameterTypes + [.int4]
 
     var drain: DrainOutbox
     var delay: Duration
@@ -80,7 +120,9 @@ struct DropOutbox: Statement {
            SET drains = l.drains + 1
           FROM lane
          WHERE l.lane = lane.lane
-        RETURNING l.head_seq, 0::bigint, false
+        RETURNING 0::bigint, false, NULL::bigint, replace(l.ns::text, '-', ''), l.database_identity, l.head_seq, l.drains,
+                  NULL::bigint, NULL::integer, NULL::bigint, NULL::text, NULL::xid8[],
+                  pg_snapshot_xmin(pg_current_snapshot())
         """
     static let parameterTypes: [PostgresType] = [.int2]
 

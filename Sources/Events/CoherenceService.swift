@@ -1,6 +1,5 @@
 package import Cache
 package import Logging
-import Metrics
 package import Postgres
 package import Redis
 import ServiceLifecycle
@@ -27,7 +26,13 @@ package final class CoherenceService: Service {
     private let relay: Mutex<RelayStateMachine>
     private let relayBell = Doorbell()
     private let probeBell = Doorbell()
-    private let wasUsable = Mutex<Bool?>(nil)
+    private let sweepBell = Doorbell()
+    private let sweeps: Mutex<SweepSchedule>
+    private let usability = Mutex(Usability())
+    private let stateLog = Mutex(StateLog())
+    private let wasActive = Mutex(false)
+    /// The rows this relay drained last and has not applied yet.
+    private let drained = Mutex<DrainedRows?>(nil)
     private let metrics = CoherenceMetrics()
 
     /// The channel a ``RedisSubscriber`` for this service has to subscribe to.
@@ -64,6 +69,7 @@ package final class CoherenceService: Service {
         self.relay = Mutex(
             RelayStateMachine(settings: cache.settings, now: cache.clock.now, seed: UInt64.random(in: 0...UInt64.max))
         )
+        self.sweeps = Mutex(SweepSchedule(interval: cache.settings.sweepInterval.nanoseconds))
         if redis != nil { cache.note(.redis, isAvailable: false) }
         if subscriber != nil { cache.note(.bus, isAvailable: false) }
         cache.note(.postgres, isAvailable: false)
@@ -78,7 +84,11 @@ package final class CoherenceService: Service {
                 if self.relays { group.addTask { await self.work() } }
                 group.addTask { await self.publish() }
                 group.addTask { await self.report() }
-                if let redis = self.redis { group.addTask { await self.watch(redis) } }
+                if let redis = self.redis {
+                    group.addTask { await self.watch(redis) }
+                    group.addTask { await self.showLife() }
+                }
+                if let lane = self.lane, self.relays { group.addTask { await self.sweep(lane) } }
                 if let subscriber = self.subscriber {
                     group.addTask { await subscriber.run() }
                     group.addTask { await self.receive(subscriber) }
@@ -112,19 +122,27 @@ package final class CoherenceService: Service {
                 deadline: .now.advanced(by: self.settings.probeDeadline)
             )
             guard let answer = FollowLog.answer(rows) else { return }
-            self.relay.withLock { $0.observed(drains: answer.drains, at: self.clock.now) }
+            self.relay.withLock { relay in
+                relay.observed(drains: answer.drains, at: self.clock.now)
+                relay.observed(ns: answer.ns)
+            }
             self.heed(self.cache.lane.probeEnded(start, answer))
             self.note(.postgres, isAvailable: true)
         } catch {
             // Nothing to do: the lease runs out by itself, and the next probe comes.
-            if !Task.isCancelled { self.note(.postgres, isAvailable: false, error: error) }
+            if !Task.isCancelled { self.note(.postgres, isAvailable: false) }
         }
         self.noteUsable()
+        self.noteActive()
     }
 
     private func heed(_ effects: LaneStateMachine.Effects) {
         if effects.probesNow { self.probeBell.ring() }
         if let doubt = effects.doubt { self.cache.countHole(doubt) }
+        if let ns = effects.condemned {
+            self.relay.withLock { $0.historyReplaced(ns: ns, at: self.clock.now) }
+            self.relayBell.ring()
+        }
     }
 
     private func listen() async {
@@ -154,7 +172,12 @@ package final class CoherenceService: Service {
                 await self.probe()
                 self.note(.bus, isAvailable: true)
             case .message(let bytes):
-                self.heed(self.cache.lane.received(BusMessage(parsing: bytes)))
+                let message = BusMessage(parsing: bytes)
+                self.heed(self.cache.lane.received(message))
+                if case .applied(let ns, _, let last, let tag, _, let sentAt) = message {
+                    self.relay.withLock { $0.heard(Watermark(ns: ns, sequence: last, tag: tag)) }
+                    if let sentAt { self.metrics.heeded(sentAt: sentAt, now: CacheClock.wallMicroseconds) }
+                }
             case .lost:
                 self.heed(self.cache.lane.doubt(.bus))
                 if !Task.isCancelled { self.note(.bus, isAvailable: false) }
@@ -231,23 +254,26 @@ package final class CoherenceService: Service {
             let rotated = try unit.add(RotateLane())
             let result = try await self.postgres.perform(unit, on: .listener, deadline: self.deadline)
             let ns = try result.one(rotated).value
-            self.metrics.rotated("identity")
-            self.logger.notice("cache rotated", metadata: ["cause": "identity"])
+            self.noteRotation("identity")
             self.relay.withLock { $0.adoptedIdentity(ns: ns) }
         case .drain(let notifies):
-            let row = try await self.drain(notifies: notifies)
+            let rows = try await self.drain(notifies: notifies)
             Failpoint.reach("after_drain")
-            let result: (moved: Int64, isFull: Bool)? =
-                if let moved = row.moved, let isFull = row.isFull { (moved, isFull) } else { nil }
-            self.relay.withLock { $0.drained(result, at: self.clock.now) }
+            let now = self.clock.now
+            let first = rows.first
+            let answer = FollowLog.answer(rows.map { $0.log })
+            if let first, let answer, first.moved > 0, let oldest = first.oldest {
+                self.drained.withLock { $0 = DrainedRows(last: answer.head, oldest: oldest * 1000, at: now) }
+            }
+            self.relay.withLock { $0.drained(first.map { ($0.moved, $0.isFull) }, answer: answer, at: now) }
+            self.noteActive()
             // Without Redis nothing else tells this instance that the log has grown.
-            if notifies, let result, result.moved > 0 { self.probeBell.ring() }
+            if notifies, let first, first.moved > 0 { self.probeBell.ring() }
         case .rotate(let cause):
             var unit = UnitOfWork(tenant: nil, access: .write)
             let slot = try unit.add(RotateLane())
             let ns = try await self.postgres.perform(unit, on: .listener, deadline: self.deadline).one(slot).value
-            self.metrics.rotated(cause.rawValue)
-            self.logger.notice("cache rotated", metadata: ["cause": .string(cause.rawValue)])
+            self.noteRotation(cause.rawValue)
             self.relay.withLock { $0.rotated(ns: ns) }
             self.probeBell.ring()
         case .follow(let from):
@@ -273,7 +299,9 @@ package final class CoherenceService: Service {
             if let delay = Failpoint.delay("apply") { _ = await Doorbell().wait(atMost: delay) }
             let answer = try await lane.apply(batch)
             Failpoint.reach("after_apply")
-            self.relay.withLock { $0.applied(answer, at: self.clock.now) }
+            let now = self.clock.now
+            self.relay.withLock { $0.applied(answer, at: now) }
+            if answer == .done { self.applied(batch, at: now) }
         case .declareAlive(let declaration):
             guard let lane else { return }
             let answer = try await lane.declareAlive(declaration)
@@ -285,8 +313,13 @@ package final class CoherenceService: Service {
         }
     }
 
-    private func drain(notifies: Bool) async throws(PostgresError) -> DrainOutbox.Row {
-        let drain = DrainOutbox(limit: self.settings.drainLimit, notifies: notifies)
+    private func drain(notifies: Bool) async throws(PostgresError) -> [DrainOutbox.Row] {
+        let drain = DrainOutbox(
+            limit: self.settings.drainLimit,
+            notifies: notifies,
+            from: self.relay.withLock { $0.drainsFrom },
+            followLimit: self.settings.followLimit + 1
+        )
         #if COHERENCE_CONTROLS
         if self.settings.defects.contains(.noOutbox) { return try await self.perform(DropOutbox()) }
         if let delay = Failpoint.delay("drain") {
@@ -297,13 +330,52 @@ package final class CoherenceService: Service {
     }
 
     /// Runs one writing statement on the listener's connection, as a unit of its own.
-    private func perform<S: Statement>(_ statement: S) async throws(PostgresError) -> S.Row {
+    private func perform<S: Statement>(_ statement: S) async throws(PostgresError) -> [S.Row] {
         var unit = UnitOfWork(tenant: nil, access: .write)
         let slot = try unit.add(statement)
-        return try await self.postgres.perform(unit, on: .listener, deadline: self.deadline).one(slot)
+        return try await self.postgres.perform(unit, on: .listener, deadline: self.deadline).rows(slot)
+    }
+
+    /// Rows are applied: the scopes have values to be swept, and a drain has arrived.
+    private func applied(_ batch: RelayBatch, at now: Int64) {
+        let rows = self.drained.withLock { drained in
+            guard let rows = drained, rows.last <= batch.last else { return DrainedRows?.none }
+            drained = nil
+            return rows
+        }
+        if let rows { self.metrics.applied(nanoseconds: rows.oldest + now - rows.at) }
+        self.sweeps.withLock { sweeps in
+            for item in batch.items {
+                sweeps.bumped(SweepSchedule.Name(tenant: item.tenant, module: item.module), at: now)
+            }
+        }
+        self.sweepBell.ring()
     }
 
     private var deadline: ContinuousClock.Instant { .now.advanced(by: .seconds(5)) }
+
+    // MARK: - Beside the protocol
+
+    /// Frees the memory of retired values; nothing depends on it, and nothing waits for it.
+    private func sweep(_ lane: RedisLane) async {
+        while !Task.isCancelled {
+            let (names, due) = self.sweeps.withLock { ($0.take(at: self.clock.now), $0.nextDue) }
+            for name in names where !Task.isCancelled {
+                // What fails is left to expire.
+                try? await lane.sweep(tenant: name.tenant, module: name.module)
+            }
+            guard names.isEmpty else { continue }
+            _ = await self.sweepBell.wait(atMost: due.map { .nanoseconds(max(1_000_000, $0 - self.clock.now)) })
+        }
+    }
+
+    /// Says that this instance's fills are alive, so that others need not wait for those of one that is not.
+    private func showLife() async {
+        while !Task.isCancelled {
+            await self.cache.showLife()
+            _ = await Doorbell().wait(atMost: self.settings.fillerBeatInterval)
+        }
+    }
 
     // MARK: - Telling people
 
@@ -312,66 +384,116 @@ package final class CoherenceService: Service {
             _ = await Doorbell().wait(atMost: .seconds(1))
             self.cache.reportMetrics()
             self.noteUsable()
-            if !self.cache.isUsable { self.metrics.unusable(cause: self.unusableCause) }
+            for line in self.stateLog.withLock({ $0.due(at: self.clock.now) }) { self.write(line) }
+            if self.relay.withLock({ $0.isActive }) { await self.measureOutbox() }
         }
     }
 
-    private var unusableCause: String {
-        let state = self.cache.lane.state
-        if state.applied == nil { return "start" }
-        return state.hasHole ? "hole" : "lease"
+    private func measureOutbox() async {
+        let deadline = ContinuousClock.now.advanced(by: self.settings.probeDeadline)
+        guard let row = try? await self.postgres.probe(CountOutbox(), deadline: deadline).first else { return }
+        self.metrics.outbox(rows: row.count, oldest: row.oldest)
     }
 
-    /// Logs a change, once.
-    private func note(_ part: CachePart, isAvailable: Bool, error: (any Error)? = nil) {
+    private var unusableCause: UnusableCause {
+        let state = self.cache.lane.state
+        if state.condemned != nil { return .history }
+        if state.applied == nil { return .start }
+        return state.hasHole ? .hole : .lease
+    }
+
+    private func note(_ part: CachePart, isAvailable: Bool) {
         guard self.cache.note(part, isAvailable: isAvailable) else { return }
-        self.logger.log(
-            level: isAvailable ? .info : .warning,
-            isAvailable ? "cache part available" : "cache part unavailable",
-            metadata: ["part": .string(part.rawValue)]
+        self.noteChange(
+            part.rawValue,
+            isAvailable
+                ? StateLog.Line(.info, "cache part available", ["part": part.rawValue])
+                : StateLog.Line(.warning, "cache part unavailable", ["part": part.rawValue])
         )
+    }
+
+    private func noteActive() {
+        let isActive = self.relay.withLock { $0.isActive }
+        let isNews = self.wasActive.withLock { was in
+            defer { was = isActive }
+            return was != isActive
+        }
+        guard isNews else { return }
+        self.noteChange("relay", StateLog.Line(.info, isActive ? "cache relay active" : "cache relay standing by"))
+    }
+
+    private func noteRotation(_ cause: String) {
+        self.metrics.rotated(cause)
+        self.noteChange("rotation", StateLog.Line(.notice, "cache rotated", ["cause": cause]))
     }
 
     private func noteUsable() {
-        guard self.settings.isEnabled else { return }
+        guard self.settings.isEnabled, !Task.isCancelled else { return }
+        let now = self.clock.now
         let isUsable = self.cache.isUsable
-        let isNews = self.wasUsable.withLock { was in
-            defer { was = isUsable }
-            return was != isUsable
-        }
-        guard isNews, !Task.isCancelled else { return }
-        if isUsable {
-            self.logger.info("cache in use")
+        let cause = isUsable ? nil : self.unusableCause
+        let (before, passed, lasted) = self.usability.withLock { $0.observed(cause, at: now) }
+        if let before { self.metrics.unusable(before, nanoseconds: passed) }
+        guard let lasted else { return }
+        let seconds = String(Double(lasted / 1_000_000) / 1000)
+        if let cause {
+            self.noteChange(
+                "lease",
+                StateLog.Line(.warning, "cache not in use", ["cause": cause.rawValue, "was_in_use_seconds": seconds])
+            )
         } else {
-            self.logger.warning("cache not in use", metadata: ["cause": .string(self.unusableCause)])
+            self.noteChange(
+                "lease",
+                StateLog.Line(
+                    .info,
+                    "cache in use",
+                    ["cause": before?.rawValue ?? "start", "was_not_in_use_seconds": seconds]
+                )
+            )
         }
+    }
+
+    private func noteChange(_ state: String, _ line: StateLog.Line) {
+        if let line = self.stateLog.withLock({ $0.changed(state, line, at: self.clock.now) }) { self.write(line) }
+    }
+
+    private func write(_ line: StateLog.Line) {
+        self.logger.log(
+            level: line.level,
+            "\(line.message)",
+            metadata: Logger.Metadata(uniqueKeysWithValues: line.metadata.map { ($0, .string($1)) })
+        )
     }
 }
 
-/// The counters of the service, made once.
-private final class CoherenceMetrics: Sendable {
-    private let rotations: [String: Counter]
-    private let unusableSeconds: [String: Counter]
+/// What one drain moved and nobody applied yet.
+private struct DrainedRows {
+    /// The last row of the log.
+    let last: Int64
+    /// The age of the oldest when the drain had ended, in nanoseconds.
+    let oldest: Int64
+    /// When that was.
+    let at: Int64
+}
 
-    init() {
-        let causes = ["identity", "wm_missing", "namespace", "history", "truncated"]
-        self.rotations = Dictionary(
-            uniqueKeysWithValues: causes.map { cause in
-                (cause, Counter(label: "stock_cache_rotations_total", dimensions: [("cause", cause)]))
-            }
-        )
-        self.unusableSeconds = Dictionary(
-            uniqueKeysWithValues: ["start", "hole", "lease"].map { cause in
-                (cause, Counter(label: "stock_cache_unusable_seconds_total", dimensions: [("cause", cause)]))
-            }
-        )
-    }
+/// Since when the caches are in use or not.
+private struct Usability {
+    private var cause: UnusableCause? = .start
+    private var since: Int64?
+    private var accounted: Int64?
 
-    func rotated(_ cause: String) {
-        self.rotations[cause]?.increment()
-    }
-
-    func unusable(cause: String) {
-        self.unusableSeconds[cause]?.increment()
+    /// Takes in whether they are, and why not.
+    ///
+    /// - Returns: the cause until now with the time to be accounted to it, and how long that state lasted if it has ended.
+    mutating func observed(_ cause: UnusableCause?, at now: Int64) -> (UnusableCause?, Int64, lasted: Int64?) {
+        let before = self.cause
+        let passed = now - (self.accounted ?? now)
+        let began = self.since ?? now
+        self.accounted = now
+        self.since = began
+        self.cause = cause
+        guard (before == nil) != (cause == nil) else { return (before, passed, nil) }
+        self.since = now
+        return (before, passed, now - began)
     }
 }

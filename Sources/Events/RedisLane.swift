@@ -32,7 +32,8 @@ package struct RedisLane: Sendable {
         var arguments: [RedisArgument] = [
             .text(batch.ns), .integer(batch.first), .integer(batch.last), .integer(Int64(batch.tag)),
             .integer(self.settings.longestTTL.milliseconds * 2), .integer(self.settings.ringTTL.milliseconds),
-            .integer(self.settings.ringSize), .text(self.keys.channel), .text(batch.message.text),
+            .integer(self.settings.ringSize), .text(self.keys.channel),
+            .text(batch.message(sentAt: CacheClock.wallMicroseconds).text),
         ]
         for item in batch.items where !self.isRemembered(item, batch) {
             keys.append(.text(self.keys.generation(item.tenant, item.module)))
@@ -85,6 +86,29 @@ package struct RedisLane: Sendable {
                 ]
             )
         )
+    }
+
+    /// Frees the retired values of a scope, as far as its index knows them.
+    ///
+    /// In pieces, between which Redis serves others. What is stored meanwhile is swept next time, or expires.
+    package func sweep(tenant: Int64, module: String) async throws(RedisError) {
+        let index = self.keys.index(tenant, module)
+        let generation = self.keys.generation(tenant, module)
+        let size = 100
+        var place = 0
+        for _ in 0...self.settings.indexSize / size {
+            let range: RedisCommand = ["ZRANGE", .text(index), .integer(place), .integer(place + size - 1)]
+            let names = try await self.client.send(range).elements?.compactMap { $0.bytes } ?? []
+            guard !names.isEmpty else { return }
+            let kept = try await self.client.evaluate(
+                self.scripts.sweep,
+                keys: [.text(generation), .text(index)]
+                    + names.map { .text(self.keys.value(tenant, module, name: String(decoding: $0, as: UTF8.self))) },
+                arguments: names.map { .bytes($0) }
+            )
+            place += Int(clamping: kept.integer ?? 0)
+            if names.count < size { return }
+        }
     }
 
     /// Begins this data set anew.

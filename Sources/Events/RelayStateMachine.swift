@@ -34,7 +34,7 @@ package struct RelayStateMachine: Sendable {
     }
 
     /// Why everything cached has to go cold.
-    package enum RotationCause: String, Sendable {
+    package enum RotationCause: String, Sendable, CaseIterable {
         /// Redis has no watermark: it is empty, was flushed, or evicted it.
         case watermarkMissing = "wm_missing"
         /// The watermark is of another namespace.
@@ -111,6 +111,9 @@ package struct RelayStateMachine: Sendable {
     private var declaresAt: Int64 = .min
     private var hasDrainedSinceDeclaring = false
     private var prefersRedis = false
+    /// Where Redis stands is compared with a database that is new to this relay before anything is drained there.
+    private var comparesFirst = false
+    private var condemned: (ns: String, since: Int64)?
     private let defects: Defects
     /// Where Redis stands as this relay remembers it: only for the test build that believes it (`wm_in_memory`).
     private var remembered: Watermark?
@@ -157,6 +160,39 @@ package struct RelayStateMachine: Sendable {
         if self.isActive, foreign >= 2, self.random.next() & 1 == 0 { self.isActive = false }
     }
 
+    /// The log of this namespace is not the one that was followed: whatever was cached under it is to go.
+    ///
+    /// Several relays hear of it; the active one acts first, and the others find another namespace by then.
+    package mutating func historyReplaced(ns: String, at now: Int64) {
+        guard self.condemned?.ns != ns else { return }
+        let hesitation = self.isActive ? 0 : self.standbyInterval / 2
+        let jitter = Int64(self.random.next() % UInt64(max(1, self.idleInterval)))
+        self.condemned = (ns, now + hesitation + jitter)
+    }
+
+    /// A probe has seen the namespace of the lane.
+    package mutating func observed(ns: String) {
+        if let condemned, condemned.ns != ns { self.condemned = nil }
+    }
+
+    /// Somebody applied rows to Redis: from here on this relay need not bring them there.
+    ///
+    /// Only saves work. The scripts compare with what really is there.
+    package mutating func heard(_ watermark: Watermark) {
+        guard case .synced(let known) = self.stage, known.ns == watermark.ns, known.sequence < watermark.sequence else {
+            return
+        }
+        self.stage = .synced(watermark)
+    }
+
+    /// From where on a drain is to read the log along with moving rows; nil if Redis is not to be told of them next.
+    package var drainsFrom: Int64? {
+        switch self.stage {
+        case .synced(let watermark), .behind(let watermark): watermark.sequence
+        default: nil
+        }
+    }
+
     /// A connection to PostgreSQL was made anew: it may be another server.
     package mutating func postgresConnected() {
         self.isVerified = false
@@ -185,9 +221,10 @@ package struct RelayStateMachine: Sendable {
             if let identity = self.adopting { return .adoptIdentity(identity) }
             return .checkIdentity
         }
+        if let condemned, now >= condemned.since { return .rotate(.history) }
         let drainAt = self.drainDue
         let redis = self.redisStep(at: now)
-        if now >= drainAt, redis == nil || !self.prefersRedis {
+        if now >= drainAt, redis == nil || !(self.prefersRedis || self.comparesFirst) {
             self.prefersRedis = true
             // Redis carries the news only if this relay brings them there.
             return .drain(notifies: self.stage == .down)
@@ -197,7 +234,7 @@ package struct RelayStateMachine: Sendable {
         if now >= self.prunesAt, self.isActive {
             return .prune
         }
-        var until = drainAt
+        var until = min(drainAt, self.condemned?.since ?? drainAt)
         if self.stage != .down {
             if now < self.redisRetryAt { until = min(until, self.redisRetryAt) }
             if case .synced = self.stage, self.hasDrainedSinceDeclaring { until = min(until, self.declaresAt) }
@@ -251,7 +288,10 @@ package struct RelayStateMachine: Sendable {
         }
         self.isVerified = true
         // Where Redis stands is to be compared with this log anew.
-        if self.stage != .down { self.stage = .unknown }
+        if self.stage != .down {
+            self.stage = .unknown
+            self.comparesFirst = true
+        }
     }
 
     /// The identity was stored and the lane rotated to a namespace.
@@ -263,7 +303,16 @@ package struct RelayStateMachine: Sendable {
     }
 
     /// A drain ended; nil if another relay held the lane.
-    package mutating func drained(_ result: (moved: Int64, isFull: Bool)?, at now: Int64) {
+    ///
+    /// - Parameters:
+    ///   - result: log rows written, and whether the drain stopped at its limit.
+    ///   - answer: the log from ``drainsFrom`` on, if it was read along.
+    ///   - now: the time.
+    package mutating func drained(
+        _ result: (moved: Int64, isFull: Bool)?,
+        answer: FollowAnswer? = nil,
+        at now: Int64
+    ) {
         self.succeeded()
         guard let result else {
             // The other relay may have begun before the write that nudged committed, so: again, three times, then leave it to
@@ -286,6 +335,10 @@ package struct RelayStateMachine: Sendable {
             self.hasDrainedSinceDeclaring = true
         }
         if result.moved > 0, case .synced(let watermark) = self.stage { self.stage = .behind(watermark) }
+        // The next step would read just this.
+        if let answer, case .behind(let watermark) = self.stage, answer.rows.first?.sequence == watermark.sequence {
+            self.followed(answer, at: now)
+        }
     }
 
     private func drainDueWasTick(_ now: Int64) -> Bool {
@@ -311,6 +364,7 @@ package struct RelayStateMachine: Sendable {
     /// Log rows were read.
     package mutating func followed(_ answer: FollowAnswer, at now: Int64) {
         self.succeeded()
+        self.comparesFirst = false
         switch self.stage {
         case .rotated(let ns):
             guard answer.ns == ns || self.defects.contains(.reuseNamespaceOnReset), let newest = answer.rows.last,
@@ -390,6 +444,11 @@ package struct RelayStateMachine: Sendable {
     /// The lane was rotated.
     package mutating func rotated(ns: String) {
         self.succeeded()
+        if self.condemned != nil {
+            self.condemned = nil
+            if self.stage != .down { self.stage = .rotated(ns) }
+            return
+        }
         guard case .rotating = self.stage else { return }
         self.stage = .rotated(ns)
     }
@@ -516,13 +575,17 @@ package struct RelayBatch: Sendable, Equatable {
     }
 
     /// The message that tells the instances.
-    package var message: BusMessage {
+    package var message: BusMessage { self.message(sentAt: nil) }
+
+    /// The message that tells the instances, with the time of sending, in microseconds since 1970.
+    package func message(sentAt: Int64?) -> BusMessage {
         .applied(
             ns: self.ns,
             first: self.first,
             last: self.last,
             tag: self.tag,
-            scopes: self.items.map { $0.named }
+            scopes: self.items.map { $0.named },
+            sentAt: sentAt
         )
     }
 }

@@ -104,6 +104,17 @@ final class Instance: Sendable {
         String(buffer: try #require(try await self.read(tenant, id).body))
     }
 
+    /// Renames a category; says when it was committed, on the cache's clock, and by which transaction.
+    func timedRename(_ tenant: Int64, _ id: String, to name: String) async throws -> (xid: UInt64, time: Int64) {
+        var unit = UnitOfWork(tenant: tenant, access: .write)
+        try unit.add(RenameCategory(id: id, newName: name))
+        let token = try unit.add(ReadToken())
+        let row = try await self.postgres.perform(unit, on: .exclusive, deadline: .now + .seconds(5)).one(token)
+        let time = self.cache.clock.now
+        self.cache.committed(tenant: tenant, modules: row.modules.compactMap { Module(rawValue: $0) }, xid: row.xid)
+        return (row.xid, time)
+    }
+
     /// Renames a category; `publishes` is false for a process that dies right after COMMIT.
     func rename(_ tenant: Int64, _ id: String, to name: String, publishes: Bool = true) async throws {
         var unit = UnitOfWork(tenant: tenant, access: .write)
@@ -193,6 +204,19 @@ struct Scene: Sendable {
         try await self.database.psql(
             "INSERT INTO stock.category (tenant_id, id, name) VALUES (\(self.tenant), '\(self.category)', 'zero')"
         )
+    }
+
+    /// One more tenant, with a category of the same id.
+    func another(_ slug: String) async throws -> Int64 {
+        let id = try await self.database.psql(
+            "INSERT INTO stock.tenant (slug, name, currency, currency_exponent, timezone) "
+                + "VALUES ('\(slug)', 'Shop', 'EUR', 2, 'Europe/Berlin') RETURNING id"
+        )
+        let tenant = try #require(Int64(id.filter { $0.isNumber }))
+        try await self.database.psql(
+            "INSERT INTO stock.category (tenant_id, id, name) VALUES (\(tenant), '\(self.category)', 'zero')"
+        )
+        return tenant
     }
 
     /// An update by somebody who has never heard of the cache.
