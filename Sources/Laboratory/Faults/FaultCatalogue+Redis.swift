@@ -20,7 +20,8 @@ extension FaultCatalogue {
             },
             command("nonsense-on-the-bus") { try await $0.command("EVAL", publishOnEveryChannel, "0", "64") },
             command("pause-clients") {
-                try await $0.command("CLIENT", "PAUSE", "10000", "ALL")
+                // It ends by itself: UNPAUSE would have to wait as well.
+                try await $0.command("CLIENT", "PAUSE", "1500", "ALL")
             } heal: {
                 try await $0.command("CLIENT", "UNPAUSE")
             },
