@@ -28,6 +28,8 @@ final class CheckerSession {
     private var restingUntil: [Int64]
     private var sightings: [Sighting] = []
     private var token: [UInt8] = []
+    /// Where the last answer came from.
+    private(set) var lastSource = AnswerSource.other
 
     /// How long an instance may be silent before a read is given up.
     var patience = Duration.seconds(2)
@@ -92,6 +94,7 @@ final class CheckerSession {
         read.session = mode == .token ? number : 0
         read.path = path
         read.source = Self.source(answer.cacheStatus)
+        lastSource = read.source
         read.etag = answer.etag.count > 0 ? CheckerConnection.hash(answer.etag) : 0
         read.body = CheckerConnection.hash(answer.body)
         read.isWanted = shop.sightings(in: answer.body, path: path, &sightings)

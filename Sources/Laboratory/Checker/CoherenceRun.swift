@@ -71,7 +71,7 @@ package final class CoherenceRun: Sendable {
 
     /// Runs load until `faults` returns, then waits for the end state.
     ///
-    /// - Parameter faults: makes faults, or waits; reports them by ``faultBegan(_:detail:)`` and the like.
+    /// - Parameter faults: makes faults, or waits; reports them by ``faultBegan(_:)`` and ``faultEnded(_:detail:isCounted:at:)``.
     /// - Returns: what was found.
     /// - Throws: what `faults` throws.
     package func run(_ faults: @Sendable (CoherenceRun) async throws -> Void) async throws -> CoherenceReport {
@@ -117,16 +117,18 @@ package final class CoherenceRun: Sendable {
 
     // MARK: - Faults
 
-    /// Notes that a fault is in force.
-    package func faultBegan(_ name: String, detail: String) {
-        state.withLock { $0.faults[name, default: 0] += 1 }
-        judge.fault(true, "\(name) begins: \(detail)")
+    /// Notes that a fault is about to be in force.
+    package func faultBegan(_ name: String) {
+        judge.fault(true, "\(name) begins")
     }
 
     /// Notes that a fault is over.
-    package func faultEnded(_ name: String, at time: ContinuousClock.Instant = .now) {
-        state.withLock { $0.endedAt = (name, time) }
-        judge.fault(true, "\(name) ends")
+    package func faultEnded(_ name: String, detail: String, isCounted: Bool = true, at time: ContinuousClock.Instant) {
+        state.withLock { state in
+            if isCounted { state.faults[name, default: 0] += 1 }
+            state.endedAt = (detail.isEmpty ? name : "\(name) (\(detail))", time)
+        }
+        judge.fault(true, "\(name) ends: \(detail)")
     }
 
     /// Waits until every instance serves from its caches, and notes how long that took since the last fault ended.

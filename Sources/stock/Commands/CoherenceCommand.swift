@@ -77,6 +77,9 @@ struct CoherenceCommand: AsyncParsableCommand {
         @Option(name: .long, help: "Runs a directed scenario instead; `list` names them all.")
         var scenario: String?
 
+        @Option(name: .long, help: "The guard a scenario is played without; test builds alone can do that.")
+        var without: String?
+
         @Flag(name: .long, help: "Prints one JSON object.")
         var json = false
 
@@ -92,9 +95,16 @@ struct CoherenceCommand: AsyncParsableCommand {
                 throw ValidationError("--faults needs a laboratory: running instances are checked as they are")
             }
             if !urls.isEmpty, scenario != nil { throw ValidationError("--scenario needs a laboratory") }
+            if without != nil, scenario == nil { throw ValidationError("--without needs a --scenario") }
         }
 
         func execute() async throws {
+            if scenario == "list" {
+                for scenario in ControlScenario.all {
+                    print("\(scenario.name): \(scenario.guards.joined(separator: ", "))")
+                }
+                return
+            }
             let report = try await urls.isEmpty ? laboratory() : running()
             print(json ? report.json : report.text)
             if !report.isClean { throw CommandFailure(.failed, nil) }
@@ -192,7 +202,62 @@ struct CoherenceCommand: AsyncParsableCommand {
         // MARK: A laboratory
 
         private func laboratory() async throws -> CoherenceReport {
-            throw CommandFailure(.usage, "name the instances to check by --instance")
+            let chosen = try faultChoice()
+            let played = try scenario.map { name in
+                guard let found = ControlScenario.named(name) else {
+                    let names = ControlScenario.all.map(\.name).joined(separator: ", ")
+                    throw CommandFailure(.usage, "--scenario is '\(name)'; accepted: list, \(names)")
+                }
+                return found
+            }
+            let seed = chosenSeed
+            if !json { StandardError.write("seed \(seed)\n") }
+            let laboratory = try await Laboratory.start(instances: played == nil ? instances : 2, seed: seed)
+            let result: Result<CoherenceReport, any Error>
+            do {
+                if let played {
+                    let tenant = try await laboratory.tenant("checked")
+                    result = .success(
+                        try await played.play(in: laboratory, tenant: tenant, without: without, recordingTo: record)
+                    )
+                } else {
+                    result = .success(try await check(laboratory, seed: seed, faults: chosen))
+                }
+            } catch {
+                result = .failure(error)
+            }
+            await laboratory.stop()
+            return try result.get()
+        }
+
+        private func faultChoice() throws -> [Fault] {
+            do {
+                return try FaultCatalogue.matching(faults ?? "all")
+            } catch {
+                throw CommandFailure(.usage, "--faults: \(error)")
+            }
+        }
+
+        private func check(_ laboratory: Laboratory, seed: UInt64, faults: [Fault]) async throws -> CoherenceReport {
+            let tenant = try await laboratory.tenant("checked")
+            let time = Duration.seconds(try seconds())
+            let settings = Settings(variables: ["DATABASE_URL": laboratory.database.appURL])
+            return try await DatabaseSession.run(
+                try settings.operatorDatabase(),
+                logger: try settings.commandLogger()
+            ) { postgres in
+                let run = try await CoherenceRun(
+                    targets: laboratory.instances.map { CoherenceRun.Target(name: $0.name, port: $0.port) },
+                    key: tenant.key,
+                    tenant: Int64(tenant.id),
+                    plan: plan(seed: seed),
+                    database: PostgresCoherence(postgres: postgres),
+                    recordingTo: record
+                )
+                return try await run.run { run in
+                    try await run.inject(FaultSchedule(seed: seed, faults: faults), in: laboratory, for: time)
+                }
+            }
         }
     }
 }
