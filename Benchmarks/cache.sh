@@ -92,15 +92,20 @@ redis_with_keys() {
     }' | redis-cli -s "$STATE/retire.sock" --pipe >/dev/null
 }
 
+# PostgreSQL notes when each transaction was committed: with that the lag begins. Before any instance is started.
+keep_commit_times() {
+    local bin
+    bin=$(postgres_folder)
+    owner_sql "ALTER SYSTEM SET track_commit_timestamp = on"
+    (
+        cd / && as_store_user "$bin/pg_ctl" -D "$STORES/postgres" -m fast -w restart -l "$STORES/postgres.log" -o \
+            "-c listen_addresses= -c unix_socket_directories=$STORES -c port=5432 -c max_connections=100" >/dev/null </dev/null
+    )
+}
+
 # Commit to every peer's L1: five instances, 200 writes a second on a fixed schedule.
 measure_peers() {
     local rate=${RATE:-200} seconds=${LAG_SECONDS:-60} tenants=20 number name port ports shops slug token product
-    local bin
-    bin=$(postgres_folder)
-    # The commit's own time, by PostgreSQL: it is what the lag begins with.
-    owner_sql "ALTER SYSTEM SET track_commit_timestamp = on"
-    (cd / && as_store_user "$bin/pg_ctl" -D "$STORES/postgres" -m fast -w restart -l "$STORES/postgres.log" -o \
-        "-c listen_addresses= -c unix_socket_directories=$STORES -c port=5432 -c max_connections=100" >/dev/null </dev/null)
     ports=$PORT_A,$PORT_B
     port=$PORT_B
     for name in c d e; do
@@ -109,8 +114,6 @@ measure_peers() {
         wait_until_ready $name "$port"
         ports=$ports,$port
     done
-    wait_until_ready a "$PORT_A"
-    wait_until_ready b "$PORT_B"
     shops=$STATE/shops
     : >"$shops"
     for number in $(seq "$tenants"); do
