@@ -15,7 +15,7 @@ enum CacheReports {
         Field.required("l1_hits", count), Field.required("l2_hits", count), Field.required("misses", count),
         Field.required("bypasses", count), Field.required("l1_hit_rate", rate), Field.required("l2_hit_rate", rate),
         Field.required("entries", count), Field.required("bytes", count), Field.required("evictions", count),
-        Field.required("refused_stores", count),
+        Field.required("refused_stores", count), Field.required("stale", count), Field.required("token_misses", count),
     ]
 
     /// The schema of `GET /v1/cache/stats`.
@@ -24,7 +24,9 @@ enum CacheReports {
         Field.required("usable", .boolean),
         Field.required("lag", count),
         Field.required("hole", .boolean),
+        Field.required("holes", count),
         Field.required("fresh_age_ms", rate),
+        Field.required("redis", .boolean),
         Field.required("totals", .object(numbers)),
         Field.required(
             "modules",
@@ -47,6 +49,8 @@ enum CacheReports {
         var bytes = 0
         var evictions = 0
         var refusedStores = 0
+        var stale = 0
+        var tokenMisses = 0
 
         init() {}
 
@@ -59,6 +63,8 @@ enum CacheReports {
             self.bytes = module.bytes
             self.evictions = Int(clamping: module.evictions)
             self.refusedStores = Int(clamping: module.refusedStores)
+            self.stale = Int(clamping: module.stale)
+            self.tokenMisses = Int(clamping: module.tokenMisses)
         }
 
         static func += (left: inout Numbers, right: Numbers) {
@@ -70,6 +76,8 @@ enum CacheReports {
             left.bytes += right.bytes
             left.evictions += right.evictions
             left.refusedStores += right.refusedStores
+            left.stale += right.stale
+            left.tokenMisses += right.tokenMisses
         }
 
         func write(to writer: inout JSONWriter) {
@@ -84,6 +92,8 @@ enum CacheReports {
             writer.member("bytes", self.bytes)
             writer.member("evictions", self.evictions)
             writer.member("refused_stores", self.refusedStores)
+            writer.member("stale", self.stale)
+            writer.member("token_misses", self.tokenMisses)
         }
     }
 
@@ -94,10 +104,12 @@ enum CacheReports {
         return .json { writer in
             writer.object { writer in
                 writer.member("tenant", Int(tenant.rawValue))
-                writer.member("usable", health.isUsable)
-                writer.member("lag", Int(health.lag))
+                writer.member("usable", statistics.isUsable)
+                writer.member("lag", Int(statistics.lag))
                 writer.member("hole", health.hasHole)
+                writer.member("holes", Int(clamping: statistics.holes))
                 writer.member("fresh_age_ms", milliseconds: health.freshAge)
+                writer.member("redis", statistics.isSecondLevelAvailable)
                 writer.name("totals")
                 writer.object { totals.write(to: &$0) }
                 writer.name("modules")
