@@ -258,13 +258,14 @@ extension ControlScenario {
             await writer.read(0, from: stage.b, .token)
             try await lane.end()
         },
-        // A sale is committed after an edit whose transaction began later; B has an answer from in between.
-        ControlScenario("replayed-sale", exposes: ["max_id_token"], environment: ["STOCK_BUMP_OFF": "1"]) { stage in
+        // A sale is committed after an edit whose transaction began later; B has an answer from in between, and the client learns of
+        // its sale by asking again.
+        ControlScenario("replayed-sale", exposes: ["no_token_check"], environment: ["STOCK_BUMP_OFF": "1"]) { stage in
             try await stage.becomeCaching()
             let writer = stage.session()
             let other = stage.session()
             let key = stage.newKey()
-            let ledger = try await stage.hold("LOCK TABLE stock.ledger_entry IN SHARE MODE")
+            let records = try await stage.hold("LOCK TABLE stock.idempotency_record IN SHARE MODE")
             async let sale: Void = other.sell(key: key, on: stage.a, isAcknowledged: false)
             try await stage.pause(.milliseconds(300))
             try await writer.edit(0, on: stage.a)
@@ -272,7 +273,7 @@ extension ControlScenario {
             try await stage.pause(.milliseconds(200))
             try await stage.warm(stage.shop.seriesPath, on: stage.b)
             let lane = try await stage.holdLane()
-            try await ledger.end()
+            try await records.end()
             _ = try await sale
             try await writer.sell(key: key, on: stage.a, begins: false)
             await writer.read(stage.shop.seriesPath, from: stage.b, .token)
