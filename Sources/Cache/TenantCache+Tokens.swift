@@ -28,14 +28,15 @@ extension TenantCache {
         self.token(incoming, read: answer)
     }
 
-    /// The token of a replayed answer: its write was seen by the snapshot its record was found in.
-    package func token(_ incoming: ConsistencyToken?, tenant: Int64, replayedIn snapshot: Snapshot) -> String {
-        self.token(incoming, tenant, .replayedIn(snapshot))
-    }
-
-    /// The token of a replayed answer: its write has a lower id.
-    package func token(_ incoming: ConsistencyToken?, tenant: Int64, replayedUpTo xid: UInt64) -> String {
-        self.token(incoming, tenant, .replayedUpTo(xid: xid))
+    /// The token of a replayed answer: what came, and the write it tells of, whichever instance ran it.
+    package func token(
+        _ incoming: ConsistencyToken?,
+        tenant: Int64,
+        replayed xid: UInt64,
+        modules: [Module],
+        seenBy snapshot: Snapshot
+    ) -> String {
+        self.token(incoming, tenant, .replayed(xid: xid, modules: modules, seenBy: snapshot))
     }
 
     private func token(_ incoming: ConsistencyToken?, _ tenant: Int64, _ addition: TokenComposer.Addition) -> String {

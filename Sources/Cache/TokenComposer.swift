@@ -6,10 +6,8 @@ package struct TokenComposer: Sendable {
         case wrote(xid: UInt64, modules: [Module])
         /// An answer of a module, computed from a snapshot.
         case read(Module, Snapshot)
-        /// A stored answer whose write this snapshot saw.
-        case replayedIn(Snapshot)
-        /// A stored answer whose write has a lower id.
-        case replayedUpTo(xid: UInt64)
+        /// A stored answer: the transaction that wrote it, and the snapshot its record was found in.
+        case replayed(xid: UInt64, modules: [Module], seenBy: Snapshot)
     }
 
     private let settings: CacheSettings
@@ -55,10 +53,12 @@ package struct TokenComposer: Sendable {
         case .read(let module, let snapshot):
             // A foreign token was answered by the database, whose snapshot saw everything the client did before.
             token.add(read: isForeign ? .all : ModuleSet([module]), SeenTransactions(snapshot))
-        case .replayedIn(let snapshot):
+        case .replayed(_, _, let snapshot) where isForeign:
+            // What the client wrote under another namespace may be younger than this write: the look-up saw both.
             token.add(read: .all, SeenTransactions(snapshot))
-        case .replayedUpTo(let xid):
-            token.add(barrier: xid, modules: .all)
+        case .replayed(let xid, let modules, _):
+            // It may have a lower id than one already held, and have been committed later: both are kept.
+            token.add(write: xid, modules: ModuleSet(modules), defects: self.settings.defects)
         }
         self.prune(&token, settled, now)
         return token

@@ -94,15 +94,49 @@ import Testing
         #expect(token.isEmpty)
     }
 
-    @Test("a replayed answer's token covers its write for every module")
+    @Test("a replayed answer's token covers its write for every module, beside what was held")
     func replayed() {
         var composer = TokenComposer(settings: CacheSettings())
-        for addition in [TokenComposer.Addition.replayedIn(snapshot(below: 20)), .replayedUpTo(xid: 19)] {
-            let token = composer.compose(nil, tenant: 1, adding: addition, ns: Self.ns, settled: 0, at: 0)
-            for module in Module.allCases {
-                #expect(!token.isSatisfied(by: snapshot(below: 19), module: module))
-                #expect(token.isSatisfied(by: snapshot(below: 20), module: module))
-            }
+        let replay = TokenComposer.Addition.replayed(xid: 19, modules: Module.allCases, seenBy: snapshot(below: 40))
+        let first = composer.compose(nil, tenant: 1, adding: replay, ns: Self.ns, settled: 0, at: 0)
+        for module in Module.allCases {
+            #expect(!first.isSatisfied(by: snapshot(below: 19), module: module))
+            #expect(first.isSatisfied(by: snapshot(below: 20), module: module))
         }
+        // A younger write that was committed before the one replayed.
+        let held = composer.compose(
+            nil,
+            tenant: 1,
+            adding: .wrote(xid: 30, modules: [.stock]),
+            ns: Self.ns,
+            settled: 0,
+            at: 0
+        )
+        let both = composer.compose(held, tenant: 1, adding: replay, ns: Self.ns, settled: 0, at: 0)
+        #expect(!both.isSatisfied(by: Snapshot(xmin: 19, xmax: 31, xip: [19]), module: .stock))
+        #expect(both.isSatisfied(by: snapshot(below: 31), module: .stock))
+    }
+
+    @Test("a replay beside a token of another namespace covers what the look-up saw")
+    func foreignReplay() {
+        var composer = TokenComposer(settings: CacheSettings())
+        let held = composer.compose(
+            nil,
+            tenant: 1,
+            adding: .wrote(xid: 30, modules: [.stock]),
+            ns: Self.ns,
+            settled: 0,
+            at: 0
+        )
+        let token = composer.compose(
+            held,
+            tenant: 1,
+            adding: .replayed(xid: 19, modules: Module.allCases, seenBy: snapshot(below: 40)),
+            ns: String(repeating: "f", count: 32),
+            settled: 0,
+            at: 0
+        )
+        #expect(!token.isSatisfied(by: snapshot(below: 39), module: .stock))
+        #expect(token.isSatisfied(by: snapshot(below: 40), module: .stock))
     }
 }

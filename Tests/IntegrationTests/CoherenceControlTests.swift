@@ -19,20 +19,16 @@ struct CoherenceControlTests {
         [Play(scenario: scenario, defect: nil)] + scenario.guards.map { Play(scenario: scenario, defect: $0) }
     }
 
-    /// Two that no history over HTTP can show.
-    ///
-    /// `colliding_keys` is harmless alone: it is the company in which the hash of the key is missed. `max_id_token` needs an id to join a token
-    /// that holds a higher one; a write's id is higher than all its client was told of before, and a replayed answer brings a snapshot and
-    /// no id. The simulator and the tests of the token join them at will.
-    static let exposedElsewhere: Set<String> = ["colliding_keys", "max_id_token"]
+    /// Harmless alone: it is the company in which the hash of the key is missed.
+    static let companions: Set<String> = ["colliding_keys"]
 
     @Test("every defect there is has a scenario that exposes it")
     func complete() throws {
         let names = try Self.defects()
         #expect(names.count >= 23, "\(names)")
         let exposed = Set(ControlScenario.all.flatMap(\.guards))
-        #expect(exposed.union(Self.exposedElsewhere) == Set(names))
-        #expect(exposed.isDisjoint(with: Self.exposedElsewhere))
+        #expect(exposed.union(Self.companions) == Set(names))
+        #expect(exposed.isDisjoint(with: Self.companions))
     }
 
     @Test("with every guard each scenario is clean, without its guard it goes red", .timeLimit(.minutes(10)))

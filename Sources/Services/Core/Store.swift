@@ -412,12 +412,13 @@ package final class Store: Sendable {
         if isOwn { cache.committed(tenant: context.tenant.rawValue, modules: written.modules, xid: written.xid) }
         var answer = record.answer
         guard answer.status < 300 else { return answer }
-        if let token = context.token, !token.isEmpty {
-            // Its ids may be of another history and younger than this write: what the lookup saw covers both.
-            answer.consistency = cache.token(token, tenant: context.tenant.rawValue, replayedIn: record.snapshot)
-        } else {
-            answer.consistency = consistency(written, nil)
-        }
+        answer.consistency = cache.token(
+            context.token,
+            tenant: context.tenant.rawValue,
+            replayed: written.xid,
+            modules: written.modules,
+            seenBy: record.snapshot
+        )
         return answer
     }
 

@@ -259,9 +259,12 @@ extension ControlScenario {
             try await lane.end()
         },
         // A sale is committed after an edit whose transaction began later; B has an answer from in between, and the client learns of
-        // its sale by asking again.
-        ControlScenario("replayed-sale", exposes: ["no_token_check"], environment: ["STOCK_BUMP_OFF": "1"]) { stage in
+        // its sale by asking again: the lower id joins a token that holds the higher one.
+        ControlScenario("replayed-sale", exposes: ["max_id_token"], environment: ["STOCK_BUMP_OFF": "1"]) { stage in
             try await stage.becomeCaching()
+            // What B has of the series is retired, so that it is read anew below, after the edit.
+            try await stage.client.sell(key: stage.newKey(), on: stage.a)
+            try await stage.pause(.milliseconds(1_200))
             let writer = stage.session()
             let other = stage.session()
             let key = stage.newKey()
