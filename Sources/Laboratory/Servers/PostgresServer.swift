@@ -292,7 +292,7 @@ package actor PostgresServer {
             "listen_addresses": listensOnTCP ? "127.0.0.1" : "",
             "port": String(port),
             "unix_socket_directories": folder,
-            "max_connections": "200",
+            "max_connections": "500",
             "shared_buffers": "64MB",
             "fsync": "off",
             "full_page_writes": "off",
