@@ -10,6 +10,8 @@ final class Scope: Sendable {
     /// Counts the bumps.
     let version = Atomic<UInt64>(0)
     let counters = ScopeCounters()
+    /// The first version of the present history.
+    private let historyBegins = Atomic<UInt64>(0)
     private let own = Mutex(OwnWrites())
     private let recent = Mutex(RecentBumps())
 
@@ -44,7 +46,14 @@ final class Scope: Sendable {
     }
 
     /// Forgets all writes: the history they were part of was replaced.
+    ///
+    /// To be followed by a bump. What was read before it is of the old history, whose transaction ids are given out again:
+    /// its snapshots say nothing about later writes.
     func forgetWrites() {
+        self.historyBegins.store(
+            self.version.load(ordering: .sequentiallyConsistent) + 1,
+            ordering: .sequentiallyConsistent
+        )
         self.own.withLock { $0 = OwnWrites() }
     }
 
@@ -55,6 +64,11 @@ final class Scope: Sendable {
             own.prune(settled: settled)
             return own.areVisible(in: snapshot)
         }
+    }
+
+    /// Whether what was read under a version is of the history in force.
+    func isOfThisHistory(_ version: UInt64) -> Bool {
+        version >= self.historyBegins.load(ordering: .sequentiallyConsistent)
     }
 
     /// Whether a snapshot saw every write of this instance, those long in the log included.

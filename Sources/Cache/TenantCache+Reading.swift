@@ -142,7 +142,9 @@ extension TenantCache {
         let namespace = self.lane.judge { ns, _ in Namespace.word(ns) }
         guard let stored = self.l1.stale(key), stored.namespace == namespace else { return nil }
         let age = now - stored.filledAt
-        guard age <= self.settings.staleLimit.nanoseconds, stored.scope.sawAllWrites(stored.snapshot) else {
+        guard age <= self.settings.staleLimit.nanoseconds, stored.scope.isOfThisHistory(stored.version),
+            stored.scope.sawAllWrites(stored.snapshot)
+        else {
             return nil
         }
         if case .absent = stored.content { return nil }
