@@ -23,8 +23,11 @@ package struct CoherenceReport: Sendable {
     /// How many faults.
     package var faultCount: Int { faults.values.reduce(0, +) }
 
-    /// Whether no answer was wrong, and there were answers.
-    package var isClean: Bool { summary.violationCount == 0 && summary.reads > 0 }
+    /// What ended the run before its time.
+    package var failure: String?
+
+    /// Whether no answer was wrong, there were answers, and the run came to its end.
+    package var isClean: Bool { summary.violationCount == 0 && summary.reads > 0 && failure == nil }
 
     /// What a zero is worth.
     package var honesty: String {
@@ -103,6 +106,7 @@ package struct CoherenceReport: Sendable {
             )
         }
         for remark in remarks { line("note", remark) }
+        if let failure { line("ended early", failure) }
         if summary.unexpectedCount > 0 {
             line("unexpected", "\(summary.unexpectedCount) answers")
             for answer in summary.unexpected.prefix(5) { line("", answer) }
@@ -180,7 +184,9 @@ package struct CoherenceReport: Sendable {
             ),
             ("unexpected_answers", "[" + summary.unexpected.map(string).joined(separator: ",") + "]"),
             ("notes", "[" + remarks.map(string).joined(separator: ",") + "]"),
-            ("clean", isClean ? "true" : "false"), ("result", string(honesty)),
+            ("failure", failure.map(string) ?? "null"),
+            ("clean", isClean ? "true" : "false"),
+            ("result", string(honesty)),
         ]
         return object(members)
     }

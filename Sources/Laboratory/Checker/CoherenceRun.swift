@@ -72,8 +72,8 @@ package final class CoherenceRun: Sendable {
     /// Runs load until `faults` returns, then waits for the end state.
     ///
     /// - Parameter faults: makes faults, or waits; reports them by ``faultBegan(_:)`` and ``faultEnded(_:detail:isCounted:at:)``.
-    /// - Returns: what was found.
-    /// - Throws: what `faults` throws.
+    /// - Returns: what was found, also if `faults` throws: what was read until then was judged all the same.
+    /// - Throws: what kept the load from ending.
     package func run(_ faults: @Sendable (CoherenceRun) async throws -> Void) async throws -> CoherenceReport {
         let workload = CoherenceWorkload(
             shop: shop,
@@ -101,7 +101,6 @@ package final class CoherenceRun: Sendable {
         await following?.value
         for explanation in state.withLock({ $0.explanations }) { await explanation.value }
         judge.close()
-        try result.get()
         var report = CoherenceReport(summary: judge.summary, seed: plan.seed, instances: targets.count)
         state.withLock { state in
             report.faults = state.faults
@@ -109,6 +108,7 @@ package final class CoherenceRun: Sendable {
             report.slow = state.slow
             report.remarks = state.remarks
         }
+        if case .failure(let error) = result { report.failure = "\(error)" }
         if let online {
             report.online = (await online.compared, await online.cached, await online.mismatches)
         }

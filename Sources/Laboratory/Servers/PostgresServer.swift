@@ -210,9 +210,9 @@ package actor PostgresServer {
         process.signal(SIGKILL)
         for child in children { Glibc.kill(child, SIGKILL) }
         try await process.waitForExit(within: .seconds(10))
-        try await eventually("the backends are gone") { children.allSatisfy { Glibc.kill($0, 0) != 0 } }
         self.process = nil
         forgetProcess()
+        try await eventually("the backends are gone") { !children.contains(where: Self.isBackend) }
     }
 
     /// Starts a stopped or killed server again; a running one is stopped first.
@@ -323,6 +323,12 @@ package actor PostgresServer {
     private func forgetProcess() {
         frozen = []
         unlink("\(folder)/stopped")
+    }
+
+    /// Whether a process is one of PostgreSQL's, and not another that was given its number, nor one that has ended.
+    private static func isBackend(_ processID: pid_t) -> Bool {
+        guard let stat = try? String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8) else { return false }
+        return stat.contains("(postgres) ") && !stat.contains("(postgres) Z")
     }
 
     private static func children(of parent: pid_t) -> [pid_t] {
