@@ -6,11 +6,17 @@ measure_look_up() {
     "$TOOLS/l1-look-up"
     command -v valgrind >/dev/null || return 0
     local token few many
+    without_debug_information l1-look-up
     for token in no yes; do
-        few=$(instructions "$TOOLS/l1-look-up" 1000 $token)
-        many=$(instructions "$TOOLS/l1-look-up" 101000 $token)
+        few=$(instructions "$STATE/l1-look-up" 1000 $token)
+        many=$(instructions "$STATE/l1-look-up" 101000 $token)
         say "  instructions for a hit, token $token: $(((many - few) / 100000))"
     done
+}
+
+# without_debug_information TOOL: a copy in $STATE, as valgrind stumbles over what Swift writes there.
+without_debug_information() {
+    strip -g -o "$STATE/$1" "$TOOLS/$1"
 }
 
 # instructions COMMAND...: how many the command runs from start to end.
@@ -20,14 +26,14 @@ instructions() {
 
 # Retiring a scope: instructions in memory, microseconds and commands in Redis, by keys and tenants.
 measure_retire() {
+    without_debug_information retire
     say "retiring a scope in L1, by what is cached:"
-    local keys tenants few many
+    local keys tenants
     for keys in 1000 1000000; do
         for tenants in 1 10000; do
             [ "$tenants" -le "$keys" ] || continue
-            few=$(bump_instructions "$keys" "$tenants" 1000)
-            many=$(bump_instructions "$keys" "$tenants" 11000)
-            printf '  %8d keys, %5d tenants: %d instructions, %s\n' "$keys" "$tenants" $(((many - few) / 10000)) \
+            printf '  %8d keys, %5d tenants: %d instructions, %s\n' "$keys" "$tenants" \
+                $(($(bump_instructions "$keys" "$tenants" 10000) / 10000)) \
                 "$(echo go | "$TOOLS/retire" l1 "$keys" "$tenants" 100000 | tail -n 1)"
         done
     done
@@ -39,7 +45,7 @@ measure_retire() {
             printf '  %8d keys, %5d tenants:\n' "$keys" "$tenants"
             "$TOOLS/retire" redis "$STATE/retire.sock" "$tenants" 20000 | sed 's/^/    /'
             printf '    slowest of all: %s us\n' "$(
-                redis-cli -s "$STATE/retire.sock" --json SLOWLOG GET 1000 | tr -d '\n ' | grep -o '\[[0-9]*,[0-9]*,[0-9]*,\["evalsha"' |
+                redis-cli -s "$STATE/retire.sock" --json SLOWLOG GET 1000 | tr -d '\n ' | grep -oi '\[[0-9]*,[0-9]*,[0-9]*,\["evalsha"' |
                     cut -d, -f3 | sort -n | tail -n 1
             )"
             redis-cli -s "$STATE/retire.sock" SHUTDOWN NOSAVE >/dev/null 2>&1 || true
@@ -47,7 +53,7 @@ measure_retire() {
     done
 }
 
-# bump_instructions KEYS TENANTS COUNT: the instructions of COUNT bumps and what surrounds them; filling is not counted.
+# bump_instructions KEYS TENANTS COUNT: the instructions of COUNT bumps, of nothing before, after or beside them.
 bump_instructions() {
     command -v valgrind >/dev/null || {
         echo 0
@@ -56,7 +62,8 @@ bump_instructions() {
     local pid log=$STATE/callgrind
     rm -f "$STATE/go" "$log"
     mkfifo "$STATE/go"
-    valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file=/dev/null "$TOOLS/retire" l1 "$1" "$2" "$3" \
+    valgrind --tool=callgrind --instr-atstart=no --collect-atstart=no --toggle-collect='*Retire*4bump*' \
+        --callgrind-out-file=/dev/null "$STATE/retire" l1 "$1" "$2" "$3" \
         <"$STATE/go" >"$log" 2>&1 &
     pid=$!
     exec 8>"$STATE/go"
@@ -126,9 +133,11 @@ measure_peers() {
         )
         printf '%s %s %s\n' $slug "$token" "$product" >>"$shops"
     done
+    # Making the products was written before anybody had read them.
+    owner_sql "CREATE TABLE public.lag_start AS SELECT pg_current_xact_id()::text::bigint AS xid"
     "$TOOLS/peer-lag" $ports "$shops" "$rate" "$seconds" "$STATE/seen"
     owner_sql "CREATE TABLE IF NOT EXISTS public.seen (instance int, xid text, earliest float8, latest float8, via text);
-        TRUNCATE public.seen" "\\copy public.seen from '$STATE/seen'" "$(cat Benchmarks/peer-lag.sql)" "DROP TABLE public.seen"
+        TRUNCATE public.seen" "\\copy public.seen from '$STATE/seen'" "$(cat Benchmarks/peer-lag.sql)" "DROP TABLE public.seen, public.lag_start"
     for name in c d e; do end "$STATE/$name.pid" serve; done
 }
 

@@ -1,7 +1,7 @@
 WITH bump AS (
     -- Each bump was reported many times; together the reports leave little room for when it was.
     SELECT instance, xid, via, (max(earliest) + min(latest)) / 2 AS at, min(latest) - max(earliest) AS room
-    FROM public.seen GROUP BY instance, xid, via
+    FROM public.seen WHERE xid::bigint > (SELECT xid FROM public.lag_start) GROUP BY instance, xid, via
 ), first AS (
     SELECT b.instance, b.xid, min(b.at) AS at,
            (array_agg(b.via ORDER BY b.at))[1] AS via, (array_agg(b.room ORDER BY b.at))[1] AS room,

@@ -1,5 +1,7 @@
 package import Cache
+import Dispatch
 import NIOCore
+import Synchronization
 
 /// A cache that is in use without a database: its lane has seen the probes that prove it up to date, and its lease lasts an hour.
 package enum CacheAtHand {
@@ -58,4 +60,34 @@ package enum CacheAtHand {
 /// The value below which a share of the sorted numbers lies.
 package func percentile(_ share: Double, of sorted: [Double]) -> Double {
     sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, Int(Double(sorted.count) * share))]
+}
+
+/// Runs an asynchronous body and blocks this thread until it has ended.
+///
+/// The main function of these programs is not asynchronous: valgrind does not survive what libdispatch does to the main thread then.
+package func blocking<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) throws -> Value {
+    let outcome = Outcome<Value>()
+    Task {
+        do {
+            outcome.set(.success(try await body()))
+        } catch {
+            outcome.set(.failure(error))
+        }
+    }
+    return try outcome.wait().get()
+}
+
+private final class Outcome<Value: Sendable>: Sendable {
+    private let result = Mutex<Result<Value, any Error>?>(nil)
+    private let semaphore = DispatchSemaphore(value: 0)
+
+    func set(_ value: Result<Value, any Error>) {
+        result.withLock { $0 = value }
+        semaphore.signal()
+    }
+
+    func wait() -> Result<Value, any Error> {
+        semaphore.wait()
+        return result.withLock { $0 } ?? .failure(CancellationError())
+    }
 }

@@ -11,9 +11,9 @@ import Foundation
 struct L1LookUp {
     static let batch = 1000
 
-    static func main() async throws {
+    static func main() throws {
         let cache = CacheAtHand.make(l1Bytes: 64 << 20)
-        let keys = try await CacheAtHand.fill(cache, keys: 0..<2000, tenants: 10, bodyBytes: 2048)
+        let keys = try blocking { try await CacheAtHand.fill(cache, keys: 0..<2000, tenants: 10, bodyBytes: 2048) }
         let arguments = CommandLine.arguments
         if arguments.count == 3, let count = Int(arguments[1]) {
             let token = arguments[2] == "yes" ? Self.token(tenant: 1, writes: 1, reads: 0) : nil

@@ -15,22 +15,24 @@ import Redis
 /// costs is counted from outside. `redis` sends the scripts BUMP and APPLY, COUNT times each, to a server that was filled from outside.
 @main
 struct Retire {
-    static func main() async throws {
+    static func main() throws {
         let arguments = CommandLine.arguments
         guard arguments.count == 5, let tenants = Int(arguments[3]), let count = Int(arguments[4]) else {
             throw Failure(text: "usage: retire l1 KEYS TENANTS COUNT | redis SOCKET TENANTS COUNT")
         }
         switch arguments[1] {
-        case "l1": try await memory(keys: Int(arguments[2]) ?? 0, tenants: tenants, count: count)
-        default: try await redis(url: "unix://\(arguments[2])", tenants: tenants, count: count)
+        case "l1": try memory(keys: Int(arguments[2]) ?? 0, tenants: tenants, count: count)
+        default: try blocking { try await redis(url: "unix://\(arguments[2])", tenants: tenants, count: count) }
         }
     }
 
     // MARK: Memory
 
-    private static func memory(keys: Int, tenants: Int, count: Int) async throws {
+    private static func memory(keys: Int, tenants: Int, count: Int) throws {
         let cache = CacheAtHand.make(l1Bytes: 4 << 30)
-        let held = try await CacheAtHand.fill(cache, keys: 0..<keys, tenants: tenants, bodyBytes: 64)
+        let held = try blocking {
+            try await CacheAtHand.fill(cache, keys: 0..<keys, tenants: tenants, bodyBytes: 64)
+        }
         let message = BusMessage.hint(
             ns: CacheAtHand.ns,
             scopes: [.init(tenant: 1, module: Module.products.rawValue, xids: [5])]
@@ -44,6 +46,8 @@ struct Retire {
         let elapsed = cache.clock.now - start
         guard count == 0 || cache.hit(held[0]) == nil else { throw Failure(text: "the scope was not retired") }
         print(String(format: "%.0f ns for each of %d bumps", Double(elapsed) / Double(max(1, count)), count))
+        // Giving a million entries back would take longer than all the rest.
+        exit(0)
     }
 
     @inline(never)
