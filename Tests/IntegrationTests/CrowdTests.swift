@@ -24,7 +24,8 @@ extension Integration {
             )
             let tenant = try await deployment.tenant()
             try await deployment.database.psql("CREATE EXTENSION pg_stat_statements")
-            for round in 1...3 {
+            var counted = 0
+            for round in 1...9 where counted < 3 {
                 let product = try await tenant.product(sku: "COLD-\(round)", onHand: round)
                 // A write applied late would retire the value between two readers: rightly, but here it would be counted.
                 try await deployment.settles(for: tenant, within: .seconds(20))
@@ -38,6 +39,7 @@ extension Integration {
                         token: tenant.token
                     )
                 }
+                let lapses = Self.lapses(deployment)
                 let before = try await Self.fills(deployment)
                 let answers = try await inParallel(3) { try await crowds[$0].ask() }.flatMap { $0 }
                 let fills = try await Self.fills(deployment) - before
@@ -45,15 +47,24 @@ extension Integration {
                 #expect(answers.allSatisfy { $0.status == 200 }, "\(Set(answers.map(\.status)))")
                 #expect(Set(answers.map(\.body)).count == 1)
                 let statuses = Dictionary(grouping: answers, by: \.cacheStatus).mapValues(\.count)
+                print("crowd of \(answers.count), Redis \(withRedis): \(fills) fills, \(statuses)")
+                // An instance that a busy machine kept from following the log reads from the database meanwhile, and rightly.
+                guard Self.lapses(deployment) == lapses else { continue }
+                counted += 1
                 if withRedis {
                     #expect(fills == 1, "\(statuses)")
                 } else {
                     #expect((1...3).contains(fills), "\(statuses)")
                 }
-                print("crowd of \(answers.count), Redis \(withRedis): \(fills) fills, \(statuses)")
             }
+            #expect(counted == 3, "in no three rounds all instances could use their caches")
             try await deployment.stop()
             try await deployment.postgres.stop()
+        }
+
+        /// How often an instance has said that it does not use its caches.
+        private static func lapses(_ deployment: Deployment) -> Int {
+            deployment.instances.reduce(0) { $0 + $1.log.components(separatedBy: "cache not in use").count }
         }
 
         /// How often the statement of a product's body has run.
