@@ -139,9 +139,21 @@ extension Integration {
                     await redis.resume()
                 case "postgres":
                     try await deployment.postgres.restart(.immediate)
-                    try await eventually(within: .seconds(10), "PostgreSQL is used again") {
-                        let fresh = ["Cache-Control": "no-cache"]
-                        return try await tenant.get("/v1/products/\(product)", headers: fresh).status == 200
+                    // Each instance connects anew by itself, its connections for writes after those for reads.
+                    try await eventually(within: .seconds(10), "PostgreSQL is used again, by both, for writing") {
+                        var statuses: [Int] = []
+                        for instance in [Tenant.Instance.a, .b] {
+                            statuses.append(
+                                try await tenant.send(
+                                    "PATCH",
+                                    "/v1/products/\(product)",
+                                    to: instance,
+                                    headers: ["If-Match": "*"],
+                                    body: #"{"name":"Back"}"#
+                                ).status
+                            )
+                        }
+                        return statuses == [200, 200]
                     }
                 default:
                     let doomed = try await deployment.instance(named: "doomed")
