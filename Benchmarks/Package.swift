@@ -85,8 +85,9 @@ let package = Package(
             ],
             path: "Sources/BareHandler"
         ),
-        .executableTarget(name: "series-lag", path: "Sources/SeriesLag"),
-        .executableTarget(name: "peer-lag", path: "Sources/PeerLag"),
+        .target(name: "BlockingClient", path: "Sources/BlockingClient"),
+        .executableTarget(name: "series-lag", dependencies: ["BlockingClient"], path: "Sources/SeriesLag"),
+        .executableTarget(name: "peer-lag", dependencies: ["BlockingClient"], path: "Sources/PeerLag"),
         .target(
             name: "CacheAtHand",
             dependencies: ["Cache", .product(name: "NIOCore", package: "swift-nio")],

@@ -23,11 +23,6 @@ extension TenantCache {
         self.token(incoming, incoming.tenant, .read(answer.module, answer.snapshot))
     }
 
-    /// The token of a read's answer.
-    package func token(_ incoming: ConsistencyToken, read answer: CachedAnswer, _ key: CacheKey) -> String {
-        self.token(incoming, read: answer)
-    }
-
     /// The token of a replayed answer: what came, and the write it tells of, whichever instance ran it.
     package func token(
         _ incoming: ConsistencyToken?,

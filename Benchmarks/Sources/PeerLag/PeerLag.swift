@@ -1,3 +1,4 @@
+import BlockingClient
 import Foundation
 import Synchronization
 
@@ -193,10 +194,4 @@ private final class Observations: Sendable {
         }
         text.withLock { $0 += lines }
     }
-}
-
-/// Why there is no figure.
-struct Failure: Error, CustomStringConvertible {
-    let text: String
-    var description: String { text }
 }

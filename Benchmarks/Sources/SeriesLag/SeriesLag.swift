@@ -1,3 +1,4 @@
+import BlockingClient
 import Foundation
 
 /// How long after a sale's answer on instance A its income shows in the series of instance B.
@@ -73,56 +74,5 @@ struct SeriesLag {
             head += "Content-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
         }
         return Array((head + "\r\n" + body).utf8)
-    }
-}
-
-/// Why there is no figure.
-private struct Failure: Error, CustomStringConvertible {
-    let text: String
-    var description: String { text }
-}
-
-/// A kept-alive HTTP connection, blocking.
-private final class Connection {
-    private let descriptor: CInt
-
-    init(port: UInt16) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        let result = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
-        guard result == 0 else { throw Failure(text: "cannot connect to port \(port)") }
-        var on: CInt = 1
-        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<CInt>.size))
-    }
-
-    deinit {
-        close(descriptor)
-    }
-
-    func exchange(_ request: [UInt8]) throws -> (head: String, body: String) {
-        guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
-            throw Failure(text: "cannot send")
-        }
-        var received: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 65_536)
-        while true {
-            let count = recv(descriptor, &chunk, chunk.count, 0)
-            guard count > 0 else { throw Failure(text: "the connection was closed") }
-            received += chunk[..<count]
-            let text = String(decoding: received, as: UTF8.self)
-            guard let end = text.range(of: "\r\n\r\n") else { continue }
-            let head = String(text[..<end.lowerBound])
-            let length = head.lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
-                .flatMap { Int($0.dropFirst("content-length:".count).drop { $0 == " " }) }
-            let body = String(text[end.upperBound...])
-            if body.utf8.count >= length ?? 0 { return (head, body) }
-        }
     }
 }

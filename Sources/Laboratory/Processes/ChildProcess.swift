@@ -38,9 +38,6 @@ package final class ChildProcess: Sendable {
         unsafeBitCast($0, to: AddCloseFrom.self)
     }
 
-    /// The status of a process that has ended.
-    package var exitStatus: ExitStatus? { exit.value }
-
     /// Whether the process still runs.
     package var isRunning: Bool { exit.value == nil }
 

@@ -163,11 +163,6 @@ package actor PostgresServer {
         "postgresql://\(user):\(Self.password)@/\(database)?host=\(socketFolder)&port=\(port)"
     }
 
-    /// A connection URL for libpq over the loopback port, with a password that is checked.
-    package nonisolated func tcpURL(user: String, database: String) -> String {
-        "postgresql://\(user):\(Self.password)@127.0.0.1:\(port)/\(database)"
-    }
-
     /// Runs SQL as the given role and returns unaligned rows, columns separated by `|`.
     @discardableResult
     package nonisolated func psql(

@@ -1,10 +1,11 @@
 import Foundation
 
 /// A kept-alive HTTP connection, blocking.
-final class Connection {
+package final class Connection {
     private let descriptor: CInt
 
-    init(port: UInt16) throws {
+    /// Connects to a port of this machine.
+    package init(port: UInt16) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -24,7 +25,8 @@ final class Connection {
         close(descriptor)
     }
 
-    func exchange(_ request: [UInt8]) throws -> (head: String, body: String) {
+    /// Sends a request and waits for the whole answer.
+    package func exchange(_ request: [UInt8]) throws -> (head: String, body: String) {
         guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
             throw Failure(text: "cannot send")
         }
@@ -43,4 +45,13 @@ final class Connection {
             if body.utf8.count >= length ?? 0 { return (head, body) }
         }
     }
+}
+
+/// What kept a measurement from being made, in a sentence.
+package struct Failure: Error, CustomStringConvertible {
+    private let text: String
+    package var description: String { text }
+
+    /// Says it.
+    package init(text: String) { self.text = text }
 }
