@@ -87,6 +87,7 @@ let package = Package(
         ),
         .target(name: "BlockingClient", path: "Sources/BlockingClient"),
         .executableTarget(name: "series-lag", dependencies: ["BlockingClient"], path: "Sources/SeriesLag"),
+        .executableTarget(name: "crowd", dependencies: ["BlockingClient"], path: "Sources/Crowd"),
         .executableTarget(name: "peer-lag", dependencies: ["BlockingClient"], path: "Sources/PeerLag"),
         .target(
             name: "CacheAtHand",

@@ -99,11 +99,11 @@ redis_with_keys() {
     }' | redis-cli -s "$STATE/retire.sock" --pipe >/dev/null
 }
 
-# PostgreSQL notes when each transaction was committed: with that the lag begins. Before any instance is started.
-keep_commit_times() {
+# restart_postgres_with SETTING: what only a start can change; before any instance is started.
+restart_postgres_with() {
     local bin
     bin=$(postgres_folder)
-    owner_sql "ALTER SYSTEM SET track_commit_timestamp = on"
+    owner_sql "ALTER SYSTEM SET $1"
     (
         cd / && as_store_user "$bin/pg_ctl" -D "$STORES/postgres" -m fast -w restart -l "$STORES/postgres.log" -o \
             "-c listen_addresses= -c unix_socket_directories=$STORES -c port=5432 -c max_connections=100" >/dev/null </dev/null
@@ -139,6 +139,32 @@ measure_peers() {
     owner_sql "CREATE TABLE IF NOT EXISTS public.seen (instance int, xid text, earliest float8, latest float8, via text);
         TRUNCATE public.seen" "\\copy public.seen from '$STATE/seen'" "$(cat Benchmarks/peer-lag.sql)" "DROP TABLE public.seen, public.lag_start"
     for name in c d e; do end "$STATE/$name.pid" serve; done
+}
+
+# A cold key asked for by a crowd at each of three instances at once: how often is it computed? With Redis, then without.
+measure_crowd() {
+    local size=${CROWD:-10000} port store round product
+    port=$(free_port_from $((PORT_B + 1)))
+    start_instance c "$port"
+    wait_until_ready c "$port"
+    for store in "with Redis" "without Redis"; do
+        if [ "$store" = "without Redis" ]; then end "$STORES/redis/pid" redis-server; fi
+        for round in $(seq "$ROUNDS"); do
+            product=$(demo_request POST /v1/products "{\"sku\":\"COLD-$RANDOM$RANDOM\",\"name\":\"Cold\",\"price\":\"1.00\"}" | json_text id)
+            # Each instance knows the caller and uses its caches before the crowd comes; the key itself nobody has asked for.
+            for instance in "$PORT_A" "$PORT_B" "$port"; do
+                soon "the caches of $instance are in use" eval \
+                    'curl -fsS "http://127.0.0.1:$instance/health/cache" | grep -q "\"usable\":true"'
+                curl -fsS -o /dev/null "http://127.0.0.1:$instance/v1/me" -H "Authorization: Bearer $DEMO_TOKEN"
+            done
+            owner_sql "SELECT pg_stat_statements_reset()" >/dev/null
+            say "$store, round $round:"
+            "$TOOLS/crowd" "$size" "/v1/products/$product" "$DEMO_TOKEN" "$PORT_A" "$PORT_B" "$port" | sed 's/^/  /'
+            say "  computed in PostgreSQL: $(owner_sql "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
+                WHERE query LIKE 'SELECT stock.product_body(stock.current_tenant(), \$1)%pg_current_snapshot()%'")"
+        done
+    done
+    end "$STATE/c.pid" serve
 }
 
 # owner_sql STATEMENT...: as the superuser of the private cluster.

@@ -1,3 +1,4 @@
+import Foundation
 import HTTPTypes
 import Kernel
 import NIOCore
@@ -181,6 +182,21 @@ struct ConnectionGuardTests {
             let answer = try await client.send(raw: Array(text.utf8))
             #expect(answer.status == 200)
             #expect(answer[header: "connection"] == "close")
+        }
+    }
+
+    @Test("a connection beyond the limit is served once another has ended")
+    func connections() async throws {
+        var limits = self.limits
+        limits.connections = 1
+        try await TestAPI(Self.routes, limits: limits).serve { client in
+            _ = try await client.send("GET", "/open")
+            let patient = HTTPClient(port: client.port)
+            let hasty = HTTPClient(port: client.port, patience: 1)
+            await #expect(throws: HTTPClientError.connection(EAGAIN)) { try await hasty.send("GET", "/open") }
+            async let answer = patient.send("GET", "/open")
+            _ = try await client.send(raw: Array("GET /open HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".utf8))
+            #expect(try await answer.status == 200)
         }
     }
 

@@ -50,6 +50,25 @@ struct CoherenceRunTests {
         #expect(forged.output.contains("lease: instance 0, subject 0"), "\(forged.output)")
     }
 
+    @Test("an interrupted check ends early, and well, with its report", .timeLimit(.minutes(3)))
+    func interrupted() async throws {
+        let history = "\(try ScratchFolder.make("coherence"))/history"
+        let run = try StockCommand.spawn(
+            ["coherence", "--duration", "1h", "--faults", "none", "--instances", "2", "--record", history, "--json"],
+            environment: [:]
+        )
+        try await eventually(within: .seconds(60), "something was read") {
+            !run.isRunning || ((try? String(contentsOfFile: history, encoding: .utf8)) ?? "").contains("\nr ")
+        }
+        run.signal(SIGINT)
+        let status = try await run.waitForExit(within: .seconds(60))
+        try await eventually("its output ends") { run.output.isClosed }
+        #expect(status == .exited(0), "\(run.output.text)\(run.errors.text)")
+        let report = JSON(parsing: Array(run.output.text.utf8))
+        #expect(report["violation_count"].int == 0, "\(run.output.text)")
+        #expect(try #require(report["reads"].int) > 0)
+    }
+
     @Test("bad usage is status 64, before anything is started")
     func usage() async throws {
         for arguments in [

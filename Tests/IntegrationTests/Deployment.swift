@@ -5,6 +5,7 @@ import Testing
 /// Instances of the service on stores of their own, as an operator would set them up: by `stock migrate up` and `stock serve`.
 struct Deployment: Sendable {
     let postgres: PostgresServer
+    let standby: PostgresServer?
     let database: TestDatabase
     let redis: RedisServer?
     let environment: [String: String]
@@ -19,6 +20,7 @@ struct Deployment: Sendable {
     ///   - count: how many.
     ///   - ownPostgres: a server of its own, for tests that restart it.
     ///   - postgresSettings: further lines of postgresql.conf; they, too, need a server of its own.
+    ///   - isFollowed: whether a second server follows the first, whose place it takes once it is promoted.
     ///   - withRedis: false runs them on L1 alone.
     ///   - settings: further configuration of every instance.
     /// - Returns: the running deployment; its processes end with the test process, or by ``stop()``.
@@ -27,10 +29,11 @@ struct Deployment: Sendable {
         instances count: Int = 2,
         ownPostgres: Bool = false,
         postgresSettings: [String: String] = [:],
+        standby isFollowed: Bool = false,
         withRedis: Bool = true,
         settings: [String: String] = [:]
     ) async throws -> Deployment {
-        let isAlone = ownPostgres || !postgresSettings.isEmpty
+        let isAlone = ownPostgres || isFollowed || !postgresSettings.isEmpty
         let postgres = try await isAlone ? PostgresServer.start(settings: postgresSettings) : PostgresServer.shared()
         let database = try await postgres.emptyDatabase(named: "integration")
         let redis = try await withRedis ? RedisServer.start() : nil
@@ -42,6 +45,14 @@ struct Deployment: Sendable {
             // Tests ask faster than people do.
             "RATE_LIMIT_TENANT": "0", "RATE_LIMIT_KEY": "0", "RATE_LIMIT_LOGIN": "0",
         ]
+        let standby = try await isFollowed ? PostgresServer.start(standbyOf: postgres) : nil
+        if let standby {
+            // As an operator names both: the client goes to the one that can write.
+            environment["DATABASE_URL"] = database.appURL.replacingOccurrences(
+                of: postgres.socketFolder,
+                with: "\(postgres.socketFolder),\(standby.socketFolder)"
+            )
+        }
         environment["REDIS_URL"] = redis?.url
         environment.merge(settings) { $1 }
         let migration = try await StockCommand.run(["migrate", "up"], environment: environment)
@@ -55,6 +66,7 @@ struct Deployment: Sendable {
         }
         return Deployment(
             postgres: postgres,
+            standby: standby,
             database: database,
             redis: redis,
             environment: environment,

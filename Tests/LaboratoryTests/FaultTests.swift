@@ -153,7 +153,8 @@ extension LaboratoryTests {
             let schedule = FaultSchedule(seed: 7, faults: faults)
             let failures = Mutex<[String]>([])
             let traffic = bench.traffic()
-            let count = try await schedule.run(in: bench.laboratory, until: .now + .seconds(8)) { event in
+            let end = ContinuousClock.now + .seconds(8)
+            let count = try await schedule.run(in: bench.laboratory, until: { .now >= end }) { event in
                 if case .failed(let fault, let reason, _) = event {
                     failures.withLock { $0.append("\(fault): \(reason)") }
                 }

@@ -27,9 +27,19 @@ package final class Connection {
 
     /// Sends a request and waits for the whole answer.
     package func exchange(_ request: [UInt8]) throws -> (head: String, body: String) {
+        try ask(request)
+        return try answer()
+    }
+
+    /// Sends a request.
+    package func ask(_ request: [UInt8]) throws {
         guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
             throw Failure(text: "cannot send")
         }
+    }
+
+    /// Waits for the whole answer to the request sent last.
+    package func answer() throws -> (head: String, body: String) {
         var received: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65_536)
         while true {

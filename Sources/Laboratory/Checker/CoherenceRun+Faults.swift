@@ -1,18 +1,19 @@
 import Synchronization
 
 extension CoherenceRun {
-    /// Makes the faults of a schedule in a laboratory, each round followed by calm, until a time is over.
+    /// Makes the faults of a schedule in a laboratory, each round followed by calm, until it is time to end.
     ///
     /// - Parameters:
     ///   - schedule: which faults; none means that nothing happens.
     ///   - laboratory: the instances under check.
-    ///   - time: for how long.
+    ///   - isOver: asked before each round of faults.
     /// - Throws: what kept the laboratory from being repaired.
-    package func inject(_ schedule: FaultSchedule, in laboratory: Laboratory, for time: Duration) async throws {
-        guard !schedule.faults.isEmpty else {
-            try await Task.sleep(for: time)
-            return
-        }
+    package func inject(
+        _ schedule: FaultSchedule,
+        in laboratory: Laboratory,
+        until isOver: @Sendable () -> Bool
+    ) async throws {
+        guard !schedule.faults.isEmpty else { return try await wait(until: isOver) }
         let adoptions = Mutex<[Task<Void, any Error>]>([])
         await laboratory.onHistoryReplaced { _ in
             // PostgreSQL is down, and started when this returns: what it says then is waited for beside.
@@ -20,7 +21,7 @@ extension CoherenceRun {
             let task = Task { try await self.adoptHistory() }
             adoptions.withLock { $0.append(task) }
         }
-        _ = try await schedule.run(in: laboratory, until: .now + time) { event in
+        _ = try await schedule.run(in: laboratory, until: isOver) { event in
             switch event {
             case .began(let fault, _):
                 self.faultBegan(fault.name)
@@ -47,5 +48,10 @@ extension CoherenceRun {
         }
         try await laboratory.repair()
         await becomeCalm()
+    }
+
+    /// Makes no faults until it is time to end.
+    package func wait(until isOver: @Sendable () -> Bool) async throws {
+        while !isOver() { try await Task.sleep(for: .milliseconds(20)) }
     }
 }

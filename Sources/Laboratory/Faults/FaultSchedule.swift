@@ -93,22 +93,22 @@ package struct FaultSchedule: Sendable, CustomStringConvertible {
         return Step(fault: fault, seed: random.next(), after: after, duration: duration)
     }
 
-    /// Makes the faults happen until a time has come.
+    /// Makes the faults happen until it is time to end.
     ///
     /// - Parameters:
     ///   - laboratory: where.
-    ///   - end: no round begins later.
+    ///   - isOver: asked before each round; none begins once it says so.
     ///   - listener: is told of everything, and decides how long the calm after a round lasts.
     /// - Returns: how many faults were injected and healed.
     /// - Throws: `CancellationError`, or what kept the laboratory from being repaired.
     package func run(
         in laboratory: Laboratory,
-        until end: ContinuousClock.Instant,
+        until isOver: @Sendable () -> Bool,
         onEvent listener: @escaping @Sendable (Event) async -> Void
     ) async throws -> Int {
         var count = 0
         var number = 0
-        while ContinuousClock.now < end, let round = round(number) {
+        while !isOver(), let round = round(number) {
             try Task.checkCancellation()
             let results = await withTaskGroup(of: [Bool].self) { group in
                 for chain in [[round.main], round.companions] where !chain.isEmpty {

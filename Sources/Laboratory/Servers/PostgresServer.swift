@@ -38,7 +38,7 @@ package actor PostgresServer {
     package nonisolated var socketPath: String { "\(socketFolder)/.s.PGSQL.\(port)" }
 
     private let folder: String
-    private let settings: [String: String]
+    private nonisolated let settings: [String: String]
     private var process: ChildProcess?
     private var template: Task<Void, any Error>?
     private var databaseCount = 0
@@ -81,6 +81,19 @@ package actor PostgresServer {
             settings: settings
         )
         try await server.initialise()
+        try await server.launch()
+        return server
+    }
+
+    /// Starts a hot standby that copies a running server, settings included, and follows it.
+    ///
+    /// - Parameter primary: the server.
+    /// - Returns: the running standby; it listens on its unix socket alone.
+    /// - Throws: as ``start(tcp:settings:)``.
+    package static func start(standbyOf primary: PostgresServer) async throws -> PostgresServer {
+        let folder = try ScratchFolder.make("pg")
+        let server = PostgresServer(folder: folder, port: 5432, listensOnTCP: false, settings: primary.settings)
+        try await server.copy(primary)
         try await server.launch()
         return server
     }
@@ -226,6 +239,22 @@ package actor PostgresServer {
         try await run("/bin/sh", ["-c", "rm -rf \"$1/copy\" && cp -a \"$1/data\" \"$1/copy\"", "sh", folder])
     }
 
+    /// Makes a standby stop receiving what the primary writes; it keeps, and shows, what it has.
+    package nonisolated func detach() async throws {
+        try await psql("ALTER SYSTEM SET primary_conninfo = ''", database: "postgres")
+        try await psql("SELECT pg_reload_conf()", database: "postgres")
+        try await eventually("the standby receives nothing any more") {
+            try await psql("SELECT count(*) FROM pg_stat_wal_receiver", database: "postgres") == "0"
+        }
+    }
+
+    /// Makes a standby a primary, and waits until it is one.
+    package nonisolated func promote() async throws {
+        guard try await psql("SELECT pg_promote(wait_seconds => 60)", database: "postgres") == "t" else {
+            throw PromotionFailed()
+        }
+    }
+
     /// Puts the copy made by ``copyData()`` in the place of the data folder of a stopped server.
     package func restoreData() async throws {
         try await run("/bin/sh", ["-c", "rm -rf \"$1/data\" && mv \"$1/copy\" \"$1/data\"", "sh", folder])
@@ -266,12 +295,27 @@ package actor PostgresServer {
         return environment
     }
 
-    private func initialise() async throws {
-        if let user = UnprivilegedUser.current {
-            guard chown(folder, user.id, user.group) == 0 else {
-                throw SpawnError(command: "chown \(folder)", errno: errno)
-            }
+    private func giveFolder() throws {
+        guard let user = UnprivilegedUser.current else { return }
+        guard chown(folder, user.id, user.group) == 0 else {
+            throw SpawnError(command: "chown \(folder)", errno: errno)
         }
+    }
+
+    private func copy(_ primary: PostgresServer) async throws {
+        try giveFolder()
+        let command = UnprivilegedUser.command(
+            PostgresBinaries.path(of: "pg_basebackup"),
+            [
+                "-D", "\(folder)/data", "--no-sync", "--checkpoint=fast", "--write-recovery-conf",
+                "-d", primary.url(user: "postgres", database: "postgres"),
+            ]
+        )
+        try await run(command.path, command.arguments, environment: Self.environment, directory: "/")
+    }
+
+    private func initialise() async throws {
+        try giveFolder()
         let command = UnprivilegedUser.command(
             PostgresBinaries.path(of: "initdb"),
             [
@@ -311,7 +355,7 @@ package actor PostgresServer {
         )
         self.process = process
         _ = try await process.output.firstLine(within: .seconds(60), "PostgreSQL accepts connections") {
-            $0.contains("database system is ready to accept connections")
+            $0.contains("database system is ready to accept")
         }
     }
 
@@ -331,6 +375,11 @@ package actor PostgresServer {
         let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
         return text.split(separator: " ").compactMap { pid_t($0) }
     }
+}
+
+/// A standby did not become a primary.
+private struct PromotionFailed: Error, CustomStringConvertible {
+    var description: String { "the standby was not promoted within a minute" }
 }
 
 /// A database of one suite's own.

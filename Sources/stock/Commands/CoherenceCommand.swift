@@ -2,6 +2,8 @@ import ArgumentParser
 import Foundation
 import Kernel
 import Laboratory
+import Synchronization
+import UnixSignals
 
 /// `stock coherence`: whether the caches are right, judged by what clients wrote and saw.
 struct CoherenceCommand: AsyncParsableCommand {
@@ -11,6 +13,8 @@ struct CoherenceCommand: AsyncParsableCommand {
         discussion: """
             With --instance it checks running instances, in a tenant of its own. Without, it builds a laboratory in a \
             temporary folder (PostgreSQL, Redis, instances of this program, a proxy on every link) and makes faults there.
+
+            An interrupt (^C) ends a check early, with its report; a second one at once, without.
 
             Exit status: 0 clean, 1 violations, 64 bad usage, 78 bad configuration.
             """,
@@ -185,8 +189,8 @@ struct CoherenceCommand: AsyncParsableCommand {
                 database: database,
                 recordingTo: record
             )
-            let time = Duration.seconds(try seconds())
-            return try await run.run { _ in try await Task.sleep(for: time) }
+            let patience = try Patience(.seconds(seconds()))
+            return try await run.run { try await $0.wait(until: { patience.isOver }) }
         }
 
         private static func target(_ url: String) -> CoherenceRun.Target? {
@@ -240,7 +244,7 @@ struct CoherenceCommand: AsyncParsableCommand {
 
         private func check(_ laboratory: Laboratory, seed: UInt64, faults: [Fault]) async throws -> CoherenceReport {
             let tenant = try await laboratory.tenant("checked")
-            let time = Duration.seconds(try seconds())
+            let patience = try Patience(.seconds(seconds()))
             let settings = Settings(variables: ["DATABASE_URL": laboratory.database.appURL])
             return try await DatabaseSession.run(
                 try settings.operatorDatabase(),
@@ -255,9 +259,33 @@ struct CoherenceCommand: AsyncParsableCommand {
                     recordingTo: record
                 )
                 return try await run.run { run in
-                    try await run.inject(FaultSchedule(seed: seed, faults: faults), in: laboratory, for: time)
+                    try await run.inject(
+                        FaultSchedule(seed: seed, faults: faults),
+                        in: laboratory,
+                        until: { patience.isOver }
+                    )
                 }
             }
         }
     }
+}
+
+/// How long a check goes on: for its time, or until somebody interrupts it.
+private final class Patience: Sendable {
+    private let end: ContinuousClock.Instant
+    private let isInterrupted = Atomic(false)
+
+    init(_ time: Duration) {
+        end = .now + time
+        // Listens as long as the command runs: nothing else in it ends before the process does.
+        Task { [weak self] in
+            for await _ in await UnixSignalsSequence(trapping: .sigint) {
+                self?.isInterrupted.store(true, ordering: .relaxed)
+                signal(SIGINT, SIG_DFL)
+                return
+            }
+        }
+    }
+
+    var isOver: Bool { isInterrupted.load(ordering: .relaxed) || .now >= end }
 }

@@ -228,6 +228,11 @@ struct Settings: Sendable {
         return (host, port)
     }
 
+    /// How many connections to have open at once.
+    func httpConnections() throws -> Int {
+        try integer(.httpConnections, 1...65_536)
+    }
+
     /// The name of this instance.
     func instance() throws -> String {
         if let name = text(.instance) { return name }

@@ -47,6 +47,11 @@ extension Variable {
     static let redisConnectTimeout = Variable("REDIS_CONNECT_TIMEOUT", "milliseconds, 1 to 60000", fallback: "200")
     static let redisCommandTimeout = Variable("REDIS_COMMAND_TIMEOUT", "milliseconds, 1 to 60000", fallback: "50")
     static let listen = Variable("STOCK_LISTEN", "address:port to serve on", fallback: "127.0.0.1:8080")
+    static let httpConnections = Variable(
+        "HTTP_CONNECTIONS",
+        "connections open at once, 1 to 65536; further ones wait to be accepted",
+        fallback: "4096"
+    )
     static let instance = Variable(
         "STOCK_INSTANCE",
         "this instance's name in logs and health",
@@ -146,7 +151,7 @@ extension Variable {
     private static let shipped: [Variable] = [
         databaseURL, databaseOwnerURL, databasePoolSize, redisURL, redisHost, redisPort, redisDB, redisPassword,
         redisSentinels, redisSentinelMaster, redisSentinelPassword, redisConnectTimeout, redisCommandTimeout, listen,
-        instance, authSecret, authKeyFile, signupEnabled, logLevel,
+        httpConnections, instance, authSecret, authKeyFile, signupEnabled, logLevel,
         logFormat, cacheEnabled, cacheKeyPrefix, cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL,
         cacheUnitsTTL, cacheBalanceTTL, cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, cacheWarmUp,
         rateLimitTenant, rateLimitKey, rateLimitLogin, rateLimitInFlight,

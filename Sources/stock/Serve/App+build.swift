@@ -94,6 +94,17 @@ extension App {
         return "\(String(plain))-\(String(UInt64.random(in: 0...UInt64.max), radix: 36))"
     }
 
+    /// As many connections as were asked for, if each can have a descriptor.
+    private static func connections(_ wanted: Int, logger: Logger) -> Int {
+        let possible = max(1, DescriptorLimit.raise() - DescriptorLimit.reserve)
+        guard possible < wanted else { return wanted }
+        logger.warning(
+            "the limit of open descriptors allows fewer connections than asked for",
+            metadata: [Variable.httpConnections.name: "\(wanted)", "possible": "\(possible)"]
+        )
+        return possible
+    }
+
     /// What answers HTTP, and what fills its memory before it says that it is ready.
     private static func serving(
         _ choices: ServeChoices,
@@ -114,6 +125,7 @@ extension App {
             build: Build(version: Release.version, instance: choices.instance)
         )
         settings.rates = choices.rates
+        settings.limits.connections = connections(choices.httpConnections, logger: logger)
         settings.metrics = metrics
         let watch = DatabaseWatch()
         let api = try await API.make(

@@ -11,6 +11,7 @@ struct ServeChoices: Sendable {
     let instance: String
     let host: String
     let port: Int
+    let httpConnections: Int
     let database: PostgresConfiguration
     let redis: RedisConfiguration?
     let cache: CacheSettings
@@ -23,6 +24,7 @@ struct ServeChoices: Sendable {
         self.role = role
         instance = try settings.instance()
         (host, port) = try settings.listen()
+        httpConnections = try settings.httpConnections()
         database = try settings.database()
         redis = try settings.redis()
         let caching = try settings.cache()
