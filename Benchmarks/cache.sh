@@ -141,9 +141,24 @@ measure_peers() {
     for name in c d e; do end "$STATE/$name.pid" serve; done
 }
 
+# has_settled PORT: everything committed is logged, and the instance has applied all of it and serves from its caches.
+has_settled() {
+    local head
+    head=$(owner_sql "SELECT head_seq FROM stock.cache_lane WHERE NOT EXISTS (SELECT FROM stock.cache_outbox)")
+    [ -n "$head" ] && curl -fsS "http://127.0.0.1:$1/health/detailed" -H "Authorization: Bearer $DEMO_TOKEN" |
+        grep -o '"cache":.*' | grep "\"applied\":$head[,}]" | grep -q '"usable":true'
+}
+
+# seconds_not_in_use PORT: for how long the instances, that one included, could not serve from their caches since they started.
+seconds_not_in_use() {
+    local instance
+    for instance in "$PORT_A" "$PORT_B" "$1"; do curl -fsS "http://127.0.0.1:$instance/metrics"; done |
+        awk '/^stock_cache_unusable_seconds_total/ { sum += $NF } END { printf "%.6f", sum }'
+}
+
 # A cold key asked for by a crowd at each of three instances at once: how often is it computed? With Redis, then without.
 measure_crowd() {
-    local size=${CROWD:-10000} port store round product
+    local size=${CROWD:-10000} port store round product instance lapsed
     port=$(free_port_from $((PORT_B + 1)))
     start_instance c "$port"
     wait_until_ready c "$port"
@@ -151,17 +166,18 @@ measure_crowd() {
         if [ "$store" = "without Redis" ]; then end "$STORES/redis/pid" redis-server; fi
         for round in $(seq "$ROUNDS"); do
             product=$(demo_request POST /v1/products "{\"sku\":\"COLD-$RANDOM$RANDOM\",\"name\":\"Cold\",\"price\":\"1.00\"}" | json_text id)
-            # Each instance knows the caller and uses its caches before the crowd comes; the key itself nobody has asked for.
+            # Each instance knows the caller, uses its caches and has applied the product's making before the crowd comes.
             for instance in "$PORT_A" "$PORT_B" "$port"; do
-                soon "the caches of $instance are in use" eval \
-                    'curl -fsS "http://127.0.0.1:$instance/health/cache" | grep -q "\"usable\":true"'
                 curl -fsS -o /dev/null "http://127.0.0.1:$instance/v1/me" -H "Authorization: Bearer $DEMO_TOKEN"
+                soon "instance $instance has settled" has_settled "$instance"
             done
+            lapsed=$(seconds_not_in_use "$port")
             owner_sql "SELECT pg_stat_statements_reset()" >/dev/null
             say "$store, round $round:"
             "$TOOLS/crowd" "$size" "/v1/products/$product" "$DEMO_TOKEN" "$PORT_A" "$PORT_B" "$port" | sed 's/^/  /'
             say "  computed in PostgreSQL: $(owner_sql "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
                 WHERE query LIKE 'SELECT stock.product_body(stock.current_tenant(), \$1)%pg_current_snapshot()%'")"
+            say "  caches not in use meanwhile: $(awk -v a="$lapsed" -v b="$(seconds_not_in_use "$port")" 'BEGIN { printf "%.3f", b - a }') s"
         done
     done
     end "$STATE/c.pid" serve

@@ -32,8 +32,9 @@ package struct CacheScript: Sendable {
     /// Asks for the right to fill, making the scope's generation if it is missing.
     ///
     /// Answers HIT, generation, value; WAIT, generation, the lease another holds; FILL, generation. A lease of a retired
-    /// generation is none. KEYS: `_g`, value, lease. ARGV: fresh generation, generation TTL, ns, owner, lease TTL, and `1` to
-    /// pass over a value that is there.
+    /// generation is none. Who fills shows life by that, or its first lease could be taken over before its first beat.
+    /// KEYS: `_g`, value, lease, liveness. ARGV: fresh generation, generation TTL, ns, owner, lease TTL, `1` to pass over a
+    /// value that is there, liveness TTL.
     package let lease: RedisScript
     /// Stores a value if the scope's generation is still the one captured before its snapshot, and frees the owner's lease.
     ///
@@ -43,7 +44,7 @@ package struct CacheScript: Sendable {
     package let store: RedisScript
     /// Takes a lease over from an owner that is gone, if it still is the one seen.
     ///
-    /// KEYS: lease. ARGV: seen, own lease, lease TTL.
+    /// KEYS: lease, liveness. ARGV: seen, own lease, lease TTL, liveness TTL.
     package let steal: RedisScript
     /// Frees a lease, if it still is the owner's.
     ///
@@ -179,6 +180,7 @@ extension CacheScript {
         local l = redis.call('GET', KEYS[3])
         if l and string.sub(l, 1, #g + 1) == g .. ' ' then return {'WAIT', g, l} end
         redis.call('SET', KEYS[3], g .. ' ' .. ARGV[4], 'PX', ARGV[5])
+        redis.call('SET', KEYS[4], '1', 'PX', ARGV[7])
         return {'FILL', g}
         """
 
@@ -204,6 +206,7 @@ extension CacheScript {
     private static let stealBody = """
         if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'LOST' end
         redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+        redis.call('SET', KEYS[2], '1', 'PX', ARGV[4])
         return 'OK'
         """
 

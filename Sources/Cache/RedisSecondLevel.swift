@@ -111,11 +111,12 @@ package final class RedisSecondLevel: SecondLevel {
             self.scripts.lease,
             keys: [
                 .text(self.keys.generation(key.tenant, key.module.rawValue)), .text(self.keys.value(key)),
-                .text(self.keys.lease(key)),
+                .text(self.keys.lease(key)), .text(self.keys.liveness(instance: owner.instance)),
             ],
             arguments: [
                 .text(Generation.fresh()), self.generationTTL, .text(ns), .text(owner.text),
                 .integer(self.settings.fillLease.milliseconds), renews ? "1" : "0",
+                .integer(self.settings.fillerTTL.milliseconds),
             ],
             timeout: self.settings.redisBudget
         )
@@ -141,9 +142,10 @@ package final class RedisSecondLevel: SecondLevel {
     package func steal(_ key: CacheKey, seen: [UInt8], generation: [UInt8], owner: FillOwner) async -> Bool? {
         let reply = try? await self.client.evaluate(
             self.scripts.steal,
-            keys: [.text(self.keys.lease(key))],
+            keys: [.text(self.keys.lease(key)), .text(self.keys.liveness(instance: owner.instance))],
             arguments: [
                 .bytes(seen), .bytes(Self.lease(generation, owner)), .integer(self.settings.fillLease.milliseconds),
+                .integer(self.settings.fillerTTL.milliseconds),
             ],
             timeout: self.settings.redisBudget
         )

@@ -56,7 +56,8 @@ extension TenantCache {
 
     /// Runs a flight.
     ///
-    /// The task belongs to the flight, which is in the table until it lands, and ends by the deadline of its fill.
+    /// The task belongs to the flight, which is in the table until it lands, and ends by the deadline of its fill. It goes ahead of requests:
+    /// all who wait, on other instances too, would otherwise wait for whatever came after them.
     func fly(
         _ flight: Flight,
         _ start: FlightStart,
@@ -64,7 +65,7 @@ extension TenantCache {
         renews: Bool = false,
         _ fill: @Sendable @escaping () async throws -> Filled
     ) {
-        Task {
+        Task(priority: .high) {
             var machine = FlightStateMachine(
                 key: start.key,
                 settings: self.settings,
@@ -97,12 +98,17 @@ extension TenantCache {
                 landing = .failure(error)
                 rest = machine.failed()
             }
-            self.flights.withLock { $0.end(flight, start.key, version: start.version, renews: renews) }
-            flight.land(landing)
+            self.land(flight, start, landing, renews: renews)
             self.count(machine.notes, start)
             // Nobody waits for Redis to keep the value.
             await self.finish(&machine, &rest, start, owner, answer)
         }
+    }
+
+    /// Ends a flight: who comes from now on finds what it left in memory.
+    func land(_ flight: Flight, _ start: FlightStart, _ landing: Flight.Landing, renews: Bool = false) {
+        self.flights.withLock { $0.end(flight, start.key, version: start.version, renews: renews) }
+        flight.land(landing)
     }
 
     // MARK: - Before the database

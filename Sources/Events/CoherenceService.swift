@@ -79,19 +79,24 @@ package final class CoherenceService: Service {
     package func run() async {
         await cancelWhenGracefulShutdown {
             await withTaskGroup { group in
-                group.addTask { await self.follow() }
-                group.addTask { await self.listen() }
-                if self.relays { group.addTask { await self.work() } }
-                group.addTask { await self.publish() }
+                /// Goes ahead of requests: a probe behind ten thousand of them in the executor's queue would let the lease lapse, and every
+                /// one of them would then ask the database.
+                func addUrgent(_ task: sending @escaping @isolated(any) () async -> Void) {
+                    group.addTask(priority: .high, operation: task)
+                }
+                addUrgent { await self.follow() }
+                addUrgent { await self.listen() }
+                if self.relays { addUrgent { await self.work() } }
+                addUrgent { await self.publish() }
                 group.addTask { await self.report() }
                 if let redis = self.redis {
-                    group.addTask { await self.watch(redis) }
-                    group.addTask { await self.showLife() }
+                    addUrgent { await self.watch(redis) }
+                    addUrgent { await self.showLife() }
                 }
                 if let lane = self.lane, self.relays { group.addTask { await self.sweep(lane) } }
                 if let subscriber = self.subscriber {
-                    group.addTask { await subscriber.run() }
-                    group.addTask { await self.receive(subscriber) }
+                    addUrgent { await subscriber.run() }
+                    addUrgent { await self.receive(subscriber) }
                 }
             }
         }
@@ -126,6 +131,8 @@ package final class CoherenceService: Service {
                 relay.observed(drains: answer.drains, at: self.clock.now)
                 relay.observed(ns: answer.ns)
             }
+            // A lease that lapsed while the answer took its time is to be seen, although this answer may renew it.
+            self.noteUsable()
             self.heed(self.cache.lane.probeEnded(start, answer))
             self.note(.postgres, isAvailable: true)
         } catch {

@@ -136,6 +136,28 @@ import Testing
         #expect(cache.hit(Self.key)?.text == "new")
     }
 
+    @Test("a reader that comes just as a flight lands finds its answer, and computes nothing")
+    func landing() async throws {
+        let cache = self.cache()
+        cache.becomeUsable(clock: self.clock)
+        let fills = Mutexed(0)
+        for number in 0..<5_000 {
+            let key = CacheKey(tenant: 1, module: .products, key: "id:\(number)")
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        _ = try await cache.read(key, deadline: soon) {
+                            fills.with { $0 += 1 }
+                            return Filled(content: body("one"), snapshot: snapshot(below: 50))
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+        #expect(fills.with { $0 } == 5_000)
+    }
+
     @Test("a flight that began a lease ago is not joined")
     func oldFlight() async throws {
         let cache = self.cache()

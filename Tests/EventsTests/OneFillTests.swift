@@ -23,6 +23,7 @@ import Testing
         settings.fillWait = .seconds(20)
         settings.fillLease = .seconds(60)
         settings.fillerTTL = .seconds(60)
+        settings.redisBudget = .seconds(20)
         let instances = try (0..<3).map { _ in
             try Instance(database: scene.database, redis: redis, settings: settings)
         }

@@ -174,6 +174,7 @@ import Testing
             await scene.level.release(Self.key, generation: generation, owner: Self.other)
             #expect(try await scene.get(Self.lease) != nil)
             #expect(await scene.level.steal(Self.key, seen: seen, generation: generation, owner: Self.other) == true)
+            #expect(try await scene.number("PTTL", "stock:lane:0:i:two") > 1000)
             #expect(await scene.level.steal(Self.key, seen: seen, generation: generation, owner: Self.me) == false)
             await scene.level.release(Self.key, generation: generation, owner: Self.other)
             #expect(try await scene.get(Self.lease) == nil)
@@ -186,6 +187,9 @@ import Testing
             guard case .fill(let generation) = try await scene.lease(Self.me),
                 case .wait(_, let seen) = try await scene.lease(Self.other)
             else { return }
+            // Who takes a lease is alive, whether or not it has said so before.
+            #expect(try #require(await scene.level.poll(Self.key, lease: seen)).isOwnerAlive)
+            _ = try await scene.client.send(["DEL", "stock:lane:0:i:one"])
             let dead = try #require(await scene.level.poll(Self.key, lease: seen))
             #expect(!dead.isOwnerAlive && dead.lease == seen && dead.answer.value == nil)
             await scene.level.beat(instance: "one")

@@ -85,7 +85,7 @@ import Testing
                     owner: nil,
                     lifetime: .seconds(300)
                 )
-                #expect(isStored == true)
+                try #require(isStored == true)
             }
         }
         try await fill(.categories, 3000)

@@ -49,8 +49,7 @@ struct Crowd {
     /// One instance's crowd: gathers, says so, waits for a line, asks, and tells what it got.
     private func run() throws {
         let connections = try (0..<count).map { _ in try Connection(port: port) }
-        print("ready")
-        fflush(stdout)
+        FileHandle.standardOutput.write(Data("ready\n".utf8))
         _ = readLine()
         let request = Array("GET \(path) HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \(token)\r\n\r\n".utf8)
         let start = ContinuousClock.now

@@ -170,7 +170,7 @@ extension App {
     }
 }
 
-/// A client's `run()` as a service: cancelled when its turn to stop has come.
+/// A client's `run()` as a service: cancelled when its turn to stop has come, and ahead of requests, which wait for it.
 private struct Background: Service {
     private let body: @Sendable () async -> Void
 
@@ -179,7 +179,9 @@ private struct Background: Service {
     }
 
     func run() async {
-        await cancelWhenGracefulShutdown(body)
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { $0.addTask(priority: .high) { await body() } }
+        }
     }
 }
 

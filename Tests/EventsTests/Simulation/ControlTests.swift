@@ -28,8 +28,8 @@ struct Control: CustomStringConvertible, Sendable {
         Control(defects: [.followWithoutBump], profile: .links),
         Control(defects: [.noOutbox], profile: .killings),
         Control(defects: [.noLease], profile: .noRedis),
-        Control(defects: [.beatRenewsLease], profile: .slow),
-        Control(defects: [.oneDrain], profile: .links),
+        Control(defects: [.beatRenewsLease], profile: .longTransactions),
+        Control(defects: [.oneDrain], profile: .stuckRelays),
         Control(defects: [.noAliveAndNoWatermark], profile: .redisLosses),
         Control(defects: [.aliveBeforeReplay], profile: .redisLosses),
         Control(defects: [.watermarkInMemory], profile: .redisLosses),
@@ -44,7 +44,7 @@ struct Control: CustomStringConvertible, Sendable {
     ]
 
     /// The seeds are fixed; several, as any change of a machine changes what happens in a world.
-    static let seeds: Range<UInt64> = 0..<8
+    static let seeds: Range<UInt64> = 0..<16
 
     @Test("with a guard left out the same check goes red", arguments: Self.controls)
     func red(_ control: Control) {

@@ -186,8 +186,19 @@ struct Profile {
         tokens: 0
     )
 
+    /// Drains hold the lane for longer than a lease, one after the other, and nothing else brings news.
+    static let stuckRelays = Profile(
+        name: "stuck relays",
+        faults: [.stop],
+        fastPath: 0,
+        stuckDrains: 300,
+        longestDrain: 2500,
+        writes: 5,
+        hasRedis: false
+    )
+
     static let all: [Profile] = [
         .everything, .calm, .killings, .slow, .redisLosses, .links, .longTransactions, .restores, .restoresAlone,
-        .shortLog, .noRedis, .lossyBus,
+        .shortLog, .noRedis, .lossyBus, .stuckRelays,
     ]
 }

@@ -333,6 +333,8 @@ extension World {
             instance: active.instance.number,
             incarnation: active.instance.incarnation
         )
+        server.data.liveness[active.instance.number] = self.now + self.settings.fillerTTL.nanoseconds
+        server.data.livenessOf[active.instance.number] = active.instance.incarnation
         if self.profile.faults.isEmpty { self.checker.leased(key: active.key, generation: generation) }
     }
 
