@@ -55,9 +55,23 @@ package final class CoherenceLane: Sendable {
         self.perform { $0.doubt(doubt) }
     }
 
+    /// The namespace adopted.
+    var ns: String? { self.machine.withLock { $0.ns } }
+
     /// Judges what Redis returned, at one moment of this instance's knowledge.
-    func judge<Verdict: Sendable>(_ body: (_ ns: String?, _ applied: Int64?) -> Verdict) -> Verdict {
-        self.machine.withLock { body($0.ns, $0.applied?.sequence) }
+    ///
+    /// - Parameters:
+    ///   - watermark: what the data set says of itself.
+    ///   - body: the judgement, which is given whether that was recognised.
+    /// - Returns: what `body` does.
+    func judge<Verdict: Sendable>(
+        _ watermark: [UInt8]?,
+        _ body: (_ ns: String?, _ applied: Int64?, _ isRecognised: Bool) -> Verdict
+    ) -> Verdict {
+        self.machine.withLock { machine in
+            let isRecognised = machine.recognises(watermark.flatMap { Watermark(parsing: $0) })
+            return body(machine.ns, machine.applied?.sequence, isRecognised)
+        }
     }
 
     private func perform(

@@ -51,6 +51,8 @@ package struct FlightStateMachine: Sendable {
         package var ns: String?
         /// The last log row applied.
         package var applied: Int64?
+        /// Whether the data set of Redis is of the history followed.
+        package var isRecognised: Bool
         /// Whether the instance may serve from its caches, evaluated now.
         package var isUsable: Bool
         /// Microseconds since 1970, for expiry.
@@ -62,12 +64,14 @@ package struct FlightStateMachine: Sendable {
         package init(
             ns: String?,
             applied: Int64?,
+            isRecognised: Bool,
             isUsable: Bool,
             wallTime: Int64,
             isVisible: @escaping (Snapshot) -> Bool
         ) {
             self.ns = ns
             self.applied = applied
+            self.isRecognised = isRecognised
             self.isUsable = isUsable
             self.wallTime = wallTime
             self.isVisible = isVisible
@@ -270,6 +274,7 @@ package struct FlightStateMachine: Sendable {
             answer,
             ns: knowledge.ns,
             applied: knowledge.applied,
+            isRecognised: knowledge.isRecognised,
             defects: self.settings.defects
         )
         if case .untrusted(let cause) = trust {

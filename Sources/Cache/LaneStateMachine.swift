@@ -158,6 +158,8 @@ package struct LaneStateMachine: Sendable {
     /// Redis still holds the watermark and the values of the history that is gone, and transaction ids are given out again:
     /// neither would be noticed under the same namespace.
     package private(set) var condemned: String?
+    /// Whether Redis was seen to stand in the history followed here, since the position was adopted.
+    private var hasRecognisedRedis = false
     /// Counts doubts, so that a probe which began before one does not end it.
     private var doubts: UInt64 = 0
 
@@ -174,6 +176,23 @@ package struct LaneStateMachine: Sendable {
         guard !self.hasHole, self.condemned == nil, let freshAsOf else { return .min }
         if self.defects.contains(.noLease) { return .max }
         return freshAsOf.addingReportingOverflow(self.lease).partialValue
+    }
+
+    // MARK: - Redis
+
+    /// Takes in the watermark that Redis shows: whether its data set followed the same log.
+    ///
+    /// A position that was adopted, not followed, says nothing of what was before it: the database may have been restored while
+    /// this process started, and Redis be ahead with values of the history that is gone. Numbers come again there, tags do not.
+    /// Once position and watermark have met, the position is followed without a break, and so is the watermark.
+    package mutating func recognises(_ watermark: Watermark?) -> Bool {
+        if self.hasRecognisedRedis { return true }
+        guard let watermark, let applied, watermark.sequence == applied.sequence,
+            watermark.tag == applied.tag || self.defects.contains(.noTag),
+            watermark.ns == self.ns || self.defects.contains(.noNamespace)
+        else { return false }
+        self.hasRecognisedRedis = true
+        return true
     }
 
     // MARK: - Probes
@@ -208,6 +227,7 @@ package struct LaneStateMachine: Sendable {
         if answer.ns != self.ns {
             // The lane was rotated. The log goes on, but whatever was cached under the old namespace is cold.
             self.ns = answer.ns
+            self.hasRecognisedRedis = false
             if !self.defects.contains(.noNamespace) {
                 effects.dropsAll = true
                 effects.doubt = .namespace
@@ -289,6 +309,7 @@ package struct LaneStateMachine: Sendable {
         effects.probesNow = true
         effects.doubt = doubt
         self.applied = nil
+        self.hasRecognisedRedis = false
         self.hasHole = true
         self.freshAsOf = nil
         self.probes.removeAll()

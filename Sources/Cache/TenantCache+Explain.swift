@@ -106,7 +106,7 @@ extension TenantCache {
         var machine = FlightStateMachine(key: key, settings: self.settings, seed: 1)
         _ = machine.begin(canAsk: true)
         let scope = self.scopes.scope(key.tenant, key.module)
-        let step = self.judge(self.start(key, scope, nil)) { machine.looked(found, $0) }
+        let step = self.judge(self.start(key, scope, nil), found.watermark) { machine.looked(found, $0) }
         explanation.l2.isTrusted = machine.notes.untrusted == nil
         if case .serve = step { return true }
         if let cause = machine.notes.untrusted {

@@ -48,7 +48,7 @@ extension TenantCache {
             key: key,
             scope: scope,
             version: scope.version.load(ordering: .sequentiallyConsistent),
-            namespace: self.lane.judge { ns, _ in Namespace.word(ns) },
+            namespace: Namespace.word(self.lane.ns),
             time: self.clock.now,
             token: token
         )
@@ -129,7 +129,7 @@ extension TenantCache {
             switch step {
             case .look:
                 let found = await secondLevel.look(key)
-                step = self.judge(start) { machine.looked(found, $0) }
+                step = self.judge(start, found?.watermark) { machine.looked(found, $0) }
             case .lease(let ns):
                 let answer = await secondLevel.lease(key, ns: ns, owner: owner, renews: machine.renews)
                 step = machine.leased(answer, at: self.clock.now)
@@ -137,7 +137,7 @@ extension TenantCache {
                 // The pause is what waiting for another process is; nothing in this one could end it earlier.
                 try? await Task.sleep(for: pause)
                 let answer = await secondLevel.poll(key, lease: lease)
-                step = self.judge(start) { machine.polled(answer, at: self.clock.now, $0) }
+                step = self.judge(start, answer?.answer.watermark) { machine.polled(answer, at: self.clock.now, $0) }
             case .steal(let seen, let generation):
                 let isStolen = await secondLevel.steal(key, seen: seen, generation: generation, owner: owner)
                 step = machine.stolen(isStolen, at: self.clock.now)
@@ -149,16 +149,18 @@ extension TenantCache {
         }
     }
 
-    /// Judges a reply at one moment of this instance's knowledge.
+    /// Judges a reply, with the watermark in it, at one moment of this instance's knowledge.
     func judge(
         _ start: FlightStart,
+        _ watermark: [UInt8]?,
         _ body: (FlightStateMachine.Knowledge) -> FlightStateMachine.Step
     ) -> FlightStateMachine.Step {
-        self.lane.judge { ns, applied in
+        self.lane.judge(watermark) { ns, applied, isRecognised in
             body(
                 FlightStateMachine.Knowledge(
                     ns: ns,
                     applied: applied,
+                    isRecognised: isRecognised,
                     isUsable: self.isUsable,
                     wallTime: CacheClock.wallMicroseconds,
                     isVisible: { self.isVisible($0, start.scope, start.token) }

@@ -71,7 +71,7 @@ extension TenantCache {
 
     private func isForeign(_ token: ConsistencyToken?) -> Bool {
         guard let token else { return false }
-        let namespace = self.lane.judge { ns, _ in Namespace.word(ns) }
+        let namespace = Namespace.word(self.lane.ns)
         return token.isForeign(to: namespace, self.settings.defects)
     }
 
@@ -144,7 +144,7 @@ extension TenantCache {
     func stale(_ key: CacheKey, _ token: ConsistencyToken?) -> CachedAnswer? {
         guard key.module.isRelaxed, self.settings.isEnabled else { return nil }
         let now = self.clock.now
-        let namespace = self.lane.judge { ns, _ in Namespace.word(ns) }
+        let namespace = Namespace.word(self.lane.ns)
         guard let stored = self.l1.stale(key), stored.namespace == namespace else { return nil }
         let age = now - stored.filledAt
         guard age <= self.settings.staleLimit.nanoseconds, stored.scope.isOfThisHistory(stored.version),

@@ -35,7 +35,7 @@ extension TenantCache {
     }
 
     private func token(_ incoming: ConsistencyToken?, _ tenant: Int64, _ addition: TokenComposer.Addition) -> String {
-        let ns = self.lane.judge { ns, _ in ns }
+        let ns = self.lane.ns
         let settled = self.lane.settled
         let now = self.clock.now
         return self.composer.withLock { composer in

@@ -17,6 +17,8 @@ package enum Trust: Sendable, Equatable {
         case watermarkNamespace = "wm_namespace"
         /// The data set has not had all bumps this instance has applied.
         case watermarkBehind = "wm_behind"
+        /// Nothing has shown yet that the data set followed the log that this instance follows.
+        case watermarkHistory = "wm_history"
         /// Nobody declared this server up to date in the last seconds.
         case aliveMissing = "alive_missing"
         /// The declaration belongs to another namespace.
@@ -34,12 +36,15 @@ package enum Trust: Sendable, Equatable {
     ///   - answer: what one MGET returned.
     ///   - ns: the namespace this instance has adopted.
     ///   - applied: the last log row this instance has applied.
+    ///   - isRecognised: whether the data set is of the history this instance follows, see
+    ///     ``LaneStateMachine/recognises(_:)``.
     ///   - defects: guards left out by a test build.
     /// - Returns: the judgement.
     package static func judge(
         _ answer: SecondLevelAnswer,
         ns: String?,
         applied: Int64?,
+        isRecognised: Bool,
         defects: Defects = Defects()
     ) -> Trust {
         guard let ns, let applied else { return .untrusted(.unknown) }
@@ -51,6 +56,7 @@ package enum Trust: Sendable, Equatable {
             }
             guard watermark.ns == ns || !looksAtNamespace else { return .untrusted(.watermarkNamespace) }
             guard watermark.sequence >= applied else { return .untrusted(.watermarkBehind) }
+            guard isRecognised else { return .untrusted(.watermarkHistory) }
         }
         // A server that hides its run id is judged by the watermark alone: safe, but a failover is seen up to a lease later.
         guard let runID = answer.runID else { return .trusted }

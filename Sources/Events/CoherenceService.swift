@@ -313,6 +313,10 @@ package final class CoherenceService: Service {
             guard let lane else { return }
             let answer = try await lane.declareAlive(declaration)
             self.relay.withLock { $0.declaredAlive(answer, at: self.clock.now) }
+        case .testWriting:
+            guard let lane else { return }
+            try await lane.testWriting()
+            self.relay.withLock { $0.tookWrite() }
         case .reset(let watermark):
             guard let lane else { return }
             try await lane.reset(watermark)

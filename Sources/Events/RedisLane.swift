@@ -111,6 +111,11 @@ package struct RedisLane: Sendable {
         }
     }
 
+    /// Writes something that nobody misses; throws what a server says that takes no writes.
+    func testWriting() async throws(RedisError) {
+        _ = try await self.client.send(["SET", .text(self.keys.liveness(instance: "relay")), "1", "PX", "1000"])
+    }
+
     /// Begins this data set anew.
     func reset(_ watermark: Watermark) async throws(RedisError) {
         _ = try await self.client.evaluate(

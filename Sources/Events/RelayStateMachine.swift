@@ -25,6 +25,8 @@ package struct RelayStateMachine: Sendable {
         case apply(RelayBatch)
         /// Declare this Redis up to date.
         case declareAlive(RelayDeclaration)
+        /// Write something to this Redis: the lane is not to be rotated for one that will not take the new namespace.
+        case testWriting
         /// Give the lane a new namespace, and commit it at once.
         case rotate(RotationCause)
         /// Begin this Redis anew under the namespace just created.
@@ -70,6 +72,8 @@ package struct RelayStateMachine: Sendable {
         case synced(Watermark)
         /// Up to date and to be declared so.
         case declaring(Watermark, RelayDeclaration)
+        /// The lane has to be rotated, if Redis takes writes.
+        case testing(RotationCause)
         /// The lane has to be rotated.
         case rotating(RotationCause)
         /// The lane was rotated to this namespace; the newest row is to be read.
@@ -268,6 +272,8 @@ package struct RelayStateMachine: Sendable {
         case .synced(let watermark):
             guard self.hasDrainedSinceDeclaring, now >= self.declaresAt else { return nil }
             return .follow(from: watermark.sequence)
+        case .testing:
+            return .testWriting
         case .rotating(let cause):
             return .rotate(cause)
         case .rotated:
@@ -441,6 +447,12 @@ package struct RelayStateMachine: Sendable {
         }
     }
 
+    /// Redis has taken a write.
+    package mutating func tookWrite() {
+        guard case .testing(let cause) = self.stage else { return }
+        self.stage = .rotating(cause)
+    }
+
     /// The lane was rotated.
     package mutating func rotated(ns: String) {
         self.succeeded()
@@ -480,7 +492,7 @@ package struct RelayStateMachine: Sendable {
     package mutating func redisFailed(at now: Int64) {
         guard self.stage != .down else { return }
         switch self.stage {
-        case .rotating, .rotated, .resetting:
+        case .testing, .rotating, .rotated, .resetting:
             // The new namespace was possibly never seen by Redis; what is there is compared again.
             self.suspicion = nil
         default:
@@ -496,11 +508,12 @@ package struct RelayStateMachine: Sendable {
 
     /// Redis does not fit the log.
     ///
-    /// Looked at twice, as another relay may be repairing it already.
+    /// Looked at twice, as another relay may be repairing it already. A Redis that takes no writes (out of memory, a replica) could
+    /// not be begun anew: every relay would rotate again and again, and memory, which needs no Redis, would stay cold with it.
     private mutating func suspect(_ cause: RotationCause, at now: Int64) {
         guard self.suspicion == nil else {
             self.suspicion = nil
-            self.stage = self.defects.contains(.reuseNamespaceOnReset) ? .rotated("") : .rotating(cause)
+            self.stage = self.defects.contains(.reuseNamespaceOnReset) ? .rotated("") : .testing(cause)
             return
         }
         self.suspicion = cause

@@ -57,7 +57,13 @@ import Testing
     )
         -> FlightStateMachine.Knowledge
     {
-        FlightStateMachine.Knowledge(ns: Self.ns, applied: 5, isUsable: isUsable, wallTime: wall) { snapshot in
+        FlightStateMachine.Knowledge(
+            ns: Self.ns,
+            applied: 5,
+            isRecognised: true,
+            isUsable: isUsable,
+            wallTime: wall
+        ) { snapshot in
             xid.map { snapshot.sees($0) } ?? true
         }
     }

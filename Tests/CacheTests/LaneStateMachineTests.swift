@@ -133,6 +133,39 @@ import Testing
         #expect(effects.dropsAll && effects.forgetsWrites)
     }
 
+    @Test("a Redis that is ahead is recognised only where it and the log have met, row by row and tag by tag")
+    func recognition() {
+        func watermark(_ sequence: Int64, tag: Int32? = nil, ns: String = Self.ns) -> Watermark {
+            Watermark(ns: ns, sequence: sequence, tag: tag ?? Int32(sequence) * 3)
+        }
+        var machine = Self.adopted()
+        /// Asks the machine, outside the macro, which cannot ask what changes.
+        func recognises(_ watermark: Watermark?) -> Bool { machine.recognises(watermark) }
+        // Ahead: of this history, or of one that was lost when the database was restored.
+        #expect(!recognises(watermark(7)))
+        #expect(!recognises(watermark(4)))
+        #expect(!recognises(nil))
+        // The restored database has come as far, with rows of its own.
+        var start = machine.probeBegins(at: 100 * Self.millisecond)
+        _ = machine.probeEnded(start, Self.answer(5...7, drains: 12))
+        #expect(!recognises(watermark(7, tag: 99)))
+        #expect(!recognises(watermark(7, ns: "other")))
+        #expect(recognises(watermark(7)))
+        // They go on together from here.
+        #expect(recognises(watermark(9)))
+        start = machine.probeBegins(at: 200 * Self.millisecond)
+        _ = machine.probeEnded(start, Self.answer(7...8, drains: 14))
+        #expect(recognises(watermark(9)))
+        // Another history, or another namespace, is to be met anew.
+        start = machine.probeBegins(at: 300 * Self.millisecond)
+        _ = machine.probeEnded(start, Self.answer(8...8, drains: 16, ns: "n2"))
+        #expect(!recognises(watermark(9, ns: "n2")))
+        #expect(recognises(watermark(8, ns: "n2")))
+        start = machine.probeBegins(at: 400 * Self.millisecond)
+        _ = machine.probeEnded(start, Self.answer(3...3, drains: 3, ns: "n2"))
+        #expect(!recognises(watermark(8, ns: "n2")))
+    }
+
     @Test("another namespace drops everything and goes on with the log")
     func otherNamespace() {
         var machine = Self.adopted()

@@ -173,16 +173,25 @@ import Testing
         ] as [(String?, String?, Trust)]
     )
     func judgement(_ watermark: String?, _ alive: String?, _ trust: Trust) {
-        #expect(Trust.judge(Self.answer(watermark, alive), ns: "n", applied: 5) == trust)
+        #expect(Trust.judge(Self.answer(watermark, alive), ns: "n", applied: 5, isRecognised: true) == trust)
+    }
+
+    @Test("a data set that nothing shows to be of this history is not trusted, however far it is")
+    func unrecognised() {
+        for watermark in ["n 5 1", "n 6 1"] {
+            let trust = Trust.judge(Self.answer(watermark, "n r1 9"), ns: "n", applied: 5, isRecognised: false)
+            #expect(trust == .untrusted(.watermarkHistory))
+        }
     }
 
     @Test("an instance without a position trusts nothing")
     func unknown() {
-        #expect(Trust.judge(Self.answer("n 5 1", "n r1 9"), ns: nil, applied: nil) == .untrusted(.unknown))
+        let trust = Trust.judge(Self.answer("n 5 1", "n r1 9"), ns: nil, applied: nil, isRecognised: false)
+        #expect(trust == .untrusted(.unknown))
     }
 
     @Test("where the run id is hidden the watermark alone decides")
     func hidden() {
-        #expect(Trust.judge(Self.answer("n 5 1", nil, runID: nil), ns: "n", applied: 5) == .trusted)
+        #expect(Trust.judge(Self.answer("n 5 1", nil, runID: nil), ns: "n", applied: 5, isRecognised: true) == .trusted)
     }
 }

@@ -169,6 +169,8 @@ import Testing
         now = 150 * Self.ms
         #expect(machine.next(at: now) == .readWatermark)
         machine.readWatermark(nil, at: now)
+        #expect(machine.next(at: now) == .testWriting)
+        machine.tookWrite()
         #expect(machine.next(at: now) == .rotate(.watermarkMissing))
         machine.rotated(ns: "m")
         #expect(machine.next(at: now) == .follow(from: nil))
@@ -178,12 +180,36 @@ import Testing
         #expect(machine.next(at: now) == .follow(from: 8))
     }
 
+    @Test("for a Redis that takes no writes the lane is not rotated, as often as it is looked at")
+    func unwritable() {
+        var machine = Self.machine()
+        machine.redisConnected(runID: "r")
+        var tests = 0
+        for round in 0..<1_000 as Range<Int64> {
+            let now = round * 20 * Self.ms
+            switch machine.next(at: now) {
+            case .readWatermark: machine.readWatermark(nil, at: now)
+            case .drain: machine.drained((moved: 0, isFull: false), at: now)
+            case .prune: machine.pruned(isMore: false, at: now)
+            case .wait: break
+            case .testWriting:
+                tests += 1
+                machine.redisFailed(at: now)
+            case let other:
+                Issue.record("\(other)")
+                return
+            }
+        }
+        #expect(tests > 10)
+    }
+
     @Test("a lane rotated again meanwhile is not reset under the older namespace")
     func rotatedTwice() {
         var machine = Self.machine()
         machine.redisConnected(runID: "r")
         machine.readWatermark(nil, at: 0)
         machine.readWatermark(nil, at: 0)
+        machine.tookWrite()
         machine.rotated(ns: "m")
         machine.followed(Self.answer(8...8, ns: "other"), at: 0)
         #expect(machine.next(at: 0 + 150 * Self.ms) == .readWatermark)
@@ -203,6 +229,8 @@ import Testing
             machine.readWatermark(watermark, at: round)
             machine.followed(Self.answer(rows), at: round)
         }
+        #expect(machine.next(at: 150 * Self.ms) == .testWriting)
+        machine.tookWrite()
         guard case .rotate = machine.next(at: 150 * Self.ms) else {
             Issue.record("not rotated")
             return

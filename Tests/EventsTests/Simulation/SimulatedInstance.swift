@@ -143,6 +143,7 @@ struct RelayStep {
         case followed(FollowAnswer)
         case watermark(Watermark?)
         case script(RelayStateMachine.ScriptAnswer)
+        case tookWrite
         case reset
         case pruned
     }

@@ -178,7 +178,10 @@ extension World {
         let step: FlightStateMachine.Step
         switch active.step {
         case .look:
-            step = active.machine.looked(isConnected ? active.found : nil, self.knowledge(active, instance))
+            step = active.machine.looked(
+                isConnected ? active.found : nil,
+                self.knowledge(active, instance, isConnected ? active.found?.watermark : nil)
+            )
             if active.machine.notes.untrusted != nil { self.tally.distrusted += 1 }
         case .lease:
             step = active.machine.leased(isConnected ? active.leaseAnswer : nil, at: self.now)
@@ -186,7 +189,7 @@ extension World {
             step = active.machine.polled(
                 isConnected ? active.pollAnswer : nil,
                 at: self.now,
-                self.knowledge(active, instance)
+                self.knowledge(active, instance, isConnected ? active.pollAnswer?.answer.watermark : nil)
             )
         case .steal:
             step = active.machine.stolen(isConnected ? active.hasStolen : nil, at: self.now)
@@ -204,11 +207,13 @@ extension World {
 
     private func knowledge(
         _ active: SimulatedFlight,
-        _ instance: SimulatedInstance
+        _ instance: SimulatedInstance,
+        _ watermark: [UInt8]?
     ) -> FlightStateMachine.Knowledge {
         FlightStateMachine.Knowledge(
             ns: instance.lane.ns,
             applied: instance.lane.applied?.sequence,
+            isRecognised: instance.lane.recognises(watermark.flatMap { Watermark(parsing: $0) }),
             isUsable: self.isUsable(instance),
             wallTime: self.now / 1000,
             isVisible: { snapshot in

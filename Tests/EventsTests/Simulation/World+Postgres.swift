@@ -151,7 +151,8 @@ extension World {
             drainsFrom: instance.relay.drainsFrom
         )
         switch step {
-        case .readWatermark, .apply, .declareAlive, .reset: instance.relayStep?.epoch = instance.serverEpoch
+        case .readWatermark, .apply, .declareAlive, .testWriting, .reset:
+            instance.relayStep?.epoch = instance.serverEpoch
         default: break
         }
         self.queue.add(self.now + self.latency(), .relay, instance.number, instance.relayTicket)
@@ -192,7 +193,7 @@ extension World {
         switch step.step {
         case .wait:
             break
-        case .readWatermark, .apply, .declareAlive, .reset:
+        case .readWatermark, .apply, .declareAlive, .testWriting, .reset:
             self.performAtRedis(step, instance)
         default:
             guard self.reaches(instance, step.epoch) else {
@@ -284,6 +285,8 @@ extension World {
             }
         case .declareAlive(let declaration):
             if let answer = self.scriptAlive(server, declaration) { reply = .script(answer) }
+        case .testWriting:
+            if !server.isFull { reply = .tookWrite }
         case .reset(let watermark):
             if self.scriptReset(server, watermark) != nil {
                 self.note("instance \(instance.number) RESET to \(watermark.sequence)")
@@ -299,7 +302,7 @@ extension World {
         let now = self.now
         // An answer that was on its way when the server ended is lost.
         switch step.reply {
-        case .watermark, .script, .reset:
+        case .watermark, .script, .tookWrite, .reset:
             if instance.server == nil || instance.serverEpoch != step.epoch {
                 instance.relay.redisFailed(at: now)
                 return
@@ -337,6 +340,7 @@ extension World {
             } else {
                 instance.relay.declaredAlive(answer, at: now)
             }
+        case .tookWrite: instance.relay.tookWrite()
         case .reset: instance.relay.reset()
         case .pruned: instance.relay.pruned(isMore: false, at: now)
         }

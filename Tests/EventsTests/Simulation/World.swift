@@ -184,7 +184,8 @@ final class World {
             try self.take(step)
         }
         self.isBusy = false
-        // Whatever a fault began ends within eight seconds; from then on there are five.
+        // Whatever a fault began ends within eight seconds, but a lack of memory, which ends now; from then on there are five.
+        for server in self.servers { server.isFull = false }
         let end = self.now + 13_000 * Self.ms
         while let step = self.queue.pop(), step.time < end {
             self.now = step.time
