@@ -138,8 +138,7 @@ extension World {
         let state = self.database.state
         self.database.crash(drains: self.between(state.safeDrains, state.drains))
         switch fault {
-        case .restorePostgres where (self.database.saved?.head ?? state.head) < state.head:
-            // A copy of which the log has lost nothing shows in no way that is looked at: an open corner of the protocol.
+        case .restorePostgres where self.isNoticeable(self.database.saved ?? state):
             if self.database.restore(identity: nil) { self.restored() }
         case .promotePostgres:
             self.timelines += 1
@@ -152,6 +151,16 @@ extension World {
         // To bring back an old data directory, or to promote a replica, takes longer than a lease.
         let least: Int64 = fault == .crashPostgres ? 1 : 1100
         self.queue.add(self.now + self.between(least, least + 1500) * Self.ms, .postgresUp, 0, 0)
+    }
+
+    /// Whether it shows that the database went back to a state.
+    ///
+    /// A copy since which no row of the log was written, or none that Redis has heard of, is an open corner of the protocol: nothing
+    /// that is looked at tells it from the present. See docs/decisions/0011-replaced-history.md.
+    private func isNoticeable(_ copy: SimulatedDatabase.State) -> Bool {
+        guard copy.head < self.database.state.head else { return false }
+        guard self.profile.hasRedis, let watermark = self.primary.data.watermark else { return true }
+        return watermark.ns != self.database.state.ns || watermark.sequence > copy.head
     }
 
     /// All processes but one sleep until the new history has grown, and the one knows nothing of the old.

@@ -83,7 +83,6 @@ final class World {
     let database: SimulatedDatabase
     var namespaces: UInt64 = 0
     var primary: SimulatedRedis
-    var servers: [SimulatedRedis] = []
     var runs = 0
     /// An old save of Redis.
     var save: DataSet?
@@ -120,7 +119,6 @@ final class World {
         self.random = SplitMix64(state: seed)
         self.database = SimulatedDatabase(ns: Texts.namespace(0), tag: 1)
         self.primary = SimulatedRedis(runID: "run0")
-        self.servers.append(self.primary)
         for number in 0..<3 {
             self.instances.append(SimulatedInstance(number, settings, target: self.primary))
         }
@@ -185,7 +183,7 @@ final class World {
         }
         self.isBusy = false
         // Whatever a fault began ends within eight seconds, but a lack of memory, which ends now; from then on there are five.
-        for server in self.servers { server.isFull = false }
+        self.primary.isFull = false
         let end = self.now + 13_000 * Self.ms
         while let step = self.queue.pop(), step.time < end {
             self.now = step.time
