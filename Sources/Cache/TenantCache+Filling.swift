@@ -65,7 +65,7 @@ extension TenantCache {
         renews: Bool = false,
         _ fill: @Sendable @escaping () async throws -> Filled
     ) {
-        Task(priority: .high) {
+        Task(priority: renews ? nil : .high) {
             var machine = FlightStateMachine(
                 key: start.key,
                 settings: self.settings,

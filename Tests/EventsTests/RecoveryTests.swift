@@ -119,6 +119,32 @@ import Testing
         try await redis.stop()
     }
 
+    @Test("a Redis that lost everything and takes no writes leaves memory in use and the namespace as it is")
+    func unwritable() async throws {
+        let redis = try await RedisServer.start(arguments: ["--maxmemory-policy", "noeviction"])
+        try await self.withPair(redis: redis) { pair in
+            func lane() async throws -> (ns: Substring, drains: Int) {
+                let row = try await pair.scene.database.psql("SELECT ns, drains FROM stock.cache_lane")
+                let parts = row.split(separator: "|")
+                return (try #require(parts.first), try #require(parts.last.flatMap { Int($0) }))
+            }
+            try await pair.warm("zero")
+            try await redis.command("CONFIG", "SET", "maxmemory", "1")
+            try await redis.command("FLUSHALL")
+            let before = try await lane()
+            try await eventually(within: .seconds(30), "the relays have had time to look at Redis again and again") {
+                try await lane().drains >= before.drains + 60
+            }
+            #expect(try await lane().ns == before.ns)
+            try await pair.warm("zero")
+            // With room again it is begun anew.
+            try await redis.command("CONFIG", "SET", "maxmemory", "0")
+            try await pair.isDeclared(redis)
+            #expect(try await lane().ns != before.ns)
+        }
+        try await redis.stop()
+    }
+
     @Test("Redis out of memory is like no Redis, and comes back when there is room")
     func outOfMemory() async throws {
         let redis = try await RedisServer.start(arguments: ["--maxmemory-policy", "noeviction"])
