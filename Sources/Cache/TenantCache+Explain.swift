@@ -15,9 +15,13 @@ extension TenantCache {
         let found = await self.explainSecondLevel(key, &explanation)
         self.explainLane(&explanation)
         self.explainScope(key, &explanation)
-        if self.explainFirstLevel(key, &explanation) {
+        let isInMemory = self.explainFirstLevel(key, &explanation)
+        // Also where memory answers: whether Redis is trusted is a question of its own.
+        let isInRedis = self.explainJudgement(key, found, &explanation)
+        if isInMemory {
             explanation.wouldServe = .l1
-        } else if self.explainJudgement(key, found, &explanation) {
+            explanation.because = []
+        } else if isInRedis {
             explanation.wouldServe = .l2
         }
         return explanation

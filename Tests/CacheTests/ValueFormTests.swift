@@ -92,7 +92,7 @@ import Testing
         _ = try await self.read(one, "x")
         await eventually { self.redis.state.with { $0.stores } == 1 }
         explanation = await one.explain(Self.key)
-        #expect(explanation.wouldServe == .l1 && explanation.because.isEmpty)
+        #expect(explanation.wouldServe == .l1 && explanation.because.isEmpty && explanation.l2.isTrusted)
         #expect(explanation.l1.isPresent && explanation.l1.snapshot == snapshot(below: 50))
         #expect(explanation.l2.isPresent && explanation.l2.doesGenerationMatch)
         #expect(explanation.lane.isUsable && explanation.lane.applied == 0 && explanation.lane.watermark == 0)
