@@ -39,7 +39,11 @@ struct CoherenceControlTests {
         for play in Self.plays {
             let start = clock.now
             do {
-                let report = try await play.scenario.play(in: laboratory, tenant: tenant, without: play.defect)
+                var report = try await play.scenario.play(in: laboratory, tenant: tenant, without: play.defect)
+                // Some need a write at one moment of a drain, which a round of the scenario may miss on a busy machine.
+                for _ in 0..<2 where play.defect != nil && report.summary.violationCount == 0 {
+                    report = try await play.scenario.play(in: laboratory, tenant: tenant, without: play.defect)
+                }
                 let rules = report.summary.rules.map { "\($0.value) \($0.key.rawValue)" }.sorted()
                 print(
                     "control: \(play): \(rules.isEmpty ? "clean" : rules.joined(separator: ", ")), \(clock.now - start)"
