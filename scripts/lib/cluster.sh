@@ -86,9 +86,20 @@ TEXT
     chmod 711 "$STORES"
 }
 
+# The programs of the version that made the cluster; a newer one beside it cannot read its files.
+cluster_programs() {
+    local made_by
+    made_by=$(cat "$STORES/postgres/PG_VERSION" 2>/dev/null || true)
+    if [ -n "$made_by" ] && [ -x "/usr/lib/postgresql/$made_by/bin/postgres" ]; then
+        printf '/usr/lib/postgresql/%s/bin' "$made_by"
+    else
+        postgres_folder
+    fi
+}
+
 start_postgres() {
     local bin
-    bin=$(postgres_folder)
+    bin=$(cluster_programs)
     if [ ! -e "$STORES/postgres/PG_VERSION" ]; then
         say "making a PostgreSQL cluster ..."
         rm -rf "$STORES/postgres.new"
@@ -101,6 +112,12 @@ start_postgres() {
         rm "$STORES/password"
         mv "$STORES/postgres.new" "$STORES/postgres"
     fi
+    export PGPASSWORD=$POSTGRES_PASSWORD
+    if (cd / && as_store_user "$bin/pg_ctl" -D "$STORES/postgres" status >/dev/null 2>&1) &&
+        [ "$(version_in psql -XAtq -h "$STORES" -U postgres -d postgres -c 'SHOW server_version')" != "$(version_in "$bin/postgres" --version)" ]; then
+        say "PostgreSQL was updated; stopping the older one ..."
+        (cd / && as_store_user "$bin/pg_ctl" -D "$STORES/postgres" -m fast -w stop >/dev/null)
+    fi
     if ! (cd / && as_store_user "$bin/pg_ctl" -D "$STORES/postgres" status >/dev/null 2>&1); then
         say "starting PostgreSQL ..."
         (
@@ -109,7 +126,6 @@ start_postgres() {
                 >/dev/null </dev/null
         ) || fail "PostgreSQL does not start; see $STORES/postgres.log"
     fi
-    export PGPASSWORD=$POSTGRES_PASSWORD
     if [ -z "$(psql -XAtq -h "$STORES" -U postgres -d postgres -c "SELECT 1 FROM pg_database WHERE datname = 'stock'")" ]; then
         psql -Xq -h "$STORES" -U postgres -d postgres -c "CREATE DATABASE stock"
     fi
@@ -153,6 +169,21 @@ load_environment() {
     export DATABASE_OWNER_URL="postgresql://postgres:$POSTGRES_PASSWORD@/stock?host=$STORES"
     export REDIS_URL="unix://:$REDIS_SECRET@$STORES/redis/redis.sock"
     export LOG_FORMAT=${LOG_FORMAT:-text}
+    write_command
+}
+
+# .stock/stock: the program with this environment, for stock doctor, verify, import, ... The secrets stay in files that this user alone may read.
+write_command() {
+    (
+        umask 077
+        {
+            printf '#!/usr/bin/env bash\n'
+            printf 'export %q\n' "AUTH_SECRET=$AUTH_SECRET" "DATABASE_URL=$DATABASE_URL" \
+                "DATABASE_OWNER_URL=$DATABASE_OWNER_URL" "REDIS_URL=$REDIS_URL"
+            printf 'exec %q "$@"\n' "$STOCK"
+        } >"$STATE/stock"
+        chmod 700 "$STATE/stock"
+    )
 }
 
 # running PIDFILE WORD: is the process there, and does its command line name the word?
@@ -230,7 +261,7 @@ stop_everything() {
     end "$STATE/a.pid" serve
     end "$STATE/b.pid" serve
     end "$STORES/redis/pid" redis-server
-    bin=$(postgres_folder)
+    bin=$(cluster_programs)
     if [ -n "$bin" ] && [ -e "$STORES/postgres/postmaster.pid" ]; then
         (cd / && as_store_user "$bin/pg_ctl" -D "$STORES/postgres" -m fast -w stop >/dev/null) || true
     fi

@@ -29,6 +29,29 @@ checking_python() {
     done
 }
 
+# What is there is not enough: it has to be new enough. Doctor.oldestServer holds the same number for PostgreSQL, and a test compares them.
+SWIFT_NEEDED=6.3
+POSTGRES_NEEDED=15.20 # fixes that row-level security needs
+LIBPQ_NEEDED=14       # pipeline mode
+HIREDIS_NEEDED=0.14
+REDIS_NEEDED=7.0
+
+# is_at_least HAVE NEEDED: compares versions number by number.
+is_at_least() { [ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+# The first version number in what a program prints of itself: "postgres (PostgreSQL) 15.20 (Debian ...)" is 15.20.
+version_in() { "$@" 2>/dev/null </dev/null | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1; }
+
+# The package that the server found by postgres_folder is from.
+postgres_package() {
+    local major
+    major=$(version_in "$(postgres_folder)/postgres" --version)
+    case "$(postgres_folder)" in
+    /usr/lib/postgresql/*) printf 'postgresql-%s' "${major%%.*}" ;;
+    *) printf postgresql ;;
+    esac
+}
+
 # The Debian packages that what we need is in, one per line.
 missing_packages() {
     command -v pkg-config >/dev/null || say pkg-config
@@ -47,17 +70,40 @@ missing_packages() {
     [ -e /usr/share/zoneinfo/Europe/London ] || say tzdata
 }
 
-# Installs what is missing, as root or by a sudo that asks nothing; else names it and stops.
+# What is there and too old: "package, version that is there, version needed", one per line.
+outdated_packages() {
+    compare() { [ -z "$2" ] || is_at_least "$2" "$3" || say "$1 $2 $3"; }
+    compare "$(postgres_package)" "$(version_in "$(postgres_folder)/postgres" --version)" "$POSTGRES_NEEDED"
+    compare libpq-dev "$(version_in pkg-config --modversion libpq)" "$LIBPQ_NEEDED"
+    compare libhiredis-dev "$(version_in pkg-config --modversion hiredis)" "$HIREDIS_NEEDED"
+    compare redis-server "$(version_in redis-server --version)" "$REDIS_NEEDED"
+}
+
+# Installs what is missing and brings what is too old to the version needed, as root or by a sudo that asks nothing; else says what to run.
+# Without something it stops; with something too old it goes on and says so: the tests leave out what the machine cannot give.
 ensure_packages() {
-    local missing words=()
-    command -v swift >/dev/null || fail "swift is not installed; Swift 6.3 is needed, see https://www.swift.org/install/linux/"
+    local missing outdated words=()
+    command -v swift >/dev/null ||
+        fail "swift is not installed; Swift $SWIFT_NEEDED is needed, see https://www.swift.org/install/linux/"
+    is_at_least "$(version_in swift --version)" "$SWIFT_NEEDED" ||
+        fail "swift is $(version_in swift --version); $SWIFT_NEEDED is needed, see https://www.swift.org/install/linux/"
     missing=$(missing_packages | sort -u)
-    [ -n "$missing" ] || return 0
-    mapfile -t words <<<"$missing"
-    if ! may_install; then fail "please install what is missing and run again: sudo apt-get install ${words[*]}"; fi
-    install_packages "${words[@]}"
-    missing=$(missing_packages | sort -u)
-    [ -z "$missing" ] || fail "still missing after the installation: $(tr '\n' ' ' <<<"$missing")"
+    outdated=$(outdated_packages)
+    [ -n "$missing$outdated" ] || return 0
+    mapfile -t words < <(printf '%s\n' "$missing" "$outdated" | awk 'NF { print $1 }' | sort -u)
+    if may_install; then
+        install_packages "${words[@]}"
+        missing=$(missing_packages | sort -u)
+        outdated=$(outdated_packages)
+        [ -z "$missing" ] || fail "still missing after the installation: $(tr '\n' ' ' <<<"$missing")"
+    elif [ -n "$missing" ]; then
+        fail "please install what is missing and run again: sudo apt-get install ${words[*]}"
+    fi
+    local name there needed
+    while read -r name there needed; do
+        [ -n "$name" ] || continue
+        say "WARNING: $name is $there, and $needed is needed. Run: sudo apt-get update && sudo apt-get install $name"
+    done <<<"$outdated"
 }
 
 may_install() {

@@ -78,18 +78,25 @@ package struct Doctor: Sendable {
         }
     }
 
+    /// What there is to say of a server's version: nothing of one that is new enough.
+    ///
+    /// - Parameters:
+    ///   - number: As the server numbers it, 150020 for 15.20.
+    ///   - version: As people write it.
+    /// - Returns: A failure named `server version`, or `nil`.
+    package static func age(number: Int32, version: String) -> Finding? {
+        guard number < oldestServer else { return nil }
+        return Finding(
+            "server version",
+            .failure,
+            "PostgreSQL \(version) lacks security fixes that row-level security needs. Update to 15.20 or newer."
+        )
+    }
+
     private func server(_ lease: Lease) async throws(PostgresError) -> [Finding] {
         let server = try await one(DescribeServer(), lease)
         var findings = [Finding("connection", .ok, "connected as \(server.role) to \(server.version)")]
-        if server.number < Self.oldestServer {
-            findings.append(
-                Finding(
-                    "server version",
-                    .failure,
-                    "PostgreSQL \(server.version) lacks security fixes that row-level security needs. Update to 15.20 or newer."
-                )
-            )
-        }
+        if let finding = Self.age(number: server.number, version: server.version) { findings.append(finding) }
         if server.role != "stock_app" {
             findings.append(
                 Finding("role", .warning, "The service should connect as stock_app; DATABASE_URL says \(server.role).")
