@@ -83,6 +83,15 @@ package final class API: Sendable {
             reply = problem.reply(requestID: requestID, instance: String(path))
             if problem.code == .internalError || problem.code == .outcomeUnknown {
                 self.logger.error("problem", metadata: ["request_id": "\(requestID)", "detail": "\(problem.detail)"])
+            } else if problem.code.status == 401 || problem.code.status == 403 {
+                // Without the path, which a client may have put a credential into.
+                self.logger.info(
+                    "refused",
+                    metadata: [
+                        "request_id": "\(requestID)", "method": "\(request.method.rawValue)",
+                        "code": "\(problem.code.rawValue)", "address": "\(channel?.remoteAddress?.ipAddress ?? "")",
+                    ]
+                )
             }
         } catch is HTTPParserError {
             reply = Problem(.invalidRequest, "The body is not well-formed HTTP/1.1.")

@@ -1,7 +1,8 @@
+@_spi(_Unicode) import Swift
+
 /// What the shop does to text before it is stored.
 ///
-/// NFC is not among it: the standard library normalises only internally, and the columns' unique indexes normalise by
-/// themselves (`lower(normalize(x, NFC) ...)`), so the writing statements call `normalize(x, NFC)`.
+/// Columns are normalised by the writing statements (`normalize(x, NFC)`), as their unique indexes are.
 package enum Text {
     /// Text without the white space around it.
     package static func trimmed(_ text: String) -> String {
@@ -10,6 +11,14 @@ package enum Text {
             let last = scalars.lastIndex(where: { !$0.properties.isWhitespace })
         else { return "" }
         return String(scalars[first...last])
+    }
+
+    /// Text in Normalization Form C: what looks the same is the same bytes, however it was typed.
+    package static func nfc(_ text: String) -> String {
+        if text.utf8.allSatisfy({ $0 < 0x80 }) { return text }
+        var scalars = String.UnicodeScalarView()
+        for scalar in text._nfc { scalars.append(scalar) }
+        return String(scalars)
     }
 
     /// Whether a scalar is a control character (categories Cc, Zl and Zp), which no line of text may hold.
@@ -33,7 +42,9 @@ package enum Text {
         return text.lowercased()
     }
 
-    /// A slug: 2 to 63 of `a-z`, `0-9` and single hyphens inside, or `nil`.
+    /// A slug: 2 to 63 of `a-z`, `0-9` and single hyphens inside, not digits alone, or `nil`.
+    ///
+    /// Digits alone would read as a tenant's number.
     package static func slug(_ text: String) -> String? {
         let folded = text.lowercased()
         let bytes = Array(folded.utf8)
@@ -44,7 +55,8 @@ package enum Text {
             }
         }
         guard isValid, (2...63).contains(bytes.count), bytes.first != UInt8(ascii: "-"),
-            bytes.last != UInt8(ascii: "-"), !folded.contains("--")
+            bytes.last != UInt8(ascii: "-"), !folded.contains("--"),
+            !bytes.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
         else { return nil }
         return folded
     }

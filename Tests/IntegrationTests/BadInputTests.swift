@@ -213,10 +213,43 @@ extension Integration {
             #expect(result.errors.contains(variable), "\(result.errors)")
         }
 
+        @Test("a secret of few different bytes, two secrets at once and a key file that everybody can read are refused")
+        func secrets() async throws {
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let good = "integration-tests-only-0123456789abcdef"
+            func file(_ name: String, _ text: String, mode: Int) throws -> String {
+                let path = folder.appendingPathComponent(name).path
+                try text.write(toFile: path, atomically: true, encoding: .utf8)
+                try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+                return path
+            }
+            let open = try file("open", "a:\(good)", mode: 0o644)
+            let closed = try file("closed", "a:\(good)", mode: 0o600)
+            let dull = try file("dull", "a:\(String(repeating: "ab", count: 30))", mode: 0o600)
+            for (variables, named, why) in [
+                (["AUTH_SECRET": String(repeating: "a", count: 32)], "AUTH_SECRET", "different bytes"),
+                (["AUTH_SECRET": good, "AUTH_KEY_FILE": closed], "AUTH_KEY_FILE", "AUTH_SECRET"),
+                (["AUTH_KEY_FILE": open], "AUTH_KEY_FILE", "everybody can read"),
+                (["AUTH_KEY_FILE": dull], "AUTH_KEY_FILE", "different bytes"),
+            ] {
+                var environment = ["DATABASE_URL": "postgres://nobody@localhost/nothing"]
+                environment.merge(variables) { $1 }
+                let result = try await StockCommand.run(["serve"], environment: environment, within: .seconds(20))
+                #expect(result.status == .exited(78), "\(result.status) \(result.errors)")
+                #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+                #expect(result.errors.contains(named) && result.errors.contains(why), "\(result.errors)")
+                #expect(!result.errors.contains(good))
+            }
+        }
+
         @Test(
             "bad usage of the command line is status 64 and says what is accepted",
             arguments: [
                 ["frobnicate"], ["serve", "--nonsense"], ["import", "elephants", "x.csv"], ["import", "sales"],
+                ["user", "invite", "--email", "a@b.example", "--role", "viewer"],
+                ["key", "revoke", "--tenant", "a", "--tenant-id", "1", "00000000-0000-7000-8000-000000000001"],
             ]
         )
         func usage(arguments: [String]) async throws {

@@ -58,6 +58,120 @@ extension Integration {
             try await deployment.stop()
         }
 
+        @Test("people are made, invited and helped by the command line, and a slug of digits is no number")
+        func people() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            let tenant = try await deployment.tenant()
+            let other = try await deployment.tenant(slug: "other")
+            func stock(_ arguments: String...) async throws -> (status: StockCommand.Result, json: JSON) {
+                let result = try await StockCommand.run(arguments + ["--json"], environment: deployment.environment)
+                return (result, JSON(parsing: Array(result.output.utf8)))
+            }
+            // Hashing takes its time in a debug build on a busy machine: "overloaded" is repeated, as a client would.
+            func post(_ path: String, _ body: String) async throws -> HTTPResponse {
+                var answer: HTTPResponse?
+                try await eventually(within: .seconds(120), every: .milliseconds(100), "\(path) is answered") {
+                    answer = try await deployment.a.client.send(
+                        "POST",
+                        path,
+                        headers: ["Content-Type": "application/json"],
+                        body: body
+                    )
+                    return answer?.status != 503
+                }
+                return try #require(answer)
+            }
+            let made = try await stock(
+                "user",
+                "create",
+                "--tenant",
+                "shop",
+                "--email",
+                "bea@shop.example",
+                "--role",
+                "cashier",
+                "--password",
+                Tenant.password
+            )
+            #expect(made.json["role"].string == "cashier", "\(made.status.errors)")
+            let token = try await deployment.signIn(email: "bea@shop.example")
+            // Her account is hers by now: another tenant cannot set its password.
+            let taken = try await stock(
+                "user",
+                "create",
+                "--tenant",
+                "other",
+                "--email",
+                "bea@shop.example",
+                "--role",
+                "owner",
+                "--password",
+                "not her password at all"
+            )
+            #expect(taken.status.status == .exited(1))
+            #expect(taken.status.errors.contains("Invite"), "\(taken.status.errors)")
+            let invited = try await stock(
+                "user",
+                "invite",
+                "--tenant-id",
+                "\(other.id)",
+                "--email",
+                "bea@shop.example",
+                "--role",
+                "viewer"
+            )
+            let invitation = try #require(invited.json["invitation_token"].string, "\(invited.status.errors)")
+            let accepted = try await post(
+                "/v1/invitations/accept",
+                #"{"token":"\#(invitation)","password":"\#(Tenant.password)"}"#
+            )
+            #expect(accepted.status == 201, "\(accepted.text)")
+            #expect(accepted.json["tenant"]["slug"].string == "other")
+
+            let opened = try await stock("user", "passwd", "--email", "bea@shop.example")
+            let reset = try #require(opened.json["reset_token"].string, "\(opened.status.errors)")
+            let body = #"{"token":"\#(reset)","password":"a password of her own"}"#
+            #expect(try await post("/v1/auth/reset", body).status == 204)
+            #expect(try await post("/v1/auth/reset", body).status == 401)
+            try await eventually(within: .seconds(3), "her sessions have ended") {
+                try await tenant.get("/v1/me", headers: ["Authorization": "Bearer \(token)"]).status == 401
+            }
+            let set = try await stock("user", "passwd", "--email", "bea@shop.example", "--password", Tenant.password)
+            #expect(set.status.status == .exited(0), "\(set.status.errors)")
+            _ = try await deployment.signIn(email: "bea@shop.example")
+            #expect(try await stock("user", "passwd", "--email", "no@shop.example").status.status == .exited(1))
+
+            // From before slugs of digits were refused: one tenant's slug is the other's number.
+            try await deployment.database.psql("UPDATE stock.tenant SET slug = '\(tenant.id)' WHERE id = \(other.id)")
+            let key = try await stock(
+                "key",
+                "create",
+                "--tenant",
+                "\(tenant.id)",
+                "--name",
+                "k",
+                "--scopes",
+                "catalog:read"
+            )
+            #expect(key.json["secret"].string?.hasPrefix("stk_\(other.id)_") == true, "\(key.status.errors)")
+            let own = try await stock(
+                "key",
+                "create",
+                "--tenant-id",
+                "\(tenant.id)",
+                "--name",
+                "k",
+                "--scopes",
+                "catalog:read"
+            )
+            #expect(own.json["secret"].string?.hasPrefix("stk_\(tenant.id)_") == true, "\(own.status.errors)")
+            // What an operator does is in the audit of the tenant.
+            let audit = try await tenant.get("/v1/audit?action=api_key.created")
+            #expect(audit.json["data"][0]["actor"]["type"].string == "operator", "\(audit.text)")
+            try await deployment.expectHealthy()
+            try await deployment.stop()
+        }
+
         @Test("the table of the README and `stock serve --help` name the same variables")
         func variables() async throws {
             let help = try await StockCommand.run(["serve", "--help"], environment: [:])

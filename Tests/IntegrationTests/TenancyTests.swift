@@ -18,6 +18,17 @@ extension Integration {
             let customer = try #require(
                 try await theirs.send("POST", "/v1/customers", body: #"{"name":"CANARY-THEIRS"}"#).json["id"].string
             )
+            let invited = try await theirs.send(
+                "POST",
+                "/v1/users",
+                body: #"{"email":"canary-theirs@example.com","role":"viewer"}"#
+            )
+            let invitation = try #require(invited.json["id"].string, "\(invited.text)")
+            let key = try #require(
+                try await theirs.send("POST", "/v1/api-keys", body: #"{"name":"CANARY","scopes":["admin"]}"#).json["id"]
+                    .string
+            )
+            let user = try #require(try await theirs.get("/v1/me").json["user"]["id"].string)
             let sold = try await theirs.post("/v1/sales", Tenant.sale([(product, 1)], total: "1.00"))
             let sale = try #require(sold.json["id"].string)
             let nobody = "01890000-0000-7000-8000-000000000000"
@@ -40,6 +51,23 @@ extension Integration {
                     #expect(foreign.json["title"] == missing.json["title"])
                     #expect(!foreign.text.contains("CANARY"))
                 }
+            }
+            // Accounts: who is invited, whose key it is, who is a member.
+            for (method, path, body) in [
+                ("GET", "/v1/invitations/{id}", nil), ("POST", "/v1/invitations/{id}/renew", nil),
+                ("DELETE", "/v1/invitations/{id}", nil), ("DELETE", "/v1/api-keys/{id}", nil),
+                ("GET", "/v1/users/{id}", nil), ("PATCH", "/v1/users/{id}", #"{"role":"viewer"}"#),
+            ] as [(String, String, String?)] {
+                let id = path.contains("api-keys") ? key : path.contains("users") ? user : invitation
+                func send(_ id: String) async throws -> HTTPResponse {
+                    let path = path.replacingOccurrences(of: "{id}", with: id)
+                    return try await mine.send(method, path, headers: ["If-Match": "*"], body: body)
+                }
+                let foreign = try await send(id)
+                let missing = try await send(nobody)
+                #expect(foreign.status == 404, "\(method) \(path): \(foreign.text)")
+                #expect(missing.status == 404, "\(method) \(path): \(missing.text)")
+                #expect(foreign.json["detail"] == missing.json["detail"])
             }
             // Ids inside bodies.
             let bodies = [
@@ -68,6 +96,7 @@ extension Integration {
                 "/v1/products", "/v1/products?q=CANARY", "/v1/products/lookup?code=CANARY-THEIRS", "/v1/stock",
                 "/v1/sales",
                 "/v1/payments", "/v1/customers", "/v1/categories", "/v1/stock/movements", "/v1/me", "/v1/cache/stats",
+                "/v1/users", "/v1/invitations", "/v1/api-keys", "/v1/audit",
                 "/v1/balance/series?view=daily",
             ] {
                 let answer = try await mine.get(path)
@@ -80,15 +109,9 @@ extension Integration {
             try await deployment.stop()
         }
 
-        static let audit = SourceTree.root + "/../shared/design/tenancy_audit.sql"
+        static let audit = SourceTree.root + "/sql/audit/tenancy_audit.sql"
 
-        @Test(
-            "the audit of roles, ownership, policies and keys finds nothing in a migrated database",
-            .enabled(
-                if: FileManager.default.fileExists(atPath: audit),
-                "needs tenancy_audit.sql beside the repository, at ../shared/design"
-            )
-        )
+        @Test("the audit of roles, ownership, policies and keys finds nothing in a migrated database")
         func auditFindsNothing() async throws {
             let deployment = try await Deployment.start(instances: 0, withRedis: false)
             let findings = try await run(

@@ -6,7 +6,7 @@ struct FixedPointTests {
     @Test(
         "decimal text is read exactly",
         arguments: [
-            ("0", 0), ("12.50", 125_000), ("-0.0001", -1), ("00.5", 5000),
+            ("0", 0), ("12.50", 125_000), ("-0.0001", -1), ("0.5", 5000), ("-0", 0),
             ("99999999999999.9999", Money.largestRawValue),
         ]
     )
@@ -21,6 +21,15 @@ struct FixedPointTests {
     )
     func refuses(text: String) {
         #expect(throws: NumberError.malformed) { try Money(text) }
+    }
+
+    @Test(
+        "zeros before other digits are refused, and the reason is said",
+        arguments: ["010.00", "00.5", "-01", "007", "00"]
+    )
+    func leadingZeros(text: String) {
+        #expect(throws: NumberError.leadingZero) { try Money(text) }
+        #expect(NumberError.leadingZero.description.contains("zero"))
     }
 
     @Test("nothing is refused as empty")

@@ -21,6 +21,7 @@ struct IdentityTests {
     private func signIn(_ live: LiveShop) async throws -> SignedIn {
         try await live.shop.identity.logIn(
             LoginRequest(email: "ana@example.com", password: LiveShop.password),
+            from: .test,
             deadline: live.deadline
         )
     }
@@ -44,7 +45,7 @@ struct IdentityTests {
         }
     }
 
-    @Test("a taken slug, a taken address, a zone that is none and a weak password are refused")
+    @Test("a taken slug, a slug like a number, a zone that is none, a weak password and another's address are refused")
     func signupRefused() async throws {
         try await LiveShop.open { live in
             func code(_ change: (inout SignupRequest) throws -> Void) async throws -> Problem? {
@@ -58,14 +59,25 @@ struct IdentityTests {
                 )
                 try change(&request)
                 let final = request
-                return await problem { try await live.shop.identity.signUp(final, deadline: live.deadline) }
+                return await problem {
+                    try await live.shop.identity.signUp(final, from: .test, deadline: live.deadline)
+                }
             }
             let slug = try await code { $0.slug = "nandu" }
             #expect(slug?.errors.map(\.pointer) == ["/slug"])
-            let email = try await code { $0.email = "ANA@example.com" }
-            #expect(email?.errors.map(\.pointer) == ["/email"])
-            let zone = try await code { $0.timezone = "Mars/Olympus" }
-            #expect(zone?.errors.map(\.pointer) == ["/timezone"])
+            let number = try await code { $0.slug = "112" }
+            #expect(number?.errors.map(\.pointer) == ["/slug"])
+            for name in ["Mars/Olympus", "localtime", "Factory", "posixrules", "posix/Europe/London", "right/UTC"] {
+                let zone = try await code { $0.timezone = name }
+                #expect(zone?.errors.map(\.pointer) == ["/timezone"], "\(name)")
+            }
+            // As at a login: not that there is such an account.
+            let email = try await code {
+                $0.email = "ana@example.com"
+                $0.password = "not the password of ana"
+            }
+            #expect(email?.code == .unauthenticated)
+            #expect(email?.errors.isEmpty == true)
             let password = try await code { $0.password = "password" }
             #expect(password?.errors.map(\.pointer) == ["/password"])
             let fine = try await code { _ in }
@@ -81,16 +93,25 @@ struct IdentityTests {
             _ = try await caller(session, live)
             let identity = live.shop.identity
             let wrong = await problem {
-                try await identity.logIn(LoginRequest(email: "ana@example.com", password: "x"), deadline: live.deadline)
+                try await identity.logIn(
+                    LoginRequest(email: "ana@example.com", password: "x"),
+                    from: .test,
+                    deadline: live.deadline
+                )
             }
             let unknown = await problem {
-                try await identity.logIn(LoginRequest(email: "no@example.com", password: "x"), deadline: live.deadline)
+                try await identity.logIn(
+                    LoginRequest(email: "no@example.com", password: "x"),
+                    from: .test,
+                    deadline: live.deadline
+                )
             }
             #expect(wrong?.code == .unauthenticated)
             #expect(wrong == unknown)
             let elsewhere = await problem {
                 try await identity.logIn(
-                    LoginRequest(email: "ana@example.com", password: LiveShop.password, tenant: "other"),
+                    LoginRequest(email: "ana@example.com", password: LiveShop.password, tenant: .slug("other")),
+                    from: .test,
                     deadline: live.deadline
                 )
             }
@@ -103,9 +124,9 @@ struct IdentityTests {
         try await LiveShop.open { live in
             let identity = live.shop.identity
             let session = try await signIn(live)
-            let next = try await identity.refresh(session.refreshToken, deadline: live.deadline)
+            let next = try await identity.refresh(session.refreshToken, from: .test, deadline: live.deadline)
             #expect(next.refreshToken != session.refreshToken)
-            let again = try await identity.refresh(session.refreshToken, deadline: live.deadline)
+            let again = try await identity.refresh(session.refreshToken, from: .test, deadline: live.deadline)
             #expect(again.refreshToken == next.refreshToken)
             #expect(again.session == next.session)
             _ = try await caller(next, live)
@@ -113,9 +134,13 @@ struct IdentityTests {
             try await live.database.psql(
                 "UPDATE stock.session SET rotated_at = rotated_at - interval '11 seconds' WHERE rotated_at IS NOT NULL"
             )
-            let reused = await problem { try await identity.refresh(session.refreshToken, deadline: live.deadline) }
+            let reused = await problem {
+                try await identity.refresh(session.refreshToken, from: .test, deadline: live.deadline)
+            }
             #expect(reused?.code == .unauthenticated)
-            let successor = await problem { try await identity.refresh(next.refreshToken, deadline: live.deadline) }
+            let successor = await problem {
+                try await identity.refresh(next.refreshToken, from: .test, deadline: live.deadline)
+            }
             #expect(successor?.code == .unauthenticated)
             #expect(await problem { try await caller(next, live) }?.code == .unauthenticated)
         }
@@ -128,7 +153,8 @@ struct IdentityTests {
             let successors = try await withThrowingTaskGroup(of: String.self) { group in
                 for _ in 0..<32 {
                     group.addTask {
-                        try await live.shop.identity.refresh(session.refreshToken, deadline: live.deadline).refreshToken
+                        try await live.shop.identity.refresh(session.refreshToken, from: .test, deadline: live.deadline)
+                            .refreshToken
                     }
                 }
                 var seen = Set<String>()
@@ -209,23 +235,26 @@ struct IdentityTests {
         }
     }
 
-    @Test("members are added, change roles, and the last owner stays")
+    @Test("operators make members at once; they change roles, and the last owner stays")
     func members() async throws {
         try await LiveShop.open { live in
             let identity = live.shop.identity
             let draft = MemberDraft(email: "bea@example.com", name: "Bea", password: "another long one", role: .cashier)
-            let added = try await identity.addMember(draft, live.context)
+            #expect(await problem { try await identity.createMember(draft, live.context) }?.code == .forbidden)
+            let added = try await identity.createMember(draft, live.operators)
             #expect(added.status == 201)
             let user = try required(UserID(try required(try JSONBody(added)["id"])))
-            #expect(await problem { try await identity.addMember(draft, live.context) }?.code == .duplicate)
+            #expect(await problem { try await identity.createMember(draft, live.operators) }?.code == .duplicate)
             let session = try await identity.logIn(
                 LoginRequest(email: "bea@example.com", password: "another long one"),
+                from: .test,
                 deadline: live.deadline
             )
             #expect(try await caller(session, live).role == .cashier)
             var patch = MemberPatch()
             patch.role = .set(.manager)
             _ = try await identity.updateMember(user, patch, expected: .oneOf([1]), live.context)
+            // The same session: a role is read at every request.
             #expect(try await caller(session, live).role == .manager)
             patch = MemberPatch()
             patch.active = .set(false)
@@ -236,10 +265,103 @@ struct IdentityTests {
             _ = try await identity.updateMember(user, patch, expected: .oneOf([2]), live.context)
             #expect(await problem { try await caller(session, live) }?.code == .unauthenticated)
             #expect(try JSONBody(try await identity.members(live.context)).count("data") == 2)
-            var cashier = live.context
-            cashier.caller.role = .cashier
-            cashier.caller.scopes = Role.cashier.scopes
-            #expect(await problem { try await identity.addMember(draft, cashier) }?.code == .forbidden)
+        }
+    }
+
+    @Test("a session that ended with the membership, the person's row or the password does not come back")
+    func sessionsEnd() async throws {
+        try await LiveShop.open { live in
+            let identity = live.shop.identity
+            try await usable(live)
+            let draft = MemberDraft(email: "bea@example.com", password: "another long one", role: .cashier)
+            _ = try await identity.createMember(draft, live.operators)
+            func logIn() async throws(Problem) -> SignedIn {
+                try await identity.logIn(
+                    LoginRequest(email: draft.email, password: draft.password),
+                    from: .test,
+                    deadline: live.deadline
+                )
+            }
+            // Also what is typed into psql ends them.
+            for (end, begin) in [
+                (
+                    "UPDATE stock.membership SET active = false WHERE role = 'cashier'",
+                    "UPDATE stock.membership SET active = true WHERE role = 'cashier'"
+                ),
+                (
+                    "UPDATE stock.app_user SET status = 'disabled' WHERE email LIKE 'bea%'",
+                    "UPDATE stock.app_user SET status = 'active' WHERE email LIKE 'bea%'"
+                ),
+                (
+                    "CREATE TEMP TABLE kept AS SELECT * FROM stock.membership WHERE role = 'cashier'; "
+                        + "DELETE FROM stock.membership WHERE role = 'cashier'; "
+                        + "INSERT INTO stock.membership SELECT * FROM kept", "SELECT 1"
+                ),
+            ] {
+                let session = try await logIn()
+                _ = try await caller(session, live)
+                try await live.database.psql(end)
+                try await live.database.psql(begin)
+                try await eventually("the session has ended") {
+                    await problem { try await caller(session, live) }?.code == .unauthenticated
+                }
+                let refreshed = await problem {
+                    try await identity.refresh(session.refreshToken, from: .test, deadline: live.deadline)
+                }
+                #expect(refreshed?.code == .unauthenticated, "\(end)")
+                _ = try await caller(try await logIn(), live)
+            }
+        }
+    }
+
+    @Test("refreshes beside a deactivation leave no session that comes back")
+    func refreshBesideDeactivation() async throws {
+        try await LiveShop.open { live in
+            let identity = live.shop.identity
+            let draft = MemberDraft(email: "bea@example.com", password: "another long one", role: .cashier)
+            _ = try await identity.createMember(draft, live.operators)
+            for _ in 0..<5 {
+                let session = try await identity.logIn(
+                    LoginRequest(email: draft.email, password: draft.password),
+                    from: .test,
+                    deadline: live.deadline
+                )
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask {
+                        var token = session.refreshToken
+                        while let next = try? await identity.refresh(token, from: .test, deadline: live.deadline) {
+                            token = next.refreshToken
+                        }
+                    }
+                    group.addTask {
+                        _ = try? await live.database.psql(
+                            "UPDATE stock.membership SET active = false WHERE role = 'cashier'"
+                        )
+                    }
+                    await group.waitForAll()
+                }
+                try await live.database.psql("UPDATE stock.membership SET active = true WHERE role = 'cashier'")
+                let alive = try await live.database.psql(
+                    """
+                    SELECT count(*) FROM stock.session s JOIN stock.app_user u ON u.id = s.user_id
+                    WHERE u.email = 'bea@example.com' AND s.revoked_at IS NULL
+                    """
+                )
+                #expect(alive == "0")
+            }
+        }
+    }
+
+    @Test("each new session takes two expired ones along")
+    func expiredSessions() async throws {
+        try await LiveShop.open { live in
+            for _ in 0..<4 { _ = try await signIn(live) }
+            try await live.database.psql("UPDATE stock.session SET expires_at = now() - interval '1 minute'")
+            let before = Int(try await live.database.psql("SELECT count(*) FROM stock.session")) ?? 0
+            let session = try await signIn(live)
+            #expect(try await live.database.psql("SELECT count(*) FROM stock.session") == "\(before - 1)")
+            _ = try await live.shop.identity.refresh(session.refreshToken, from: .test, deadline: live.deadline)
+            #expect(try await live.database.psql("SELECT count(*) FROM stock.session") == "\(before - 2)")
         }
     }
 
@@ -283,6 +405,13 @@ struct IdentityTests {
                 try await identity.createKey(APIKeyDraft(name: "more", scopes: [.admin]), limited)
             }
             #expect(more?.code == .forbidden)
+            let past = await problem {
+                try await identity.createKey(
+                    APIKeyDraft(name: "late", scopes: [.catalogRead], expiresAt: live.clock.wall.now()),
+                    live.context
+                )
+            }
+            #expect(past?.errors.map(\.pointer) == ["/expires_at"])
         }
     }
 
@@ -306,31 +435,46 @@ struct IdentityTests {
         }
     }
 
-    @Test("a person of two tenants switches between them")
+    @Test("a person of two tenants switches between them, and a slug of digits is never taken for a number")
     func switching() async throws {
         try await LiveShop.open { live in
             let identity = live.shop.identity
-            let other = try await identity.createTenant(
+            // The owner of one shop opens another with the same account.
+            let other = try await identity.signUp(
                 SignupRequest(
                     tenantName: "Other",
                     slug: "other",
-                    email: "bea@example.com",
+                    email: "ana@example.com",
                     password: LiveShop.password,
                     currency: try required(Currency(code: "USD")),
                     timezone: "UTC"
                 ),
+                from: .test,
                 deadline: live.deadline
             )
-            var context = live.context
-            context.caller = try await caller(other, live)
-            _ = try await identity.addMember(MemberDraft(email: "ana@example.com", role: .viewer), context)
-            let there = try await identity.switchTenant("other", live.context)
-            #expect(there.tenant.role == .viewer)
+            #expect(other.user == live.owner.user)
+            #expect(other.tenants.map(\.slug) == ["nandu", "other"])
+            let there = try await identity.switchTenant(.slug("other"), live.context)
+            #expect(there.tenant.role == .owner)
             #expect(there.tenants.count == 2)
-            #expect(try await caller(there, live).scopes == Role.viewer.scopes)
-            #expect(await problem { try await identity.switchTenant("nowhere", live.context) }?.code == .forbidden)
-            #expect(try await identity.tenant("other", deadline: live.deadline) == other.tenant.id)
+            #expect(
+                await problem { try await identity.switchTenant(.slug("nowhere"), live.context) }?.code == .forbidden
+            )
+            #expect(try await identity.switchTenant(.id(other.tenant.id), live.context).tenant == other.tenant)
             #expect(try await identity.tenants(deadline: live.deadline).count == 2)
+
+            // From before slugs of digits were refused.
+            try await live.database.psql(
+                "UPDATE stock.tenant SET slug = '\(live.owner.tenant.id)' WHERE id = \(other.tenant.id)"
+            )
+            func find(_ reference: TenantReference) async throws -> TenantID? {
+                try await reference.find(in: live.postgres, deadline: live.deadline)
+            }
+            let digits = "\(live.owner.tenant.id)"
+            #expect(try await find(.slug(typed: " \(digits) ")) == other.tenant.id)
+            #expect(try await find(.id(live.owner.tenant.id)) == live.owner.tenant.id)
+            #expect(try await find(.slug("nowhere")) == nil)
+            #expect(try await identity.switchTenant(.slug(digits), live.context).tenant.id == other.tenant.id)
         }
     }
 }
@@ -348,6 +492,30 @@ struct PasswordHasherTests {
         #expect(try await !hasher.verify("s3cret secreT", against: hash).isMatch)
         #expect(try await !hasher.verify("s3cret secret", against: nil).isMatch)
         #expect(try await hasher.hash("s3cret secret") != hash)
+    }
+
+    @Test("a password typed on another device is the same password, and hashes from before that are accepted once more")
+    func prepared() async throws {
+        let composed = "Contrase\u{F1}a-ma\u{F1}ana-\u{E9}"
+        let decomposed = "Contrasen\u{303}a-man\u{303}ana-e\u{301}"
+        let hasher = PasswordHasher(cost: cheap)
+        for stored in [composed, decomposed] {
+            let hash = try await hasher.hash(stored)
+            for typed in [composed, decomposed] {
+                let verdict = try await hasher.verify(typed, against: hash)
+                #expect(verdict.isMatch)
+                #expect(!verdict.isWeak)
+            }
+        }
+        #expect(
+            try await hasher.verify("two\u{A0}words here", against: try await hasher.hash("two words here")).isMatch
+        )
+        // scrypt of the decomposed bytes themselves, as hashes once were: N=16, r=8, p=1, salt "SodiumChloride".
+        let old = "$scrypt$ln=4,r=8,p=1$U29kaXVtQ2hsb3JpZGU$ltt3PxbLVgCCIOehE8ja9jjGkH9Rh5fqAaufJFmT68A"
+        let verdict = try await hasher.verify(decomposed, against: old)
+        #expect(verdict.isMatch)
+        #expect(verdict.isWeak)
+        #expect(try await !hasher.verify(composed, against: old).isMatch)
     }
 
     @Test("a weaker hash is to be replaced")

@@ -10,7 +10,8 @@ struct InvalidationTests {
     /// What each table's triggers are told: the modules its changes may retire.
     private static let matrix: [String: [String]] = [
         "tenant": [], "app_user": ["identity"], "membership": ["identity"], "session": ["identity"],
-        "api_key": ["identity"], "register": ["settings"], "category": ["categories", "products", "reports"],
+        "api_key": ["identity"], "invitation": ["identity"], "register": ["settings"],
+        "category": ["categories", "products", "reports"],
         "unit": ["units", "products"],
         "product": ["products", "stock", "dashboard", "reports", "categories"], "product_barcode": ["products"],
         "stock_level": ["stock", "products", "dashboard", "reports"], "stock_movement": ["stock"],
@@ -25,7 +26,7 @@ struct InvalidationTests {
 
     /// Tables from which nothing is cached.
     private static let silent: Set<String> = [
-        "document_counter", "import_job", "import_row", "idempotency_record", "domain_event", "cache_lane",
+        "audit_log", "document_counter", "import_job", "import_row", "idempotency_record", "domain_event", "cache_lane",
         "cache_log", "cache_outbox", "schema_migration",
     ]
 

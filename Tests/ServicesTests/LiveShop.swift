@@ -74,6 +74,7 @@ final class LiveShop: Sendable {
         )
         let connections = Task { await postgres.run() }
         let followers = Task { await coherence.run() }
+        let notes = Task { await shop.identity.writeLateNotes() }
         let result: Result<Value, any Error>
         do {
             let owner = try await shop.identity.signUp(
@@ -86,6 +87,7 @@ final class LiveShop: Sendable {
                     timezone: timezone,
                     name: "Ana"
                 ),
+                from: .test,
                 deadline: .now + .seconds(60)
             )
             let live = LiveShop(
@@ -100,6 +102,8 @@ final class LiveShop: Sendable {
         } catch {
             result = .failure(error)
         }
+        shop.identity.endLateNotes()
+        await notes.value
         followers.cancel()
         connections.cancel()
         await followers.value
@@ -119,6 +123,15 @@ final class LiveShop: Sendable {
                 scopes: Set(Scope.allCases),
                 name: owner.email
             ),
+            deadline: deadline,
+            requestID: "test"
+        )
+    }
+
+    /// What an operator's command asks with.
+    var operators: CallContext {
+        CallContext(
+            caller: Caller(tenant: owner.tenant.id, scopes: Set(Scope.allCases), name: "operator"),
             deadline: deadline,
             requestID: "test"
         )
@@ -212,4 +225,9 @@ func problem<Value>(_ body: () async throws -> Value) async -> Problem? {
 /// Waits until the instance may serve from its memory.
 func usable(_ live: LiveShop) async throws {
     try await eventually("the instance may serve from its memory") { live.cache.isUsable }
+}
+
+extension Origin {
+    /// Where requests of tests come from.
+    static let test = Origin(requestID: "test", address: "192.0.2.1")
 }

@@ -126,10 +126,11 @@ struct StoreTests {
                     currency: try required(Currency(code: "USD")),
                     timezone: "UTC"
                 ),
+                from: .test,
                 deadline: live.deadline
             )
             var context = live.context
-            context.caller.tenant = other.tenant.id
+            context.caller.tenant = other
             let foreign = context
             #expect(await problem { try await catalog.product(id, foreign) }?.code == .notFound)
             #expect(await problem { try await catalog.deleteProduct(id, expected: .any, foreign) }?.code == .notFound)

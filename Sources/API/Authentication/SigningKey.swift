@@ -12,6 +12,9 @@ package struct SigningKey: Sendable {
     /// Fewest bytes of a secret: jwt-kit only asserts it, which a release build leaves out.
     package static let minimumBytes = 32
 
+    /// Fewest different bytes among them: 32 random hexadecimal digits have fewer once in some millions of times.
+    package static let minimumDifferentBytes = 8
+
     /// 1 to 32 characters of `A-Z a-z 0-9 - _ .`.
     package let kid: String
     /// The secret's bytes.
@@ -21,12 +24,19 @@ package struct SigningKey: Sendable {
     ///
     /// - Parameters:
     ///   - kid: its name.
-    ///   - secret: at least ``minimumBytes`` bytes.
+    ///   - secret: at least ``minimumBytes`` bytes, ``minimumDifferentBytes`` of them different.
     /// - Throws: ``Invalid`` when one of them is unusable.
     package init(kid: String, secret: [UInt8]) throws(Invalid) {
         guard secret.count >= Self.minimumBytes else {
             throw Invalid(
                 description: "the secret has \(secret.count) bytes, at least \(Self.minimumBytes) are needed"
+            )
+        }
+        let different = Set(secret).count
+        guard different >= Self.minimumDifferentBytes else {
+            throw Invalid(
+                description:
+                    "the secret has \(different) different bytes, at least \(Self.minimumDifferentBytes) are needed"
             )
         }
         let isPlain = kid.utf8.allSatisfy { byte in

@@ -36,26 +36,78 @@ extension LoginRequest {
     ///
     /// A password is only bounded here: what today's rules would refuse may have been accepted once.
     static func read(_ reader: inout JSONObjectReader) -> LoginRequest {
-        let password = reader.required("password", else: "", .string)
-        if password.unicodeScalars.count > 1024 {
-            reader.fail("password", "too_long", "Must have at most 1024 characters.")
-        }
+        let password = reader.required("password", else: "", .boundedPassword)
         return LoginRequest(
             email: reader.required("email", else: "", .email),
             password: password,
-            tenant: reader.optionalText("tenant")
+            tenant: TenantReference.read(&reader)
         )
     }
 }
 
-extension MemberDraft {
+extension TenantReference {
+    /// Reads `tenant`, a slug, or `tenant_id`; `nil` if there is neither.
+    static func read(_ reader: inout JSONObjectReader) -> TenantReference? {
+        let slug = reader.optionalText("tenant")
+        let id = reader.optional("tenant_id", .integer(1...Int.max))
+        switch (slug, id) {
+        case (let slug?, nil): return .slug(typed: slug)
+        case (nil, let id?): return .id(TenantID(rawValue: Int64(id)))
+        case (nil, nil): return nil
+        case (.some, .some):
+            reader.fail("tenant_id", "not_allowed", "Give either tenant or tenant_id.")
+            return nil
+        }
+    }
+}
+
+/// The body of `POST /v1/invitations/accept`.
+struct AcceptRequest {
+    let token: String
+    let password: String
+    let name: String
+
+    static func read(_ reader: inout JSONObjectReader) -> AcceptRequest {
+        AcceptRequest(
+            token: reader.text("token", maximum: 500),
+            // What it must be is said once the address is known.
+            password: reader.required("password", else: "", .boundedPassword),
+            name: reader.optionalText("name") ?? ""
+        )
+    }
+}
+
+/// The body of `POST /v1/auth/reset`.
+struct ResetRequest {
+    let token: String
+    let password: String
+
+    static func read(_ reader: inout JSONObjectReader) -> ResetRequest {
+        ResetRequest(
+            token: reader.text("token", maximum: 500),
+            password: reader.required("password", else: "", .boundedPassword)
+        )
+    }
+}
+
+/// The body of `POST /v1/me/password`.
+struct PasswordChange {
+    let current: String
+    let new: String
+
+    static func read(_ reader: inout JSONObjectReader) -> PasswordChange {
+        PasswordChange(
+            current: reader.required("current_password", else: "", .boundedPassword),
+            new: reader.required("new_password", else: "", .boundedPassword)
+        )
+    }
+}
+
+extension InvitationDraft {
     /// Reads the body of `POST /v1/users`.
-    static func read(_ reader: inout JSONObjectReader) -> MemberDraft {
-        let email = reader.required("email", else: "", .email)
-        return MemberDraft(
-            email: email,
-            name: reader.optionalText("name") ?? "",
-            password: reader.optional("password", .password(email: email)),
+    static func read(_ reader: inout JSONObjectReader) -> InvitationDraft {
+        InvitationDraft(
+            email: reader.required("email", else: "", .email),
             role: reader.choice("role", else: .viewer)
         )
     }
@@ -88,7 +140,7 @@ extension TenantPatch {
         var patch = TenantPatch()
         patch.name = reader.change("name", .text(maximum: 200))
         patch.timezone = reader.change("timezone", .text(maximum: 64))
-        patch.locale = reader.change("locale", .text(maximum: 35))
+        patch.locale = reader.change("locale", .locale)
         patch.currency = reader.change("currency", .currency)
         patch.pricesIncludeTax = reader.change("prices_include_tax", .bool)
         patch.oversell = reader.change("oversell", .oneOf())
@@ -107,12 +159,32 @@ extension FieldReading where Value == String {
         }
     }
 
+    /// A password that is only bounded here, as hashing takes it whole.
+    fileprivate static var boundedPassword: FieldReading {
+        FieldReading.string.map { text in
+            text.unicodeScalars.count <= 1024
+                ? .success(text) : .failure(ReadingFault("too_long", "Must have at most 1024 characters."))
+        }
+    }
+
+    /// A language tag.
+    fileprivate static var locale: FieldReading {
+        FieldReading.text(maximum: LanguageTag.maximum).map { text in
+            LanguageTag.isWellFormed(text)
+                ? .success(text)
+                : .failure(ReadingFault("format", "Must be a language tag of BCP 47 like \"en\" or \"es-UY\"."))
+        }
+    }
+
     /// A slug, folded.
     fileprivate static var slug: FieldReading {
         FieldReading.text(maximum: 63).map { text in
             Text.slug(text).map { .success($0) }
                 ?? .failure(
-                    ReadingFault("format", "Must have a to z, 0 to 9 and hyphens between, like \"corner-shop\".")
+                    ReadingFault(
+                        "format",
+                        "Must have a to z, 0 to 9 and hyphens between, like \"corner-shop\", and not digits alone."
+                    )
                 )
         }
     }

@@ -1,3 +1,4 @@
+import Domain
 import HTTPTypes
 import Kernel
 import Services
@@ -15,7 +16,9 @@ struct IdentityRoutes {
         self.rates = rates
     }
 
-    var routes: [Route] { self.sessions + self.people + self.keys }
+    var routes: [Route] {
+        self.sessions + self.passwords + self.people + self.invitations + self.keys + self.audit
+    }
 
     // MARK: Sessions
 
@@ -32,16 +35,17 @@ struct IdentityRoutes {
                 body: .reference("SignupRequest"),
                 status: .created,
                 answer: .reference("Tokens"),
-                problems: [.duplicate, .forbidden, .rateLimited]
+                problems: [.duplicate, .forbidden, .unauthenticated, .rateLimited]
             ) { call in
                 try call.noQuery()
                 try self.rates.attempt(address: call.address, now: self.nanoseconds)
                 guard let request = try await call.body({ SignupRequest.read(&$0) }) else {
                     throw Problem(.validationFailed, "The body is not valid.")
                 }
+                try self.rates.attempt(account: request.email, now: self.nanoseconds)
                 return try self.reply(
                     .created,
-                    await shop.identity.signUp(request, deadline: call.deadline)
+                    await shop.identity.signUp(request, from: call.origin, deadline: call.deadline)
                 )
             },
             Route(
@@ -53,13 +57,16 @@ struct IdentityRoutes {
                 access: .open,
                 body: .reference("LoginRequest"),
                 answer: .reference("Tokens"),
-                problems: [.unauthenticated, .tenantSuspended, .rateLimited]
+                problems: [.unauthenticated, .forbidden, .tenantSuspended, .rateLimited]
             ) { call in
                 try call.noQuery()
                 try self.rates.attempt(address: call.address, now: self.nanoseconds)
                 let request = try await call.body { LoginRequest.read(&$0) }
                 try self.rates.attempt(account: request.email, now: self.nanoseconds)
-                return try self.reply(.ok, await shop.identity.logIn(request, deadline: call.deadline))
+                return try self.reply(
+                    .ok,
+                    await shop.identity.logIn(request, from: call.origin, deadline: call.deadline)
+                )
             },
             Route(
                 .post,
@@ -74,7 +81,10 @@ struct IdentityRoutes {
             ) { call in
                 try call.noQuery()
                 let token = try await call.body { $0.text("refresh_token", maximum: 500) }
-                return try self.reply(.ok, await shop.identity.refresh(token, deadline: call.deadline))
+                return try self.reply(
+                    .ok,
+                    await shop.identity.refresh(token, from: call.origin, deadline: call.deadline)
+                )
             },
             Route(
                 .post,
@@ -98,12 +108,17 @@ struct IdentityRoutes {
                 "Open a session in another tenant of the user's",
                 area: "identity",
                 access: .authenticated,
-                body: .object([.required("tenant", .string(description: "Its slug or number."))]),
+                body: .object(Self.tenantMembers),
                 answer: .reference("Tokens"),
                 problems: [.notFound, .forbidden, .tenantSuspended]
             ) { call in
                 try call.noQuery()
-                let tenant = try await call.body { $0.text("tenant") }
+                let tenant = try await call.body { reader in
+                    let reference = TenantReference.read(&reader)
+                    if reference == nil { reader.fail("tenant", "required", "Give a slug, or tenant_id.") }
+                    return reference
+                }
+                guard let tenant else { throw Problem(.validationFailed, "The body names no tenant.") }
                 return try self.reply(.ok, await shop.identity.switchTenant(tenant, call.context()))
             },
             Route(
@@ -118,6 +133,64 @@ struct IdentityRoutes {
             ) { call in
                 try call.noQuery()
                 return try call.reply(await shop.identity.me(call.context()))
+            },
+        ]
+    }
+
+    /// Which tenant is meant, in the bodies that name one.
+    static let tenantMembers: [Schema.Member] = [
+        .optional("tenant", .string(description: "Its slug.")),
+        .optional("tenant_id", .integer(minimum: 1)),
+    ]
+
+    // MARK: Passwords
+
+    private var passwords: [Route] {
+        let shop = self.shop
+        return [
+            Route(
+                .post,
+                "/v1/auth/reset",
+                "resetPassword",
+                "Set a new password by the token of a reset; all sessions of the person end",
+                area: "identity",
+                access: .open,
+                body: .object([.required("token", .text), .required("password", .text)]),
+                status: .noContent,
+                problems: [.unauthenticated, .rateLimited]
+            ) { call in
+                try call.noQuery()
+                try self.rates.attempt(address: call.address, now: self.nanoseconds)
+                let request = try await call.body { ResetRequest.read(&$0) }
+                try await shop.identity.reset(
+                    request.token,
+                    to: request.password,
+                    from: call.origin,
+                    deadline: call.deadline
+                )
+                return Reply(.noContent)
+            },
+            Route(
+                .post,
+                "/v1/me/password",
+                "changePassword",
+                "Change the password; all other sessions of the person end",
+                area: "identity",
+                access: .authenticated,
+                body: .object([.required("current_password", .text), .required("new_password", .text)]),
+                status: .noContent,
+                problems: [.forbidden, .invalidState]
+            ) { call in
+                try call.noQuery()
+                let context = try call.context()
+                let request = try await call.body { PasswordChange.read(&$0) }
+                try self.rates.attempt(account: context.caller.name, now: self.nanoseconds)
+                let consistency = try await shop.identity.changePassword(
+                    from: request.current,
+                    to: request.new,
+                    context
+                )
+                return Reply(.noContent).with(consistency: consistency)
             },
         ]
     }
@@ -143,18 +216,18 @@ struct IdentityRoutes {
             Route(
                 .post,
                 "/v1/users",
-                "addUser",
-                "Make somebody a member",
+                "inviteUser",
+                "Invite somebody to be a member; the token is shown this once",
                 area: "identity",
-                access: .scope(.admin),
-                body: .reference("MemberRequest"),
+                access: .roles(.owner),
+                body: .reference("InvitationRequest"),
                 status: .created,
-                answer: .reference("Member"),
+                answer: .reference("NewInvitation"),
                 problems: [.duplicate]
             ) { call in
                 try call.noQuery()
-                let draft = try await call.body { MemberDraft.read(&$0) }
-                return try call.reply(await shop.identity.addMember(draft, call.context()))
+                let draft = try await call.body { InvitationDraft.read(&$0) }
+                return try call.reply(await shop.identity.invite(draft, call.context()))
             },
             Route(
                 .get,
@@ -173,9 +246,9 @@ struct IdentityRoutes {
                 .patch,
                 "/v1/users/{id}",
                 "changeUser",
-                "Change a member's role, or end a membership",
+                "Change a member's role, or end a membership and its sessions",
                 area: "identity",
-                access: .scope(.admin),
+                access: .roles(.owner),
                 needsMatch: true,
                 body: .object([
                     .optional("role", .choice(Role.allCases.map(\.rawValue))), .optional("active", .boolean),
@@ -190,6 +263,148 @@ struct IdentityRoutes {
                     await shop.identity.updateMember(call.id(), patch, expected: expected, call.context())
                 )
             },
+        ]
+    }
+
+    // MARK: Invitations
+
+    private var invitations: [Route] {
+        let shop = self.shop
+        return [
+            Route(
+                .get,
+                "/v1/invitations",
+                "listInvitations",
+                "Invitations nobody has accepted yet, without their tokens",
+                area: "identity",
+                access: .scope(.admin),
+                isCached: true,
+                answer: .page("Invitation")
+            ) { call in
+                try call.noQuery()
+                return try call.reply(await shop.identity.invitations(call.context()))
+            },
+            Route(
+                .get,
+                "/v1/invitations/{id}",
+                "readInvitation",
+                "One invitation",
+                area: "identity",
+                access: .scope(.admin),
+                isCached: true,
+                answer: .reference("Invitation")
+            ) { call in
+                try call.noQuery()
+                return try call.reply(await shop.identity.invitation(call.id(), call.context()))
+            },
+            Route(
+                .post,
+                "/v1/invitations/{id}/renew",
+                "renewInvitation",
+                "Give an invitation another token and another week; the former token ends",
+                area: "identity",
+                access: .roles(.owner),
+                answer: .reference("NewInvitation")
+            ) { call in
+                try call.noQuery()
+                return try call.reply(await shop.identity.renew(call.id(), call.context()))
+            },
+            Route(
+                .delete,
+                "/v1/invitations/{id}",
+                "revokeInvitation",
+                "Take an invitation back",
+                area: "identity",
+                access: .roles(.owner),
+                status: .noContent
+            ) { call in
+                try call.noQuery()
+                return try call.reply(await shop.identity.revoke(call.id(), call.context()))
+            },
+            Route(
+                .post,
+                "/v1/invitations/accept",
+                "acceptInvitation",
+                "Accept an invitation by its token and the account's password, which makes the account if there is none",
+                area: "identity",
+                access: .open,
+                body: .reference("AcceptRequest"),
+                status: .created,
+                answer: .reference("Tokens"),
+                problems: [.unauthenticated, .tenantSuspended, .rateLimited, .duplicate]
+            ) { call in
+                try call.noQuery()
+                try self.rates.attempt(address: call.address, now: self.nanoseconds)
+                let request = try await call.body { AcceptRequest.read(&$0) }
+                let invitation = try await shop.identity.shown(request.token, deadline: call.deadline)
+                // Whoever invited holds the token, too: it must not be a way to try passwords.
+                try self.rates.attempt(account: invitation.email, now: self.nanoseconds)
+                return try self.reply(
+                    .created,
+                    await shop.identity.accept(
+                        invitation,
+                        password: request.password,
+                        name: request.name,
+                        from: call.origin,
+                        deadline: call.deadline
+                    )
+                )
+            },
+            Route(
+                .post,
+                "/v1/me/invitations",
+                "acceptMyInvitation",
+                "Accept an invitation by its token, as the person who is logged in",
+                area: "identity",
+                access: .authenticated,
+                body: .object([.required("token", .text)]),
+                status: .created,
+                answer: .reference("Tokens"),
+                problems: [.forbidden, .tenantSuspended, .duplicate]
+            ) { call in
+                try call.noQuery()
+                let context = try call.context()
+                let token = try await call.body { $0.text("token", maximum: 500) }
+                return try self.reply(.created, await shop.identity.accept(token, context))
+            },
+        ]
+    }
+
+    // MARK: Audit
+
+    private var audit: [Route] {
+        let shop = self.shop
+        return [
+            Route(
+                .get,
+                "/v1/audit",
+                "listAudit",
+                "What happened to accounts, keys and settings, the newest first",
+                area: "identity",
+                access: .roles(.owner),
+                parameters: [
+                    .init("actor", .id, "By this member or API key only."),
+                    .choice("action", AuditAction.self, "Of this kind only."),
+                ] + Route.Parameter.days + Route.Parameter.page,
+                answer: .page("AuditEntry"),
+                problems: [.cursorMismatch, .validationFailed]
+            ) { call in
+                let (filter, page) = try call.query { (query) throws(Problem) in
+                    var filter = AuditFilter()
+                    filter.actor = (query.id("actor") as UserID?)?.entity
+                    filter.action = query.choice("action")
+                    filter.from = query.day("from")
+                    filter.to = query.day("to")
+                    return (filter, query.page())
+                }
+                let body = try await shop.identity.audit(
+                    filter,
+                    limit: page.limit,
+                    cursor: page.cursor,
+                    call.context()
+                )
+                return Reply(.ok, body: body)
+            }
         ]
     }
 

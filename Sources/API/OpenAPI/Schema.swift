@@ -49,12 +49,18 @@ package indirect enum Schema: Sendable {
     static let day = Schema.string(format: "date")
     static let text = Schema.string()
     static let money = Schema.pattern(
-        #"^-?\d{1,14}(\.\d{1,4})?$"#,
+        #"^-?(0|[1-9]\d{0,13})(\.\d{1,4})?$"#,
         description: "An amount at the currency's exponent."
     )
-    static let price = Schema.pattern(#"^\d{1,12}(\.\d{1,6})?$"#, description: "A unit price, at most 6 decimals.")
-    static let quantity = Schema.pattern(#"^-?\d{1,12}(\.\d{1,6})?$"#, description: "At most the unit's decimals.")
-    static let rate = Schema.pattern(#"^\d{1,3}(\.\d{1,4})?$"#, description: "Percent.")
+    static let price = Schema.pattern(
+        #"^(0|[1-9]\d{0,11})(\.\d{1,6})?$"#,
+        description: "A unit price, at most 6 decimals."
+    )
+    static let quantity = Schema.pattern(
+        #"^-?(0|[1-9]\d{0,11})(\.\d{1,6})?$"#,
+        description: "At most the unit's decimals."
+    )
+    static let rate = Schema.pattern(#"^(0|[1-9]\d{0,2})(\.\d{1,4})?$"#, description: "Percent.")
     static let version = Schema.integer(minimum: 1)
 
     /// A page of a list.

@@ -1,3 +1,4 @@
+import Domain
 import Kernel
 
 /// The bodies that have names.
@@ -7,7 +8,9 @@ package enum Schemas {
     /// Every named schema, in the order of the document.
     package static let all: [(name: String, schema: Schema)] = [
         ("Problem", problem),
-        ("Tenant", tenant), ("TenantPatch", tenantPatch), ("Member", member), ("MemberRequest", memberRequest),
+        ("Tenant", tenant), ("TenantPatch", tenantPatch), ("Member", member),
+        ("Invitation", .object(invitationMembers)), ("NewInvitation", newInvitation),
+        ("InvitationRequest", invitationRequest), ("AcceptRequest", acceptRequest), ("AuditEntry", auditEntry),
         ("APIKey", apiKey), ("NewAPIKey", newAPIKey), ("APIKeyRequest", apiKeyRequest), ("Me", me),
         ("SignupRequest", signup), ("LoginRequest", login), ("Tokens", tokens),
         ("Category", category), ("CategoryRequest", categoryRequest), ("CategoryPatch", categoryPatch),
@@ -66,9 +69,46 @@ package enum Schemas {
         Field.required("name", .nullable(.text)), Field.required("role", role), Field.required("active", .boolean),
         Field.required("version", .version), Field.required("created_at", .time),
     ])
-    private static let memberRequest = Schema.object([
-        Field.required("email", .string(format: "email")), Field.optional("name", .text),
-        Field.optional("password", .text), Field.required("role", role),
+    private static let invitationMembers: [Field] = [
+        Field.required("id", .id), Field.required("email", .string(format: "email")), Field.required("role", role),
+        Field.required("invited_by", .nullable(.id)), Field.required("expires_at", .time),
+        Field.required("version", .version), Field.required("created_at", .time),
+    ]
+    private static let newInvitation = Schema.object(
+        invitationMembers + [
+            Field.required(
+                "invitation_token",
+                .string(description: "Shown this once, to be brought to the person who is invited.")
+            )
+        ]
+    )
+    private static let invitationRequest = Schema.object([
+        Field.required("email", .string(format: "email")), Field.required("role", role),
+    ])
+    private static let acceptRequest = Schema.object([
+        Field.required("token", .string(description: "The invitation's.")),
+        Field.required(
+            "password",
+            .string(description: "The account's; where there is none, that of the one that is made.")
+        ),
+        Field.optional("name", .string(description: "The person's, if an account is made.")),
+    ])
+    private static let auditEntry = Schema.object([
+        Field.required("id", .id), Field.required("at", .time),
+        Field.required("action", .choice(AuditAction.allCases.map(\.rawValue))),
+        Field.required(
+            "actor",
+            .object([
+                Field.required("type", .choice(["user", "api_key", "operator", "anybody"])),
+                Field.required("id", .nullable(.id)), Field.required("name", .nullable(.text)),
+            ])
+        ),
+        Field.required(
+            "subject",
+            .nullable(.object([Field.required("type", .text), Field.required("id", .nullable(.id))]))
+        ),
+        Field.required("details", .anyObject(description: "What the action tells more.")),
+        Field.required("request_id", .nullable(.text)), Field.required("address", .nullable(.text)),
     ])
     private static let keyMembers: [Field] = [
         Field.required("id", .id), Field.required("name", .text), Field.required("scopes", scopes),
@@ -89,10 +129,10 @@ package enum Schemas {
         Field.required("email", .string(format: "email")), Field.required("password", .text),
         Field.required("currency", .text), Field.required("timezone", .text), Field.optional("name", .text),
     ])
-    private static let login = Schema.object([
-        Field.required("email", .string(format: "email")), Field.required("password", .text),
-        Field.optional("tenant", .text),
-    ])
+    private static let login = Schema.object(
+        [Field.required("email", .string(format: "email")), Field.required("password", .text)]
+            + IdentityRoutes.tenantMembers
+    )
     private static let tokens = Schema.object([
         Field.required("access_token", .text), Field.required("token_type", .choice(["Bearer"])),
         Field.required("expires_in", .integer(minimum: 1)), Field.required("refresh_token", .text),

@@ -44,10 +44,14 @@ package struct Call: Sendable {
             caller: caller,
             deadline: self.deadline,
             requestID: self.requestID,
+            address: self.address,
             bypassCache: self.bypassesCache,
             token: self.token
         )
     }
+
+    /// Where the request came from.
+    var origin: Origin { Origin(requestID: self.requestID, address: self.address) }
 
     /// Whether the answer must come from the database: because the client says so, or because what it says of its writes
     /// cannot be read, which must not make it miss one.

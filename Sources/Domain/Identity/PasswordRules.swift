@@ -8,6 +8,17 @@ package enum PasswordRules {
     /// The most characters, all of which count.
     package static let maximum = 128
 
+    /// The text that is hashed of what was typed: NFC, and every kind of space is the plain one.
+    ///
+    /// The same password typed on another device is the same password: OpaqueString of RFC 8265, section 4.2.
+    package static func prepared(_ password: String) -> String {
+        var scalars = String.UnicodeScalarView()
+        for scalar in password.unicodeScalars {
+            scalars.append(scalar.properties.generalCategory == .spaceSeparator ? " " : scalar)
+        }
+        return Text.nfc(String(scalars))
+    }
+
     /// What is wrong with a password, or `nil`.
     ///
     /// - Parameters:
@@ -15,6 +26,7 @@ package enum PasswordRules {
     ///   - email: The account's, which is no password.
     /// - Returns: The fault, without the password in it.
     package static func fault(of password: String, email: String) -> ReadingFault? {
+        let password = prepared(password)
         let count = password.unicodeScalars.count
         if count < minimum {
             return ReadingFault("too_short", "Must have at least \(minimum) characters; 15 or more are advised.")

@@ -145,6 +145,8 @@ package enum Entity {
     package enum LedgerEntry {}
     package enum Purchase {}
     package enum Import {}
+    package enum Invitation {}
+    package enum AuditEntry {}
 }
 
 package typealias UserID = ID<Entity.User>
@@ -165,6 +167,8 @@ package typealias PaymentID = ID<Entity.Payment>
 package typealias LedgerEntryID = ID<Entity.LedgerEntry>
 package typealias PurchaseID = ID<Entity.Purchase>
 package typealias ImportID = ID<Entity.Import>
+package typealias InvitationID = ID<Entity.Invitation>
+package typealias AuditEntryID = ID<Entity.AuditEntry>
 
 /// The number of a tenant, the first column of every key.
 package struct TenantID: Sendable, Hashable, Comparable, CustomStringConvertible {

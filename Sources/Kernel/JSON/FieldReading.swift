@@ -160,7 +160,7 @@ extension NumberError {
     /// The code of a field error.
     package var code: String {
         switch self {
-        case .empty, .malformed: "format"
+        case .empty, .malformed, .leadingZero: "format"
         case .tooManyDecimals: "too_many_decimals"
         case .outOfRange: "out_of_range"
         }

@@ -1,6 +1,6 @@
 /// Decimal text to fixed-point integers and back, byte by byte and without loss.
 package enum DecimalText {
-    /// Reads `-?digits(.digits)?`.
+    /// Reads `-?digits(.digits)?`, where a zero in front stands alone.
     ///
     /// - Parameters:
     ///   - bytes: The text in UTF-8.
@@ -24,6 +24,7 @@ package enum DecimalText {
         var isBehindPoint = false
         var isFirst = true
         var overflowed = false
+        var isPadded = false
         for byte in bytes {
             defer { isFirst = false }
             switch byte {
@@ -32,7 +33,12 @@ package enum DecimalText {
             case point where !isBehindPoint && integerDigits > 0:
                 isBehindPoint = true
             case UInt8(ascii: "0")...UInt8(ascii: "9"):
-                if isBehindPoint { decimals += 1 } else { integerDigits += 1 }
+                if isBehindPoint {
+                    decimals += 1
+                } else {
+                    isPadded = isPadded || integerDigits > 0 && magnitude == 0 && !overflowed
+                    integerDigits += 1
+                }
                 guard !isBehindPoint || decimals <= scale else { continue }
                 let (tens, first) = magnitude.multipliedReportingOverflow(by: 10)
                 let (next, second) = tens.addingReportingOverflow(Int64(byte - UInt8(ascii: "0")))
@@ -43,6 +49,7 @@ package enum DecimalText {
             }
         }
         if isFirst { throw .empty }
+        guard !isPadded else { throw .leadingZero }
         guard integerDigits > 0, !isBehindPoint || decimals > 0 else { throw .malformed }
         let allowed = min(maximumDecimals, scale)
         guard decimals <= allowed else { throw .tooManyDecimals(allowed: allowed) }

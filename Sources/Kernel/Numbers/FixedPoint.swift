@@ -45,7 +45,7 @@ extension FixedPoint {
     /// Reads decimal text exactly: an optional minus, digits, and at most one point between digits.
     ///
     /// - Parameters:
-    ///   - text: ASCII digits; no exponent form, no plus, no white space, no thousands separators.
+    ///   - text: ASCII digits; no exponent form, no plus, no white space, no thousands separators, no zeros in front.
     ///   - maximumDecimals: How many decimals the context allows, at most ``scale``; further ones are refused even if zero.
     /// - Throws: ``NumberError`` saying what is wrong.
     package init(_ text: some StringProtocol, maximumDecimals: Int = Self.scale) throws(NumberError) {
@@ -123,6 +123,8 @@ package enum NumberError: Error, Sendable, Hashable {
     case empty
     /// Not digits with at most one point; `1e3`, `+1`, `1,5`, `.5` and `5.` are of this kind.
     case malformed
+    /// A zero before other digits, as in `010.00`: an amount that somebody may have meant otherwise.
+    case leadingZero
     /// More decimals than the context allows, which is carried.
     case tooManyDecimals(allowed: Int)
     /// More than the column holds.
@@ -134,6 +136,7 @@ extension NumberError: CustomStringConvertible {
         switch self {
         case .empty: "is empty"
         case .malformed: "is not a decimal number like \"12.50\""
+        case .leadingZero: "begins with a zero before other digits; write \"10.00\", not \"010.00\""
         case .tooManyDecimals(let allowed): "has more than \(allowed) decimals"
         case .outOfRange: "is too large"
         }

@@ -49,6 +49,21 @@ package struct Caller: Sendable, Equatable {
     package func may(_ scope: Scope) -> Bool { scopes.contains(scope) }
 }
 
+/// Where a request came from, as log lines and the audit tell it.
+package struct Origin: Sendable, Equatable {
+    /// The id answered in `X-Request-Id`.
+    package var requestID: String
+
+    /// The client's address; `nil` for the command line.
+    package var address: String?
+
+    /// Makes an origin.
+    package init(requestID: String, address: String? = nil) {
+        self.requestID = requestID
+        self.address = address
+    }
+}
+
 /// One request's circumstances, handed down to every service.
 package struct CallContext: Sendable {
     /// Who asks.
@@ -57,8 +72,8 @@ package struct CallContext: Sendable {
     /// When the client gives up; both stores are told.
     package var deadline: ContinuousClock.Instant
 
-    /// The id answered in `X-Request-Id` and written to logs and the audit.
-    package var requestID: String
+    /// Where the request came from.
+    package var origin: Origin
 
     /// Whether the client asked for `Cache-Control: no-cache`.
     package var bypassCache: Bool
@@ -71,12 +86,13 @@ package struct CallContext: Sendable {
         caller: Caller,
         deadline: ContinuousClock.Instant,
         requestID: String,
+        address: String? = nil,
         bypassCache: Bool = false,
         token: ConsistencyToken? = nil
     ) {
         self.caller = caller
         self.deadline = deadline
-        self.requestID = requestID
+        origin = Origin(requestID: requestID, address: address)
         self.bypassCache = bypassCache
         self.token = token
     }

@@ -88,7 +88,7 @@ package final class Shop: Sendable {
         payments = PaymentsService(store: store, cursors: cursors)
         customers = CustomersService(store: store, tenants: tenants, cursors: cursors)
         balance = BalanceService(store: store, tenants: tenants)
-        identity = IdentityService(store: store, settings: settings)
+        identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
         self.cache = CacheService(store: store)
     }
 

@@ -1,4 +1,5 @@
 package import Kernel
+package import Postgres
 
 /// A new shop and its first owner.
 package struct SignupRequest: Sendable, Equatable {
@@ -38,11 +39,11 @@ package struct SignupRequest: Sendable, Equatable {
 package struct LoginRequest: Sendable, Equatable {
     package var email: String
     package var password: String
-    /// The slug or number of a tenant; `nil` takes the first one of the person.
-    package var tenant: String?
+    /// `nil` takes the first tenant of the person.
+    package var tenant: TenantReference?
 
     /// Makes a request.
-    package init(email: String, password: String, tenant: String? = nil) {
+    package init(email: String, password: String, tenant: TenantReference? = nil) {
         self.email = email
         self.password = password
         self.tenant = tenant
@@ -72,21 +73,78 @@ package struct SignedIn: Sendable, Equatable {
     package var consistency: String?
 }
 
-/// A new member of the caller's tenant.
+/// Which tenant is meant.
+///
+/// A slug may be made of digits, so that a text never means a number: ids are named as such.
+package enum TenantReference: Sendable, Equatable {
+    case slug(String)
+    case id(TenantID)
+
+    /// A slug as somebody typed it.
+    package static func slug(typed text: String) -> TenantReference { .slug(Text.trimmed(text).lowercased()) }
+
+    /// Whether this names the tenant.
+    func names(_ tenant: TenantSummary) -> Bool {
+        switch self {
+        case .slug(let slug): tenant.slug == slug
+        case .id(let id): tenant.id == id
+        }
+    }
+
+    /// The tenant, looked up; `nil` if there is none.
+    ///
+    /// - Parameters:
+    ///   - postgres: Made with the statements of ``Shop``, or preparing as it goes.
+    ///   - deadline: When the caller gives up.
+    /// - Returns: Its number.
+    /// - Throws: What kept the database from answering.
+    package func find(
+        in postgres: PostgresClient,
+        deadline: ContinuousClock.Instant
+    ) async throws(PostgresError) -> TenantID? {
+        try await postgres.query(FindTenant(reference: self), tenant: nil, on: .shared, deadline: deadline).first?
+            .tenant
+    }
+}
+
+/// A person whom an operator makes a member, with the password of the account.
 package struct MemberDraft: Sendable, Equatable {
     package var email: String
     package var name: String
-    /// Required for a person who has no account yet, ignored for one who has.
-    package var password: String?
+    package var password: String
     package var role: Role
 
     /// Makes a draft.
-    package init(email: String, name: String = "", password: String? = nil, role: Role) {
+    package init(email: String, name: String = "", password: String, role: Role) {
         self.email = email
         self.name = name
         self.password = password
         self.role = role
     }
+}
+
+/// A membership offered to an address.
+package struct InvitationDraft: Sendable, Equatable {
+    /// Folded by `Text.email`.
+    package var email: String
+    package var role: Role
+
+    /// Makes a draft.
+    package init(email: String, role: Role) {
+        self.email = email
+        self.role = role
+    }
+}
+
+/// An invitation whose token somebody has shown.
+package struct ShownInvitation: Sendable {
+    let tenant: TenantID
+    let id: InvitationID
+    let hash: [UInt8]
+    let role: Role
+
+    /// The address it is for, to count attempts by; not for the answer.
+    package let email: String
 }
 
 /// What a client wants changed about a membership.

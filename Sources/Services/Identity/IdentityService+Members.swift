@@ -1,6 +1,7 @@
 package import Cache
 import Domain
 package import Kernel
+import Logging
 package import NIOCore
 import Postgres
 
@@ -66,31 +67,38 @@ extension IdentityService {
         return try await store.read(key, context, fill: ReadMember(user: id))
     }
 
-    /// `POST /v1/users`: a new member; a person without an account gets one with the password given.
+    /// Makes a member at once, with the password of the account: for the command line.
+    ///
+    /// An account that somebody has used, or that another tenant uses, is its person's: it is invited instead, and its password
+    /// stays. So a password given here is always the one that counts.
     ///
     /// - Parameters:
     ///   - draft: Who, and as what.
-    ///   - context: Who asks; an API key, or a member whose role may grant the role.
+    ///   - context: An operator's.
     /// - Returns: 201 with the member.
-    /// - Throws: 403 `forbidden`, 409 `duplicate` for a member, 422 `validation_failed` for a password.
-    package func addMember(_ draft: MemberDraft, _ context: CallContext) async throws(Problem) -> Answer {
-        try requireGrant(of: draft.role, context)
+    /// - Throws: 403 `forbidden` for anybody else, 409 `duplicate` for a member and for an account in use, 422
+    ///   `validation_failed` for a password.
+    package func createMember(_ draft: MemberDraft, _ context: CallContext) async throws(Problem) -> Answer {
+        guard context.caller.user == nil, context.caller.apiKey == nil else {
+            throw Problem(.forbidden, "Members are invited.")
+        }
+        try Self.check(draft.password, of: draft.email, at: "/password")
         let found = try await store.query(
             FindUserByEmail(email: draft.email),
             tenant: nil,
             deadline: context.deadline
         ).first
-        let id = found?.id ?? UserID.make()
-        var hash: String?
-        if found == nil {
-            let password = draft.password ?? ""
-            if let error = PasswordRules.error(of: password, email: draft.email, at: "/password") {
-                throw Problem(.validationFailed, "The password \(error.detail)", errors: [error])
-            }
-            hash = try await hasher.hash(password)
+        if let found, found.hasLoggedIn || found.tenants.contains(where: { $0 != context.tenant }) {
+            let detail = "This address has an account in use, which keeps its password. Invite it instead."
+            throw Problem(.duplicate, detail, errors: [FieldError("/email", "duplicate", detail)])
         }
+        let hash = try await hasher.hash(draft.password)
+        let id = found?.id ?? UserID.make()
         return try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
-            if let hash {
+            try unit.add(Act(actor: AuditActor(context)))
+            if let found {
+                try unit.add(SetPassword(user: id, hash: hash, passwordVersion: found.passwordVersion))
+            } else {
                 try unit.add(InsertUser(id: id, email: draft.email, passwordHash: hash, name: draft.name))
             }
             try unit.add(InsertMembership(user: id, role: draft.role))
@@ -114,18 +122,30 @@ extension IdentityService {
         _ context: CallContext
     ) async throws(Problem) -> Answer {
         try requireGrant(of: patch.role.newValue ?? .viewer, context)
-        return try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        let answer = try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+            try unit.add(Act(actor: AuditActor(context)))
             try unit.add(GuardMember(user: id, expected: expected))
             try unit.add(UpdateMember(user: id, patch: patch))
             try unit.add(GuardOwner())
             return try unit.add(AnswerMember(user: id, status: 200))
         }
+        log("a membership was changed", context, ["member": "\(id)"])
+        return answer
     }
 
-    private func requireGrant(of role: Role, _ context: CallContext) throws(Problem) {
-        guard context.caller.may(.admin), context.caller.role?.mayGrant(role) != false else {
-            throw Problem(.forbidden, "Only an owner may say who is a member.")
-        }
+    /// Refuses whoever may not give a role: everybody but owners and operators.
+    ///
+    /// A key never may, whatever its scopes: what it gave would stay when it is revoked.
+    func requireGrant(of role: Role, _ context: CallContext) throws(Problem) {
+        guard context.caller.apiKey == nil, context.caller.may(.admin), context.caller.role?.mayGrant(role) != false
+        else { throw Problem(.forbidden, "Only an owner may say who is a member.") }
+    }
+
+    /// A line at info about what somebody has done to accounts and keys.
+    func log(_ message: Logger.Message, _ context: CallContext, _ more: Logger.Metadata = [:]) {
+        var metadata = context.origin.metadata(tenant: context.tenant, user: context.caller.user).merging(more) { $1 }
+        if let key = context.caller.apiKey { metadata["api_key"] = "\(key)" }
+        logger.info(message, metadata: metadata)
     }
 
     // MARK: API keys
@@ -144,8 +164,8 @@ extension IdentityService {
     /// - Returns: 201 with the key and its secret.
     /// - Throws: 403 `forbidden` for scopes the caller does not have.
     package func createKey(_ draft: APIKeyDraft, _ context: CallContext) async throws(Problem) -> Answer {
-        guard draft.scopes.isSubset(of: context.caller.scopes) else {
-            throw Problem(.forbidden, "A key can not have scopes that its maker does not have.")
+        guard context.caller.apiKey == nil, draft.scopes.isSubset(of: context.caller.scopes) else {
+            throw Problem(.forbidden, "A key can not have scopes that its maker does not have, and a key makes no key.")
         }
         guard !draft.scopes.isEmpty else {
             throw Problem(
@@ -154,18 +174,21 @@ extension IdentityService {
                 errors: [FieldError("/scopes", "required", "Must name at least one scope.")]
             )
         }
-        let key = APIKeyText(
-            tenant: context.tenant,
-            id: .make(),
-            secret: (0..<32).map { _ in UInt8.random(in: .min ... .max) }
-        )
+        if let end = draft.expiresAt, end <= clock.now() {
+            throw Problem(
+                .validationFailed,
+                "The key would have ended already.",
+                errors: [FieldError("/expires_at", "out_of_range", "Must be in the future.")]
+            )
+        }
+        let key = APIKeyText(tenant: context.tenant, id: .make())
         var answer = try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+            try unit.add(Act(actor: AuditActor(context)))
             try unit.add(InsertKey(key: key, draft: draft, user: context.caller.user))
             return try unit.add(AnswerKey(id: key.id, status: 201))
         }
-        // Added here, so that the secret never is a parameter that a server could log.
-        answer.body.moveWriterIndex(to: max(answer.body.writerIndex - 1, answer.body.readerIndex))
-        answer.body.writeString(",\"secret\":\"\(key.text)\"}")
+        log("an API key was made", context, ["key": "\(key.id)"])
+        answer.append("secret", key.text)
         return answer
     }
 
@@ -177,24 +200,31 @@ extension IdentityService {
     /// - Returns: 204; also for a key that had ended before.
     /// - Throws: 404 `not_found`.
     package func revokeKey(_ id: APIKeyID, _ context: CallContext) async throws(Problem) -> Answer {
-        try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        let answer = try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+            try unit.add(Act(actor: AuditActor(context)))
             try unit.add(RevokeKey(id: id))
             return try unit.add(AnswerDeleted())
         }
+        log("an API key was revoked", context, ["key": "\(id)"])
+        return answer
     }
 
     // MARK: Operators
 
-    /// The tenant of a slug or number, for the command line.
-    package func tenant(
-        _ name: String,
-        deadline: ContinuousClock.Instant
-    ) async throws(Problem) -> TenantID? {
-        try await store.query(FindTenant(name: name), tenant: nil, deadline: deadline).first?.tenant
-    }
-
     /// Every tenant's body, for the command line.
     package func tenants(deadline: ContinuousClock.Instant) async throws(Problem) -> [ByteBuffer] {
         try await store.query(ListTenants(), tenant: nil, deadline: deadline).map(\.body)
+    }
+}
+
+extension Answer {
+    /// Adds a secret as the last member of the body, here, so that it never is a parameter that a server could log.
+    ///
+    /// - Parameters:
+    ///   - name: The member's name.
+    ///   - secret: Text that needs no escape.
+    mutating func append(_ name: String, _ secret: String) {
+        body.moveWriterIndex(to: max(body.writerIndex - 1, body.readerIndex))
+        body.writeString(",\"\(name)\":\"\(secret)\"}")
     }
 }

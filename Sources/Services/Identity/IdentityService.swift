@@ -2,6 +2,7 @@ import Cache
 import Crypto
 import Domain
 package import Kernel
+import Logging
 import NIOCore
 import Postgres
 
@@ -10,14 +11,19 @@ package struct IdentityService: Sendable {
     let store: Store
     let hasher: PasswordHasher
     let tokens: RefreshTokens
+    let cursors: PageCursors
     let clock: WallClock
+    let logger: Logger
+    let lateNotes = LateNotes()
     private let isSignupEnabled: Bool
 
     /// Known to this process alone: what is kept in memory of an API key is worthless elsewhere.
     private let processKey = SymmetricKey(size: .bits256)
 
-    init(store: Store, settings: ShopSettings) {
+    init(store: Store, cursors: PageCursors, settings: ShopSettings, logger: Logger) {
         self.store = store
+        self.cursors = cursors
+        self.logger = logger
         hasher = PasswordHasher(cost: settings.passwordCost)
         tokens = RefreshTokens(secret: settings.secret)
         clock = settings.clock
@@ -26,82 +32,109 @@ package struct IdentityService: Sendable {
 
     static let statements: [any Statement.Type] = [
         FindUserByEmail.self, FindUser.self, FindMembership.self, FindTenant.self, ListTenants.self, CreateTenant.self,
-        InsertUser.self, InsertMembership.self, InsertDefaultUnits.self, InsertSession.self, CurrentTenant.self,
-        RehashPassword.self, RotateSession.self, RevokeFamily.self, RevokeAllSessions.self, CheckSession.self,
-        CheckKey.self, TouchKey.self, ReadMe.self, ListMembers.self, ReadMember.self, GuardMember.self,
-        UpdateMember.self, GuardOwner.self, AnswerMember.self, ListKeys.self, InsertKey.self, RevokeKey.self,
-        AnswerKey.self,
+        InsertUser.self, InsertMembership.self, InsertDefaultUnits.self, HoldUser.self, HoldUserOfSession.self,
+        MarkLogin.self, InsertSession.self, CurrentTenant.self, RehashPassword.self, RotateSession.self,
+        RevokeFamily.self, RevokeAllSessions.self, CheckSession.self, CheckKey.self, TouchKey.self, ReadMe.self,
+        ListMembers.self, ReadMember.self, GuardMember.self, UpdateMember.self, GuardOwner.self, AnswerMember.self,
+        ListKeys.self, InsertKey.self, RevokeKey.self, AnswerKey.self, Act.self, Note.self, NotePerson.self,
+        ListAudit.self, ListInvitations.self, ReadInvitation.self, FindInvitation.self, GuardInvitation.self,
+        InsertInvitation.self, RenewInvitation.self, RevokeInvitation.self, TakeInvitation.self,
+        AnswerInvitation.self, SetPassword.self, RevokeOtherSessions.self, SetReset.self, FindReset.self,
+        TakeReset.self,
     ]
 
     // MARK: Coming in
 
     /// `POST /v1/signup`: a tenant with its owner, default register and units, and the owner's first session.
     ///
+    /// An address that has an account needs that account's password, so that a person has one account for all of their shops, and
+    /// a wrong one is refused as at a login.
+    ///
     /// - Parameters:
     ///   - request: The shop and its owner.
+    ///   - origin: Where the request came from.
     ///   - deadline: When the client gives up.
     /// - Returns: The session.
-    /// - Throws: 403 `forbidden` if signing up is switched off, 409 `duplicate` for a slug or e-mail that is taken, 422
-    ///   `validation_failed` for a password or time zone.
+    /// - Throws: 403 `forbidden` if signing up is switched off, 401 `unauthenticated` for the wrong password of an account, 409
+    ///   `duplicate` for a slug that is taken, 422 `validation_failed` for a password, slug or time zone.
     package func signUp(
         _ request: SignupRequest,
+        from origin: Origin,
         deadline: ContinuousClock.Instant
     ) async throws(Problem) -> SignedIn {
         guard isSignupEnabled else {
             throw Problem(.forbidden, "Signing up is switched off here. Ask whoever runs this service.")
         }
-        return try await createTenant(request, deadline: deadline)
+        let session = NewSession(tokens: tokens)
+        let made = try await makeTenant(request, session: session, from: origin, deadline: deadline)
+        let summary = TenantSummary(id: made.tenant, slug: request.slug, name: request.tenantName, role: .owner)
+        var others: [TenantSummary] = []
+        if case .known(let user) = made.owner {
+            others = try await memberships(of: user, deadline: deadline).map(\.summary)
+        }
+        return SignedIn(
+            user: made.owner.id,
+            email: made.owner.email,
+            name: made.owner.name,
+            tenant: summary,
+            session: session.id,
+            refreshToken: session.text,
+            tenants: others + [summary],
+            consistency: store.consistency(made.written, nil)
+        )
     }
 
     /// Makes a tenant with its owner, default register and units; operators may where nobody may sign up.
     ///
     /// - Parameters:
     ///   - request: The shop and its owner.
+    ///   - origin: Where the request came from.
     ///   - deadline: When the caller gives up.
-    /// - Returns: The owner's first session.
+    /// - Returns: The tenant's number.
     /// - Throws: As signing up.
     package func createTenant(
         _ request: SignupRequest,
+        from origin: Origin,
         deadline: ContinuousClock.Instant
-    ) async throws(Problem) -> SignedIn {
-        if let error = PasswordRules.error(of: request.password, email: request.email, at: "/password") {
-            throw Problem(.validationFailed, "The password \(error.detail)", errors: [error])
-        }
-        let hash = try await hasher.hash(request.password)
-        let user = UserID.make()
-        let session = NewSession(tokens: tokens)
-        let tenant: TenantID
-        let written: Written
-        do throws(PostgresError) {
+    ) async throws(Problem) -> TenantID {
+        try await makeTenant(request, session: nil, from: origin, deadline: deadline).tenant
+    }
+
+    private func makeTenant(
+        _ request: SignupRequest,
+        session: NewSession?,
+        from origin: Origin,
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> (owner: Account, tenant: TenantID, written: Written) {
+        try await withAccount(
+            of: request.email,
+            name: request.name,
+            password: request.password,
+            from: origin,
+            deadline: deadline
+        ) { (owner) throws(PostgresError) in
             let made = try await store.perform(
                 nil,
                 deadline: deadline,
                 retired: { (row: CurrentTenant.Row) in row.tenant }
-            ) {
-                (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
+            ) { (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
+                let actor =
+                    session == nil
+                    ? AuditActor.administrator(origin) : AuditActor(user: owner.id, email: owner.email, origin: origin)
+                try unit.add(Act(actor: actor))
                 try unit.add(CreateTenant(request: request, register: .make()))
-                try unit.add(InsertUser(id: user, email: request.email, passwordHash: hash, name: request.name))
-                try unit.add(InsertMembership(user: user, role: .owner))
+                try owner.add(to: &unit)
+                try unit.add(InsertMembership(user: owner.id, role: .owner))
                 try unit.add(InsertDefaultUnits(piece: .make(), kilogram: .make()))
-                try unit.add(InsertSession(session: session, user: user))
+                if let session {
+                    try Self.open(session, of: owner.id, owner.passwordVersion, by: "sign-up", in: &unit)
+                } else {
+                    try unit.add(HoldUser(user: owner.id, passwordVersion: owner.passwordVersion))
+                }
                 return try unit.add(CurrentTenant())
             }
-            tenant = made.row.tenant
-            written = made.written
-        } catch {
-            throw store.problem(of: error)
+            return (owner, made.row.tenant, made.written)
         }
-        let summary = TenantSummary(id: tenant, slug: request.slug, name: request.tenantName, role: .owner)
-        return SignedIn(
-            user: user,
-            email: request.email,
-            name: request.name,
-            tenant: summary,
-            session: session.id,
-            refreshToken: session.text,
-            tenants: [summary],
-            consistency: store.consistency(written, nil)
-        )
     }
 
     /// `POST /v1/auth/login`.
@@ -110,46 +143,53 @@ package struct IdentityService: Sendable {
     ///
     /// - Parameters:
     ///   - request: Who wants in, and where.
+    ///   - origin: Where the request came from.
     ///   - deadline: When the client gives up.
     /// - Returns: A new session.
     /// - Throws: 401 `unauthenticated`, 403 `forbidden` or `tenant_suspended`, 429 `rate_limited`.
     package func logIn(
         _ request: LoginRequest,
+        from origin: Origin,
         deadline: ContinuousClock.Instant
     ) async throws(Problem) -> SignedIn {
         let found = try await store.query(FindUserByEmail(email: request.email), tenant: nil, deadline: deadline).first
         let (isMatch, isWeak) = try await hasher.verify(request.password, against: found?.passwordHash)
         guard isMatch, let user = found, user.isActive else {
-            throw Problem(.unauthenticated, "The e-mail address or the password is wrong.")
+            throw wrongPassword(of: found, from: origin)
         }
         if isWeak {
             let hash = try await hasher.hash(request.password)
             _ = try? await store.transact(nil, deadline: deadline) {
                 (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
-                try unit.add(RehashPassword(user: user.id, hash: hash))
+                try unit.add(RehashPassword(user: user.id, hash: hash, passwordVersion: user.passwordVersion))
                 return try unit.add(CurrentTenant())
             }
         }
         let memberships = try await memberships(of: user, deadline: deadline)
         let chosen: FindMembership.Row?
-        if let wanted = request.tenant.map({ Text.trimmed($0).lowercased() }), !wanted.isEmpty {
-            chosen = memberships.first { $0.summary.slug == wanted || $0.summary.id.description == wanted }
+        if let wanted = request.tenant {
+            chosen = memberships.first { wanted.names($0.summary) }
         } else {
             chosen = memberships.first { $0.isTenantActive } ?? memberships.first
         }
-        return try await open(user, in: chosen, among: memberships, deadline: deadline)
+        return try await open(user, in: chosen, among: memberships, by: "password", from: origin, deadline: deadline)
     }
 
     /// `POST /v1/auth/switch`: a session in another tenant of the same person.
-    package func switchTenant(_ tenant: String, _ context: CallContext) async throws(Problem) -> SignedIn {
+    package func switchTenant(_ tenant: TenantReference, _ context: CallContext) async throws(Problem) -> SignedIn {
         guard let id = context.caller.user,
             let user = try await store.query(FindUser(id: id), tenant: nil, deadline: context.deadline).first,
             user.isActive
         else { throw Problem(.forbidden, "Only a person can switch to another tenant.") }
         let memberships = try await memberships(of: user, deadline: context.deadline)
-        let wanted = Text.trimmed(tenant).lowercased()
-        let chosen = memberships.first { $0.summary.slug == wanted || $0.summary.id.description == wanted }
-        return try await open(user, in: chosen, among: memberships, deadline: context.deadline)
+        return try await open(
+            user,
+            in: memberships.first { tenant.names($0.summary) },
+            among: memberships,
+            by: "switch",
+            from: context.origin,
+            deadline: context.deadline
+        )
     }
 
     /// `POST /v1/auth/refresh`: rotates the token.
@@ -159,12 +199,18 @@ package struct IdentityService: Sendable {
     ///
     /// - Parameters:
     ///   - token: What the client kept.
+    ///   - origin: Where the request came from.
     ///   - deadline: When the client gives up.
     /// - Returns: The successor session.
     /// - Throws: 401 `unauthenticated`.
-    package func refresh(_ token: String, deadline: ContinuousClock.Instant) async throws(Problem) -> SignedIn {
+    package func refresh(
+        _ token: String,
+        from origin: Origin,
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> SignedIn {
         let refused = Problem(.unauthenticated, "The refresh token is not valid any more. Log in again.")
         guard let bytes = RefreshTokens.parse(token) else { throw refused }
+        let hash = RefreshTokens.hash(of: bytes)
         let successor = tokens.successor(of: bytes)
         let rotation: RotateSession.Row
         do throws(PostgresError) {
@@ -174,9 +220,10 @@ package struct IdentityService: Sendable {
                 repeatsLost: true,
                 retired: { (row: RotateSession.Row) in row.tenant }
             ) { (unit) throws(PostgresError) -> Slot<RotateSession.Row> in
-                try unit.add(
+                try unit.add(HoldUserOfSession(hash: hash))
+                return try unit.add(
                     RotateSession(
-                        hash: RefreshTokens.hash(of: bytes),
+                        hash: hash,
                         successor: .make(),
                         successorHash: RefreshTokens.hash(of: successor)
                     )
@@ -185,7 +232,16 @@ package struct IdentityService: Sendable {
         } catch {
             throw error.code == .unexpectedRowCount ? refused : store.problem(of: error)
         }
-        guard let session = rotation.session, rotation.isValid,
+        if rotation.outcome == .reused {
+            logger.notice(
+                "a replaced refresh token was used again, its sessions are ended",
+                metadata: origin.metadata(user: rotation.user)
+            )
+            lateNotes.continuation.yield(
+                LateNotes.Entry(user: rotation.user, action: .sessionReused, details: AuditDetails(), origin: origin)
+            )
+        }
+        guard let session = rotation.session, rotation.outcome.isValid,
             let user = try await store.query(FindUser(id: rotation.user), tenant: nil, deadline: deadline).first,
             user.isActive
         else { throw refused }
@@ -227,10 +283,79 @@ package struct IdentityService: Sendable {
         }
     }
 
+    // MARK: Accounts
+
+    /// Runs a unit with the account of an address, which its password opens; an address without one gets an account with that
+    /// password.
+    ///
+    /// Both take one hashing, and what the rules of new passwords say is said before anything is looked up: how long it takes and
+    /// what is refused tell nothing of who has an account.
+    ///
+    /// - Parameters:
+    ///   - email: Folded by `Text.email`.
+    ///   - name: The name of a new account.
+    ///   - password: As typed.
+    ///   - origin: Where the request came from.
+    ///   - deadline: When the client gives up.
+    ///   - perform: Runs the unit; again if somebody made the account meanwhile.
+    /// - Returns: What `perform` returns.
+    /// - Throws: 401 `unauthenticated`, 422 `validation_failed`, or what the unit was refused with.
+    func withAccount<Value>(
+        of email: String,
+        name: String,
+        password: String,
+        from origin: Origin,
+        deadline: ContinuousClock.Instant,
+        _ perform: (Account) async throws(PostgresError) -> Value
+    ) async throws(Problem) -> Value {
+        if let error = PasswordRules.error(of: password, email: email, at: "/password") {
+            throw Problem(.validationFailed, "The password \(error.detail)", errors: [error])
+        }
+        var mayRepeat = true
+        while true {
+            let found = try await store.query(FindUserByEmail(email: email), tenant: nil, deadline: deadline).first
+            let account: Account
+            if let found {
+                guard try await hasher.verify(password, against: found.passwordHash).isMatch, found.isActive else {
+                    throw wrongPassword(of: found, from: origin)
+                }
+                account = .known(found)
+            } else {
+                account = .new(id: .make(), email: email, name: name, hash: try await hasher.hash(password))
+            }
+            do throws(PostgresError) {
+                return try await perform(account)
+            } catch {
+                let isTaken = error.sqlState == .uniqueViolation && error.constraint == "app_user_email_key_key"
+                guard isTaken, mayRepeat else { throw store.problem(of: error) }
+                mayRepeat = false
+            }
+        }
+    }
+
+    /// Notes a failed attempt, after the answer, and tells how it is refused.
+    func wrongPassword(of user: UserRow?, from origin: Origin) -> Problem {
+        // What was typed as the address of nobody may well be a password: it is not repeated.
+        logger.info("a log-in failed", metadata: origin.metadata(user: user?.id))
+        if let user {
+            lateNotes.continuation.yield(
+                LateNotes.Entry(
+                    user: user.id,
+                    action: .loginFailed,
+                    details: AuditDetails(["reason": user.isActive ? "password" : "disabled"]),
+                    origin: origin
+                )
+            )
+        }
+        return Problem(.unauthenticated, "The e-mail address or the password is wrong.")
+    }
+
     private func open(
         _ user: UserRow,
         in membership: FindMembership.Row?,
         among memberships: [FindMembership.Row],
+        by means: String,
+        from origin: Origin,
         deadline: ContinuousClock.Instant
     ) async throws(Problem) -> SignedIn {
         guard let membership else { throw Problem(.forbidden, "You are not a member of this tenant.") }
@@ -239,7 +364,8 @@ package struct IdentityService: Sendable {
         do throws(PostgresError) {
             _ = try await store.transact(membership.summary.id, deadline: deadline) {
                 (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
-                try unit.add(InsertSession(session: session, user: user.id))
+                try unit.add(Act(actor: AuditActor(user: user.id, email: user.email, origin: origin)))
+                try Self.open(session, of: user.id, user.passwordVersion, by: means, in: &unit)
                 return try unit.add(CurrentTenant())
             }
         } catch {
@@ -256,8 +382,23 @@ package struct IdentityService: Sendable {
         )
     }
 
+    /// Opens a session in the unit's tenant, for a person whose password of that version was shown.
+    static func open(
+        _ session: NewSession,
+        of user: UserID,
+        _ passwordVersion: Int64?,
+        by means: String,
+        in unit: inout UnitOfWork
+    ) throws(PostgresError) {
+        // In this order: a row that is held shared and then written would wait for another that does the same.
+        try unit.add(MarkLogin(user: user))
+        try unit.add(HoldUser(user: user, passwordVersion: passwordVersion))
+        try unit.add(InsertSession(session: session, user: user))
+        try unit.add(Note(.loginSucceeded, user: user, AuditDetails(["by": means])))
+    }
+
     /// The active memberships of a person, each read within its tenant.
-    private func memberships(
+    func memberships(
         of user: UserRow,
         deadline: ContinuousClock.Instant
     ) async throws(Problem) -> [FindMembership.Row] {
@@ -412,3 +553,55 @@ struct NewSession: Sendable {
 
 /// The id of a family of sessions: those that came from one login.
 typealias EntityIDFamily = ID<Entity.Session>
+
+/// The account a password opened, or the one that is about to be made with it.
+enum Account: Sendable {
+    case known(UserRow)
+    case new(id: UserID, email: String, name: String, hash: String)
+
+    var id: UserID {
+        switch self {
+        case .known(let user): user.id
+        case .new(let id, _, _, _): id
+        }
+    }
+
+    var email: String {
+        switch self {
+        case .known(let user): user.email
+        case .new(_, let email, _, _): email
+        }
+    }
+
+    var name: String {
+        switch self {
+        case .known(let user): user.name
+        case .new(_, _, let name, _): name
+        }
+    }
+
+    /// The password that was shown; `nil` for one that is made in the same unit.
+    var passwordVersion: Int64? {
+        switch self {
+        case .known(let user): user.passwordVersion
+        case .new: nil
+        }
+    }
+
+    /// Adds what makes a new one.
+    func add(to unit: inout UnitOfWork) throws(PostgresError) {
+        guard case .new(let id, let email, let name, let hash) = self else { return }
+        try unit.add(InsertUser(id: id, email: email, passwordHash: hash, name: name))
+    }
+}
+
+extension Origin {
+    /// What log lines tell of a request.
+    func metadata(tenant: TenantID? = nil, user: UserID? = nil) -> Logger.Metadata {
+        var metadata: Logger.Metadata = ["request_id": "\(requestID)"]
+        if let address { metadata["address"] = "\(address)" }
+        if let tenant { metadata["tenant"] = "\(tenant)" }
+        if let user { metadata["user"] = "\(user)" }
+        return metadata
+    }
+}

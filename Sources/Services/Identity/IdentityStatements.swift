@@ -11,6 +11,9 @@ struct UserRow: DecodableRow {
     let passwordHash: String
     let isActive: Bool
     let tenants: [TenantID]
+    /// Which of the account's passwords the hash is of.
+    let passwordVersion: Int64
+    let hasLoggedIn: Bool
 
     init(from row: inout RowReader) throws(PostgresError) {
         id = try row.next()
@@ -19,13 +22,16 @@ struct UserRow: DecodableRow {
         passwordHash = try row.next()
         isActive = try row.next()
         tenants = try row.next([Int64].self).map { TenantID(rawValue: $0) }
+        passwordVersion = try row.next()
+        hasLoggedIn = try row.next()
     }
 }
 
 struct FindUserByEmail: Statement {
     static let name = "identity.user_by_email"
     static let sql: StaticString = """
-        SELECT u.id, u.email, u.name, u.password_hash, u.status = 'active', u.tenant_ids
+        SELECT u.id, u.email, u.name, u.password_hash, u.status = 'active', u.tenant_ids, u.password_version,
+               u.logged_in_at IS NOT NULL
         FROM stock.app_user u
         WHERE u.email_key = stock.folded($1)
         """
@@ -40,7 +46,8 @@ struct FindUserByEmail: Statement {
 struct FindUser: Statement {
     static let name = "identity.user"
     static let sql: StaticString = """
-        SELECT u.id, u.email, u.name, u.password_hash, u.status = 'active', u.tenant_ids
+        SELECT u.id, u.email, u.name, u.password_hash, u.status = 'active', u.tenant_ids, u.password_version,
+               u.logged_in_at IS NOT NULL
         FROM stock.app_user u
         WHERE u.id = $1
         """
@@ -85,14 +92,21 @@ struct FindMembership: Statement {
 
 struct FindTenant: Statement {
     static let name = "identity.tenant"
-    static let sql: StaticString = """
-        SELECT t.id FROM stock.tenant t WHERE t.slug = lower($1) OR t.id::text = $1
-        """
-    static let parameterTypes: [PostgresType] = [.text]
+    static let sql: StaticString = "SELECT t.id FROM stock.tenant t WHERE t.slug = $1 OR t.id = $2"
+    static let parameterTypes: [PostgresType] = [.text, .int8]
 
-    var name: String
+    var reference: TenantReference
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(name) }
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        switch reference {
+        case .slug(let slug):
+            try parameters.append(slug)
+            try parameters.append(TenantID?.none)
+        case .id(let id):
+            try parameters.append(String?.none)
+            try parameters.append(id)
+        }
+    }
 
     struct Row: DecodableRow {
         let tenant: TenantID
@@ -188,12 +202,73 @@ struct InsertDefaultUnits: Statement {
     }
 }
 
+/// Holds a person's row until the unit ends, shared: as long as it is held, nobody ends the person's sessions.
+///
+/// Refuses a person who was disabled, or whose password was replaced since it was shown.
+struct HoldUser: Statement {
+    static let name = "identity.user_hold"
+    static let sql: StaticString = """
+        WITH held AS MATERIALIZED (
+            SELECT u.status, u.password_version FROM stock.app_user u WHERE u.id = $1 FOR SHARE
+        )
+        SELECT stock.refuse('unauthenticated', 'The account was changed meanwhile. Log in again.')
+        WHERE NOT EXISTS (SELECT FROM held h
+                          WHERE h.status = 'active' AND h.password_version = coalesce($2, h.password_version))
+        """
+    static let parameterTypes: [PostgresType] = [.uuid, .int8]
+
+    var user: UserID
+    var passwordVersion: Int64?
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(user)
+        try parameters.append(passwordVersion)
+    }
+}
+
+/// As ``HoldUser``, for the person of a refresh token.
+struct HoldUserOfSession: Statement {
+    static let name = "identity.user_of_session_hold"
+    static let sql: StaticString = """
+        SELECT u.id FROM stock.app_user u
+        WHERE u.id = (SELECT s.user_id FROM stock.session s WHERE s.refresh_hash = $1)
+        FOR SHARE
+        """
+    static let parameterTypes: [PostgresType] = [.bytea]
+
+    var hash: [UInt8]
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(hash) }
+}
+
+/// Remembers that a person came in for the first time.
+struct MarkLogin: Statement {
+    static let name = "identity.login_mark"
+    static let sql: StaticString = """
+        UPDATE stock.app_user SET logged_in_at = now() WHERE id = $1 AND logged_in_at IS NULL
+        """
+    static let parameterTypes: [PostgresType] = [.uuid]
+
+    var user: UserID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(user) }
+}
+
 /// A session of the current tenant: 14 days without use, 30 in all.
+///
+/// Refuses whose membership has ended.
 struct InsertSession: Statement {
     static let name = "identity.session_insert"
     static let sql: StaticString = """
-        INSERT INTO stock.session (id, user_id, tenant_id, family, refresh_hash, expires_at, family_expires_at)
-        VALUES ($1, $2, stock.current_tenant(), $3, $4, now() + interval '14 days', now() + interval '30 days')
+        WITH made AS (
+            INSERT INTO stock.session (id, user_id, tenant_id, family, refresh_hash, expires_at, family_expires_at)
+            SELECT $1, $2, m.tenant_id, $3, $4, now() + interval '14 days', now() + interval '30 days'
+            FROM stock.membership m
+            WHERE m.tenant_id = stock.current_tenant() AND m.user_id = $2 AND m.active
+            RETURNING 1
+        )
+        SELECT stock.refuse('forbidden', 'You are not a member of this tenant.')
+        WHERE NOT EXISTS (SELECT FROM made)
         """
     static let parameterTypes: [PostgresType] = [.uuid, .uuid, .uuid, .bytea]
 
@@ -223,19 +298,22 @@ struct CurrentTenant: Statement {
     }
 }
 
+/// Replaces a hash by a stronger one of the same password, unless that was replaced meanwhile.
 struct RehashPassword: Statement {
     static let name = "identity.rehash"
     static let sql: StaticString = """
-        UPDATE stock.app_user SET password_hash = $2, updated_at = now() WHERE id = $1
+        UPDATE stock.app_user SET password_hash = $2, updated_at = now() WHERE id = $1 AND password_version = $3
         """
-    static let parameterTypes: [PostgresType] = [.uuid, .text]
+    static let parameterTypes: [PostgresType] = [.uuid, .text, .int8]
 
     var user: UserID
     var hash: String
+    var passwordVersion: Int64
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(user)
         try parameters.append(hash)
+        try parameters.append(passwordVersion)
     }
 }
 
@@ -270,7 +348,7 @@ struct RotateSession: Statement {
             FROM found f
             WHERE s.family = f.family AND s.revoked_at IS NULL AND f.outcome = 'reused'
         )
-        SELECT f.outcome IN ('rotated', 'again'), f.user_id, f.tenant_id,
+        SELECT f.outcome, f.user_id, f.tenant_id,
                CASE WHEN f.outcome = 'rotated' THEN $2 ELSE f.successor_id END
         FROM found f
         """
@@ -286,14 +364,20 @@ struct RotateSession: Statement {
         try parameters.append(successorHash)
     }
 
+    enum Outcome: String, CaseIterable, Sendable {
+        case rotated, again, reused, ended
+
+        var isValid: Bool { self == .rotated || self == .again }
+    }
+
     struct Row: DecodableRow {
-        let isValid: Bool
+        let outcome: Outcome
         let user: UserID
         let tenant: TenantID
         let session: SessionID?
 
         init(from row: inout RowReader) throws(PostgresError) {
-            isValid = try row.next()
+            outcome = try row.nextCase()
             user = try row.next()
             tenant = try row.next()
             session = try row.next(SessionID?.self)

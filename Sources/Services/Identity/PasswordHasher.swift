@@ -1,5 +1,6 @@
 import Crypto
 import CryptoExtras
+import Domain
 import Foundation
 package import Kernel
 import Synchronization
@@ -58,17 +59,20 @@ package final class PasswordHasher: Sendable {
     package func hash(_ password: String) async throws(Problem) -> String {
         let salt = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
         let cost = cost
-        let digest = try await run { Self.derive(password, salt: salt, cost: cost) }
+        let prepared = PasswordRules.prepared(password)
+        let digest = try await run { Self.derive(prepared, salt: salt, cost: cost) }
         guard let digest else { throw Problem(.internalError, "Something went wrong on our side.") }
         return PHCString(cost: cost, salt: salt, hash: digest).text
     }
 
     /// Whether a password is the one of a stored hash.
     ///
+    /// Hashes from before passwords were prepared are of the very bytes that were typed: these are tried, too.
+    ///
     /// - Parameters:
     ///   - password: As typed.
     ///   - stored: A PHC string; `nil` or one that cannot be read takes as long and answers no.
-    /// - Returns: Whether it fits, and whether it should be hashed anew because the stored hash is weaker than today's.
+    /// - Returns: Whether it fits, and whether it should be hashed anew because the stored hash is not what today's would be.
     /// - Throws: 429 `rate_limited` if too many are waiting.
     package func verify(
         _ password: String,
@@ -77,9 +81,14 @@ package final class PasswordHasher: Sendable {
         let phc = stored.flatMap { PHCString($0) }
         let salt = phc?.salt ?? Array("unknown account.".utf8)
         let cost = phc?.cost ?? cost
-        let digest = try await run { Self.derive(password, salt: salt, cost: cost) }
-        guard let phc, let digest, ConstantTime.equal(digest, phc.hash) else { return (false, false) }
-        return (true, phc.cost.work < self.cost.work)
+        let prepared = PasswordRules.prepared(password)
+        let digest = try await run { Self.derive(prepared, salt: salt, cost: cost) }
+        if let phc, let digest, ConstantTime.equal(digest, phc.hash) { return (true, phc.cost.work < self.cost.work) }
+        // Strings that look the same are equal in Swift: their bytes tell.
+        guard !prepared.utf8.elementsEqual(password.utf8) else { return (false, false) }
+        let raw = try await run { Self.derive(password, salt: salt, cost: cost) }
+        guard let phc, let raw, ConstantTime.equal(raw, phc.hash) else { return (false, false) }
+        return (true, true)
     }
 
     private static func derive(_ password: String, salt: [UInt8], cost: PasswordCost) -> [UInt8]? {

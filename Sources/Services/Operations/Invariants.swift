@@ -1,4 +1,5 @@
 import Postgres
+
 /// The invariants, each one query; a row is a violation.
 ///
 /// I8 and I20 are about purchases and cash sessions, I14 about a rollup of the ledger: none of them is here yet. I15 is
@@ -534,7 +535,7 @@ struct Invariant25: Invariant {
         WHERE c.relkind IN ('r', 'p') AND c.relname NOT IN ('session', 'cache_log', 'cache_outbox') AND v.holds
         UNION ALL
         SELECT format('stock.%s: trigger %s is missing or not always on', w.name, e.name)
-        FROM (VALUES ('tenant'), ('app_user'), ('membership'), ('session'), ('api_key'), ('register'), ('category'), ('unit'),
+        FROM (VALUES ('tenant'), ('app_user'), ('membership'), ('session'), ('api_key'), ('invitation'), ('register'), ('category'), ('unit'),
                      ('product'), ('product_barcode'), ('stock_level'), ('stock_movement'), ('customer'), ('customer_account'),
                      ('sale'), ('sale_line'), ('sale_return'), ('sale_return_line'), ('payment'), ('payment_allocation'),
                      ('ledger_entry')) AS w (name)

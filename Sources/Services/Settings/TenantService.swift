@@ -93,6 +93,7 @@ package struct TenantService: Sendable {
         _ context: CallContext
     ) async throws(Problem) -> Answer {
         try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+            try unit.add(Act(actor: AuditActor(context)))
             try unit.add(GuardTenant(patch: patch, expected: expected))
             try unit.add(UpdateTenant(patch: patch))
             return try unit.add(AnswerTenant())

@@ -50,7 +50,7 @@ struct GuardTenant: Statement {
                    WHEN $3::boolean <> t.prices_include_tax AND d.has_documents
                        THEN stock.refuse_field('invalid_state', '/prices_include_tax',
                                                'The first document has fixed whether prices include tax.')
-                   WHEN $4::text IS NOT NULL AND NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = $4)
+                   WHEN $4::text IS NOT NULL AND NOT stock.is_timezone($4)
                        THEN stock.refuse_field('validation_failed', '/timezone', 'The time zone is not an IANA zone.')
                    WHEN $5::date >= (now() AT TIME ZONE coalesce($4, t.timezone))::date
                        THEN stock.refuse_field('validation_failed', '/closed_until', 'Must be before today.')

@@ -18,8 +18,7 @@ struct ImportCommand: AsyncParsableCommand {
         @Argument(help: "The CSV file, compressed by gzip or not.")
         var file: String
 
-        @Option(name: .long, help: "The tenant's slug.")
-        var tenant: String
+        @OptionGroup var tenant: TenantOptions
 
         @Option(
             name: .long,
@@ -43,16 +42,6 @@ struct ImportCommand: AsyncParsableCommand {
 
         func mapping() throws -> ImportMapping {
             try map.map { try MappingFile.read($0) } ?? ImportMapping()
-        }
-
-        func tenantID(_ postgres: PostgresClient) async throws -> TenantID {
-            let found = try await postgres.query(
-                TenantBySlug(slug: tenant),
-                tenant: nil,
-                deadline: .now + .seconds(10)
-            )
-            guard let id = found.first?.value else { throw CommandFailure(.failed, "there is no tenant '\(tenant)'") }
-            return TenantID(rawValue: id)
         }
     }
 
@@ -93,7 +82,7 @@ struct ImportCommand: AsyncParsableCommand {
             do {
                 report = try await DatabaseSession.run(database, logger: try settings.commandLogger()) { postgres in
                     let choices = SalesImport.Options(
-                        tenant: try await options.tenantID(postgres),
+                        tenant: try await options.tenant.find(in: postgres),
                         mapping: mapping,
                         createsProducts: createProducts,
                         method: paymentMethod,
@@ -208,20 +197,6 @@ extension ImportCommand.Options {
 
 extension ImportErrorPolicy: ExpressibleByArgument {}
 extension PaymentMethod: ExpressibleByArgument {}
-
-/// A tenant's number by its slug.
-private struct TenantBySlug: Statement {
-    static let name = "command.tenant_by_slug"
-    static let sql: StaticString = "SELECT t.id FROM stock.tenant t WHERE t.slug = $1"
-    static let parameterTypes: [PostgresType] = [.text]
-    typealias Row = SingleColumn<Int64>
-
-    let slug: String
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(slug)
-    }
-}
 
 extension SalesImport.Report {
     private var seconds: Double {

@@ -14,8 +14,7 @@ struct KeyCommand: AsyncParsableCommand {
     struct Create: OperatorCommand {
         static let configuration = CommandConfiguration(abstract: "Makes an API key; its secret is shown this once.")
 
-        @Option(name: .long, help: "The tenant's slug.")
-        var tenant: String
+        @OptionGroup var tenant: TenantOptions
 
         @Option(name: .long, help: "What the key is for.")
         var name: String
@@ -58,8 +57,7 @@ struct KeyCommand: AsyncParsableCommand {
     struct Revoke: OperatorCommand {
         static let configuration = CommandConfiguration(abstract: "Ends an API key.")
 
-        @Option(name: .long, help: "The tenant's slug.")
-        var tenant: String
+        @OptionGroup var tenant: TenantOptions
 
         @Argument(help: "The key's id.")
         var id: String

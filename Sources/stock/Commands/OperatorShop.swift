@@ -10,6 +10,8 @@ import Services
 struct OperatorShop: Sendable {
     let shop: Shop
 
+    private init(shop: Shop) { self.shop = shop }
+
     /// Runs a command's work with the services.
     static func run<Value: Sendable>(
         _ settings: Settings,
@@ -35,20 +37,18 @@ struct OperatorShop: Sendable {
 
     var deadline: ContinuousClock.Instant { .now + .seconds(30) }
 
-    /// The tenant of a slug.
-    func tenant(_ slug: String) async throws -> TenantID {
-        guard let tenant = try await shop.identity.tenant(slug, deadline: deadline) else {
-            throw CommandFailure(.failed, "there is no tenant '\(slug)'")
-        }
-        return tenant
-    }
+    /// Where what a command does comes from.
+    let origin = Origin(requestID: UUIDv7.make().description)
+
+    /// The tenant a command is about.
+    func tenant(_ options: TenantOptions) async throws -> TenantID { try await options.find(in: shop.store.postgres) }
 
     /// Who an operator is to a tenant: somebody who may do everything.
     func context(_ tenant: TenantID) -> CallContext {
         CallContext(
             caller: Caller(tenant: tenant, scopes: Set(Scope.allCases), name: "operator"),
             deadline: deadline,
-            requestID: UUIDv7.make().description,
+            requestID: origin.requestID,
             bypassCache: true
         )
     }

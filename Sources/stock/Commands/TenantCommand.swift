@@ -14,7 +14,10 @@ struct TenantCommand: AsyncParsableCommand {
     )
 
     struct Create: OperatorCommand {
-        static let configuration = CommandConfiguration(abstract: "Makes a tenant and its owner.")
+        static let configuration = CommandConfiguration(
+            abstract: "Makes a tenant and its owner.",
+            discussion: "An owner who has an account already keeps it: the password given must be that account's."
+        )
 
         @Option(name: .long, help: "The shop's name.")
         var name: String
@@ -31,7 +34,7 @@ struct TenantCommand: AsyncParsableCommand {
         @Option(name: .long, help: "The owner's e-mail address.")
         var ownerEmail: String
 
-        @Option(name: .long, help: "The owner's password.")
+        @Option(name: .long, help: "The owner's password; of the account if there is one.")
         var ownerPassword: String?
 
         @Option(name: .long, help: "A file that holds the owner's password; - is standard input.")
@@ -47,7 +50,10 @@ struct TenantCommand: AsyncParsableCommand {
 
         func execute() async throws {
             guard let foldedSlug = Text.slug(slug) else {
-                throw CommandFailure(.usage, "--slug is '\(slug)'; accepted: 2 to 63 of a-z, 0-9 and hyphens inside")
+                throw CommandFailure(
+                    .usage,
+                    "--slug is '\(slug)'; accepted: 2 to 63 of a-z, 0-9 and hyphens inside, not digits alone"
+                )
             }
             guard let email = Text.email(ownerEmail) else {
                 throw CommandFailure(.usage, "--owner-email is '\(ownerEmail)', no e-mail address")
@@ -65,10 +71,14 @@ struct TenantCommand: AsyncParsableCommand {
                 name: ownerName
             )
             let (id, body) = try await OperatorShop.run(try configuration.settings()) { operators in
-                let made = try await operators.shop.identity.createTenant(request, deadline: operators.deadline)
-                let answer = try await operators.shop.tenants.get(operators.context(made.tenant.id))
+                let made = try await operators.shop.identity.createTenant(
+                    request,
+                    from: operators.origin,
+                    deadline: operators.deadline
+                )
+                let answer = try await operators.shop.tenants.get(operators.context(made))
                 guard case .body(let body, _) = answer.content else { throw Problem.notFound }
-                return (made.tenant.id, body.text)
+                return (made, body.text)
             }
             print(json ? body : "tenant \(foldedSlug) is number \(id); \(email) owns it")
         }

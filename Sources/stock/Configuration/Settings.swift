@@ -242,6 +242,9 @@ struct Settings: Sendable {
     /// What signs tokens: the first key, while a second one is still accepted.
     func signingKeys() throws -> [SigningKey] {
         if let text = text(.authSecret) {
+            guard self.text(.authKeyFile) == nil else {
+                throw ConfigurationError(.authKeyFile, "is set beside AUTH_SECRET, and only one can be meant")
+            }
             do throws(SigningKey.Invalid) {
                 return [try SigningKey(secret: Array(text.utf8))]
             } catch {
@@ -251,6 +254,10 @@ struct Settings: Sendable {
         guard let path = text(.authKeyFile) else { throw ConfigurationError(.authSecret, "is missing") }
         guard let data = FileManager.default.contents(atPath: path), let text = String(validating: data, as: UTF8.self)
         else { throw ConfigurationError(.authKeyFile, "names a file that cannot be read") }
+        let mode = try? FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber
+        guard let mode, mode.intValue & 0o004 == 0 else {
+            throw ConfigurationError(.authKeyFile, "names a file that everybody can read: chmod o-r")
+        }
         do throws(SigningKey.Invalid) {
             return try SigningKey.parse(keyFile: text)
         } catch {

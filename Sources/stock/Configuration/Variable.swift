@@ -59,11 +59,11 @@ extension Variable {
     )
     static let authSecret = Variable(
         "AUTH_SECRET",
-        "a secret of at least 32 bytes that signs tokens, the same for every instance"
+        "a secret of at least 32 random bytes that signs tokens, the same for every instance"
     )
     static let authKeyFile = Variable(
         "AUTH_KEY_FILE",
-        "a file of one or two lines kid:secret instead; the first signs, both are accepted"
+        "a file of one or two lines kid:secret instead, not readable by everybody; the first signs, both are accepted"
     )
     static let signupEnabled = Variable(
         "SIGNUP_ENABLED",

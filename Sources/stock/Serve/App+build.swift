@@ -141,7 +141,7 @@ extension App {
                 )
             }
         )
-        var services: [any Service] = []
+        var services: [any Service] = [LateNotesWriter(identity: shop.identity)]
         if choices.warmsUp, let redis {
             services.append(
                 WarmUp(
@@ -181,6 +181,19 @@ private struct Background: Service {
     func run() async {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { $0.addTask(priority: .high) { await body() } }
+        }
+    }
+}
+
+/// Writes what the audit notes after the answer; what is left when the process is told to stop is written before it ends.
+private struct LateNotesWriter: Service {
+    let identity: IdentityService
+
+    func run() async {
+        await withGracefulShutdownHandler {
+            await identity.writeLateNotes()
+        } onGracefulShutdown: {
+            identity.endLateNotes()
         }
     }
 }
