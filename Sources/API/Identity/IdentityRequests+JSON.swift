@@ -16,7 +16,7 @@ extension SignupRequest {
             else: nil,
             FieldReading<Currency>.currency.map { .success($0 as Currency?) }
         )
-        let timezone = reader.text("timezone", maximum: 64)
+        let timezone = reader.text("timezone", .timezone)
         let owner = reader.optionalText("name") ?? ""
         guard let currency else { return nil }
         return SignupRequest(
@@ -86,9 +86,9 @@ extension TenantPatch {
     /// Reads the body of `PATCH /v1/tenant`.
     static func read(_ reader: inout JSONObjectReader) -> TenantPatch {
         var patch = TenantPatch()
-        patch.name = reader.change("name", .text(maximum: 200))
-        patch.timezone = reader.change("timezone", .text(maximum: 64))
-        patch.locale = reader.change("locale", .text(maximum: 35))
+        patch.name = reader.change("name", .text(.name))
+        patch.timezone = reader.change("timezone", .text(.timezone))
+        patch.locale = reader.change("locale", .text(.locale))
         patch.currency = reader.change("currency", .currency)
         patch.pricesIncludeTax = reader.change("prices_include_tax", .bool)
         patch.oversell = reader.change("oversell", .oneOf())
@@ -109,7 +109,7 @@ extension FieldReading where Value == String {
 
     /// A slug, folded.
     fileprivate static var slug: FieldReading {
-        FieldReading.text(maximum: 63).map { text in
+        FieldReading.text(.slug).map { text in
             Text.slug(text).map { .success($0) }
                 ?? .failure(
                     ReadingFault("format", "Must have a to z, 0 to 9 and hyphens between, like \"corner-shop\".")

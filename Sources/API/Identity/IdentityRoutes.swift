@@ -73,7 +73,7 @@ struct IdentityRoutes {
                 problems: [.unauthenticated, .tenantSuspended, .rateLimited]
             ) { call in
                 try call.noQuery()
-                let token = try await call.body { $0.text("refresh_token", maximum: 500) }
+                let token = try await call.body { $0.text("refresh_token", TextRule(maximum: 500)) }
                 return try self.reply(.ok, await shop.identity.refresh(token, deadline: call.deadline))
             },
             Route(
