@@ -54,6 +54,7 @@ package enum Text {
     ///
     /// Only the shape is checked; whether somebody reads it, no rule can tell.
     package static func email(_ text: String) -> String? {
+        let text = trimmed(text)
         let parts = text.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count == 2, let local = parts.first, let domain = parts.last,
             !local.isEmpty, local.utf8.count <= 64, !domain.isEmpty, text.utf8.count <= 254,
@@ -65,7 +66,7 @@ package enum Text {
 
     /// A slug: 2 to 63 of `a-z`, `0-9` and single hyphens inside, or `nil`.
     package static func slug(_ text: String) -> String? {
-        let folded = text.lowercased()
+        let folded = trimmed(text).lowercased()
         let bytes = Array(folded.utf8)
         let isValid = bytes.allSatisfy { byte in
             switch byte {

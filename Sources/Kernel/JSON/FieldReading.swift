@@ -104,7 +104,9 @@ extension FieldReading where Value: FixedPoint {
                 }
                 return number
             } catch {
-                errors.add(FieldError(pointer, error.code, "The value \(error)."))
+                let limit = Value(rawValue: Value.largestRawValue)
+                let detail = error == .outOfRange ? "Must be from -\(limit) to \(limit)." : "The value \(error)."
+                errors.add(FieldError(pointer, error.code, detail))
                 return nil
             }
         }

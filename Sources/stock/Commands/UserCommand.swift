@@ -47,7 +47,12 @@ struct UserCommand: AsyncParsableCommand {
             let secret =
                 password == nil && passwordFile == nil
                 ? nil : try SecretSource.read("password", value: password, file: passwordFile)
-            let draft = MemberDraft(email: folded, name: name, password: secret, role: role)
+            let draft = MemberDraft(
+                email: folded,
+                name: try TextRule.name.read(name, of: "--name", isRequired: false),
+                password: secret,
+                role: role
+            )
             let body = try await OperatorShop.run(try configuration.settings()) { operators in
                 let id = try await operators.tenant(tenant)
                 return try await operators.shop.identity.addMember(draft, operators.context(id)).body.text
