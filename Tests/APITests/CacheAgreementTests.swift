@@ -139,7 +139,7 @@ struct CacheAgreementTests {
             var asked: [String: Asked] = [:]
             var shared = 0
             var queries: [[String]] = []
-            // Each spelling of each parameter beside the first ones of the others, and then anything beside anything.
+            // Each spelling of each parameter beside the first ones of the others, and then of any two.
             for (index, choices) in spellings.enumerated() {
                 for choice in choices {
                     var parts = spellings.map { $0[0] }
@@ -148,7 +148,12 @@ struct CacheAgreementTests {
                 }
             }
             for _ in 0..<2_000 {
-                queries.append(spellings.map { $0[Int.random(in: 0..<$0.count, using: &random)] })
+                var parts = spellings.map { $0[0] }
+                for _ in 0..<2 {
+                    let index = Int.random(in: 0..<spellings.count, using: &random)
+                    parts[index] = spellings[index].randomElement(using: &random) ?? ""
+                }
+                queries.append(parts)
             }
             for parts in queries {
                 let text = parts.filter { !$0.isEmpty }.shuffled(using: &random).joined(separator: "&")
@@ -299,8 +304,10 @@ struct CacheAgreementTests {
         let database = try await PostgresServer.shared().database(named: "limits")
         let shop = try await TestShop(url: database.appURL, runs: true)
         let token = try await shop.signUp()
+        var requests = 0
         func post(_ path: String, _ body: String) async -> Reply {
-            await shop.send(.post, path, token: token, ["Idempotency-Key": "k\(body.hashValue)"], body: body)
+            requests += 1
+            return await shop.send(.post, path, token: token, ["Idempotency-Key": "k\(requests)"], body: body)
         }
         let product = await post("/v1/products", #"{"name":"Tea","price":"1","sku":"T","oversell":"allow"}"#)
         #expect(product.status == .created, "\(product.text)")
@@ -364,7 +371,7 @@ struct CacheAgreementTests {
         for (path, body) in [
             ("/v1/sales", #"{"lines":[{"sku":"T","quantity":"1"}],"customer_id":"\#(id)",\#(time)}"#),
             ("/v1/stock/movements", #"{"movements":[\#(movement)],\#(time)}"#),
-            ("/v1/payments", #"{"customer_id":"\#(id)","method":"cash","amount":"1.00",\#(time)}"#),
+            ("/v1/payments", #"{"direction":"in","customer_id":"\#(id)","method":"cash","amount":"1.00",\#(time)}"#),
         ] {
             let refused = await shop.send(.post, path, token: token, ["Idempotency-Key": "a"], body: body)
             #expect(refused.status == .unprocessableContent, "\(path): \(refused.text)")
