@@ -12,7 +12,7 @@ struct ConnectionGuardTests {
     private static let routes = [
         Route(.get, "/open", "open", "Open", area: "test", access: .open) { _ in .json { $0.object { _ in } } },
         Route(.post, "/echo", "echo", "Echo", area: "test", access: .open) { call in
-            let name = try await call.body { $0.text("name", maximum: 10_000) }
+            let name = try await call.body { $0.text("name", TextRule(maximum: 10_000)) }
             return .json { $0.object { $0.member("name", name) } }
         },
     ]

@@ -80,7 +80,7 @@ struct IdentityRoutes {
                 problems: [.unauthenticated, .tenantSuspended, .rateLimited]
             ) { call in
                 try call.noQuery()
-                let token = try await call.body { $0.text("refresh_token", maximum: 500) }
+                let token = try await call.body { $0.text("refresh_token", .token) }
                 return try self.reply(
                     .ok,
                     await shop.identity.refresh(token, from: call.origin, deadline: call.deadline)
@@ -364,7 +364,7 @@ struct IdentityRoutes {
             ) { call in
                 try call.noQuery()
                 let context = try call.context()
-                let token = try await call.body { $0.text("token", maximum: 500) }
+                let token = try await call.body { $0.text("token", .token) }
                 return try self.reply(.created, await shop.identity.accept(token, context))
             },
         ]

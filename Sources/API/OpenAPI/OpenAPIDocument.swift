@@ -204,6 +204,8 @@ package enum OpenAPIDocument {
         if case .open = route.access {} else { codes.formUnion([.unauthenticated, .rateLimited]) }
         if case .members = route.access { codes.formUnion([.forbidden, .tenantSuspended]) }
         if !route.pathParameters.isEmpty { codes.insert(.notFound) }
+        // A range of days may end before it begins.
+        if route.parameters.contains(where: { $0.name == "from" }) { codes.insert(.validationFailed) }
         if route.body != nil { codes.formUnion([.validationFailed, .tooLarge, .unsupportedMediaType]) }
         if route.needsKey {
             codes.formUnion([.idempotencyKeyMissing, .idempotencyInProgress, .idempotencyKeyReused, .outcomeUnknown])

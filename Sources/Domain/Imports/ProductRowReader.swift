@@ -73,11 +73,11 @@ package struct ProductRowReader: Sendable {
         }
         var faults = RowFaults()
         var row = ProductRow(line: line)
-        row.sku = text("sku", record, 100, &faults)
-        row.externalID = text("external_id", record, 128, &faults)
-        row.name = text("name", record, 200, &faults)
-        row.unit = text("unit", record, 200, &faults)
-        row.category = text("category", record, 200, &faults)
+        row.sku = text("sku", record, .sku, &faults)
+        row.externalID = text("external_id", record, .externalID, &faults)
+        row.name = text("name", record, .productName, &faults)
+        row.unit = text("unit", record, .name, &faults)
+        row.category = text("category", record, .name, &faults)
         row.price = number("price", record, .priceInvalid, &faults).map { Price(rawValue: $0) }
         row.minStock = number("min_stock", record, .valueInvalid, &faults).map { Quantity(rawValue: $0) }
         if let rate = number("tax_rate", record, .valueInvalid, &faults) {
@@ -88,34 +88,48 @@ package struct ProductRowReader: Sendable {
             }
         }
         row.tracksStock = flag("tracks_stock", record, &faults)
-        if let rule = text("oversell", record, 20, &faults) {
+        if let rule = text("oversell", record, .name, &faults) {
             row.oversell = OversellRule(rawValue: rule.lowercased())
             if row.oversell == nil {
                 faults.add(.valueInvalid, "oversell is '\(rule)'; accepted: inherit, deny, allow")
             }
         }
-        row.barcodes = text("barcodes", record, 1_000, &faults).map { $0.split(separator: " ").map(String.init) }
+        row.barcodes = barcodes(record, &faults)
         if row.sku == nil, row.externalID == nil { faults.add(.skuMissing, "sku and external_id are empty") }
         if let rejection = faults.rejection(line: line) { throw rejection }
         return row
     }
 
+    /// The text of a field within its rule; nil if there is none, or after a fault was noted.
     private func text(
         _ field: String,
         _ record: borrowing CSVRecord,
-        _ longest: Int,
+        _ rule: TextRule,
         _ faults: inout RowFaults
     ) -> String? {
+        guard let text = decoded(field, record, &faults) else { return nil }
+        return faults.text(field, text, rule).flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// The barcodes of a row: any white space separates them.
+    private func barcodes(_ record: borrowing CSVRecord, _ faults: inout RowFaults) -> [String]? {
+        guard let text = decoded("barcodes", record, &faults) else { return nil }
+        let codes = text.unicodeScalars.split { $0.properties.isWhitespace }.map { String($0) }
+        guard !codes.isEmpty else { return nil }
+        guard TextRule.barcodesOfProduct.contains(codes.count) else {
+            faults.add(.valueInvalid, "barcodes has more than \(TextRule.barcodesOfProduct.upperBound) codes")
+            return nil
+        }
+        return codes.compactMap { faults.text("barcodes", $0, .barcode) }
+    }
+
+    private func decoded(_ field: String, _ record: borrowing CSVRecord, _ faults: inout RowFaults) -> String? {
         guard let column = columns[field] else { return nil }
         guard let bytes = mapping.encoding.decode(record[column]) else {
             faults.add(.encodingInvalid, "\(field) is no \(mapping.encoding.rawValue) text")
             return nil
         }
-        let text = String(decoding: bytes, as: UTF8.self)
-        if text.unicodeScalars.count > longest {
-            faults.add(.textTooLong, "\(field) is longer than \(longest) characters")
-        }
-        return text.isEmpty ? nil : text
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private func number(
@@ -136,7 +150,7 @@ package struct ProductRowReader: Sendable {
     }
 
     private func flag(_ field: String, _ record: borrowing CSVRecord, _ faults: inout RowFaults) -> Bool? {
-        guard let text = text(field, record, 10, &faults) else { return nil }
+        guard let text = text(field, record, .name, &faults) else { return nil }
         switch text.lowercased() {
         case "true", "yes", "1": return true
         case "false", "no", "0": return false

@@ -1,3 +1,5 @@
+import Kernel
+
 /// A row of a file that was not taken over, and why.
 package struct RowRejection: Error, Sendable, Equatable {
     /// What is wrong with a row, as programs read it.
@@ -84,6 +86,19 @@ struct RowFaults {
     mutating func add(_ code: RowRejection.Code, _ reason: String) {
         if self.code == nil { self.code = code }
         reasons.append(reason)
+    }
+
+    /// A field's text, trimmed and within its rule; nil after its fault was noted.
+    mutating func text(_ field: String, _ text: String, _ rule: TextRule) -> String? {
+        switch rule.read(text) {
+        case .success(let text):
+            return text
+        case .failure(let fault) where fault.code == "too_long":
+            add(.textTooLong, "\(field) is longer than \(rule.maximum) characters")
+        case .failure:
+            add(.valueInvalid, "\(field) holds control characters")
+        }
+        return nil
     }
 
     func rejection(line: Int) -> RowRejection? {

@@ -1,14 +1,9 @@
+import Kernel
+
 /// Reads the records of a sales file as rows, or tells all that is wrong with them.
 package struct SaleRowReader: Sendable {
     /// The fields of a sales file, of which `name` may be absent.
     package static let fields = ["sale", "sku", "name", "quantity", "unit_price", "occurred_at"]
-
-    /// The longest texts, in characters: those of the columns they end in.
-    private enum Longest {
-        static let externalID = 128
-        static let sku = 64
-        static let name = 200
-    }
 
     private let mapping: ImportMapping
     private let limits: CSVLimits
@@ -65,9 +60,9 @@ package struct SaleRowReader: Sendable {
             throw RowRejection(line: line, code: .columnCount, reason: reason)
         }
         var faults = RowFaults()
-        let externalID = text("sale", record[sale], Longest.externalID, missing: .saleMissing, &faults)
-        let sku = text("sku", record[sku], Longest.sku, missing: .skuMissing, &faults)
-        let name = name.map { text("name", record[$0], Longest.name, missing: nil, &faults) } ?? []
+        let externalID = text("sale", record[sale], .externalID, missing: .saleMissing, &faults)
+        let sku = text("sku", record[sku], .sku, missing: .skuMissing, &faults)
+        let name = name.map { text("name", record[$0], .productName, missing: nil, &faults) } ?? []
         let quantity = number("quantity", record[quantity], .quantityInvalid, &faults)
         let unitPrice = number("unit_price", record[unitPrice], .priceInvalid, &faults)
         let time = mapping.times.parse(record[occurredAt])
@@ -116,19 +111,20 @@ package struct SaleRowReader: Sendable {
     private func text(
         _ field: String,
         _ bytes: ArraySlice<UInt8>,
-        _ longest: Int,
+        _ rule: TextRule,
         missing: RowRejection.Code?,
         _ faults: inout RowFaults
     ) -> [UInt8] {
-        guard let text = mapping.encoding.decode(bytes) else {
+        guard var text = mapping.encoding.decode(bytes) else {
             faults.add(.encodingInvalid, "\(field) is no \(mapping.encoding.rawValue) text")
             return []
         }
-        if text.isEmpty, let missing { faults.add(missing, "\(field) is empty") }
-        // Bytes bound characters, so most texts need no counting.
-        if text.count > longest, String(decoding: text, as: UTF8.self).unicodeScalars.count > longest {
-            faults.add(.textTooLong, "\(field) is longer than \(longest) characters")
+        // Most texts are printable ASCII of no great length, without white space around it: nothing to look up.
+        if text.count > rule.maximum || !text.allSatisfy({ (0x20...0x7E).contains($0) }) {
+            guard let read = faults.text(field, String(decoding: text, as: UTF8.self), rule) else { return [] }
+            text = Array(read.utf8)
         }
+        if text.isEmpty, let missing { faults.add(missing, "\(field) is empty") }
         return text
     }
 

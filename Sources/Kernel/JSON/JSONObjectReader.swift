@@ -4,7 +4,7 @@
 /// the fault is in ``errors``. Nobody sees the placeholder, because ``FieldErrors/check()`` throws before the result is used:
 /// ```swift
 /// var reader = try JSONObjectReader.body(bytes)
-/// let draft = CategoryDraft(name: reader.text("name", maximum: 200), parent: reader.optionalID("parent_id"))
+/// let draft = CategoryDraft(name: reader.text("name", .name), parent: reader.optionalID("parent_id"))
 /// try reader.finish()
 /// ```
 package struct JSONObjectReader {

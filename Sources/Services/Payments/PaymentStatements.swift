@@ -104,8 +104,8 @@ struct ListPayments: Statement {
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(filter.direction)
         try parameters.append(filter.method)
-        try parameters.append(filter.from)
-        try parameters.append(filter.to)
+        try parameters.append(filter.days.from)
+        try parameters.append(filter.days.to)
         try parameters.append(after?.occurredAt)
         try parameters.append(after?.id)
         try parameters.append(Int32(truncatingIfNeeded: limit))

@@ -116,11 +116,11 @@ package struct SaleFilter: Sendable, Equatable {
     /// Of this register only.
     package var registerID: RegisterID?
 
-    /// From this business day on.
-    package var from: BusinessDay?
+    /// With this number only; each register counts by itself, from 1.
+    package var number: Int64?
 
-    /// To this business day, inclusive.
-    package var to: BusinessDay?
+    /// Of these business days only.
+    package var days = DayRange.all
 
     /// Makes a filter that lets everything pass.
     package init() {}

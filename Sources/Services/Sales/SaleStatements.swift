@@ -197,8 +197,8 @@ struct ListSales: Statement {
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(filter.status)
         try parameters.append(filter.registerID)
-        try parameters.append(filter.from)
-        try parameters.append(filter.to)
+        try parameters.append(filter.days.from)
+        try parameters.append(filter.days.to)
         try parameters.append(after?.occurredAt)
         try parameters.append(after?.id)
         try parameters.append(Int32(truncatingIfNeeded: limit))
@@ -237,5 +237,52 @@ struct ListCustomerSales: Statement {
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try list.bind(&parameters)
         try parameters.append(customerID)
+    }
+}
+
+/// A page of the sales with a number, newest first: at most one of each register, found by its register's own index.
+struct ListNumberedSales: Statement {
+    static let name = "sales.list_of_number"
+    static let sql: StaticString = """
+        WITH numbered AS MATERIALIZED (
+            SELECT n.*
+            FROM stock.register r
+            CROSS JOIN LATERAL (
+                SELECT s.id, s.occurred_at, s.business_day, s.status, s.customer_id
+                FROM stock.sale s
+                WHERE s.tenant_id = stock.current_tenant() AND s.register_id = r.id AND s.number = $8
+                OFFSET 0) n
+            WHERE r.tenant_id = stock.current_tenant() AND ($2::uuid IS NULL OR r.id = $2)
+        ), page AS (
+            SELECT s.id, s.occurred_at
+            FROM numbered s
+            WHERE ($9::uuid IS NULL OR s.customer_id = $9) AND ($1::text IS NULL OR s.status = $1)
+              AND ($3::date IS NULL OR s.business_day >= $3) AND ($4::date IS NULL OR s.business_day <= $4)
+              AND (s.occurred_at, s.id)
+                  < (coalesce($5, 'infinity'), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+            ORDER BY s.occurred_at DESC, s.id DESC LIMIT $7 + 1
+        ), placed AS (
+            SELECT p.id, p.occurred_at, row_number() OVER (ORDER BY p.occurred_at DESC, p.id DESC) AS place FROM page p
+        )
+        SELECT string_agg(stock.sale_summary(stock.current_tenant(), p.id), ',' ORDER BY p.place)
+                   FILTER (WHERE p.place <= $7),
+               CASE WHEN count(*) > $7 THEN (
+                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $7) END,
+               pg_current_snapshot()
+        FROM placed p
+        """
+    static let parameterTypes: [PostgresType] = [
+        .text, .uuid, .date, .date, .timestamptz, .uuid, .int4, .int8, .uuid,
+    ]
+
+    typealias Row = PageRow
+
+    let list: ListSales
+    let number: Int64
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try list.bind(&parameters)
+        try parameters.append(number)
+        try parameters.append(list.filter.customerID)
     }
 }

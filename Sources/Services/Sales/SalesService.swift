@@ -12,7 +12,7 @@ package final class SalesService: Sendable {
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
         ReadSellableProducts.self, CheckSale.self, ChargeCustomer.self, TakeSoldStock.self, InsertSale.self,
-        PaySale.self, AnswerSale.self, ReadSale.self, ListSales.self, ListCustomerSales.self,
+        PaySale.self, AnswerSale.self, ReadSale.self, ListSales.self, ListCustomerSales.self, ListNumberedSales.self,
     ]
 
     /// Makes the service.
@@ -86,34 +86,33 @@ package final class SalesService: Sendable {
     ///
     /// - Parameters:
     ///   - filter: Which ones.
-    ///   - limit: At most how many, 1 to 200.
-    ///   - cursor: Where the page begins; nil is the first.
+    ///   - page: How many, and where the page begins.
     ///   - context: Who asks.
     /// - Returns: The page.
     /// - Throws: 400 `cursor_mismatch`.
     package func list(
         _ filter: SaleFilter,
-        limit: Int,
-        cursor: String?,
+        _ page: Page,
         _ context: CallContext
     ) async throws(Problem) -> CachedAnswer {
+        try await store.answer(list(filter, page, tenant: context.tenant), context)
+    }
+
+    func list(_ filter: SaleFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list")
         builder.add(filter.status?.rawValue)
         builder.add(filter.customerID?.description)
         builder.add(filter.registerID?.description)
-        builder.add(filter.from?.description)
-        builder.add(filter.to?.description)
-        let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .sales)
-        let list = ListSales(filter: filter, after: page.after(), limit: limit)
+        builder.add(filter.number.map { String($0) })
+        builder.add(filter.days.from?.description)
+        builder.add(filter.days.to?.description)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .sales)
+        let list = ListSales(filter: filter, after: page.afterMoment(), limit: page.limit)
+        if let number = filter.number { return page.read(ListNumberedSales(list: list, number: number)) }
         if let customerID = filter.customerID {
-            return try await store.page(
-                page.key,
-                context,
-                cursor: page.next,
-                fill: ListCustomerSales(list: list, customerID: customerID)
-            )
+            return page.read(ListCustomerSales(list: list, customerID: customerID))
         }
-        return try await store.page(page.key, context, cursor: page.next, fill: list)
+        return page.read(list)
     }
 
     /// The unit of a sale, in the one lock order: key, customer account, levels by product, counter.

@@ -55,19 +55,25 @@ struct AnswerMovements: Statement {
     }
 }
 
-/// A page of levels, by name.
+/// A page of levels, by name; a search reads the tenant's products one after the other, as that of the catalogue.
 struct ListLevels: Statement {
     static let name = "stock.list_levels"
     static let sql: StaticString = """
-        WITH page AS (
+        WITH asked AS MATERIALIZED (
+            SELECT string_to_array(stock.search_text($3), ' ') AS words
+        ), page AS (
             SELECT p.id, p.name_key FROM stock.product p
             JOIN stock.stock_level l ON l.tenant_id = stock.current_tenant() AND l.product_id = p.id
             WHERE p.tenant_id = stock.current_tenant() AND p.status = 'active'
               AND ($1::text IS NULL OR $1 = CASE WHEN NOT p.tracks_stock THEN 'ok' WHEN l.on_hand <= 0 THEN 'out'
                                                  WHEN l.on_hand <= p.min_stock THEN 'low' ELSE 'ok' END)
               AND ($2::uuid IS NULL OR p.category_id = $2)
-              AND ($3::text IS NULL OR position(stock.folded($3) IN p.name_key) > 0
-                   OR position(stock.folded($3) IN p.sku_key) > 0)
+              AND ($3::text IS NULL OR NOT EXISTS (
+                      SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
+                      WHERE strpos(p.search_text, w.word) = 0
+                        AND NOT EXISTS (SELECT FROM stock.product_barcode b
+                                        WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id
+                                          AND strpos(coalesce(b.search_text, ''), w.word) > 0)))
               AND (p.name_key, p.id) > (coalesce($4, ''), coalesce($5, '00000000-0000-0000-0000-000000000000'::uuid))
             ORDER BY p.name_key, p.id LIMIT $6 + 1
         ), placed AS (
@@ -85,15 +91,14 @@ struct ListLevels: Statement {
     typealias Row = PageRow
 
     let filter: StockLevelFilter
-    let after: (text: String, id: ProductID)?
+    let after: NamePlace?
     let limit: Int
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(filter.stock)
         try parameters.append(filter.categoryID)
-        try parameters.append(filter.search)
-        try parameters.append(after?.text)
-        try parameters.append(after?.id)
+        try parameters.append(filter.q?.text)
+        try parameters.append(after)
         try parameters.append(Int32(truncatingIfNeeded: limit))
     }
 }
@@ -128,8 +133,8 @@ struct ListMovements: Statement {
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(filter.kind)
-        try parameters.append(filter.from)
-        try parameters.append(filter.to)
+        try parameters.append(filter.days.from)
+        try parameters.append(filter.days.to)
         try parameters.append(after)
         try parameters.append(Int32(truncatingIfNeeded: limit))
     }
