@@ -67,9 +67,9 @@ package struct BalanceRange: Sendable, Hashable {
     /// - Parameters:
     ///   - from: The first day.
     ///   - to: The last day, not before the first.
-    ///   - view: How it is divided.
+    ///   - view: How it is divided; nil for a sum over all of it, which is one period however long.
     /// - Throws: 422 `validation_failed` if the range is reversed or has too many periods.
-    package init(from: BusinessDay, to: BusinessDay, view: BalanceView = .yearly) throws(Problem) {
+    package init(from: BusinessDay, to: BusinessDay, view: BalanceView? = nil) throws(Problem) {
         guard from <= to else {
             throw Problem(
                 .validationFailed,
@@ -84,6 +84,7 @@ package struct BalanceRange: Sendable, Hashable {
             case .weekly: 7
             case .monthly: 28
             case .yearly: 365
+            case nil: days
             }
         guard days / shortest <= Self.maximumPeriods else {
             throw Problem(

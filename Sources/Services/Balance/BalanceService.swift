@@ -68,7 +68,7 @@ package struct BalanceService: Sendable {
     private func range(
         from: BusinessDay?,
         to: BusinessDay?,
-        view: BalanceView,
+        view: BalanceView?,
         _ context: CallContext
     ) async throws(Problem) -> BalanceRange {
         if let from, let to { return try BalanceRange(from: from, to: to, view: view) }
@@ -82,7 +82,7 @@ package struct BalanceService: Sendable {
             from
             ?? {
                 switch view {
-                case .daily: last.adding(days: -29)
+                case .daily, nil: last.adding(days: -29)
                 case .weekly: last.startOfWeek.adding(days: -11 * 7)
                 case .monthly: last.startOfMonth.adding(days: -330)?.startOfMonth
                 case .yearly: last.startOfYear.adding(days: -4 * 365)?.startOfYear
