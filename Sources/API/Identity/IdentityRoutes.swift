@@ -7,7 +7,6 @@ struct IdentityRoutes {
     let shop: Shop
     let tokens: AccessTokens
     let rates: RateLimits
-    private let start = ContinuousClock.now
 
     init(shop: Shop, tokens: AccessTokens, rates: RateLimits) {
         self.shop = shop
@@ -29,13 +28,13 @@ struct IdentityRoutes {
                 "Open a shop: a tenant, its owner and a session",
                 area: "identity",
                 access: .open,
+                throttle: .signUp,
                 body: .reference("SignupRequest"),
                 status: .created,
                 answer: .reference("Tokens"),
                 problems: [.duplicate, .forbidden, .rateLimited]
             ) { call in
                 try call.noQuery()
-                try self.rates.attempt(address: call.address, now: self.nanoseconds)
                 guard let request = try await call.body({ SignupRequest.read(&$0) }) else {
                     throw Problem(.validationFailed, "The body is not valid.")
                 }
@@ -51,15 +50,18 @@ struct IdentityRoutes {
                 "Open a session",
                 area: "identity",
                 access: .open,
+                throttle: .logIn,
                 body: .reference("LoginRequest"),
                 answer: .reference("Tokens"),
                 problems: [.unauthenticated, .tenantSuspended, .rateLimited]
             ) { call in
                 try call.noQuery()
-                try self.rates.attempt(address: call.address, now: self.nanoseconds)
                 let request = try await call.body { LoginRequest.read(&$0) }
-                try self.rates.attempt(account: request.email, now: self.nanoseconds)
-                return try self.reply(.ok, await shop.identity.logIn(request, deadline: call.deadline))
+                let address = call.client().limited
+                let session = try await self.rates.logIn(to: request.email, from: address) {
+                    try await shop.identity.logIn(request, from: address, deadline: call.deadline)
+                }
+                return try self.reply(.ok, session)
             },
             Route(
                 .post,
@@ -68,6 +70,7 @@ struct IdentityRoutes {
                 "Exchange a refresh token for a new pair",
                 area: "identity",
                 access: .open,
+                throttle: .credential,
                 body: .object([.required("refresh_token", .text)]),
                 answer: .reference("Tokens"),
                 problems: [.unauthenticated, .tenantSuspended, .rateLimited]
@@ -270,11 +273,5 @@ struct IdentityRoutes {
             writer.member("name", tenant.name)
             writer.member("role", tenant.role.rawValue)
         }
-    }
-
-    /// Monotonic nanoseconds since the start, for throttles.
-    private var nanoseconds: Int64 {
-        let parts = (ContinuousClock.now - self.start).components
-        return parts.seconds * 1_000_000_000 + parts.attoseconds / 1_000_000_000
     }
 }

@@ -110,20 +110,26 @@ package struct IdentityService: Sendable {
     ///
     /// - Parameters:
     ///   - request: Who wants in, and where.
+    ///   - address: Where from, for turns at hashing.
     ///   - deadline: When the client gives up.
     /// - Returns: A new session.
     /// - Throws: 401 `unauthenticated`, 403 `forbidden` or `tenant_suspended`, 429 `rate_limited`.
     package func logIn(
         _ request: LoginRequest,
+        from address: String = "",
         deadline: ContinuousClock.Instant
     ) async throws(Problem) -> SignedIn {
         let found = try await store.query(FindUserByEmail(email: request.email), tenant: nil, deadline: deadline).first
-        let (isMatch, isWeak) = try await hasher.verify(request.password, against: found?.passwordHash)
+        let (isMatch, isWeak) = try await hasher.verify(
+            request.password,
+            against: found?.passwordHash,
+            from: address
+        )
         guard isMatch, let user = found, user.isActive else {
             throw Problem(.unauthenticated, "The e-mail address or the password is wrong.")
         }
         if isWeak {
-            let hash = try await hasher.hash(request.password)
+            let hash = try await hasher.hash(request.password, from: address)
             _ = try? await store.transact(nil, deadline: deadline) {
                 (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
                 try unit.add(RehashPassword(user: user.id, hash: hash))
@@ -333,10 +339,8 @@ package struct IdentityService: Sendable {
     /// - Returns: The caller.
     /// - Throws: 401 `unauthenticated` for a key that is unknown, wrong, revoked or expired, 403 `tenant_suspended`.
     package func caller(apiKey text: String, deadline: ContinuousClock.Instant) async throws(Problem) -> Caller {
-        let refused = Problem(.unauthenticated, "The API key is not valid.")
-        guard let presented = APIKeyText(text) else { throw refused }
-        let key = KeyBuilder("key").adding(presented.id.description)
-            .key(tenant: presented.tenant.rawValue, module: .identity)
+        guard let presented = APIKeyText(text) else { throw Self.noKey }
+        let key = Self.cacheKey(of: presented)
         var entry: KeyEntry? = store.hit(key)
         if entry == nil {
             let postgres = store.postgres
@@ -348,7 +352,7 @@ package struct IdentityService: Sendable {
                     on: .shared,
                     deadline: deadline
                 )
-                guard let row = rows.first else { throw refused }
+                guard let row = rows.first else { throw Self.noKey }
                 return Filled(
                     content: row.key.map { .value($0.entry(processKey: processKey)) } ?? .absent,
                     snapshot: Snapshot(row.snapshot)
@@ -363,12 +367,33 @@ package struct IdentityService: Sendable {
                 }
             }
         }
-        guard let entry, entry.fits(presented.hash, processKey: processKey) else { throw refused }
-        if let expiresAt = entry.expiresAt, expiresAt <= clock.now() { throw refused }
+        guard let entry else { throw Self.noKey }
+        return try caller(presented, entry)
+    }
+
+    /// Who an API key belongs to, if memory knows the key; never suspends.
+    ///
+    /// - Parameter text: The key as it was sent.
+    /// - Returns: The caller; nil if the database has to be asked, which costs something.
+    /// - Throws: As ``caller(apiKey:deadline:)``.
+    package func knownCaller(apiKey text: String) throws(Problem) -> Caller? {
+        guard let presented = APIKeyText(text) else { throw Self.noKey }
+        guard let entry: KeyEntry = store.hit(Self.cacheKey(of: presented)) else { return nil }
+        return try caller(presented, entry)
+    }
+
+    private static func cacheKey(of presented: APIKeyText) -> CacheKey {
+        KeyBuilder("key").adding(presented.id.description).key(tenant: presented.tenant.rawValue, module: .identity)
+    }
+
+    private func caller(_ presented: APIKeyText, _ entry: KeyEntry) throws(Problem) -> Caller {
+        guard entry.fits(presented.hash, processKey: processKey) else { throw Self.noKey }
+        if let expiresAt = entry.expiresAt, expiresAt <= clock.now() { throw Self.noKey }
         guard entry.isTenantActive else { throw Self.suspended }
         return Caller(tenant: presented.tenant, apiKey: presented.id, scopes: entry.scopes, name: entry.name)
     }
 
+    private static let noKey = Problem(.unauthenticated, "The API key is not valid.")
     private static let ended = Problem(.unauthenticated, "The session has ended. Log in again.")
 }
 
