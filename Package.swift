@@ -53,12 +53,15 @@ let package = Package(
         ),
         .systemLibrary(name: "CEpoll"),
 
+        // Turns
+        .target(name: "Fairness", dependencies: [.product(name: "DequeModule", package: "swift-collections")]),
+
         // I/O
         .target(name: "IOLoop", dependencies: ["CEpoll"]),
         .target(
             name: "Postgres",
             dependencies: [
-                "CLibPQ", "IOLoop",
+                "CLibPQ", "Fairness", "IOLoop",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ]
@@ -80,7 +83,7 @@ let package = Package(
         .target(
             name: "Cache",
             dependencies: [
-                "Redis",
+                "Fairness", "Redis",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
@@ -105,7 +108,7 @@ let package = Package(
         .target(
             name: "Services",
             dependencies: [
-                "Cache", "Domain", "Events", "Kernel", "Postgres",
+                "Cache", "Domain", "Events", "Fairness", "Kernel", "Postgres",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -115,8 +118,9 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Cache", "Domain", "Kernel", "Services",
+                "Cache", "Domain", "Fairness", "Kernel", "Services",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -167,6 +171,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        .testTarget(name: "FairnessTests", dependencies: ["Fairness"]),
         .testTarget(name: "IOLoopTests", dependencies: ["IOLoop", "TestSupport"]),
         .testTarget(
             name: "PostgresTests",

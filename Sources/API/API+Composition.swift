@@ -10,6 +10,10 @@ package struct APISettings: Sendable {
     package var limits = ServerLimits()
     /// How often anyone may ask.
     package var rates = RateLimitSettings()
+    /// Whose word about a client's address is taken.
+    package var proxies = TrustedProxies()
+    /// Which pages may use it from a browser.
+    package var crossOrigin = CrossOrigin()
     /// What this process is.
     package var build: Build
     /// The wall clock.
@@ -64,6 +68,7 @@ extension API {
             ),
             authenticator: Authenticator(
                 tokens: tokens,
+                rates: rates,
                 ofSession: { claims, deadline in
                     try await identity.caller(
                         session: claims.session,
@@ -72,11 +77,14 @@ extension API {
                         deadline: deadline
                     )
                 },
-                ofKey: { key, deadline in try await identity.caller(apiKey: key, deadline: deadline) }
+                ofKey: { key, deadline in try await identity.caller(apiKey: key, deadline: deadline) },
+                ofKnownKey: { key in try identity.knownCaller(apiKey: key) }
             ),
             limits: settings.limits,
             rates: rates,
             lifecycle: lifecycle,
+            proxies: settings.proxies,
+            crossOrigin: settings.crossOrigin,
             cache: shop.store.cache,
             clock: settings.clock,
             logger: logger

@@ -19,17 +19,19 @@ package final class API: Sendable {
     /// The table of routes.
     package let routes: [Route]
 
+    /// Whose word about a client's address is taken.
+    let proxies: TrustedProxies
     let router: Router
     /// What is asked for most.
     package let busy = BusyPaths()
 
+    private let crossOrigin: CrossOrigin
     private let authenticator: Authenticator
     private let rates: RateLimits
     private let cache: TenantCache?
     private let date: HTTPDate
     private let metrics = HTTPMetrics()
     private let logger: Logger
-    private let start = ContinuousClock.now
 
     /// Puts the surface together.
     ///
@@ -39,6 +41,8 @@ package final class API: Sendable {
     ///   - limits: what connections and requests may cost.
     ///   - rates: how often anyone may ask.
     ///   - lifecycle: whether the instance drains.
+    ///   - proxies: whose word about a client's address is taken.
+    ///   - crossOrigin: which pages may use it from a browser.
     ///   - cache: makes the tokens of reads; `nil` in tests without one.
     ///   - clock: for the `Date` field.
     ///   - logger: for requests that failed.
@@ -48,6 +52,8 @@ package final class API: Sendable {
         limits: ServerLimits,
         rates: RateLimits,
         lifecycle: Lifecycle,
+        proxies: TrustedProxies = TrustedProxies(),
+        crossOrigin: CrossOrigin = CrossOrigin(),
         cache: TenantCache? = nil,
         clock: WallClock,
         logger: Logger
@@ -59,6 +65,8 @@ package final class API: Sendable {
         self.cache = cache
         self.rates = rates
         self.lifecycle = lifecycle
+        self.proxies = proxies
+        self.crossOrigin = crossOrigin
         self.date = HTTPDate(clock: clock)
         self.logger = logger
     }
@@ -79,7 +87,10 @@ package final class API: Sendable {
         var reply: Reply
         do {
             reply = try await self.serve(request, fields, requestID, path, query, channel)
-        } catch let problem as Problem {
+        } catch var problem as Problem {
+            if problem.code == .outcomeUnknown, fields.idempotencyKey != nil {
+                problem.detail += " Repeat the request with the same Idempotency-Key."
+            }
             reply = problem.reply(requestID: requestID, instance: String(path))
             if problem.code == .internalError || problem.code == .outcomeUnknown {
                 self.logger.error("problem", metadata: ["request_id": "\(requestID)", "detail": "\(problem.detail)"])
@@ -97,10 +108,6 @@ package final class API: Sendable {
             reply = Problem(.invalidRequest, "The body is not well-formed HTTP/1.1.")
                 .reply(requestID: requestID, instance: String(path))
             reply.closesConnection = true
-        } catch let refused as RateRefused {
-            reply = refused.problem.reply(requestID: requestID, instance: String(path))
-            reply.append(.rateLimitPolicy, refused.policy)
-            reply.append(.rateLimit, refused.state)
         } catch let refused as MethodRefused {
             reply = refused.problem.reply(requestID: requestID, instance: String(path))
             reply.append(.allow, refused.allowed)
@@ -108,7 +115,7 @@ package final class API: Sendable {
             // Whatever it is stays in the log; the client learns the name under which to find it there.
             self.logger.error(
                 "request failed",
-                metadata: ["request_id": "\(requestID)", "path": "\(path)", "error": "\(String(describing: error))"]
+                metadata: ["request_id": "\(requestID)", "error": "\(String(describing: error))"]
             )
             reply = Problem(.internalError, "Something went wrong here; the log has it under the request_id.")
                 .reply(requestID: requestID, instance: String(path))
@@ -125,11 +132,34 @@ package final class API: Sendable {
         self.logger.debug(
             "request",
             metadata: [
-                "request_id": "\(requestID)", "method": "\(request.method.rawValue)", "path": "\(path)",
-                "status": "\(reply.status.code)", "trace": "\(fields.traceParent ?? "")",
+                "request_id": "\(requestID)",
+                "method": "\(request.method.rawValue)",
+                "route": "\(self.name(of: request.method, path))",
+                "status": "\(reply.status.code)",
+                "trace": "\(fields.traceParent ?? "")",
             ]
         )
+        self.crossOrigin.dress(&reply, origin: fields.origin)
         return self.dress(reply, requestID: requestID, isHead: request.method == .head)
+    }
+
+    /// The path of the route that a request meant: paths themselves hold ids, and what people put there by mistake.
+    private func name(of method: HTTPRequest.Method, _ path: Substring) -> String {
+        if case .route(let route, _) = self.router.match(method, path) { route.path } else { "unmatched" }
+    }
+
+    /// The bytes the body of a request may have.
+    func bodyLimit(method: String, target: String) -> Int {
+        guard let method = HTTPRequest.Method(rawValue: method),
+            case .route(let route, _) = self.router.match(method, Self.split(target).path)
+        else { return self.limits.bodyBytes }
+        return route.bodyLimit(self.limits)
+    }
+
+    /// Where a request comes from: its peer, or the client of a proxy that is trusted.
+    private func client(_ fields: RequestFields, _ channel: (any Channel)?) -> ClientAddress? {
+        channel?.remoteAddress.flatMap { ClientAddress($0) }
+            .map { self.proxies.client(behind: $0, forwarded: fields.forwardedFor) }
     }
 
     static func split(_ target: String) -> (path: Substring, query: Substring?) {
@@ -154,6 +184,11 @@ package final class API: Sendable {
             route = found
             segments = varying
         case .otherMethod(let methods):
+            if request.method == .options, let origin = fields.origin,
+                let answer = self.crossOrigin.preflight(methods: methods, origin: origin)
+            {
+                return answer
+            }
             throw MethodRefused(method: request.method, allowed: methods)
         case .nothing:
             throw Problem(.notFound, "There is nothing at this path.")
@@ -161,15 +196,31 @@ package final class API: Sendable {
         if let name = fields.repeated {
             throw Problem(.invalidRequest, "The field \(name) was sent more than once.")
         }
+        if let coding = fields.contentEncoding, coding.lowercased() != "identity" {
+            throw Problem(
+                .unsupportedMediaType,
+                "Bodies are taken as they are: Content-Encoding must be identity or left out, "
+                    + "not \"\(Text.excerpt(coding))\"."
+            )
+        }
         let deadline = ContinuousClock.now + self.limits.requestDeadline
+        let client: @Sendable () -> ClientAddress? = { self.client(fields, channel) }
         var caller: Caller?
         switch route.access {
         case .open:
             break
         case .authenticated:
-            caller = try await self.authenticator.caller(fields.authorization, deadline: deadline)
+            caller = try await self.authenticator.caller(
+                fields.authorization,
+                from: client().limited,
+                deadline: deadline
+            )
         case .members(let roles, let scope):
-            let known = try await self.authenticator.caller(fields.authorization, deadline: deadline)
+            let known = try await self.authenticator.caller(
+                fields.authorization,
+                from: client().limited,
+                deadline: deadline
+            )
             try Self.authorize(known, roles: roles, scope: scope)
             caller = known
         }
@@ -181,28 +232,28 @@ package final class API: Sendable {
             queryText: query,
             requestID: requestID,
             deadline: deadline,
-            bodyLimit: self.limits.bodyBytes,
-            channel: channel,
+            bodyLimit: route.bodyLimit(self.limits),
+            client: client,
             caller: caller,
             token: Self.token(fields, caller),
-            cache: self.cache
+            cache: self.cache,
+            rates: self.rates
         )
-        guard let caller else { return try await route.handler(call) }
+        guard let caller else {
+            guard let throttle = route.throttle else { return try await route.handler(call) }
+            return try await self.rates.attempt(throttle, from: client().limited) { try await route.handler(call) }
+        }
 
-        let now = self.nanoseconds
-        try self.rates.check(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
         if route.isCached, !call.bypassesCache {
+            // What is in memory is free; what is not pays when the store has found out, before anything is done for it.
             let reply = try await route.handler(call)
-            if !reply.isFromMemory {
-                self.rates.charge(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
-            }
             // The lowest bits of the time are as good as chance: one in eight is counted.
-            if now & 7 == 0, route.isReplayable, let target = request.head.path, reply.status == .ok {
+            if self.rates.now & 7 == 0, route.isReplayable, let target = request.head.path, reply.status == .ok {
                 self.busy.note(caller.tenant, target)
             }
             return reply
         }
-        self.rates.charge(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
+        try self.rates.take(caller, bytes: min(fields.bodyLength, call.bodyLimit))
         return try await self.rates.admission.run(tenant: caller.tenant, deadline: deadline) {
             try await route.handler(call)
         }
@@ -242,12 +293,11 @@ package final class API: Sendable {
         }
         return reply
     }
+}
 
-    /// Monotonic nanoseconds since the start, for rates.
-    private var nanoseconds: Int64 {
-        let parts = (ContinuousClock.now - self.start).components
-        return parts.seconds * 1_000_000_000 + parts.attoseconds / 1_000_000_000
-    }
+extension ClientAddress? {
+    /// What limits count a request by; those that come by a socket in the file system are one.
+    var limited: String { self?.limited ?? "local" }
 }
 
 /// A method that the path does not have.

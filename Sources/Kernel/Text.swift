@@ -42,6 +42,17 @@ package enum Text {
         return nfc(String(scalars))
     }
 
+    /// A text of a client's that is repeated to it, such as the name of a field nobody knows: its first 100 characters.
+    ///
+    /// What is repeated must not grow an answer, in which it may stand more than once, with the request.
+    package static func excerpt(_ text: some StringProtocol) -> String {
+        let scalars = text.unicodeScalars
+        guard let end = scalars.index(scalars.startIndex, offsetBy: 100, limitedBy: scalars.endIndex),
+            end < scalars.endIndex
+        else { return String(text) }
+        return String(String.UnicodeScalarView(scalars[..<end])) + "…"
+    }
+
     /// Whether a scalar is a control character (categories Cc, Zl and Zp), which no line of text may hold.
     package static func isControl(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {

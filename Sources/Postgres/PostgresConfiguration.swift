@@ -20,8 +20,9 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
     package var connectTimeout: Duration = .seconds(3)
     /// How long a connection lives, give or take a tenth.
     package var maximalAge: Duration = .seconds(1_800)
-    /// How long after its deadline an unanswered unit keeps its connection.
-    package var grace: Duration = .milliseconds(500)
+    /// How long after its deadline an unanswered unit keeps its connection: a write is cancelled early in it, and the server's answer to
+    /// that says what became of it.
+    package var grace: Duration = .seconds(1)
     /// How long `run()` waits for units under way once it is told to stop.
     package var drainTimeout: Duration = .seconds(20)
     /// The server's limit for a statement outside a unit; a unit sets what is left of its deadline.

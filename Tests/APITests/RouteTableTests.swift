@@ -30,6 +30,21 @@ struct RouteTableTests {
         #expect(Set(routes.map(\.name)).count == routes.count)
     }
 
+    @Test("every route that asks for no credential and reads a body is limited by address, and its body is small")
+    func open() async throws {
+        for route in try await self.routes() {
+            guard case .open = route.access, route.method != .get else { continue }
+            #expect(route.throttle != nil, "\(route.name)")
+            #expect(route.bodyLimit(ServerLimits()) <= 8_192, "\(route.name)")
+        }
+    }
+
+    @Test("a query has room for as many parameters as any route has")
+    func parameters() async throws {
+        let most = try await self.routes().map(\.parameters.count).max() ?? 0
+        #expect((1..<Query.maximumCount).contains(most))
+    }
+
     @Test("every route of the router is in the OpenAPI document")
     func described() async throws {
         let document = try await self.document()

@@ -23,14 +23,18 @@ struct TestAPI {
         _ routes: [Route],
         caller: Caller? = nil,
         limits: ServerLimits = ServerLimits(),
-        rates: RateLimitSettings = RateLimitSettings()
+        rates: RateLimitSettings = RateLimitSettings(),
+        proxies: TrustedProxies = TrustedProxies(),
+        crossOrigin: CrossOrigin = CrossOrigin()
     ) async throws {
+        let limiter = RateLimits(rates)
         let tokens = try await AccessTokens(keys: [SigningKey(secret: Self.secret)])
         self.tokens = tokens
         self.api = API(
             routes: routes,
             authenticator: Authenticator(
                 tokens: tokens,
+                rates: limiter,
                 ofSession: { claims, _ in
                     guard let caller else { throw Problem(.unauthenticated, "The session has ended.") }
                     return caller
@@ -41,8 +45,10 @@ struct TestAPI {
                 }
             ),
             limits: limits,
-            rates: RateLimits(rates),
+            rates: limiter,
             lifecycle: Lifecycle(),
+            proxies: proxies,
+            crossOrigin: crossOrigin,
             clock: .system,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         )
@@ -63,7 +69,7 @@ struct TestAPI {
         var headers = HTTPFields()
         for (name, value) in fields { headers[name] = value }
         if let body {
-            headers[.contentLength] = String(body.utf8.count)
+            if headers[.transferEncoding] == nil { headers[.contentLength] = String(body.utf8.count) }
             if headers[.contentType] == nil { headers[.contentType] = "application/json" }
         }
         let request = Request(

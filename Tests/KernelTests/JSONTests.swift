@@ -29,7 +29,7 @@ struct JSONTests {
             ("\"\\u0000\"", .nulCharacter), ("\"\u{1}\"", .controlCharacter), ("{}x", .trailingBytes),
             ("'a'", .unexpectedByte),
             ("{\"a\":1,\"a\":2}", .duplicateName), ("[\"\\u12\"]", .badEscape), ("NaN", .unexpectedByte),
-            ("\u{FEFF}{}", .unexpectedByte),
+            ("\u{FEFF}\u{FEFF}{}", .unexpectedByte), ("{\u{FEFF}}", .unexpectedByte), ("\u{FEFF}", .empty),
         ]
     )
     func refuses(text: String, reason: JSONError.Reason) {

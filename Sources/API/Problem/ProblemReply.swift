@@ -17,7 +17,7 @@ extension Problem {
             writer.member("title", self.code.title)
             writer.member("status", self.code.status)
             writer.member("detail", self.detail)
-            writer.member("instance", instance)
+            writer.member("instance", Text.excerpt(instance))
             writer.member("code", self.code.rawValue)
             writer.member("request_id", requestID)
             writer.name("errors")
@@ -42,6 +42,10 @@ extension Problem {
         )
         if let seconds = self.retryAfter ?? self.code.standardRetryAfter {
             reply.append(.retryAfter, String(max(1, seconds)))
+        }
+        if let limit = self.limit {
+            reply.append(.rateLimitPolicy, limit.policy)
+            reply.append(.rateLimit, limit.state)
         }
         if case .unauthenticated = self.code {
             reply.append(.wwwAuthenticate, "Bearer realm=\"stock\"")

@@ -5,6 +5,9 @@ import Services
 ///
 /// A fault's pointer is `?name`, as a query has no JSON pointer.
 struct Query {
+    /// A few more than the route with the most parameters has: what comes beyond them is not read.
+    static let maximumCount = 32
+
     private var items: [(name: String, value: String, isRead: Bool)] = []
     private let errors = FieldErrors()
     private var malformed: Problem?
@@ -13,8 +16,18 @@ struct Query {
     /// Parses `a=b&c=d`.
     init(_ text: Substring?) {
         guard let text, !text.isEmpty else { return }
+        var names: Set<String> = []
         // Over bytes: characters would be looked up in tables of grapheme clusters.
-        for bytes in text.utf8.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: true) {
+        let parts = text.utf8.split(separator: UInt8(ascii: "&"), maxSplits: Self.maximumCount)
+        guard parts.count <= Self.maximumCount else {
+            self.malformed = Problem(
+                .invalidRequest,
+                "The query has more than \(Self.maximumCount) parameters.",
+                errors: [FieldError("", "too_many", "Must have at most \(Self.maximumCount) parameters.")]
+            )
+            return
+        }
+        for bytes in parts {
             let part = Substring(bytes)
             let equals = part.utf8.firstIndex(of: UInt8(ascii: "="))
             let name = PercentEncoding.decode(part[..<(equals ?? part.endIndex)], plusIsSpace: true)
@@ -24,12 +37,14 @@ struct Query {
                 self.malformed = Problem(.invalidRequest, "The query is not percent-encoded UTF-8.")
                 continue
             }
-            if self.items.contains(where: { $0.name == name }) {
+            guard names.insert(name).inserted else {
+                let shown = Text.excerpt(name)
                 self.malformed = Problem(
                     .invalidRequest,
-                    "The parameter \(name) was given twice.",
-                    errors: [FieldError("?\(name)", "duplicate", "Give it once.")]
+                    "The parameter \(shown) was given twice.",
+                    errors: [FieldError("?\(shown)", "duplicate", "Give it once.")]
                 )
+                continue
             }
             self.items.append((name, value, false))
         }
@@ -162,7 +177,7 @@ struct Query {
 
     /// Notes that a parameter is wrong.
     func fail(_ name: String, _ code: String, _ detail: String) {
-        self.errors.add(FieldError("?\(name)", code, detail))
+        self.errors.add(FieldError("?\(Text.excerpt(name))", code, detail))
     }
 
     /// Ends the reading.

@@ -18,6 +18,16 @@ package final class Route: Sendable {
         case authenticated
     }
 
+    /// What limits, by address, a route that asks for no credential; taken before anything of the body is read.
+    package enum Throttle: Sendable {
+        /// A password is tried: wrong ones count.
+        case logIn
+        /// Something is made that nobody has to pay for: each one counts.
+        case signUp
+        /// A token is looked up: wrong ones count, and there may be more of them, as they cost little.
+        case credential
+    }
+
     /// A parameter of the query.
     package struct Parameter: Sendable {
         let name: String
@@ -48,6 +58,8 @@ package final class Route: Sendable {
     package let area: String
     /// Who may use it.
     package let access: Access
+    /// What limits it by address, if nothing else does.
+    package let throttle: Throttle?
     /// Whether `Idempotency-Key` is required.
     package let needsKey: Bool
     /// Whether `If-Match` is required.
@@ -78,6 +90,7 @@ package final class Route: Sendable {
         _ summary: String,
         area: String,
         access: Access,
+        throttle: Throttle? = nil,
         needsKey: Bool = false,
         needsMatch: Bool = false,
         isCached: Bool = false,
@@ -95,6 +108,7 @@ package final class Route: Sendable {
         self.summary = summary
         self.area = area
         self.access = access
+        self.throttle = throttle
         self.needsKey = needsKey
         self.needsMatch = needsMatch
         self.isCached = isCached
@@ -110,6 +124,14 @@ package final class Route: Sendable {
         self.answerType = answerType
         self.problems = problems
         self.handler = handler
+    }
+
+    /// The bytes its body may have: of what anybody may send, little is read.
+    ///
+    /// - Parameter limits: what requests may cost.
+    /// - Returns: the number.
+    func bodyLimit(_ limits: ServerLimits) -> Int {
+        self.area == "identity" ? min(limits.identityBodyBytes, limits.bodyBytes) : limits.bodyBytes
     }
 
     /// The scope of its idempotency keys: one route of one tenant.

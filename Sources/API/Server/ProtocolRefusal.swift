@@ -40,6 +40,34 @@ struct ProtocolRefusal {
         }
     }
 
+    /// The refusal of a body before it is sent.
+    ///
+    /// - Parameter limit: the bytes it may have.
+    /// - Returns: the refusal.
+    static func bodyTooLarge(limit: Int) -> ProtocolRefusal {
+        ProtocolRefusal(.payloadTooLarge, "too_large", "The body may have at most \(limit) bytes.")
+    }
+
+    /// The path, with its query, of a target that names scheme and host as well.
+    ///
+    /// Requests to proxies have that form, and every server has to take it (RFC 9112, 3.2.2). The host in it says nothing to us: whose
+    /// data is asked for the credential says.
+    ///
+    /// - Parameter target: the request target.
+    /// - Returns: the path; nil for a target of another form.
+    static func pathOfAbsoluteForm(_ target: String) -> String? {
+        let bytes = target.utf8
+        guard bytes.first != UInt8(ascii: "/"), let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return nil }
+        let scheme = target[..<colon].lowercased()
+        let rest = bytes[bytes.index(after: colon)...]
+        guard scheme == "http" || scheme == "https", rest.starts(with: "//".utf8) else { return nil }
+        let authority = rest.dropFirst(2)
+        let end = authority.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? authority.endIndex
+        guard end > authority.startIndex else { return nil }
+        let path = String(target[end...])
+        return path.utf8.first == UInt8(ascii: "/") ? path : "/" + path
+    }
+
     /// The refusal of a header block, or `nil` when it is acceptable.
     ///
     /// What two programs could read in two ways is refused: a length beside an encoding, a second length or host.
@@ -64,7 +92,11 @@ struct ProtocolRefusal {
             )
         }
         guard head.uri.utf8.first == UInt8(ascii: "/") else {
-            return ProtocolRefusal(.badRequest, "invalid_request", "The request target must be a path.")
+            return ProtocolRefusal(
+                .badRequest,
+                "invalid_request",
+                "The request target must be a path or a URL of http or https."
+            )
         }
         var hosts = 0
         var lengths = 0

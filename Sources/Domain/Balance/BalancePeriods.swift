@@ -67,7 +67,7 @@ package struct BalanceRange: Sendable, Hashable {
     /// - Parameters:
     ///   - from: The first day.
     ///   - to: The last day, not before the first.
-    ///   - view: How it is divided; `nil` is not at all.
+    ///   - view: How it is divided; nil for a sum over all of it, which is one period however long.
     /// - Throws: 422 `validation_failed` if the range is reversed or has too many periods.
     package init(from: BusinessDay, to: BusinessDay, view: BalanceView? = nil) throws(Problem) {
         _ = try DayRange(from: from, to: to)

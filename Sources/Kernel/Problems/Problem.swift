@@ -56,6 +56,24 @@ package struct Problem: Error, Sendable, Equatable {
     /// Seconds after which the same request may succeed.
     package var retryAfter: Int?
 
+    /// The limit that was used up, if that is why.
+    package var limit: Limit?
+
+    /// A limit on how often something may be asked, in the words of draft-ietf-httpapi-ratelimit-headers.
+    package struct Limit: Sendable, Equatable {
+        /// The value of `RateLimit-Policy`: how many at once, and in how many seconds a rest gives them back.
+        package let policy: String
+
+        /// The value of `RateLimit`: none left, and seconds until the next.
+        package let state: String
+
+        /// Describes a limit.
+        package init(policy: String, state: String) {
+            self.policy = policy
+            self.state = state
+        }
+    }
+
     /// Makes a problem.
     ///
     /// - Parameters:

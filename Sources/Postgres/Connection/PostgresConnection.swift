@@ -446,8 +446,7 @@ actor PostgresConnection {
         }
         if let last = machine.flights.last {
             // Deadlines mostly grow: the head is looked at when the timer fires.
-            let isRead = if case .unit(let request) = last.purpose { request.unit.access == .read } else { false }
-            consider(isRead ? last.deadline : last.deadline.advanced(by: settings.configuration.grace))
+            consider(last.deadline)
         }
         if let next { arm(next) }
     }
@@ -475,6 +474,7 @@ actor PostgresConnection {
             )
             if lane == .exclusive { cancelOnServer() }
         }
+        if expiry.mustCancel { cancelOnServer() }
         if expiry.mustClose {
             close(PostgresError(.connectionLost, "an answer did not come within its grace", outcome: .unknown))
             return

@@ -108,7 +108,8 @@ actor PostgresPool {
     /// - Parameter connection: The connection.
     func endLease(_ connection: PostgresConnection) {
         let isUsable = connection.assumeIsolated { $0.endLease() }
-        for action in machine.released(connection.id, isUsable: isUsable, now: ContinuousClock.now) { perform(action) }
+        let now = ContinuousClock.now
+        for action in machine.released(connection.id, .lease, isUsable: isUsable, now: now) { perform(action) }
     }
 
     // MARK: - What connections report
@@ -144,7 +145,12 @@ actor PostgresPool {
     ///   - isRetiring: Whether the connection is not to be used any more.
     func unitEnded(_ request: UnitRequest, _ answer: UnitRequest.Answer, on id: Int, isRetiring: Bool) {
         request.connection = nil
-        let actions = machine.released(id, isUsable: !isRetiring, now: ContinuousClock.now)
+        let actions = machine.released(
+            id,
+            PoolClaim(request.unit),
+            isUsable: !isRetiring,
+            now: ContinuousClock.now
+        )
         if case .failure(let error) = answer, error.isStalePlan { perform(machine.retireAll()) }
         conclude(request, answer)
         for action in actions { perform(action) }

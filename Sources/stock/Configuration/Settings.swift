@@ -14,6 +14,10 @@ struct ConfigurationError: Error, CustomStringConvertible {
         description = "\(variable.name) \(what); accepted: \(variable.help)"
     }
 
+    init(unknown name: String, nearest: Variable) {
+        description = "\(name) is no variable of stock; did you mean \(nearest.name)? Accepted there: \(nearest.help)"
+    }
+
     init(file: String, _ what: String) {
         description = "--config \(file): \(what)"
     }
@@ -22,13 +26,19 @@ struct ConfigurationError: Error, CustomStringConvertible {
 /// The configuration of a process, read once; what is bad stops the start before anything else happens.
 struct Settings: Sendable {
     private let reader: ConfigReader
+    /// Variables of the environment that look like ours and are not: a line for each.
+    let warnings: [String]
 
     /// Reads the environment, and a file behind it.
     ///
     /// - Parameter file: named by `--config`.
     /// - Throws: ``ConfigurationError`` if the file is unreadable or names a variable that does not exist.
     init(file: String?) throws {
-        var providers: [any ConfigProvider] = [EnvironmentVariablesProvider()]
+        let environment = try Surroundings(ProcessInfo.processInfo.environment)
+        warnings = environment.warnings
+        var providers: [any ConfigProvider] = [
+            EnvironmentVariablesProvider(environmentVariables: environment.variables)
+        ]
         if let file {
             providers.append(EnvironmentVariablesProvider(environmentVariables: try Self.variables(ofFile: file)))
         }
@@ -38,6 +48,7 @@ struct Settings: Sendable {
     /// For tests: exactly these variables.
     init(variables: [String: String]) {
         reader = ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: variables))
+        warnings = []
     }
 
     /// Lines of `NAME=value`; blank ones and those that begin with `#` are left out, quotes around a value are removed.
@@ -57,7 +68,8 @@ struct Settings: Sendable {
             }
             let name = line[..<equals].trimmingCharacters(in: .whitespaces)
             guard Variable.all.contains(where: { $0.name == name }) else {
-                throw ConfigurationError(file: path, "line \(index + 1): there is no variable \(name)")
+                let nearest = Variable.nearest(to: name).map { "; did you mean \($0.variable.name)?" } ?? ""
+                throw ConfigurationError(file: path, "line \(index + 1): there is no variable \(name)\(nearest)")
             }
             var value = line[line.index(after: equals)...].trimmingCharacters(in: .whitespaces)
             if value.count >= 2, let first = value.first, first == value.last, first == "\"" || first == "'" {
@@ -231,6 +243,29 @@ struct Settings: Sendable {
     /// How many connections to have open at once.
     func httpConnections() throws -> Int {
         try integer(.httpConnections, 1...65_536)
+    }
+
+    /// Of which one address may have how many.
+    func httpConnectionsPerAddress() throws -> Int {
+        try integer(.httpConnectionsPerAddress, 1...65_536)
+    }
+
+    /// Whose word about a client's address is taken.
+    func trustedProxies() throws -> TrustedProxies {
+        do throws(TrustedProxies.Invalid) {
+            return try TrustedProxies(list: text(.trustedProxies) ?? "")
+        } catch {
+            throw ConfigurationError(.trustedProxies, "names '\(error.part)', which is no address or network")
+        }
+    }
+
+    /// Which pages may use the API from a browser.
+    func corsOrigins() throws -> CrossOrigin {
+        do throws(CrossOrigin.Invalid) {
+            return try CrossOrigin(list: text(.corsOrigins) ?? "")
+        } catch {
+            throw ConfigurationError(.corsOrigins, "names '\(error.part)', which is no origin")
+        }
     }
 
     /// The name of this instance.

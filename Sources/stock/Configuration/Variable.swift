@@ -49,8 +49,21 @@ extension Variable {
     static let listen = Variable("STOCK_LISTEN", "address:port to serve on", fallback: "127.0.0.1:8080")
     static let httpConnections = Variable(
         "HTTP_CONNECTIONS",
-        "connections open at once, 1 to 65536; further ones wait to be accepted",
+        "connections open at once, 1 to 65536; for one more the oldest silent or idle one is closed",
         fallback: "4096"
+    )
+    static let httpConnectionsPerAddress = Variable(
+        "HTTP_CONNECTIONS_PER_ADDRESS",
+        "of which one address may have so many, 1 to 65536; proxies of TRUSTED_PROXIES may have all",
+        fallback: "1024"
+    )
+    static let trustedProxies = Variable(
+        "TRUSTED_PROXIES",
+        "addresses and networks, as 10.0.0.0/8,::1, whose X-Forwarded-For names the client; empty: nobody's"
+    )
+    static let corsOrigins = Variable(
+        "CORS_ORIGINS",
+        "origins, as https://shop.example,http://localhost:5173, whose pages may use the API; *: all; empty: none"
     )
     static let instance = Variable(
         "STOCK_INSTANCE",
@@ -136,7 +149,7 @@ extension Variable {
     )
     static let rateLimitLogin = Variable(
         "RATE_LIMIT_LOGIN",
-        "attempts per minute to log in to one account, 1 to 1000000; four times as many from one address; 0: no limit",
+        "wrong log-ins per minute to one account from one address, 1 to 1000000; four times as many to all; 0: no limit",
         fallback: "5"
     )
     static let rateLimitInFlight = Variable(
@@ -151,19 +164,27 @@ extension Variable {
     private static let shipped: [Variable] = [
         databaseURL, databaseOwnerURL, databasePoolSize, redisURL, redisHost, redisPort, redisDB, redisPassword,
         redisSentinels, redisSentinelMaster, redisSentinelPassword, redisConnectTimeout, redisCommandTimeout, listen,
-        httpConnections, instance, authSecret, authKeyFile, signupEnabled, logLevel,
-        logFormat, cacheEnabled, cacheKeyPrefix, cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL,
-        cacheUnitsTTL, cacheBalanceTTL, cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, cacheWarmUp,
-        rateLimitTenant, rateLimitKey, rateLimitLogin, rateLimitInFlight,
+        httpConnections, httpConnectionsPerAddress, trustedProxies, corsOrigins, instance, authSecret, authKeyFile,
+        signupEnabled, logLevel, logFormat, cacheEnabled, cacheKeyPrefix, cacheL1Bytes, cacheDefaultTTL,
+        cacheProductsTTL, cacheCategoriesTTL, cacheUnitsTTL, cacheBalanceTTL, cacheDashboardTTL, cacheReportsTTL,
+        cacheNegativeTTL, cacheWarmUp, rateLimitTenant, rateLimitKey, rateLimitLogin, rateLimitInFlight,
     ]
 
+    /// What scripts and tests of the project itself are told.
+    static let prefixesOfTests = ["STOCK_TEST_", "STOCK_SIMULATOR_"]
+
     #if COHERENCE_CONTROLS
+    /// Where test builds are told to fail.
+    static let ofTestBuilds: Set<String> = [
+        "STOCK_FAILPOINT", "STOCK_DRAIN_DELAY_MS", "STOCK_APPLY_DELAY_MS", "STOCK_BUMP_OFF",
+    ]
     static let guardsOff = Variable(
         "STOCK_GUARDS_OFF",
         "test builds only: guards of the cache to leave out, separated by commas"
     )
     private static let controls = [guardsOff]
     #else
+    static let ofTestBuilds: Set<String> = []
     private static let controls: [Variable] = []
     #endif
 

@@ -96,7 +96,7 @@ extension App {
 
     /// As many connections as were asked for, if each can have a descriptor.
     private static func connections(_ wanted: Int, logger: Logger) -> Int {
-        let possible = max(1, DescriptorLimit.raise() - DescriptorLimit.reserve)
+        let possible = max(1, DescriptorLimit.raise() - DescriptorLimit.reserve - ServerLimits().spareConnections)
         guard possible < wanted else { return wanted }
         logger.warning(
             "the limit of open descriptors allows fewer connections than asked for",
@@ -126,6 +126,9 @@ extension App {
         )
         settings.rates = choices.rates
         settings.limits.connections = connections(choices.httpConnections, logger: logger)
+        settings.limits.connectionsPerAddress = choices.httpConnectionsPerAddress
+        settings.proxies = choices.proxies
+        settings.crossOrigin = choices.crossOrigin
         settings.metrics = metrics
         let watch = DatabaseWatch()
         let api = try await API.make(

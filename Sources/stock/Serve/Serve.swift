@@ -35,6 +35,7 @@ struct Serve: OperatorCommand {
         LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format, level: level) }
         var logger = Logger(label: "stock")
         logger[metadataKey: "instance"] = "\(choices.instance)"
+        for warning in settings.warnings { logger.warning("configuration", metadata: ["unknown": "\(warning)"]) }
         defer { LogSink.standardError.flush() }
         do {
             try await App(choices, logger: logger).run()

@@ -12,6 +12,9 @@ struct ServeChoices: Sendable {
     let host: String
     let port: Int
     let httpConnections: Int
+    let httpConnectionsPerAddress: Int
+    let proxies: TrustedProxies
+    let crossOrigin: CrossOrigin
     let database: PostgresConfiguration
     let redis: RedisConfiguration?
     let cache: CacheSettings
@@ -25,6 +28,9 @@ struct ServeChoices: Sendable {
         instance = try settings.instance()
         (host, port) = try settings.listen()
         httpConnections = try settings.httpConnections()
+        httpConnectionsPerAddress = try settings.httpConnectionsPerAddress()
+        proxies = try settings.trustedProxies()
+        crossOrigin = try settings.corsOrigins()
         database = try settings.database()
         redis = try settings.redis()
         let caching = try settings.cache()
@@ -66,6 +72,7 @@ extension RateLimitSettings {
         apiKey = choices.keyPerSecond == 0 ? nil : Self.rate(choices.keyPerSecond)
         loginAccount = choices.loginPerMinute == 0 ? nil : .perMinute(choices.loginPerMinute)
         loginAddress = choices.loginPerMinute == 0 ? nil : .perMinute(choices.loginPerMinute * 4)
+        credentials = choices.loginPerMinute == 0 ? nil : .perMinute(choices.loginPerMinute * 12)
         tenantInFlight = choices.tenantInFlight
         inFlight = max(inFlight, choices.tenantInFlight)
     }
