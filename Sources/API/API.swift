@@ -27,7 +27,8 @@ package final class API: Sendable {
     private let rates: RateLimits
     private let cache: TenantCache?
     private let date: HTTPDate
-    private let metrics = HTTPMetrics()
+    private let metrics: HTTPMetrics
+    private let log: RequestLog
     private let logger: Logger
     private let start = ContinuousClock.now
 
@@ -41,7 +42,9 @@ package final class API: Sendable {
     ///   - lifecycle: whether the instance drains.
     ///   - cache: makes the tokens of reads; `nil` in tests without one.
     ///   - clock: for the `Date` field.
-    ///   - logger: for requests that failed.
+    ///   - metrics: where what is measured here is read; nil for a surface that nobody measures.
+    ///   - loggedHits: the share of answers from memory that gets a line in the log, 0 to 1.
+    ///   - logger: for a line of each request, and for those that failed.
     init(
         routes: [Route],
         authenticator: Authenticator,
@@ -50,6 +53,8 @@ package final class API: Sendable {
         lifecycle: Lifecycle,
         cache: TenantCache? = nil,
         clock: WallClock,
+        metrics: MetricsRegistry? = nil,
+        loggedHits: Double = 1,
         logger: Logger
     ) {
         self.routes = routes
@@ -60,6 +65,10 @@ package final class API: Sendable {
         self.rates = rates
         self.lifecycle = lifecycle
         self.date = HTTPDate(clock: clock)
+        let measured = HTTPMetrics(routes)
+        metrics?.observe { measured.samples() }
+        self.metrics = measured
+        self.log = RequestLog(logger: logger, hits: loggedHits)
         self.logger = logger
     }
 
@@ -72,13 +81,16 @@ package final class API: Sendable {
     ///   - channel: the connection it came by; `nil` in tests.
     /// - Returns: the answer with all its fields.
     package func respond(to request: Request, channel: (any Channel)?) async -> Reply {
+        let began = ContinuousClock.now
+        self.metrics.began()
+        var subject = RequestLog.Subject()
         let fields = RequestFields(request.headers)
         let requestID = RequestID.of(fields.requestID)
         let target = request.head.path ?? "/"
         let (path, query) = Self.split(target)
         var reply: Reply
         do {
-            reply = try await self.serve(request, fields, requestID, path, query, channel)
+            reply = try await self.serve(request, fields, requestID, path, query, channel, &subject)
         } catch let problem as Problem {
             reply = problem.reply(requestID: requestID, instance: String(path))
             if problem.code == .internalError || problem.code == .outcomeUnknown {
@@ -99,7 +111,10 @@ package final class API: Sendable {
             // Whatever it is stays in the log; the client learns the name under which to find it there.
             self.logger.error(
                 "request failed",
-                metadata: ["request_id": "\(requestID)", "path": "\(path)", "error": "\(String(describing: error))"]
+                metadata: [
+                    "request_id": "\(requestID)", "route": "\(subject.route?.path ?? "unmatched")",
+                    "error": "\(String(describing: error))",
+                ]
             )
             reply = Problem(.internalError, "Something went wrong here; the log has it under the request_id.")
                 .reply(requestID: requestID, instance: String(path))
@@ -108,19 +123,24 @@ package final class API: Sendable {
             // Refused unread, perhaps: reading what is left only to throw it away is not worth a connection.
             reply.closesConnection = true
         }
-        self.metrics.answered(reply.status.code)
         if self.lifecycle.isDraining {
             // Clients that keep connections learn here, and not by a reset, that this one ends.
             reply.closesConnection = true
         }
-        self.logger.debug(
-            "request",
-            metadata: [
-                "request_id": "\(requestID)", "method": "\(request.method.rawValue)", "path": "\(path)",
-                "status": "\(reply.status.code)", "trace": "\(fields.traceParent ?? "")",
-            ]
+        reply = self.dress(reply, requestID: requestID, isHead: request.method == .head)
+        let ended = ContinuousClock.now
+        self.metrics.answered(subject.route, status: reply.status.code, time: ended - began)
+        self.log.answered(
+            subject,
+            method: request.method,
+            client: channel?.remoteAddress?.ipAddress ?? "unknown",
+            requestID: requestID,
+            trace: fields.traceParent,
+            reply: reply,
+            began: began,
+            ended: ended
         )
-        return self.dress(reply, requestID: requestID, isHead: request.method == .head)
+        return reply
     }
 
     static func split(_ target: String) -> (path: Substring, query: Substring?) {
@@ -136,7 +156,8 @@ package final class API: Sendable {
         _ requestID: String,
         _ path: Substring,
         _ query: Substring?,
-        _ channel: (any Channel)?
+        _ channel: (any Channel)?,
+        _ subject: inout RequestLog.Subject
     ) async throws -> Reply {
         let route: Route
         let segments: [Substring]
@@ -148,6 +169,14 @@ package final class API: Sendable {
             throw MethodRefused(method: request.method, allowed: methods)
         case .nothing:
             throw Problem(.notFound, "There is nothing at this path.")
+        }
+        subject.route = route
+        guard self.lifecycle.isAdmitted || route.area == "operations" else {
+            throw Problem(
+                .databaseUnavailable,
+                "The instance is starting: it has not seen its database yet.",
+                retryAfter: 1
+            )
         }
         if let name = fields.repeated {
             throw Problem(.invalidRequest, "The field \(name) was sent more than once.")
@@ -161,6 +190,7 @@ package final class API: Sendable {
             caller = try await self.authenticator.caller(fields.authorization, deadline: deadline)
         case .members(let roles, let scope):
             let known = try await self.authenticator.caller(fields.authorization, deadline: deadline)
+            subject.caller = known
             try Self.authorize(known, roles: roles, scope: scope)
             caller = known
         }
@@ -179,6 +209,7 @@ package final class API: Sendable {
             cache: self.cache
         )
         guard let caller else { return try await route.handler(call) }
+        subject.caller = caller
 
         let now = self.nanoseconds
         try self.rates.check(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
@@ -194,8 +225,10 @@ package final class API: Sendable {
             return reply
         }
         self.rates.charge(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
+        let came = ContinuousClock.now
         return try await self.rates.admission.run(tenant: caller.tenant, deadline: deadline) {
-            try await route.handler(call)
+            self.metrics.waitedForTurn(ContinuousClock.now - came)
+            return try await route.handler(call)
         }
     }
 

@@ -49,6 +49,7 @@ package struct SQLState: Hashable, Sendable, CustomStringConvertible, Expressibl
     package static let featureNotSupported: SQLState = "0A000"
     package static let invalidSQLStatementName: SQLState = "26000"
     package static let undefinedTable: SQLState = "42P01"
+    package static let insufficientPrivilege: SQLState = "42501"
 
     /// Whether the unit may be run again as it is: 40001 and 40P01.
     package var isTransient: Bool { self == .serializationFailure || self == .deadlockDetected }

@@ -79,7 +79,7 @@ struct RouteTableTests {
         let open: Set<String> = [
             "/v1/signup", "/v1/auth/login", "/v1/auth/refresh", "/health", "/health/live", "/health/ready",
             "/health/cache",
-            "/version", "/openapi.json", "/metrics",
+            "/version", "/openapi.json",
         ]
         let everyone: Set<String> = ["/v1/auth/logout", "/v1/auth/switch", "/v1/me", "/v1/tenant"]
         for route in try await self.routes() {

@@ -23,7 +23,11 @@ struct TestAPI {
         _ routes: [Route],
         caller: Caller? = nil,
         limits: ServerLimits = ServerLimits(),
-        rates: RateLimitSettings = RateLimitSettings()
+        rates: RateLimitSettings = RateLimitSettings(),
+        lifecycle: Lifecycle = Lifecycle(),
+        metrics: MetricsRegistry? = nil,
+        loggedHits: Double = 1,
+        logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     ) async throws {
         let tokens = try await AccessTokens(keys: [SigningKey(secret: Self.secret)])
         self.tokens = tokens
@@ -42,9 +46,11 @@ struct TestAPI {
             ),
             limits: limits,
             rates: RateLimits(rates),
-            lifecycle: Lifecycle(),
+            lifecycle: lifecycle,
             clock: .system,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+            metrics: metrics,
+            loggedHits: loggedHits,
+            logger: logger
         )
     }
 

@@ -11,6 +11,11 @@ struct ServeChoices: Sendable {
     let instance: String
     let host: String
     let port: Int
+    /// Where operators look; nil if nowhere.
+    let operations: (host: String, port: Int)?
+    let drainDelay: Duration
+    let commit: String?
+    let logHits: Double
     let httpConnections: Int
     let database: PostgresConfiguration
     let redis: RedisConfiguration?
@@ -24,6 +29,10 @@ struct ServeChoices: Sendable {
         self.role = role
         instance = try settings.instance()
         (host, port) = try settings.listen()
+        operations = try settings.operationsListen()
+        drainDelay = try settings.drainDelay()
+        commit = try settings.commit()
+        logHits = try settings.logHits()
         httpConnections = try settings.httpConnections()
         database = try settings.database()
         redis = try settings.redis()
