@@ -53,8 +53,9 @@ extension Integration {
             let process = try StockCommand.spawn(["serve"], environment: environment)
             // Nobody gets an answer, not even for a moment.
             let client = HTTPClient(port: port)
-            while process.isRunning {
+            try await eventually(within: .seconds(30), every: .milliseconds(10), "it ends") {
                 #expect((try? await client.send("GET", "/health/live")) == nil, "it listened")
+                return !process.isRunning
             }
             #expect(try await process.waitForExit(within: .seconds(30)) == .exited(78))
             try await Self.expectOneLine(process, ["DATABASE_URL"] + role.words)
