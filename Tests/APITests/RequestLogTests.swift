@@ -1,5 +1,7 @@
 import HTTPTypes
+import Domain
 import Kernel
+import Services
 import Testing
 
 @testable import API
