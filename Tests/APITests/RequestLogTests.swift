@@ -1,5 +1,5 @@
-import HTTPTypes
 import Domain
+import HTTPTypes
 import Kernel
 import Services
 import Testing
