@@ -1,4 +1,5 @@
 import HTTPTypes
+import Kernel
 import Metrics
 import TestSupport
 import Testing

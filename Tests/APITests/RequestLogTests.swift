@@ -1,6 +1,7 @@
 import Domain
 import HTTPTypes
 import Kernel
+import Logging
 import Services
 import Testing
 
