@@ -30,7 +30,8 @@ package final class API: Sendable {
     private let rates: RateLimits
     private let cache: TenantCache?
     private let date: HTTPDate
-    private let metrics = HTTPMetrics()
+    private let metrics: HTTPMetrics
+    private let log: RequestLog
     private let logger: Logger
 
     /// Puts the surface together.
@@ -45,7 +46,9 @@ package final class API: Sendable {
     ///   - crossOrigin: which pages may use it from a browser.
     ///   - cache: makes the tokens of reads; `nil` in tests without one.
     ///   - clock: for the `Date` field.
-    ///   - logger: for requests that failed.
+    ///   - metrics: where what is measured here is read; nil for a surface that nobody measures.
+    ///   - loggedHits: the share of answers from memory that gets a line in the log, 0 to 1.
+    ///   - logger: for a line of each request, and for those that failed.
     init(
         routes: [Route],
         authenticator: Authenticator,
@@ -56,6 +59,8 @@ package final class API: Sendable {
         crossOrigin: CrossOrigin = CrossOrigin(),
         cache: TenantCache? = nil,
         clock: WallClock,
+        metrics: MetricsRegistry? = nil,
+        loggedHits: Double = 1,
         logger: Logger
     ) {
         self.routes = routes
@@ -68,6 +73,10 @@ package final class API: Sendable {
         self.proxies = proxies
         self.crossOrigin = crossOrigin
         self.date = HTTPDate(clock: clock)
+        let measured = HTTPMetrics(routes)
+        metrics?.observe { measured.samples() }
+        self.metrics = measured
+        self.log = RequestLog(logger: logger, hits: loggedHits)
         self.logger = logger
     }
 
@@ -80,13 +89,16 @@ package final class API: Sendable {
     ///   - channel: the connection it came by; `nil` in tests.
     /// - Returns: the answer with all its fields.
     package func respond(to request: Request, channel: (any Channel)?) async -> Reply {
+        let began = ContinuousClock.now
+        self.metrics.began()
+        var subject = RequestLog.Subject()
         let fields = RequestFields(request.headers)
         let requestID = RequestID.of(fields.requestID)
         let target = request.head.path ?? "/"
         let (path, query) = Self.split(target)
         var reply: Reply
         do {
-            reply = try await self.serve(request, fields, requestID, path, query, channel)
+            reply = try await self.serve(request, fields, requestID, path, query, channel, &subject)
         } catch var problem as Problem {
             if problem.code == .outcomeUnknown, fields.idempotencyKey != nil {
                 problem.detail += " Repeat the request with the same Idempotency-Key."
@@ -100,7 +112,7 @@ package final class API: Sendable {
                     "refused",
                     metadata: [
                         "request_id": "\(requestID)", "method": "\(request.method.rawValue)",
-                        "code": "\(problem.code.rawValue)", "address": "\(channel?.remoteAddress?.ipAddress ?? "")",
+                        "code": "\(problem.code.rawValue)", "address": "\(self.client(fields, channel)?.description ?? "unknown")",
                     ]
                 )
             }
@@ -115,7 +127,10 @@ package final class API: Sendable {
             // Whatever it is stays in the log; the client learns the name under which to find it there.
             self.logger.error(
                 "request failed",
-                metadata: ["request_id": "\(requestID)", "error": "\(String(describing: error))"]
+                metadata: [
+                    "request_id": "\(requestID)", "route": "\(subject.route?.path ?? "unmatched")",
+                    "error": "\(String(describing: error))",
+                ]
             )
             reply = Problem(.internalError, "Something went wrong here; the log has it under the request_id.")
                 .reply(requestID: requestID, instance: String(path))
@@ -124,28 +139,25 @@ package final class API: Sendable {
             // Refused unread, perhaps: reading what is left only to throw it away is not worth a connection.
             reply.closesConnection = true
         }
-        self.metrics.answered(reply.status.code)
         if self.lifecycle.isDraining {
             // Clients that keep connections learn here, and not by a reset, that this one ends.
             reply.closesConnection = true
         }
-        self.logger.debug(
-            "request",
-            metadata: [
-                "request_id": "\(requestID)",
-                "method": "\(request.method.rawValue)",
-                "route": "\(self.name(of: request.method, path))",
-                "status": "\(reply.status.code)",
-                "trace": "\(fields.traceParent ?? "")",
-            ]
-        )
         self.crossOrigin.dress(&reply, origin: fields.origin)
-        return self.dress(reply, requestID: requestID, isHead: request.method == .head)
-    }
-
-    /// The path of the route that a request meant: paths themselves hold ids, and what people put there by mistake.
-    private func name(of method: HTTPRequest.Method, _ path: Substring) -> String {
-        if case .route(let route, _) = self.router.match(method, path) { route.path } else { "unmatched" }
+        reply = self.dress(reply, requestID: requestID, isHead: request.method == .head)
+        let ended = ContinuousClock.now
+        self.metrics.answered(subject.route, status: reply.status.code, time: ended - began)
+        self.log.answered(
+            subject,
+            method: request.method,
+            client: self.client(fields, channel)?.description ?? "unknown",
+            requestID: requestID,
+            trace: fields.traceParent,
+            reply: reply,
+            began: began,
+            ended: ended
+        )
+        return reply
     }
 
     /// The bytes the body of a request may have.
@@ -175,7 +187,8 @@ package final class API: Sendable {
         _ requestID: String,
         _ path: Substring,
         _ query: Substring?,
-        _ channel: (any Channel)?
+        _ channel: (any Channel)?,
+        _ subject: inout RequestLog.Subject
     ) async throws -> Reply {
         let route: Route
         let segments: [Substring]
@@ -192,6 +205,14 @@ package final class API: Sendable {
             throw MethodRefused(method: request.method, allowed: methods)
         case .nothing:
             throw Problem(.notFound, "There is nothing at this path.")
+        }
+        subject.route = route
+        guard self.lifecycle.isAdmitted || route.area == "operations" else {
+            throw Problem(
+                .databaseUnavailable,
+                "The instance is starting: it has not seen its database yet.",
+                retryAfter: 1
+            )
         }
         if let name = fields.repeated {
             throw Problem(.invalidRequest, "The field \(name) was sent more than once.")
@@ -221,6 +242,7 @@ package final class API: Sendable {
                 from: client().limited,
                 deadline: deadline
             )
+            subject.caller = known
             try Self.authorize(known, roles: roles, scope: scope)
             caller = known
         }
@@ -243,6 +265,7 @@ package final class API: Sendable {
             guard let throttle = route.throttle else { return try await route.handler(call) }
             return try await self.rates.attempt(throttle, from: client().limited) { try await route.handler(call) }
         }
+        subject.caller = caller
 
         if route.isCached, !call.bypassesCache {
             // What is in memory is free; what is not pays when the store has found out, before anything is done for it.
@@ -254,8 +277,10 @@ package final class API: Sendable {
             return reply
         }
         try self.rates.take(caller, bytes: min(fields.bodyLength, call.bodyLimit))
+        let came = ContinuousClock.now
         return try await self.rates.admission.run(tenant: caller.tenant, deadline: deadline) {
-            try await route.handler(call)
+            self.metrics.waitedForTurn(ContinuousClock.now - came)
+            return try await route.handler(call)
         }
     }
 

@@ -49,6 +49,7 @@ package struct SQLState: Hashable, Sendable, CustomStringConvertible, Expressibl
     package static let featureNotSupported: SQLState = "0A000"
     package static let invalidSQLStatementName: SQLState = "26000"
     package static let undefinedTable: SQLState = "42P01"
+    package static let insufficientPrivilege: SQLState = "42501"
 
     /// Whether the server was too busy, too slow or too full for it: what was asked for may be asked for again.
     ///

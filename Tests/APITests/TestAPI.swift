@@ -25,7 +25,11 @@ struct TestAPI {
         limits: ServerLimits = ServerLimits(),
         rates: RateLimitSettings = RateLimitSettings(),
         proxies: TrustedProxies = TrustedProxies(),
-        crossOrigin: CrossOrigin = CrossOrigin()
+        crossOrigin: CrossOrigin = CrossOrigin(),
+        lifecycle: Lifecycle = Lifecycle(),
+        metrics: MetricsRegistry? = nil,
+        loggedHits: Double = 1,
+        logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     ) async throws {
         let limiter = RateLimits(rates)
         let tokens = try await AccessTokens(keys: [SigningKey(secret: Self.secret)])
@@ -46,11 +50,13 @@ struct TestAPI {
             ),
             limits: limits,
             rates: limiter,
-            lifecycle: Lifecycle(),
+            lifecycle: lifecycle,
             proxies: proxies,
             crossOrigin: crossOrigin,
             clock: .system,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+            metrics: metrics,
+            loggedHits: loggedHits,
+            logger: logger
         )
     }
 

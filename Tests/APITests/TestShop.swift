@@ -18,6 +18,8 @@ final class TestShop: Sendable {
     static let secret = Array("a secret of thirty-two bytes, so!".utf8)
 
     let api: API
+    /// What operators ask.
+    let operations: API
     let shop: Shop
     let cache: TenantCache
     let postgres: PostgresClient
@@ -59,9 +61,15 @@ final class TestShop: Sendable {
         )
         settings.rates = rates
         settings.metrics = metrics
-        self.api = try await API.make(shop: shop, settings: settings, logger: logger) {
-            ProcessState(isDatabaseAvailable: true)
-        }
+        let health = HealthRoutes(
+            lifecycle: Lifecycle(),
+            build: settings.build,
+            state: { ProcessState(database: .available) },
+            cache: cache
+        )
+        metrics.observe(health.samples)
+        self.api = try await API.make(shop: shop, settings: settings, health: health, logger: logger)
+        self.operations = try await API.operations(settings: settings, health: health, logger: logger)
         self.shop = shop
         self.cache = cache
         self.postgres = postgres
@@ -137,7 +145,21 @@ final class TestShop: Sendable {
             headers[.contentLength] = String(body.utf8.count)
             headers[.contentType] = "application/json"
         }
-        let request = Request(
+        return await self.api.respond(to: Self.request(method, path, headers, body), channel: nil)
+    }
+
+    /// Asks what operators ask.
+    func sendToOperations(_ path: String) async -> Reply {
+        await self.operations.respond(to: Self.request(.get, path, HTTPFields(), nil), channel: nil)
+    }
+
+    private static func request(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ headers: HTTPFields,
+        _ body: String?
+    ) -> Request {
+        Request(
             head: HTTPRequest(
                 method: method,
                 scheme: "http",
@@ -147,7 +169,6 @@ final class TestShop: Sendable {
             ),
             body: RequestBody(buffer: ByteBuffer(string: body ?? ""))
         )
-        return await self.api.respond(to: request, channel: nil)
     }
 }
 

@@ -175,13 +175,38 @@ extension Integration {
         @Test("the table of the README and `stock serve --help` name the same variables")
         func variables() async throws {
             let help = try await StockCommand.run(["serve", "--help"], environment: [:])
-            let listed = help.output.split(separator: "\n").compactMap { Self.variable($0.drop { $0 == " " }) }
+            // Names begin after two blanks; a line that goes on begins further right.
+            let listed = help.output.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
+                .compactMap { Self.variable($0.dropFirst(2)) }
             let readme = try String(contentsOfFile: SourceTree.root + "/README.md", encoding: .utf8)
             let documented = readme.split(separator: "\n").filter { $0.hasPrefix("| `") }
                 .compactMap { Self.variable($0.dropFirst(3)) }
             #expect(!documented.isEmpty)
             // A build that can leave out guards has one more, for the checker alone.
             #expect(listed.filter { $0 != "STOCK_GUARDS_OFF" } == documented)
+        }
+
+        @Test(
+            "`stock serve --help` fits the terminal, and no explanation leaves its column",
+            arguments: [40, 60, 80, 132]
+        )
+        func width(columns: Int) async throws {
+            let help = try await StockCommand.run(["serve", "--help"], environment: ["COLUMNS": "\(columns)"])
+            let lines = help.output.split(separator: "\n", omittingEmptySubsequences: false)
+            let first = try #require(lines.firstIndex { $0.hasPrefix("  DATABASE_URL") })
+            let end = try #require(lines[first...].firstIndex { $0.isEmpty })
+            let table = lines[first..<end]
+            #expect(table.count > 40)
+            for line in table {
+                #expect(line.count <= columns, "\(line)")
+                let isName = Self.variable(line.dropFirst(2)) != nil && !line.hasPrefix("   ")
+                let indent = line.prefix { $0 == " " }.count
+                #expect(isName ? indent == 2 : indent >= 6, "\(line)")
+            }
+            if columns >= 60 {
+                let continued = Set(table.filter { $0.hasPrefix("   ") }.map { $0.prefix { $0 == " " }.count })
+                #expect(continued.count == 1, "the right column begins at \(continued)")
+            }
         }
 
         /// The name at the beginning of a line, if it is written as variables are.

@@ -44,6 +44,8 @@ struct Deployment: Sendable {
             "LOG_LEVEL": "info",
             // Tests ask faster than people do.
             "RATE_LIMIT_TENANT": "0", "RATE_LIMIT_KEY": "0", "RATE_LIMIT_LOGIN": "0",
+            // Nobody has to look away first.
+            "STOCK_DRAIN_DELAY": "0",
         ]
         let standby = try await isFollowed ? PostgresServer.start(standbyOf: postgres) : nil
         if let standby {
@@ -120,9 +122,9 @@ struct Deployment: Sendable {
             for instance in tenant.clients {
                 let cache = try await instance.send(
                     "GET",
-                    "/health/detailed",
+                    "/v1/cache/explain?module=products&key=any",
                     headers: ["Authorization": "Bearer \(tenant.token)"]
-                ).json["cache"]
+                ).json["lane"]
                 guard cache["applied"].int == head, cache["usable"] == .bool(true) else { return false }
             }
             return true

@@ -82,6 +82,8 @@ package final class Route: Sendable {
     package let problems: [Problem.Code]
     /// Serves it.
     let handler: Handler
+    /// How often it was answered, and how fast.
+    let measures = RouteMeasures()
 
     init(
         _ method: HTTPRequest.Method,

@@ -13,7 +13,6 @@ enum Routes {
     ///   - tokens: signs what a login gives.
     ///   - rates: throttles logins.
     ///   - health: tells how the instance is.
-    ///   - metrics: what was measured.
     ///   - version: the program's version, for the OpenAPI document.
     /// - Returns: all routes, the OpenAPI document of the others among them.
     static func all(
@@ -21,7 +20,6 @@ enum Routes {
         tokens: AccessTokens,
         rates: RateLimits,
         health: HealthRoutes,
-        metrics: MetricsRegistry,
         version: String
     ) -> [Route] {
         var routes: [Route] = []
@@ -35,7 +33,6 @@ enum Routes {
         routes += BalanceRoutes(shop: shop).routes
         routes += CacheRoutes(shop: shop).routes
         routes += health.routes
-        routes += MetricsRoutes(metrics: metrics).routes
         routes.append(self.openAPI(of: routes, version: version))
         return routes
     }

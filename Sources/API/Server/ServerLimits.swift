@@ -46,7 +46,11 @@ package struct ServerLimits: Sendable {
     /// Time a request may take, handed on to the stores.
     package var requestDeadline: Duration = .seconds(5)
     /// From SIGTERM (readiness turns 503) to the end of accepting, so that load balancers look away first.
-    package var drainDelay: Duration = .seconds(2)
+    ///
+    /// Longer than they need for that: the shipped configuration of HAProxy asks every second and takes an instance out after
+    /// two refusals, the second of which it asks for 250 ms after the first. What it sends until then is answered, each answer
+    /// closing its connection; what it would send on a connection that is closed in the same moment would be lost.
+    package var drainDelay: Duration = .seconds(4)
     /// From the end of accepting to the end of the last request.
     package var drainTotal: Duration = .seconds(20)
 

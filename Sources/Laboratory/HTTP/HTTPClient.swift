@@ -32,6 +32,7 @@ package final class HTTPClient: Sendable {
     package let port: Int
     /// How many seconds it waits for the next bytes of an answer.
     private let patience: Int
+    private let forgivesClosing: Bool
     private let state = Mutex(State())
 
     /// Makes a client of the server on a loopback port; connects when first used.
@@ -39,9 +40,12 @@ package final class HTTPClient: Sendable {
     /// - Parameters:
     ///   - port: the server's port on 127.0.0.1.
     ///   - patience: how many seconds it waits for the next bytes of an answer.
-    package init(port: Int, patience: Int = 60) {
+    ///   - forgivesClosing: whether a request on a kept-alive connection that was closed meanwhile is sent again; not where closing it is
+    ///     the fault that is looked for.
+    package init(port: Int, patience: Int = 60, forgivesClosing: Bool = true) {
         self.port = port
         self.patience = patience
+        self.forgivesClosing = forgivesClosing
     }
 
     deinit {
@@ -85,7 +89,7 @@ package final class HTTPClient: Sendable {
         if let connection = state.withLock({ $0.idle.popLast() }) {
             do {
                 return try exchange(bytes, expectsBody: expectsBody, on: connection)
-            } catch HTTPClientError.closedBeforeAnswer {
+            } catch HTTPClientError.closedBeforeAnswer where forgivesClosing {
                 // The server closed it while it was idle.
             }
         }

@@ -309,8 +309,7 @@ actor PostgresConnection {
             machine.connected()
             connectDeadline = nil
             let version = pg?.serverVersion ?? 0
-            let isSuperuser = pg?.reportedParameter("is_superuser") == "on"
-            pool.assumeIsolated { $0.connectionReady(id, serverVersion: version, isSuperuser: isSuperuser) }
+            pool.assumeIsolated { $0.connectionReady(id, serverVersion: version) }
         }
     }
 

@@ -98,6 +98,8 @@ final class LeaseRequest: @unchecked Sendable {
 
     /// When the caller gives up waiting.
     let deadline: ContinuousClock.Instant
+    /// When the caller asked.
+    let made = ContinuousClock.now
     private var phase = Phase.initial
     private var completion: ((Answer) -> Void)?
 

@@ -14,7 +14,7 @@ actor PostgresPool {
         var listener = 0
         var isBreakerOpen = false
         var serverVersion: Int?
-        var isSuperuser: Bool?
+        var availability = Availability()
     }
 
     nonisolated let loop: IOLoop
@@ -29,8 +29,7 @@ actor PostgresPool {
     private var subscriptions: [UInt64: Subscription] = [:]
     private var lastSubscription: UInt64 = 0
     private var stopped: [() -> Void] = []
-    private var wasAvailable = false
-    private var unavailableSince: ContinuousClock.Instant?
+    private let metrics = PoolMetrics()
 
     /// A ``Status`` behind a lock held for a copy.
     final class StatusBox: Sendable {
@@ -119,18 +118,11 @@ actor PostgresPool {
     /// - Parameters:
     ///   - id: Its number.
     ///   - serverVersion: The server's version.
-    ///   - isSuperuser: Whether its role is a superuser.
-    func connectionReady(_ id: Int, serverVersion: Int, isSuperuser: Bool) {
+    func connectionReady(_ id: Int, serverVersion: Int) {
         var status = status.current
         status.serverVersion = serverVersion
-        status.isSuperuser = isSuperuser
         self.status.set(status)
         perform(machine.connected(id, now: ContinuousClock.now))
-        if let since = unavailableSince {
-            unavailableSince = nil
-            let seconds = Double(since.duration(to: ContinuousClock.now).milliseconds) / 1_000
-            logger.notice("database reachable again", metadata: ["seconds": "\(seconds)"])
-        }
         publish()
         guard let connection = connections[id], connection.lane == .listener else { return }
         for channel in Set(subscriptions.values.map(\.channel)) { listen(channel) }
@@ -287,14 +279,17 @@ actor PostgresPool {
                 request.finish(.failure(Self.gone))
                 return
             }
+            if request.attempt == 0 { metrics.served(request.lane, waited: ContinuousClock.now - request.made) }
             connection.assumeIsolated { $0.send(request) }
         case .send(.lease(let request), let id):
             guard let connection = connections[id] else {
                 request.finish(.failure(Self.gone))
                 return
             }
+            metrics.served(.exclusive, waited: ContinuousClock.now - request.made)
             request.finish(.success(connection))
         case .fail(let request, let error):
+            metrics.refused(error)
             request.fail(error)
         case .close(let id):
             connections[id]?.assumeIsolated { $0.close(Self.retired) }
@@ -319,13 +314,17 @@ actor PostgresPool {
         status.exclusive = machine.readyConnections(.exclusive)
         status.listener = machine.readyConnections(.listener)
         status.isBreakerOpen = machine.breaker.isOpen
-        self.status.set(status)
-        if status.shared > 0 || status.exclusive > 0 {
-            wasAvailable = true
-        } else if wasAvailable, machine.isRunning {
-            wasAvailable = false
-            unavailableSince = ContinuousClock.now
+        if machine.isRunning {
+            let isAvailable = status.shared > 0 && status.exclusive > 0
+            // A connection replaced in good order is away for a moment, too.
+            if let failed = status.availability.update(isAvailable: isAvailable, now: ContinuousClock.now),
+                failed > settings.configuration.acquireTimeout
+            {
+                let seconds = Double(failed.milliseconds) / 1_000
+                logger.notice("database reachable again", metadata: ["seconds": "\(seconds)"])
+            }
         }
+        self.status.set(status)
     }
 
     /// Numbers of the present.

@@ -228,16 +228,52 @@ struct Settings: Sendable {
 
     /// Where to listen.
     func listen() throws -> (host: String, port: Int) {
-        let text = text(.listen) ?? Variable.listen.fallback ?? ""
+        try address(.listen, text(.listen) ?? Variable.listen.fallback ?? "")
+    }
+
+    /// Where to listen for operators; nil if nowhere.
+    func operationsListen() throws -> (host: String, port: Int)? {
+        guard let text = text(.operationsListen) else { return nil }
+        let own = try address(.operationsListen, text)
+        guard try own.port != listen().port || own.port == 0 else {
+            throw ConfigurationError(.operationsListen, "has the port of \(Variable.listen.name)")
+        }
+        return own
+    }
+
+    private func address(_ variable: Variable, _ text: String) throws -> (host: String, port: Int) {
         guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
             (0...65_535).contains(port), colon > text.startIndex
-        else { throw ConfigurationError(.listen, "is '\(text)'") }
+        else { throw ConfigurationError(variable, "is '\(text)'") }
         var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         guard !host.isEmpty, host == "localhost" || host.contains(".") || host.contains(":") else {
-            throw ConfigurationError(.listen, "is '\(text)'")
+            throw ConfigurationError(variable, "is '\(text)'")
         }
         return (host, port)
+    }
+
+    /// How long requests are still accepted after the signal to stop.
+    func drainDelay() throws -> Duration {
+        .seconds(try integer(.drainDelay, 0...120))
+    }
+
+    /// The commit this was built from, if whoever built it said so.
+    func commit() throws -> String? {
+        guard let text = text(.commit) else { return nil }
+        guard text.utf8.count <= 64,
+            text.utf8.allSatisfy({ byte in
+                switch byte {
+                case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            })
+        else {
+            throw ConfigurationError(.commit, "is no name of a commit: letters, digits, '-', '.' and '_', at most 64")
+        }
+        return text
     }
 
     /// How many connections to have open at once.
@@ -310,6 +346,15 @@ struct Settings: Sendable {
             throw ConfigurationError(.logLevel, "is '\(text)'")
         }
         return level
+    }
+
+    /// The share of answers from memory that gets a line.
+    func logHits() throws -> Double {
+        let text = text(.logHits) ?? Variable.logHits.fallback ?? ""
+        guard let share = Double(text), (0...1).contains(share) else {
+            throw ConfigurationError(.logHits, "is '\(text)'")
+        }
+        return share
     }
 
     func logFormat() throws -> LogFormat {

@@ -47,6 +47,19 @@ extension Variable {
     static let redisConnectTimeout = Variable("REDIS_CONNECT_TIMEOUT", "milliseconds, 1 to 60000", fallback: "200")
     static let redisCommandTimeout = Variable("REDIS_COMMAND_TIMEOUT", "milliseconds, 1 to 60000", fallback: "50")
     static let listen = Variable("STOCK_LISTEN", "address:port to serve on", fallback: "127.0.0.1:8080")
+    static let operationsListen = Variable(
+        "STOCK_OPERATIONS_LISTEN",
+        "address:port for /metrics, /health/detailed and the other health endpoints, where no client comes; empty: not served"
+    )
+    static let drainDelay = Variable(
+        "STOCK_DRAIN_DELAY",
+        "seconds from SIGTERM to the end of accepting, 0 to 120: longer than the load balancer needs to look away",
+        fallback: "4"
+    )
+    static let commit = Variable(
+        "STOCK_COMMIT",
+        "the commit this was built from, for /version; scripts/up and the image set it"
+    )
     static let httpConnections = Variable(
         "HTTP_CONNECTIONS",
         "connections open at once, 1 to 65536; for one more the oldest silent or idle one is closed",
@@ -89,6 +102,11 @@ extension Variable {
         fallback: "info"
     )
     static let logFormat = Variable("LOG_FORMAT", "json or text", fallback: "json")
+    static let logHits = Variable(
+        "LOG_HITS",
+        "the share of answers from memory that gets a line in the log, 0 to 1; every other request gets one",
+        fallback: "0.01"
+    )
     static let cacheEnabled = Variable("CACHE_ENABLED", "whether answers are cached: true or false", fallback: "true")
     static let cacheKeyPrefix = Variable(
         "CACHE_KEY_PREFIX",
@@ -164,10 +182,11 @@ extension Variable {
     private static let shipped: [Variable] = [
         databaseURL, databaseOwnerURL, databasePoolSize, redisURL, redisHost, redisPort, redisDB, redisPassword,
         redisSentinels, redisSentinelMaster, redisSentinelPassword, redisConnectTimeout, redisCommandTimeout, listen,
-        httpConnections, httpConnectionsPerAddress, trustedProxies, corsOrigins, instance, authSecret, authKeyFile,
-        signupEnabled, logLevel, logFormat, cacheEnabled, cacheKeyPrefix, cacheL1Bytes, cacheDefaultTTL,
-        cacheProductsTTL, cacheCategoriesTTL, cacheUnitsTTL, cacheBalanceTTL, cacheDashboardTTL, cacheReportsTTL,
-        cacheNegativeTTL, cacheWarmUp, rateLimitTenant, rateLimitKey, rateLimitLogin, rateLimitInFlight,
+        operationsListen, drainDelay, httpConnections, httpConnectionsPerAddress, trustedProxies, corsOrigins, instance,
+        commit, authSecret, authKeyFile, signupEnabled, logLevel, logFormat, logHits, cacheEnabled, cacheKeyPrefix,
+        cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL, cacheUnitsTTL, cacheBalanceTTL,
+        cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, cacheWarmUp, rateLimitTenant, rateLimitKey,
+        rateLimitLogin, rateLimitInFlight,
     ]
 
     /// What scripts and tests of the project itself are told.
@@ -188,14 +207,24 @@ extension Variable {
     private static let controls: [Variable] = []
     #endif
 
-    /// The list as `--help` shows it.
-    static var listing: String {
-        let width = all.map(\.name.count).max() ?? 0
-        let lines = all.map { variable in
-            let name = variable.name.padding(toWidth: width + 2)
-            return "  \(name)\(variable.help)\(variable.fallback.map { " (\($0))" } ?? "")"
+    /// The list as `--help` shows it: a table whose right column wraps within itself.
+    ///
+    /// - Parameter width: characters of a line of the terminal.
+    /// - Returns: lines no longer than that, but for words that are.
+    static func listing(width: Int) -> String {
+        let names = all.map(\.name.count).max() ?? 0
+        // Where the names leave too little room beside them, the explanation goes below them.
+        let isNarrow = width < names + 30
+        let indent = isNarrow ? 6 : names + 4
+        let lines = all.flatMap { variable in
+            let help = "\(variable.help)\(variable.fallback.map { " (\($0))" } ?? "")"
+            var rest = help.wrapped(to: max(16, width - indent - 1))[...]
+            var name = "  \(variable.name)"
+            if !isNarrow { name = name.padding(toWidth: indent) + (rest.popFirst() ?? "") }
+            return [name] + rest.map { String(repeating: " ", count: indent) + $0 }
         }
-        return (["Configuration, from the environment or the file named by --config:"] + lines).joined(separator: "\n")
+        let title = "Configuration, from the environment or the file named by --config:".wrapped(to: max(16, width - 1))
+        return (title + lines).joined(separator: "\n")
     }
 }
 
@@ -203,5 +232,18 @@ extension String {
     /// The text followed by spaces up to a width.
     func padding(toWidth width: Int) -> String {
         self + String(repeating: " ", count: Swift.max(0, width - count))
+    }
+
+    /// The text in lines of at most so many characters, broken at spaces; a longer word has a line for itself.
+    func wrapped(to width: Int) -> [String] {
+        var lines: [String] = []
+        for word in split(separator: " ") {
+            if let last = lines.last, last.count + 1 + word.count <= width {
+                lines[lines.count - 1] = "\(last) \(word)"
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
     }
 }

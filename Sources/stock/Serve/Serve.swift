@@ -3,13 +3,12 @@ import ArgumentParser
 import Foundation
 import Kernel
 import Logging
-import NIOCore
 
 /// `stock serve`.
 struct Serve: OperatorCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serves HTTP and keeps the caches right, until SIGTERM or SIGINT; then it drains.",
-        discussion: Variable.listing
+        discussion: Variable.listing(width: Terminal.width)
     )
 
     /// What of the service a process runs.
@@ -37,14 +36,6 @@ struct Serve: OperatorCommand {
         logger[metadataKey: "instance"] = "\(choices.instance)"
         for warning in settings.warnings { logger.warning("configuration", metadata: ["unknown": "\(warning)"]) }
         defer { LogSink.standardError.flush() }
-        do {
-            try await App(choices, logger: logger).run()
-        } catch let error as IOError {
-            let reason = String(cString: strerror(error.errnoCode))
-            throw CommandFailure(
-                .failed,
-                "\(Variable.listen.name) \(choices.host):\(choices.port) cannot be served on: \(reason)"
-            )
-        }
+        try await App(choices, logger: logger).run()
     }
 }

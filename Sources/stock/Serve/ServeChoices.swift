@@ -11,6 +11,11 @@ struct ServeChoices: Sendable {
     let instance: String
     let host: String
     let port: Int
+    /// Where operators look; nil if nowhere.
+    let operations: (host: String, port: Int)?
+    let drainDelay: Duration
+    let commit: String?
+    let logHits: Double
     let httpConnections: Int
     let httpConnectionsPerAddress: Int
     let proxies: TrustedProxies
@@ -27,6 +32,10 @@ struct ServeChoices: Sendable {
         self.role = role
         instance = try settings.instance()
         (host, port) = try settings.listen()
+        operations = try settings.operationsListen()
+        drainDelay = try settings.drainDelay()
+        commit = try settings.commit()
+        logHits = try settings.logHits()
         httpConnections = try settings.httpConnections()
         httpConnectionsPerAddress = try settings.httpConnectionsPerAddress()
         proxies = try settings.trustedProxies()
