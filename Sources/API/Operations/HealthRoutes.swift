@@ -68,10 +68,16 @@ struct HealthRoutes: Sendable {
     private static let toleratedSilence = 10.0
 
     var routes: [Route] {
-        let answer = Schema.anyObject(description: "status and what it rests on.")
-        return [
-            Route(.get, "/health", "health", "How the instance is", area: "operations", access: .open, answer: answer) {
-                _ in
+        [
+            Route(
+                .get,
+                "/health",
+                "health",
+                "How the instance is",
+                area: "operations",
+                access: .open,
+                answer: .reference("Health")
+            ) { _ in
                 self.summary()
             },
             Route(
@@ -81,7 +87,7 @@ struct HealthRoutes: Sendable {
                 "Whether the process lives",
                 area: "operations",
                 access: .open,
-                answer: answer
+                answer: .reference("Status")
             ) { _ in
                 .json { $0.object { $0.member("status", "ok") } }
             },
@@ -92,7 +98,7 @@ struct HealthRoutes: Sendable {
                 "Whether to send requests here",
                 area: "operations",
                 access: .open,
-                answer: answer,
+                answer: .reference("Status"),
                 problems: [.draining]
             ) { _ in
                 try self.ready()
@@ -104,7 +110,7 @@ struct HealthRoutes: Sendable {
                 "Whether the caches serve; always 200",
                 area: "operations",
                 access: .open,
-                answer: answer
+                answer: .reference("CacheHealth")
             ) { _ in
                 self.cacheHealth()
             },
@@ -115,7 +121,7 @@ struct HealthRoutes: Sendable {
                 "All that the instance knows of itself",
                 area: "operations",
                 access: .roles(.owner, scope: .admin),
-                answer: answer
+                answer: .reference("DetailedHealth")
             ) { _ in
                 self.detailed()
             },
@@ -126,10 +132,7 @@ struct HealthRoutes: Sendable {
                 "What runs here",
                 area: "operations",
                 access: .open,
-                answer: .object([
-                    .required("name", .text), .required("version", .text), .required("commit", .nullable(.text)),
-                    .required("instance", .text),
-                ])
+                answer: .reference("Version")
             ) { _ in
                 .json { writer in
                     writer.object { writer in

@@ -32,16 +32,22 @@ package final class HTTPClient: Sendable {
     package let port: Int
     /// How many seconds it waits for the next bytes of an answer.
     private let patience: Int
+    private let witness: Witness?
     private let state = Mutex(State())
+
+    /// Sees every answer before its caller does: method, path, answer.
+    package typealias Witness = @Sendable (String, String, HTTPResponse) -> Void
 
     /// Makes a client of the server on a loopback port; connects when first used.
     ///
     /// - Parameters:
     ///   - port: the server's port on 127.0.0.1.
     ///   - patience: how many seconds it waits for the next bytes of an answer.
-    package init(port: Int, patience: Int = 60) {
+    ///   - witness: sees every answer to ``send(_:_:headers:body:)``.
+    package init(port: Int, patience: Int = 60, witness: Witness? = nil) {
         self.port = port
         self.patience = patience
+        self.witness = witness
     }
 
     deinit {
@@ -69,7 +75,12 @@ package final class HTTPClient: Sendable {
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
         if let body { head += "Content-Length: \(body.utf8.count)\r\n" }
         head += "\r\n"
-        return try await send(raw: Array(head.utf8) + Array((body ?? "").utf8), expectsBody: method != "HEAD")
+        let answer = try await send(
+            raw: Array(head.utf8) + Array((body ?? "").utf8),
+            expectsBody: method != "HEAD"
+        )
+        witness?(method, path, answer)
+        return answer
     }
 
     /// Sends bytes as they are, for requests no client should send, and reads one answer.
