@@ -23,14 +23,14 @@ enum Weigh {
         }
         input(size)
         var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
+        getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
         print(usage.ru_maxrss)
     }
 
     /// What is read, by name.
     ///
     /// Each is as bad as its kind gets: names that are all different, lists that are all commas.
-    private static let inputs: [String: (Int) -> Void] = [
+    private static let inputs: [String: @Sendable (Int) -> Void] = [
         "json-members": { size in
             let members = (0..<size).map { #""m\#($0)":"\#($0)""# }.joined(separator: ",")
             readBody("{\(members)}")

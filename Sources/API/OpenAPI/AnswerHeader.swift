@@ -1,3 +1,4 @@
+import HTTPTypes
 import Kernel
 
 /// A header field of answers, as the OpenAPI document lists it.

@@ -43,7 +43,7 @@ extension Problem {
             writer.member("title", self.code.title)
             writer.member("status", self.code.status)
             writer.member("detail", self.detail)
-            writer.member("instance", instance)
+            writer.member("instance", PercentEncoding.path(instance))
             writer.member("code", self.code.rawValue)
             writer.member("request_id", requestID)
             writer.name("errors")

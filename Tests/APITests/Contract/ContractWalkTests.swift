@@ -1,5 +1,7 @@
 import Foundation
+import HTTPTypes
 import Kernel
+import NIOCore
 import TestSupport
 import Testing
 

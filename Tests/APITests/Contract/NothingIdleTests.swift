@@ -55,7 +55,7 @@ struct NothingIdleTests {
         let opens = try await self.routes().contains { route in
             if case .members(_, let wanted) = route.access { wanted == scope } else { false }
         }
-        #expect(opens || Self.program.contains(".may(.\(scope))"))
+        #expect(opens || Self.program.contains("may(.\(scope))"))
     }
 
     @Test("every setting of a tenant is read by something that works by it")

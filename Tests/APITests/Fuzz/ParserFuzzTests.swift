@@ -151,7 +151,7 @@ struct ParserFuzzTests {
             try check(Quantity.self, bytes, seed)
             try check(TaxRate.self, bytes, seed)
             try check(Percent.self, bytes, seed)
-            for separator in [DecimalSeparator.point, .comma] {
+            for separator in [NumberFormat.DecimalSeparator.point, .comma] {
                 _ = try? NumberFormat(decimal: separator).parse(bytes[...])
             }
         }
