@@ -227,6 +227,15 @@ let package = Package(
             ]
         ),
         .testTarget(name: "IntegrationTests", dependencies: ["TestSupport"]),
+        // Reads one input, so that scripts/lib/weigh can say what it costs.
+        .executableTarget(
+            name: "weigh",
+            dependencies: [
+                "API", "Cache", "Domain", "Kernel", "Services",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            path: "Tests/Weigh"
+        ),
     ]
 )
 

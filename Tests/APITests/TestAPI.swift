@@ -8,6 +8,7 @@ import NIOPosix
 import ServiceLifecycle
 import Services
 import TestSupport
+import Testing
 
 @testable import API
 
@@ -88,8 +89,17 @@ struct TestAPI {
             ),
             body: RequestBody(buffer: ByteBuffer(string: body ?? ""))
         )
-        return await self.api.respond(to: request, channel: nil)
+        let reply = await self.api.respond(to: request, channel: nil)
+        // These routes are a test's own and described nowhere; what goes wrong with them is described.
+        if reply.status.code >= 400, method != .head {
+            for fault in Self.contract.problemFaults(reply.exchange(method, path)) {
+                Issue.record("\(method) \(path): \(fault)")
+            }
+        }
+        return reply
     }
+
+    private static let contract = Contract.shared(document: OpenAPIDocument.make(routes: [], version: "0"))
 
     /// Serves on a free port while the body runs.
     func serve<Value: Sendable>(_ body: @escaping @Sendable (HTTPClient) async throws -> Value) async throws -> Value {

@@ -23,6 +23,8 @@ final class TestShop: Sendable {
     let shop: Shop
     let cache: TenantCache
     let postgres: PostgresClient
+    /// What every answer is held against: the document that this API serves.
+    let contract: Contract
     private let loop: IOLoop
     private let tasks: [Task<Void, Never>]
 
@@ -70,6 +72,7 @@ final class TestShop: Sendable {
         metrics.observe(health.samples)
         self.api = try await API.make(shop: shop, settings: settings, health: health, logger: logger)
         self.operations = try await API.operations(settings: settings, health: health, logger: logger)
+        self.contract = await Self.contract(of: self.api)
         self.shop = shop
         self.cache = cache
         self.postgres = postgres
@@ -136,16 +139,31 @@ final class TestShop: Sendable {
         _ fields: [String: String] = [:],
         body: String? = nil
     ) async -> Reply {
+        await self.send(method, path, token: token, fields, bytes: body.map { Array($0.utf8) })
+    }
+
+    /// Sends a request whose body need not be text.
+    func send(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        token: String? = nil,
+        _ fields: [String: String] = [:],
+        bytes body: [UInt8]?
+    ) async -> Reply {
         var headers = HTTPFields()
         for (name, value) in fields {
             if let name = HTTPField.Name(name) { headers[name] = value }
         }
         if let token { headers[.authorization] = "Bearer \(token)" }
         if let body {
-            headers[.contentLength] = String(body.utf8.count)
-            headers[.contentType] = "application/json"
+            headers[.contentLength] = String(body.count)
+            if headers[.contentType] == nil { headers[.contentType] = "application/json" }
         }
-        return await self.api.respond(to: Self.request(method, path, headers, body), channel: nil)
+        let reply = await self.api.respond(to: Self.request(method, path, headers, body), channel: nil)
+        for fault in self.contract.faults(of: reply.exchange(method, path)) {
+            Issue.record("\(method) \(path): \(fault)")
+        }
+        return reply
     }
 
     /// Asks what operators ask.
@@ -157,7 +175,7 @@ final class TestShop: Sendable {
         _ method: HTTPRequest.Method,
         _ path: String,
         _ headers: HTTPFields,
-        _ body: String?
+        _ body: [UInt8]?
     ) -> Request {
         Request(
             head: HTTPRequest(
@@ -167,12 +185,32 @@ final class TestShop: Sendable {
                 path: path,
                 headerFields: headers
             ),
-            body: RequestBody(buffer: ByteBuffer(string: body ?? ""))
+            body: RequestBody(buffer: ByteBuffer(bytes: body ?? []))
         )
+    }
+
+    private static func contract(of api: API) async -> Contract {
+        let head = HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: "/openapi.json")
+        let reply = await api.respond(
+            to: Request(head: head, body: RequestBody(buffer: ByteBuffer())),
+            channel: nil
+        )
+        return .shared(document: Array(reply.body.readableBytesView))
     }
 }
 
 extension Reply {
+    /// The answer as the contract sees it.
+    func exchange(_ method: HTTPRequest.Method, _ path: String) -> Contract.Exchange {
+        Contract.Exchange(
+            method: method.rawValue,
+            target: path,
+            status: self.status.code,
+            fields: self.fields.map { ($0.name.rawName, $0.value) },
+            body: Array(self.body.readableBytesView)
+        )
+    }
+
     /// The body as JSON.
     var json: JSON { JSON(parsing: Array(self.body.readableBytesView)) }
 }

@@ -10,6 +10,8 @@ struct Deployment: Sendable {
     let redis: RedisServer?
     let environment: [String: String]
     let instances: [StockProcess]
+    /// Holds every answer against the contract.
+    let witness: ContractWitness
 
     var a: StockProcess { instances[0] }
     var b: StockProcess { instances[1] }
@@ -60,11 +62,14 @@ struct Deployment: Sendable {
         let migration = try await StockCommand.run(["migrate", "up"], environment: environment)
         try #require(migration.status == .exited(0), "stock migrate up: \(migration.output)\(migration.errors)")
 
+        let witness = ContractWitness()
         var instances: [StockProcess] = []
         for number in 0..<count {
             var own = environment
             own["STOCK_INSTANCE"] = "i\(number)"
-            instances.append(try await StockProcess.serve(environment: own))
+            let instance = try await StockProcess.serve(environment: own, witness: { witness.see($0, $1, $2) })
+            if number == 0 { try await witness.read(from: instance.port) }
+            instances.append(instance)
         }
         return Deployment(
             postgres: postgres,
@@ -72,7 +77,8 @@ struct Deployment: Sendable {
             database: database,
             redis: redis,
             environment: environment,
-            instances: instances
+            instances: instances,
+            witness: witness
         )
     }
 
@@ -102,7 +108,7 @@ struct Deployment: Sendable {
         own["STOCK_INSTANCE"] = name
         if !withRedis { own["REDIS_URL"] = nil }
         own.merge(settings) { $1 }
-        return try await StockProcess.serve(environment: own, port: port)
+        return try await StockProcess.serve(environment: own, port: port, witness: { witness.see($0, $1, $2) })
     }
 
     /// Waits until the outbox is empty and every instance has applied the whole log and serves from its caches.

@@ -36,9 +36,7 @@ struct BalanceRoutes {
                 access: .scope(.reportsRead),
                 isCached: true,
                 parameters: Route.Parameter.days,
-                answer: .anyObject(
-                    description: "from, to, timezone, currency, income, expense, net and the same by method."
-                )
+                answer: .reference("BalanceSummary")
             ) { call in
                 let days = try call.query { (query) throws(Problem) in query.days() }
                 return try call.reply(await shop.balance.summary(days, call.context()))
@@ -51,7 +49,7 @@ struct BalanceRoutes {
                 area: "balance",
                 access: .scope(.reportsRead),
                 isCached: true,
-                answer: .anyObject(description: "Today's sales and money, stock that is low, what is due.")
+                answer: .reference("Dashboard")
             ) { call in
                 try call.noQuery()
                 return try call.reply(await shop.balance.dashboard(call.context()))

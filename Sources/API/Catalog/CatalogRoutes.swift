@@ -34,6 +34,7 @@ struct CatalogRoutes {
                 "Make a category",
                 area: "catalog",
                 access: .scope(.catalogWrite),
+                takesKey: true,
                 body: .reference("CategoryRequest"),
                 status: .created,
                 answer: .reference("Category"),
@@ -121,6 +122,7 @@ struct CatalogRoutes {
                 "Make a unit of measure",
                 area: "catalog",
                 access: .scope(.catalogWrite),
+                takesKey: true,
                 body: .reference("UnitRequest"),
                 status: .created,
                 answer: .reference("Unit"),
@@ -217,6 +219,7 @@ struct CatalogRoutes {
                 "Make a product",
                 area: "catalog",
                 access: .scope(.catalogWrite),
+                takesKey: true,
                 body: .reference("ProductRequest"),
                 status: .created,
                 answer: .reference("Product"),
@@ -285,9 +288,10 @@ struct CatalogRoutes {
                 "Make a product with an id of the client's (If-None-Match: *), or replace one (If-Match)",
                 area: "catalog",
                 access: .scope(.catalogWrite),
+                isUpsert: true,
                 body: .reference("ProductRequest"),
                 answer: .reference("Product"),
-                problems: [.duplicate, .preconditionRequired, .versionMismatch, .inUse]
+                problems: [.duplicate, .inUse]
             ) { call in
                 try call.noQuery()
                 let condition: PutCondition =

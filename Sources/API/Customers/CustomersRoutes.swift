@@ -37,6 +37,7 @@ struct CustomersRoutes {
                 "Make a customer",
                 area: "customers",
                 access: .scope(.customersWrite),
+                takesKey: true,
                 body: .reference("CustomerRequest"),
                 status: .created,
                 answer: .reference("Customer"),

@@ -144,8 +144,8 @@ extension TenantPatch {
         patch.currency = reader.change("currency", .currency)
         patch.pricesIncludeTax = reader.change("prices_include_tax", .bool)
         patch.oversell = reader.change("oversell", .oneOf())
-        patch.onPriceChange = reader.change("on_price_change", .oneOf())
-        patch.returnsWithoutSale = reader.change("returns_without_sale", .oneOf())
+        patch.managerDiscountLimit = reader.clearableChange("manager_discount_limit", .decimal(.notNegative))
+        patch.cashierDiscountLimit = reader.clearableChange("cashier_discount_limit", .decimal(.notNegative))
         patch.closedUntil = reader.clearableChange("closed_until", .date)
         return patch
     }

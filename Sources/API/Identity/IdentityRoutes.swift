@@ -35,6 +35,7 @@ struct IdentityRoutes {
                 body: .reference("SignupRequest"),
                 status: .created,
                 answer: .reference("Tokens"),
+                namesResource: false,
                 problems: [.duplicate, .forbidden, .unauthenticated, .rateLimited]
             ) { call in
                 try call.noQuery()
@@ -92,8 +93,10 @@ struct IdentityRoutes {
                 "End this session, or all of the user's",
                 area: "identity",
                 access: .authenticated,
-                body: nil,
-                status: .noContent
+                body: .object([.optional("everywhere", .boolean)]),
+                isBodyOptional: true,
+                status: .noContent,
+                problems: [.forbidden]
             ) { call in
                 try call.noQuery()
                 let everywhere = try await call.optionalBody { $0.optionalBool("everywhere") ?? false }

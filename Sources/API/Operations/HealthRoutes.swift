@@ -89,10 +89,16 @@ package struct HealthRoutes: Sendable {
 
     /// What balancers and clients may know.
     var routes: [Route] {
-        let answer = Schema.anyObject(description: "status and what it rests on.")
-        return [
-            Route(.get, "/health", "health", "How the instance is", area: "operations", access: .open, answer: answer) {
-                _ in
+        [
+            Route(
+                .get,
+                "/health",
+                "health",
+                "How the instance is",
+                area: "operations",
+                access: .open,
+                answer: .reference("Health")
+            ) { _ in
                 self.summary()
             },
             Route(
@@ -102,7 +108,7 @@ package struct HealthRoutes: Sendable {
                 "Whether the process lives",
                 area: "operations",
                 access: .open,
-                answer: answer
+                answer: .reference("Status")
             ) { _ in
                 .json { $0.object { $0.member("status", "ok") } }
             },
@@ -113,7 +119,7 @@ package struct HealthRoutes: Sendable {
                 "Whether to send requests here",
                 area: "operations",
                 access: .open,
-                answer: answer,
+                answer: .reference("Status"),
                 problems: [.draining]
             ) { _ in
                 try self.ready()
@@ -125,7 +131,7 @@ package struct HealthRoutes: Sendable {
                 "Whether the caches serve; always 200",
                 area: "operations",
                 access: .open,
-                answer: answer
+                answer: .reference("CacheHealth")
             ) { _ in
                 self.cacheHealth()
             },
@@ -136,10 +142,7 @@ package struct HealthRoutes: Sendable {
                 "What runs here",
                 area: "operations",
                 access: .open,
-                answer: .object([
-                    .required("name", .text), .required("version", .text), .required("commit", .nullable(.text)),
-                    .required("instance", .text),
-                ])
+                answer: .reference("Version")
             ) { _ in
                 .json { writer in
                     writer.object { writer in
@@ -162,7 +165,7 @@ package struct HealthRoutes: Sendable {
             "All that the instance knows of itself",
             area: "operations",
             access: .open,
-            answer: Schema.anyObject(description: "status and what it rests on.")
+            answer: .reference("DetailedHealth")
         ) { _ in
             self.detailed()
         }

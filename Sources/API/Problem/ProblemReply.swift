@@ -11,33 +11,10 @@ extension Problem {
     ///   - instance: the path of the request, without its query.
     /// - Returns: the document with its fields.
     func reply(requestID: String, instance: String) -> Reply {
-        var writer = JSONWriter(capacity: 512)
-        writer.object { writer in
-            writer.member("type", "urn:stock:problem:\(self.code.rawValue)")
-            writer.member("title", self.code.title)
-            writer.member("status", self.code.status)
-            writer.member("detail", self.detail)
-            writer.member("instance", Text.excerpt(instance))
-            writer.member("code", self.code.rawValue)
-            writer.member("request_id", requestID)
-            writer.name("errors")
-            writer.array { writer in
-                for error in self.errors {
-                    writer.object { writer in
-                        writer.member("pointer", error.pointer)
-                        writer.member("code", error.code)
-                        writer.member("detail", error.detail)
-                        for (name, json) in error.extra {
-                            writer.name(name)
-                            writer.raw(json.utf8)
-                        }
-                    }
-                }
-            }
-        }
+        let document = self.document(requestID: requestID, instance: instance)
         var reply = Reply(
             HTTPResponse.Status(code: self.code.status),
-            body: ByteBuffer(bytes: writer.bytes),
+            body: ByteBuffer(bytes: document),
             type: .problem
         )
         if let seconds = self.retryAfter ?? self.code.standardRetryAfter {
@@ -56,9 +33,46 @@ extension Problem {
         }
         return reply
     }
+
+    /// The document (RFC 9457).
+    ///
+    /// - Parameters:
+    ///   - requestID: the name of the request.
+    ///   - instance: the path of the request, without its query.
+    /// - Returns: JSON in UTF-8.
+    func document(requestID: String, instance: String) -> [UInt8] {
+        var writer = JSONWriter(capacity: 512)
+        writer.object { writer in
+            writer.member("type", self.code.type)
+            writer.member("title", self.code.title)
+            writer.member("status", self.code.status)
+            writer.member("detail", self.detail)
+            writer.member("instance", PercentEncoding.path(Text.excerpt(instance)))
+            writer.member("code", self.code.rawValue)
+            writer.member("request_id", requestID)
+            writer.name("errors")
+            writer.array { writer in
+                for error in self.errors {
+                    writer.object { writer in
+                        writer.member("pointer", error.pointer)
+                        writer.member("code", error.code)
+                        writer.member("detail", error.detail)
+                        for (name, json) in error.extra {
+                            writer.name(name)
+                            writer.raw(json.utf8)
+                        }
+                    }
+                }
+            }
+        }
+        return writer.bytes
+    }
 }
 
 extension Problem.Code {
+    /// Where the code is explained, relative to the request: a page of this service.
+    var type: String { "/problems#\(self.rawValue)" }
+
     /// Seconds to wait where the cause gave none: every 429 and 503 says when to come again.
     fileprivate var standardRetryAfter: Int? {
         switch self {

@@ -200,6 +200,31 @@ struct Query {
 
 /// Percent-encoding of RFC 3986.
 enum PercentEncoding {
+    /// The path of a request as part of a URI, whatever bytes came: what may not stand there is encoded.
+    static func path(_ text: String) -> String {
+        guard !text.utf8.allSatisfy(Self.mayStandInPath) else { return text }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count + 16)
+        for byte in text.utf8 {
+            if Self.mayStandInPath(byte) {
+                bytes.append(byte)
+            } else {
+                bytes.append(UInt8(ascii: "%"))
+                bytes += Hexadecimal.text([byte]).utf8
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func mayStandInPath(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "#"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "?"),
+            UInt8(ascii: "\\"), UInt8(ascii: "^"), UInt8(ascii: "`"), UInt8(ascii: "{")...UInt8(ascii: "}"):
+            false
+        default: (0x21...0x7E).contains(byte)
+        }
+    }
+
     /// Decodes text, or answers `nil` if it is malformed or no UTF-8.
     static func decode(_ text: Substring, plusIsSpace: Bool) -> String? {
         let isPlain = text.utf8.allSatisfy { $0 != UInt8(ascii: "%") && $0 != UInt8(ascii: "+") }

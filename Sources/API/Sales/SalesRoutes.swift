@@ -22,9 +22,8 @@ struct SalesRoutes {
                 status: .created,
                 answer: .reference("Sale"),
                 problems: [
-                    .insufficientStock, .productInactive, .priceChanged, .creditLimitExceeded, .sessionClosed,
-                    .periodClosed,
-                    .paymentMismatch, .creditNeedsCustomer, .quantityPrecision,
+                    .insufficientStock, .productInactive, .discountLimit, .creditLimitExceeded, .sessionClosed,
+                    .periodClosed, .paymentMismatch, .creditNeedsCustomer, .quantityPrecision,
                 ]
             ) { call in
                 try call.noQuery()

@@ -66,6 +66,7 @@ struct StockRoutes {
                 body: .reference("MovementsRequest"),
                 status: .created,
                 answer: .object([.required("data", .array(.reference("Movement")))]),
+                namesResource: false,
                 problems: [.stockChanged, .insufficientStock, .periodClosed, .quantityPrecision, .invalidState]
             ) { call in
                 try call.noQuery()

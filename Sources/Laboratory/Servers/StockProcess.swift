@@ -89,13 +89,15 @@ package struct StockProcess: Sendable {
     ///   - arguments: further options of `stock serve`.
     ///   - port: a port to listen on, to start a killed instance at its old address.
     ///   - limit: how long it may take to become ready.
+    ///   - witness: sees every answer to the instance's client.
     /// - Returns: the ready instance.
     /// - Throws: ``TimeLimitExceeded``, or ``OutputEnded`` with its output when it ended instead.
     package static func serve(
         environment: [String: String],
         arguments: [String] = [],
         port: Int? = nil,
-        within limit: Duration = .seconds(30)
+        within limit: Duration = .seconds(30),
+        witness: HTTPClient.Witness? = nil
     ) async throws -> StockProcess {
         let port = try port ?? FreePort.next()
         let operationsPort = try FreePort.next()
@@ -106,7 +108,7 @@ package struct StockProcess: Sendable {
         let instance = StockProcess(
             process: process,
             port: port,
-            client: HTTPClient(port: port),
+            client: HTTPClient(port: port, witness: witness),
             operations: HTTPClient(port: operationsPort)
         )
         do {

@@ -99,12 +99,9 @@ package struct SaleRequest: Sendable, Equatable {
 
 /// What `GET /v1/sales` may be narrowed to, newest first.
 package struct SaleFilter: Sendable, Equatable {
-    /// The states a sale can be in.
+    /// The states a sale can be in: drafts and cancellations are not made yet.
     package enum Status: String, Sendable, CaseIterable {
-        case draft
         case confirmed
-        case cancelled
-        case discarded
     }
 
     /// In this state only.

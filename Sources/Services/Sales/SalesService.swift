@@ -48,12 +48,12 @@ package final class SalesService: Sendable {
         for _ in 0..<3 {
             let plan: SalePlan
             if let snapshot = remembered,
-                let computed = try? SalePlan(request, from: snapshot, by: context.caller.user)
+                let computed = try? SalePlan(request, from: snapshot, by: context.caller)
             {
                 plan = computed
             } else {
                 let snapshot = try await read(references, context)
-                plan = try SalePlan(request, from: snapshot, by: context.caller.user)
+                plan = try SalePlan(request, from: snapshot, by: context.caller)
             }
             do throws(WriteFailure) {
                 return try await store.attemptWrite(context, key: key) {

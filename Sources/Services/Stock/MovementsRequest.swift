@@ -88,14 +88,10 @@ package struct MovementFilter: Sendable, Equatable {
     /// The kinds a movement can be of.
     package enum Kind: String, Sendable, CaseIterable {
         case sale
-        case saleReversal = "sale_reversal"
         case `return`
-        case purchase
-        case purchaseReversal = "purchase_reversal"
         case adjustment
         case loss
         case opening
-        case count
     }
 
     /// Of this product only.
