@@ -13,7 +13,7 @@ package final class PaymentsService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RegisterPayment.self, AnswerPayment.self, ReadPayment.self, ListPayments.self, ListDocumentPayments.self,
+        RegisterPayment.self, AnswerPayment.self, ReadPayment.self, ListPayments.self,
         ReadExponent.self,
     ]
 
@@ -88,16 +88,12 @@ package final class PaymentsService: Sendable {
         builder.add(filter.from?.description)
         builder.add(filter.to?.description)
         let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .payments)
-        let list = ListPayments(filter: filter, after: page.after(), limit: limit)
-        if filter.customerID != nil || filter.saleID != nil {
-            return try await store.page(
-                page.key,
-                context,
-                cursor: page.next,
-                fill: ListDocumentPayments(list: list)
-            )
-        }
-        return try await store.page(page.key, context, cursor: page.next, fill: list)
+        return try await store.page(
+            page.key,
+            context,
+            cursor: page.next,
+            fill: ListPayments(filter: filter, after: page.after(), limit: limit)
+        )
     }
 
     private func check(_ request: PaymentRequest, exponent: Int) throws(Problem) {

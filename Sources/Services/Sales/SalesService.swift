@@ -12,7 +12,7 @@ package final class SalesService: Sendable {
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
         ReadSellableProducts.self, CheckSale.self, ChargeCustomer.self, TakeSoldStock.self, InsertSale.self,
-        PaySale.self, AnswerSale.self, ReadSale.self, ListSales.self, ListCustomerSales.self,
+        PaySale.self, AnswerSale.self, ReadSale.self, ListSales.self,
     ]
 
     /// Makes the service.
@@ -104,16 +104,12 @@ package final class SalesService: Sendable {
         builder.add(filter.from?.description)
         builder.add(filter.to?.description)
         let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .sales)
-        let list = ListSales(filter: filter, after: page.after(), limit: limit)
-        if let customerID = filter.customerID {
-            return try await store.page(
-                page.key,
-                context,
-                cursor: page.next,
-                fill: ListCustomerSales(list: list, customerID: customerID)
-            )
-        }
-        return try await store.page(page.key, context, cursor: page.next, fill: list)
+        return try await store.page(
+            page.key,
+            context,
+            cursor: page.next,
+            fill: ListSales(filter: filter, after: page.after(), limit: limit)
+        )
     }
 
     /// The unit of a sale, in the one lock order: key, customer account, levels by product, counter.

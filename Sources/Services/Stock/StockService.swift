@@ -10,7 +10,7 @@ package final class StockService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RecordMovements.self, AnswerMovements.self, ListLevels.self, ListMovements.self, ListProductMovements.self,
+        RecordMovements.self, AnswerMovements.self, ListLevels.self, ListMovements.self,
     ]
 
     /// Makes the service.
@@ -122,15 +122,11 @@ package final class StockService: Sendable {
         builder.add(filter.from?.description)
         builder.add(filter.to?.description)
         let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .stock)
-        let list = ListMovements(filter: filter, after: page.after()?.id, limit: limit)
-        if let productID = filter.productID {
-            return try await store.page(
-                page.key,
-                context,
-                cursor: page.next,
-                fill: ListProductMovements(list: list, productID: productID)
-            )
-        }
-        return try await store.page(page.key, context, cursor: page.next, fill: list)
+        return try await store.page(
+            page.key,
+            context,
+            cursor: page.next,
+            fill: ListMovements(filter: filter, after: page.after()?.id, limit: limit)
+        )
     }
 }
