@@ -215,6 +215,43 @@ extension Integration {
             return name.contains("_") ? String(name) : nil
         }
 
+        @Test("no query outlives the command it was for, however that ends", arguments: [SIGTERM, SIGINT, SIGKILL])
+        func ended(by signal: Int32) async throws {
+            let server = try await PostgresServer.shared()
+            let database = try await server.database(named: "ended")
+            // Each invariant asks for the tenant: now one goes on for longer than anybody waits.
+            try await database.psql(
+                """
+                INSERT INTO stock.tenant (slug, name, currency, currency_exponent, timezone) VALUES ('s', 'S', 'EUR', 2, 'UTC');
+                CREATE OR REPLACE FUNCTION stock.current_tenant() RETURNS bigint LANGUAGE plpgsql STABLE
+                AS $$ BEGIN PERFORM pg_sleep(60); RETURN 1; END $$
+                """
+            )
+            let ours = """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = '\(database.name)' AND usename = 'stock_app' AND state = 'active'
+                """
+            let command = try StockCommand.spawn(["verify"], environment: ["DATABASE_URL": database.appURL])
+            try await eventually(within: .seconds(20), "the check is under way") {
+                try await server.psql(ours, database: "postgres") == "1"
+            }
+            command.signal(signal)
+            let end = ContinuousClock.now
+            let status = try await command.waitForExit(within: .seconds(10))
+            try await eventually(within: .seconds(10), "nothing of it runs in the server") {
+                try await server.psql(ours, database: "postgres") == "0"
+            }
+            // Two seconds are promised; the machine may be busy with other tests.
+            #expect(ContinuousClock.now - end < .seconds(5))
+            switch signal {
+            case SIGKILL: #expect(status == .signaled(SIGKILL))
+            default:
+                #expect(status == .exited(128 + signal))
+                #expect(command.errors.text.split(separator: "\n").count == 1, "\(command.errors.text)")
+            }
+            try await database.drop()
+        }
+
         @Test("a command without its database says so in one line and fails with 1")
         func databaseAway() async throws {
             let result = try await StockCommand.run(

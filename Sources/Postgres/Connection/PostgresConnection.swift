@@ -27,6 +27,8 @@ actor PostgresConnection {
     private var prepared: Set<ObjectIdentifier> = []
     /// Why a statement could not be prepared; what runs it fails with 26000 and is given this instead.
     private var prepareErrors: [ObjectIdentifier: PostgresError] = [:]
+    /// Since when plans are kept.
+    private var plansSince = ContinuousClock.now
     private var connectDeadline: ContinuousClock.Instant?
     private var timer: (id: TimerID, at: ContinuousClock.Instant)?
     private var writePending = false
@@ -170,6 +172,10 @@ actor PostgresConnection {
             return
         }
         request.connection = self
+        guard request.isLeased || forgetOldPlans(pg) else {
+            reject(request)
+            return
+        }
         let unit = request.unit
         var missing: [any Statement.Type] = []
         for entry in unit.entries {
@@ -252,6 +258,24 @@ actor PostgresConnection {
                 .prepare(types),
                 commandCount: types.count,
                 deadline: ContinuousClock.now.advanced(by: settings.configuration.connectTimeout)
+            )
+        )
+        return true
+    }
+
+    /// Has plans made anew that are too old, those of functions and foreign keys as well.
+    ///
+    /// Never on a lease, whose work may be one transaction that knows what it does.
+    private func forgetOldPlans(_ pg: PGConnection) -> Bool {
+        let now = ContinuousClock.now
+        guard plansSince.duration(to: now) >= settings.configuration.maximalPlanAge else { return true }
+        plansSince = now
+        guard pg.sendCommand("DISCARD PLANS"), pg.sync() else { return false }
+        machine.sent(
+            ConnectionStateMachine.Flight(
+                .prepare([]),
+                commandCount: 1,
+                deadline: now.advanced(by: settings.configuration.connectTimeout)
             )
         )
         return true

@@ -13,7 +13,7 @@ package final class PaymentsService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RegisterPayment.self, AnswerPayment.self, ReadPayment.self, ListPayments.self, ListDocumentPayments.self,
+        RegisterPayment.self, AnswerPayment.self, ReadPayment.self, ListPayments.self,
         ReadExponent.self,
     ]
 
@@ -90,9 +90,7 @@ package final class PaymentsService: Sendable {
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
         let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .payments)
-        let list = ListPayments(filter: filter, after: page.afterMoment(), limit: page.limit)
-        return filter.customerID != nil || filter.saleID != nil
-            ? page.read(ListDocumentPayments(list: list)) : page.read(list)
+        return page.read(ListPayments(filter: filter, after: page.afterMoment(), limit: page.limit))
     }
 
     private func check(_ request: PaymentRequest, exponent: Int) throws(Problem) {

@@ -12,7 +12,7 @@ package final class SalesService: Sendable {
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
         ReadSellableProducts.self, CheckSale.self, ChargeCustomer.self, TakeSoldStock.self, InsertSale.self,
-        PaySale.self, AnswerSale.self, ReadSale.self, ListSales.self, ListCustomerSales.self, ListNumberedSales.self,
+        PaySale.self, AnswerSale.self, ReadSale.self, ListSales.self, ListNumberedSales.self,
     ]
 
     /// Makes the service.
@@ -108,11 +108,11 @@ package final class SalesService: Sendable {
         builder.add(filter.days.to?.description)
         let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .sales)
         let list = ListSales(filter: filter, after: page.afterMoment(), limit: page.limit)
-        if let number = filter.number { return page.read(ListNumberedSales(list: list, number: number)) }
-        if let customerID = filter.customerID {
-            return page.read(ListCustomerSales(list: list, customerID: customerID))
+        return if let number = filter.number {
+            page.read(ListNumberedSales(list: list, number: number))
+        } else {
+            page.read(list)
         }
-        return page.read(list)
     }
 
     /// The unit of a sale, in the one lock order: key, customer account, levels by product, counter.

@@ -10,7 +10,7 @@ package final class StockService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RecordMovements.self, AnswerMovements.self, ListLevels.self, ListMovements.self, ListProductMovements.self,
+        RecordMovements.self, AnswerMovements.self, ListLevels.self, ListMovements.self,
     ]
 
     /// Makes the service.
@@ -121,10 +121,6 @@ package final class StockService: Sendable {
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
         let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .stock)
-        let list = ListMovements(filter: filter, after: page.afterMoment()?.id, limit: page.limit)
-        if let productID = filter.productID {
-            return page.read(ListProductMovements(list: list, productID: productID))
-        }
-        return page.read(list)
+        return page.read(ListMovements(filter: filter, after: page.afterMoment()?.id, limit: page.limit))
     }
 }

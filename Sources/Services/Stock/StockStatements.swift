@@ -107,23 +107,18 @@ struct ListLevels: Statement {
 struct ListMovements: Statement {
     static let name = "stock.list_movements"
     static let sql: StaticString = """
-        WITH page AS (
-            SELECT m.id, m.recorded_at FROM stock.stock_movement m
-            WHERE m.tenant_id = stock.current_tenant() AND ($1::text IS NULL OR m.kind = $1)
-              AND ($2::date IS NULL OR m.business_day >= $2) AND ($3::date IS NULL OR m.business_day <= $3)
-              AND m.id < coalesce($4, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
-            ORDER BY m.id DESC LIMIT $5 + 1
-        ), placed AS (
-            SELECT p.id, p.recorded_at, row_number() OVER (ORDER BY p.id DESC) AS place FROM page p
+        WITH placed AS (
+            SELECT p.id, p.recorded_at, p.place FROM stock.movement_page($1, $2, $3, $4, $5, $6 + 1) WITH ORDINALITY
+                AS p (id, recorded_at, place)
         )
         SELECT string_agg(stock.movement_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $5),
-               CASE WHEN count(*) > $5 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.recorded_at), l.id::text] FROM placed l WHERE l.place = $5) END,
+                   FILTER (WHERE p.place <= $6),
+               CASE WHEN count(*) > $6 THEN (
+                   SELECT ARRAY[stock.rfc3339(l.recorded_at), l.id::text] FROM placed l WHERE l.place = $6) END,
                pg_current_snapshot()
         FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.text, .date, .date, .uuid, .int4]
+    static let parameterTypes: [PostgresType] = [.uuid, .text, .date, .date, .uuid, .int4]
 
     typealias Row = PageRow
 
@@ -132,44 +127,11 @@ struct ListMovements: Statement {
     let limit: Int
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(filter.productID)
         try parameters.append(filter.kind)
         try parameters.append(filter.days.from)
         try parameters.append(filter.days.to)
         try parameters.append(after)
         try parameters.append(Int32(truncatingIfNeeded: limit))
-    }
-}
-
-/// A page of one product's movements, the last first, by their own index.
-struct ListProductMovements: Statement {
-    static let name = "stock.list_movements_of_product"
-    static let sql: StaticString = """
-        WITH page AS (
-            SELECT m.id, m.recorded_at, m.seq FROM stock.stock_movement m
-            WHERE m.tenant_id = stock.current_tenant() AND m.product_id = $6 AND ($1::text IS NULL OR m.kind = $1)
-              AND ($2::date IS NULL OR m.business_day >= $2) AND ($3::date IS NULL OR m.business_day <= $3)
-              AND m.seq < coalesce((SELECT b.seq FROM stock.stock_movement b
-                                    WHERE b.tenant_id = stock.current_tenant() AND b.id = $4), 9223372036854775807)
-            ORDER BY m.seq DESC LIMIT $5 + 1
-        ), placed AS (
-            SELECT p.id, p.recorded_at, row_number() OVER (ORDER BY p.seq DESC) AS place FROM page p
-        )
-        SELECT string_agg(stock.movement_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $5),
-               CASE WHEN count(*) > $5 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.recorded_at), l.id::text] FROM placed l WHERE l.place = $5) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
-    static let parameterTypes: [PostgresType] = [.text, .date, .date, .uuid, .int4, .uuid]
-
-    typealias Row = PageRow
-
-    let list: ListMovements
-    let productID: ProductID
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try list.bind(&parameters)
-        try parameters.append(productID)
     }
 }

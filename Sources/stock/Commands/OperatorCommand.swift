@@ -3,6 +3,7 @@ import Foundation
 import Kernel
 import Postgres
 import Services
+import UnixSignals
 
 /// How a command ends other than well: a line for people and an exit status.
 struct CommandFailure: Error {
@@ -12,6 +13,9 @@ struct CommandFailure: Error {
         case rejectedRows = 2
         case usage = 64
         case configuration = 78
+        /// Ended by SIGINT or SIGTERM: 128 and the signal's number, as shells have it.
+        case interrupted = 130
+        case terminated = 143
     }
 
     let status: Status
@@ -47,6 +51,9 @@ extension CommandFailure {
         switch error {
         case let failure as CommandFailure:
             self = failure
+        case let interruption as Interruption:
+            let isTerm = interruption.signal == .sigterm
+            self.init(isTerm ? .terminated : .interrupted, isTerm ? "ended by SIGTERM" : "interrupted")
         case let error as ConfigurationError:
             self.init(.configuration, error.description)
         case let problem as Problem:
