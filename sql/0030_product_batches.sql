@@ -2,31 +2,6 @@
 -- looked up by a key of its own, no row is held against the other rows, and what a batch costs does not depend on what
 -- the statistics say or on how many products there are.
 
--- Nothing is collected about which tenants there are: the planner then takes any tenant for a two-hundredth of the table,
--- so that an index over the tenant alone is never taken for one that finds a single row. With statistics it was, for every
--- tenant that had few rows, or none, when they were collected, and that has a hundred thousand now.
-ALTER TABLE stock.product ALTER COLUMN tenant_id SET STATISTICS 0;
-ALTER TABLE stock.product_barcode ALTER COLUMN tenant_id SET STATISTICS 0;
-ALTER TABLE stock.category ALTER COLUMN tenant_id SET STATISTICS 0;
-ALTER TABLE stock.unit ALTER COLUMN tenant_id SET STATISTICS 0;
-
--- Makes the plans of this session anew once a table has grown well beyond what they may have been made for. A plan made on
--- an empty table ties all indexes that begin with the tenant and takes the newest; for as long as nothing analyses the
--- table it would read all products of the tenant for each that it looks for. That holds for the checks of foreign keys,
--- too, whose plans nobody writes.
-CREATE FUNCTION stock.forget_small_plans(p_table regclass) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_setting text := 'stock.pages_' || p_table::oid;
-    v_pages   bigint := pg_relation_size(p_table) / current_setting('block_size')::integer;
-BEGIN
-    IF v_pages >= 2 * greatest(8, coalesce(nullif(current_setting(v_setting, true), ''), '0')::bigint) THEN
-        PERFORM set_config(v_setting, v_pages::text, false);
-        EXECUTE 'DISCARD PLANS';
-    END IF;
-END
-$$;
-
 -- Whether a document or a movement names the product, which fixes its unit and whether its stock is counted.
 CREATE FUNCTION stock.product_is_named(p_product uuid) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -131,7 +106,7 @@ RETURN ARRAY(SELECT DISTINCT normalize(c.code, NFC) FROM jsonb_array_elements_te
 -- are left out and answered with their errors. An unchanged row writes nothing.
 --
 -- Batches of a tenant follow each other, so that two of the same products neither meet as duplicates nor wait for each
--- other in opposite orders.
+-- other in opposite orders. Whoever makes one of the products alone meanwhile makes the batch worth repeating.
 CREATE FUNCTION stock.upsert_products(
     p_ids uuid[], p_skus text[], p_external_ids text[], p_names text[], p_categories uuid[], p_units uuid[],
     p_prices numeric[], p_tax_rates numeric[], p_tracked boolean[], p_oversell text[], p_min_stocks numeric[],
@@ -153,7 +128,6 @@ DECLARE
     v_written  uuid[];
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('stock.products', v_tenant));
-    PERFORM stock.forget_small_plans('stock.product');
     SELECT c.products, c.errors INTO v_products, v_errors
     FROM stock.check_products(p_skus, p_external_ids, p_names, p_categories, p_units, p_prices, p_tax_rates, p_tracked,
                               p_min_stocks) c;
@@ -270,6 +244,10 @@ BEGIN
         ) o ON true
         ORDER BY w.n
     $sql$ USING v_tenant, p_ids, v_targets, v_errors, v_written;
+EXCEPTION
+    WHEN unique_violation THEN
+        RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
+            MESSAGE = 'One of the products was made by somebody else meanwhile.';
 END
 $$;
 
