@@ -164,7 +164,8 @@ package struct CSVParser: Sendable {
                 var end = index
                 var isLost = false
                 while end < chunk.endIndex, chunk[end] != Byte.quote {
-                    if chunk[end] == Byte.lineFeed || chunk[end] == Byte.carriageReturn && lineBreak == .carriageReturn {
+                    if chunk[end] == Byte.lineFeed || chunk[end] == Byte.carriageReturn && lineBreak == .carriageReturn
+                    {
                         // Left at a line break, so that the next record is read again.
                         isLost = consumed + end - index > limits.recordBytes
                         if isLost { break }

@@ -77,7 +77,8 @@ package struct ImportMapping: Sendable, Equatable {
             else { throw fault }
             numbers.decimal = decimal
         case "currency":
-            guard value.count <= 8, !value.contains(where: { $0.isNumber || $0.isNewline || "+-.,()".contains($0) }) else {
+            guard value.count <= 8, !value.contains(where: { $0.isNumber || $0.isNewline || "+-.,()".contains($0) })
+            else {
                 throw fault
             }
             numbers.currency = value

@@ -37,6 +37,7 @@ package struct NumberFormat: Sendable, Equatable {
     /// bookkeepers write for -3.00. There is no exponent form.
     ///
     /// - Parameter field: UTF-8.
+    /// - Returns: millionths.
     /// - Throws: `Fault`; nothing is ever rounded or cut.
     package func parse(_ field: ArraySlice<UInt8>) throws(Fault) -> Int64 {
         var bytes = field.trimmingSpaces()

@@ -39,7 +39,7 @@ package struct ProductRowReader: Sendable {
     ///
     /// - Parameters:
     ///   - mapping: what the columns are called and how values are written.
-    ///   - header: the file's first record.
+    ///   - record: the file's first record.
     ///   - limits: those of the parser, for reasons.
     /// - Throws: `ImportMapping.Fault` if the header lacks a column, or the mapping names a field that does not exist.
     package init(

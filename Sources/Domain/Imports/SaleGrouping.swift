@@ -84,7 +84,7 @@ package struct SaleGrouping: Sendable {
         if let index = isLast ? documents.count - 1 : documentIndex[key] {
             if let method = row.method {
                 guard documents[index].method ?? method == method else {
-                    let reason = "payment_method is \(method.rawValue), an earlier line of the same document has another"
+                    let reason = "payment_method is \(method.rawValue), another line of its document says otherwise"
                     throw RowRejection(line: row.line, code: .valueInvalid, reason: reason)
                 }
                 documents[index].method = method

@@ -186,9 +186,7 @@ package struct SaleRowReader: Sendable {
 }
 
 extension NumberFormat {
-    /// A sentence on a number that could not be read.
-    ///
-    /// - Parameter bytes: UTF-8.
+    /// A sentence on a number that could not be read; the bytes are UTF-8.
     func reason(_ field: String, _ bytes: ArraySlice<UInt8>, _ fault: Fault) -> String {
         let separator = decimal == .point ? "." : ","
         return switch fault {

@@ -320,7 +320,8 @@ package struct TimeFormat: Sendable, Equatable {
         }
 
         private static let months = [
-            "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+            "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+            "november",
             "december",
         ]
 

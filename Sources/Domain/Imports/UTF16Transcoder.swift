@@ -58,9 +58,7 @@ package struct UTF16Transcoder: Sendable {
     /// - Returns: what marks a file that ends amidst a character; nothing else is left.
     package mutating func finish() -> [UInt8] { half != nil || high != nil ? [Self.invalid] : [] }
 
-    /// A whole text in UTF-16, as the file it belongs to was: with a byte order mark.
-    ///
-    /// - Parameter text: UTF-8.
+    /// A whole text, given in UTF-8, as the file it belongs to was: with a byte order mark.
     package static func encode(_ text: [UInt8], as encoding: TextEncoding) -> [UInt8] {
         let isBig = encoding == .utf16BigEndian
         var bytes: [UInt8] = isBig ? [0xFE, 0xFF] : [0xFF, 0xFE]

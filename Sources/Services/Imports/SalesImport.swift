@@ -180,7 +180,9 @@ package enum ImportProgress: Sendable {
     case writing(rows: Int, of: Int?)
 }
 
-/// An import that ended before its time. What it had committed stays, and the same command goes on behind it.
+/// An import that ended before its time.
+///
+/// What it had committed stays, and the same command goes on behind it.
 package struct ImportInterruption<Report: Sendable>: Error {
     /// The figures until then.
     package let report: Report

@@ -22,6 +22,7 @@ struct SalesImportRun {
     /// - Parameters:
     ///   - source: its bytes.
     ///   - figures: kept up to date, so that a run that fails has told what it did.
+    /// - Throws: ``ImportFailure``, `PostgresError`, or what `source` or `onReject` throws.
     func run<Source: AsyncSequence>(
         _ source: Source,
         _ figures: SalesImport.Figures

@@ -50,6 +50,7 @@ struct ImportCommand: AsyncParsableCommand {
         /// - Parameters:
         ///   - work: imports the bytes of the file, told where rejected rows go and who shows progress.
         ///   - describe: the figures as text and as JSON, and how many rows were refused.
+        /// - Throws: `CommandFailure`, or what else keeps a command from running.
         fileprivate func run<Report: Sendable>(
             _ work: (PostgresClient, ImportedFile, ImportMapping, RejectedFile, ImportDisplay) async throws -> Report,
             describe: (Report) -> (text: String, json: String, rejectedRows: Int)
@@ -83,7 +84,7 @@ struct ImportCommand: AsyncParsableCommand {
             case .failure(let interruption as ImportInterruption<Report>):
                 let (text, object, _) = describe(interruption.report)
                 print(json ? object : text)
-                StandardError.write("The import ended before its time; what was written stays, and the same command goes on.\n")
+                StandardError.write("The import ended early; what was written stays, and the same command goes on.\n")
                 throw failure(interruption.cause, rejected)
             case .failure(let error):
                 throw failure(error, rejected)
@@ -117,7 +118,7 @@ struct ImportCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Makes products of SKUs that no product has.")
         var createProducts = false
 
-        @Option(name: .long, help: "What happens to sales of more than is on hand: allow records them, deny rejects them.")
+        @Option(name: .long, help: "Sales of more than is on hand: allow records them, deny rejects them.")
         var oversell: Overselling = .allow
 
         @Option(

@@ -16,7 +16,8 @@ struct FileChunks: AsyncSequence, AsyncIteratorProtocol {
         case S_IFREG: break
         case S_IFDIR: throw CommandFailure(.failed, "\(path): is a folder; name the file in it")
         // It is read twice, should rows be rejected.
-        default: throw CommandFailure(.failed, "\(path): is no file but a device or pipe; write what it gives to a file")
+        default:
+            throw CommandFailure(.failed, "\(path): is no file but a device or pipe; write what it gives to a file")
         }
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw Self.failure(path, errno) }

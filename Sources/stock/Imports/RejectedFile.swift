@@ -34,6 +34,7 @@ final class RejectedFile {
     /// - Parameters:
     ///   - source: the imported file's bytes, from their beginning.
     ///   - mapping: how it was read.
+    /// - Throws: what `source` throws, `CommandFailure` if the file cannot be written.
     func write<Source: AsyncSequence>(
         from source: Source,
         mapping: ImportMapping

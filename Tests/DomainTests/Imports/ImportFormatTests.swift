@@ -3,6 +3,8 @@ import Testing
 @testable import Domain
 
 @Suite struct ImportFormatTests {
+    typealias Reading = TimeFormat.Reading
+
     private func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] }
 
     @Test(
@@ -117,11 +119,14 @@ import Testing
     @Test(
         "a pattern knows afternoons, centuries, decimals and offsets",
         arguments: [
-            ("yyyy-MM-dd h:mm a", "2010-12-01 12:26 AM", TimeFormat.Reading.wallClock(microseconds: 1_291_163_160_000_000)),
+            ("yyyy-MM-dd h:mm a", "2010-12-01 12:26 AM", Reading.wallClock(microseconds: 1_291_163_160_000_000)),
             ("yyyy-MM-dd h:mm a", "2010-12-01 8:26 pm", .wallClock(microseconds: 1_291_235_160_000_000)),
             ("yyyy-MM-dd h:mm a", "2010-12-01 12:26 PM", .wallClock(microseconds: 1_291_206_360_000_000)),
             ("yyyy-MM-dd HH:mm:ss Z", "2024-03-09 23:40:11 -0500", .instant(microseconds: 1_710_045_611_000_000)),
-            ("yyyy-MM-dd HH:mm:ss.SSS Z", "2010-12-01 08:26:00.250 +01:00", .instant(microseconds: 1_291_188_360_250_000)),
+            (
+                "yyyy-MM-dd HH:mm:ss.S Z", "2010-12-01 08:26:00.250 +01:00",
+                .instant(microseconds: 1_291_188_360_250_000)
+            ),
             ("dd.MM.yy", "01.01.70", .wallClock(microseconds: 0)),
         ]
     )

@@ -317,7 +317,9 @@ struct SalesImportTests {
     @Test("takes history in whatever is on hand, and tells so with figures that add up")
     func history() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws in
-            let lines = ["1,A,,2,2.50,2026-03-01T10:00:00", "2,x,,1,1,2026-03-01T10:00:00", "3,B,,0,1,2026-03-01T10:00:00"]
+            let lines = [
+                "1,A,,2,2.50,2026-03-01T10:00:00", "2,x,,1,1,2026-03-01T10:00:00", "3,B,,0,1,2026-03-01T10:00:00",
+            ]
             let outcome = try await run(lines, into: shop)
             #expect(outcome.codes == [.quantityZero, .skuUnknown])
             #expect(outcome.report.applied == 1)
@@ -331,8 +333,8 @@ struct SalesImportTests {
     func wholeOrNotAtAll() async throws {
         try await TestShop.open { (shop) async throws in
             let lines = [
-                "INV-1,A,,1,5,2026-03-01T10:00:00", "INV-1,B,,1,x,2026-03-01T10:00:00", "INV-2,A,,1,1,2026-03-01T10:00:00",
-                "INV-1,W,,1,6,2026-03-01T10:00:00",
+                "INV-1,A,,1,5,2026-03-01T10:00:00", "INV-1,B,,1,x,2026-03-01T10:00:00",
+                "INV-2,A,,1,1,2026-03-01T10:00:00", "INV-1,W,,1,6,2026-03-01T10:00:00",
             ]
             let outcome = try await run(lines, into: shop)
             #expect(outcome.rejections.map(\.line) == [3, 2, 5])
