@@ -26,29 +26,30 @@ struct ProductsImportTests {
         var rejections: [RowRejection]
     }
 
+    /// Rows that were refused, also by an import that throws.
+    private final class Rejections {
+        var rows: [RowRejection] = []
+    }
+
     private static let header = "sku,name,price,unit"
 
     private func run(
         _ lines: [String],
         into shop: TestShop,
         header: String = Self.header,
-        onReject: @escaping (RowRejection) -> Void = { _ in },
+        rejected: Rejections = Rejections(),
         _ change: (inout ProductsImport.Options) -> Void = { _ in }
     ) async throws -> Outcome {
         var options = ProductsImport.Options(tenant: shop.tenant, mapping: ImportMapping())
         change(&options)
-        var rejections: [RowRejection] = []
         let text = ([header] + lines).joined(separator: "\n") + "\n"
         let report = try await ProductsImport(postgres: shop.postgres).run(
             Portions(bytes: Array(text.utf8)[...]),
             options: options,
-            onReject: {
-                rejections.append($0)
-                onReject($0)
-            },
+            onReject: { rejected.rows.append($0) },
             onProgress: { _ in }
         )
-        return Outcome(report: report, rejections: rejections)
+        return Outcome(report: report, rejections: rejected.rows)
     }
 
     private func products(_ shop: TestShop) async throws -> String {
@@ -100,11 +101,11 @@ struct ProductsImportTests {
         try await TestShop.open { (shop) async throws in
             var lines = Self.rows(0..<1_800)
             lines[1_499] = "N1499,Thing,,pc"
-            var rejected: [RowRejection] = []
+            let rejected = Rejections()
             await #expect(throws: ImportFailure.self) {
-                try await run(lines, into: shop, onReject: { rejected.append($0) }) { $0.onError = .abort }
+                try await run(lines, into: shop, rejected: rejected) { $0.onError = .abort }
             }
-            #expect(rejected.map(\.line) == [1_501])
+            #expect(rejected.rows.map(\.line) == [1_501])
             #expect(try await products(shop) == "0")
             lines[1_499] = "N1499,Thing,1,pc"
             #expect(try await run(lines, into: shop) { $0.onError = .abort }.report.created == 1_800)
