@@ -157,14 +157,9 @@ extension CatalogService {
         guard errors.isEmpty else {
             throw Problem(.validationFailed, "Some products are not valid.", errors: errors)
         }
-        let batch = ProductBatch(upserts, ids: upserts.map { _ in ProductID.make() })
+        let batch = ProductBatch(upserts)
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
-            try unit.add(GuardBatch(batch: batch))
-            try unit.add(InsertBatch(batch: batch))
-            try unit.add(UpdateBatch(batch: batch))
-            try unit.add(TouchBatch(batch: batch))
-            try unit.add(BatchBarcodes(batch: batch))
-            return try unit.add(AnswerBatch(batch: batch, key: key))
+            try unit.add(UpsertProducts(batch: batch, key: key))
         }
     }
 }

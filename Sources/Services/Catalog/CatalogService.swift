@@ -23,7 +23,7 @@ package struct CatalogService: Sendable {
         ReadProduct.self, LookUpProducts.self, ListProductsByName.self, ListProducts.self, GuardNewProduct.self,
         InsertProduct.self, GuardProduct.self, GuardProductFields.self, UpdateProduct.self, ReplaceBarcodes.self,
         DeleteProduct.self, AnswerProduct.self, AnswerDeleted.self,
-        GuardBatch.self, InsertBatch.self, UpdateBatch.self, BatchBarcodes.self, TouchBatch.self, AnswerBatch.self,
+        UpsertProducts.self,
     ]
 
     /// A key of a module of the caller's tenant.

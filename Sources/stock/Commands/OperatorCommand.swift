@@ -56,11 +56,17 @@ extension CommandFailure {
             self.init(isTerm ? .terminated : .interrupted, isTerm ? "ended by SIGTERM" : "interrupted")
         case let error as ConfigurationError:
             self.init(.configuration, error.description)
+        case let problem as Problem where problem.code == .outcomeUnknown:
+            // A command has no key by which the same may be asked again.
+            self.init(.failed, "The connection was lost at the moment of committing. Look whether it was done.")
         case let problem as Problem:
             let fields = problem.errors.map { "\($0.pointer.drop { $0 == "/" }): \($0.detail)" }
             self.init(.failed, fields.isEmpty ? problem.detail : fields.joined(separator: " "))
         case let error as OperationsError:
             self.init(.failed, error.description)
+        case let error as PostgresError
+        where error.outcome != .unknown && (error.sqlState == .queryCanceled || error.code == .deadlineExceeded):
+            self.init(.failed, "The database took too long and was interrupted; nothing of that step was done.")
         case let error as PostgresError where error.sqlState == nil:
             self.init(.failed, "The database of DATABASE_URL can not be used: \(error.message).")
         case let error as PostgresError:
