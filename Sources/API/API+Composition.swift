@@ -108,15 +108,17 @@ extension API {
         // It answers until the last request of the other one is done, and is asked by nobody who could be sent elsewhere.
         limits.drainDelay = .zero
         let nobody = Problem(.unauthenticated, "Nobody signs in here.")
+        let rates = RateLimits(.unlimited)
         return API(
             routes: health.routes + [health.detailedRoute] + MetricsRoutes(metrics: settings.metrics).routes,
             authenticator: Authenticator(
                 tokens: try await AccessTokens(keys: settings.signingKeys, clock: settings.clock),
+                rates: rates,
                 ofSession: { _, _ in throw nobody },
                 ofKey: { _, _ in throw nobody }
             ),
             limits: limits,
-            rates: RateLimits(.unlimited),
+            rates: rates,
             lifecycle: health.lifecycle,
             clock: settings.clock,
             logger: logger
