@@ -4,18 +4,23 @@
 /// Case and accents are left as they are: the database alone folds, by `stock.search_text`. So nothing depends on two programs
 /// folding alike, and the price is that Tea and TEA are remembered apart.
 package struct SearchText: Sendable, Hashable {
-    /// The words, a space between; never empty.
+    /// The words, each once, a space between; never empty.
     package let text: String
 
-    /// The most characters of a search.
-    package static let maximum = 200
+    /// The most characters of a search: a name is found by itself, however long it is.
+    package static let maximum = TextRule.productName.maximum
 
     /// Makes a search of a text, in which any white space separates words; `nil` if there is nothing to look for.
     ///
     /// - Parameter text: As it was typed.
     package init?(_ text: String) {
-        let words = text.unicodeScalars.split { $0.properties.isWhitespace }
+        var known: Set<String> = []
+        var words: [String] = []
+        for scalars in text.unicodeScalars.split(whereSeparator: { $0.properties.isWhitespace }) {
+            let word = Text.nfc(String(scalars))
+            if known.insert(word).inserted { words.append(word) }
+        }
         guard !words.isEmpty else { return nil }
-        self.text = Text.nfc(words.map { String($0) }.joined(separator: " "))
+        self.text = words.joined(separator: " ")
     }
 }

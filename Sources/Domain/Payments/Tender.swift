@@ -71,7 +71,11 @@ package struct Settlement: Sendable, Equatable {
                 change = try change.adding(tender.change ?? .zero)
             }
         } catch {
-            throw Problem(.paymentMismatch, "The payments are larger than any sale can be.")
+            throw Problem(
+                .paymentMismatch,
+                "The payments are larger than any sale can be.",
+                errors: [.outOfRange("/payments", "The sum of the payments")]
+            )
         }
         guard paid <= total else {
             throw Problem(
@@ -97,6 +101,11 @@ package struct Settlement: Sendable, Equatable {
 }
 
 extension FieldError {
+    /// The error of an amount that no column holds, though the figures it is made of are right each by itself.
+    package static func outOfRange(_ pointer: String, _ amount: String) -> FieldError {
+        FieldError(pointer, "out_of_range", "\(amount) must be at most \(Money(rawValue: Money.largestRawValue)).")
+    }
+
     /// The error of an amount with more decimals than its currency has.
     package static func tooManyDecimals(_ pointer: String, _ exponent: Int) -> FieldError {
         FieldError(pointer, "too_many_decimals", "Must have at most \(exponent) decimals, as the currency has.")

@@ -116,7 +116,7 @@ package struct PricedSale: Sendable, Equatable {
             do throws(NumberError) {
                 amount = try line.unitPrice.times(line.quantity, exponent: rules.exponent)
             } catch {
-                errors.append(FieldError("\(pointer)/quantity", "out_of_range", "The amount of the line is too large."))
+                errors.append(.outOfRange("\(pointer)/quantity", "Quantity times price"))
                 amount = .zero
             }
             if line.discount.isNegative {
@@ -181,7 +181,7 @@ package struct PricedSale: Sendable, Equatable {
             throw Problem(
                 .validationFailed,
                 "The sale is larger than any sale can be.",
-                errors: [FieldError("/lines", "out_of_range", "The amounts add up to too much.")]
+                errors: [.outOfRange("/lines", "The sum of the lines")]
             )
         }
     }

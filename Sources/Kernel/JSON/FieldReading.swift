@@ -105,7 +105,8 @@ extension FieldReading where Value: FixedPoint {
                 return number
             } catch {
                 let limit = Value(rawValue: Value.largestRawValue)
-                let detail = error == .outOfRange ? "Must be from -\(limit) to \(limit)." : "The value \(error)."
+                let bound = text.hasPrefix("-") ? "at least -\(limit)" : "at most \(limit)"
+                let detail = error == .outOfRange ? "Must be \(bound)." : "The value \(error)."
                 errors.add(FieldError(pointer, error.code, detail))
                 return nil
             }

@@ -45,8 +45,31 @@ package struct CheckedShop: Sendable {
     package var seriesSubject: Int { products.count + 1 }
 
     var categoryPath: Int { products.count }
-    var listPath: Int { products.count + 1 }
     var seriesPath: Int { products.count + 2 }
+
+    /// The list of the products, or a search that finds them all, spelled as the next person spells it.
+    func listPath(_ random: inout CheckerRandom) -> Int {
+        let search = random.below(Self.searches.count + 1)
+        return search == 0 ? products.count + 1 : seriesPath + search
+    }
+
+    /// What every product is called, beside its number: a word that each of two ways of folding writes otherwise.
+    static let word = "ΚΑΦΕΣ"
+
+    /// Spellings of words that are in every product's name, as a query has them.
+    private static let searches = [
+        "checked", "CHECKED", "\u{A0}Checked", "καφεσ", "ΚΑΦΕΣ", "Καφες checked", "καφές",
+    ]
+    .map(query)
+
+    /// A text as a value of a query.
+    private static func query(_ text: String) -> String {
+        text.utf8.map { byte in
+            let digits = String(byte, radix: 16)
+            return byte.isLetter ? String(UnicodeScalar(byte)) : "%" + (digits.count < 2 ? "0" : "") + digits
+        }
+        .joined()
+    }
 
     /// The kinds and names of the subjects, in their order.
     package var subjects: [(kind: SubjectKind, name: String)] {
@@ -73,7 +96,7 @@ package struct CheckedShop: Sendable {
                 try await setup.make(
                     "/v1/products",
                     """
-                    {"sku":"C\(number)-\(run)","name":"Checked \(number)","unit_id":"\(unit)","price":"1.00",\
+                    {"sku":"C\(number)-\(run)","name":"Checked \(number) \(Self.word)","unit_id":"\(unit)","price":"1.00",\
                     "tax_rate":"0","tracks_stock":false,"category_id":"\(category)"}
                     """
                 )
@@ -137,6 +160,17 @@ package struct CheckedShop: Sendable {
                 key: "series:daily:\(from):\(to):all"
             )
         )
+        for search in Self.searches {
+            paths.append(
+                Path(
+                    kind: .list,
+                    text: "/v1/products?q=\(search)&category_id=\(category)&limit=50",
+                    beginning: Array(#"{"data":["#.utf8),
+                    module: "products",
+                    key: "list"
+                )
+            )
+        }
         var revisions: [Int64] = []
         for path in paths[0...count] {
             revisions.append(Int64(try await setup.send("GET", path.text)["version"].int ?? 0))
@@ -249,4 +283,9 @@ package struct CheckerFailure: Error, CustomStringConvertible {
     package init(_ description: String) {
         self.description = description
     }
+}
+
+extension UInt8 {
+    /// Whether it is a letter of ASCII.
+    fileprivate var isLetter: Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20) && self < 0x80 }
 }

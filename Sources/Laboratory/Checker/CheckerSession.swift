@@ -143,7 +143,7 @@ final class CheckerSession {
     /// Sends an edit of a product or category at a revision, once.
     func edit(_ subject: Int, from revision: Int64, on instance: Int) -> Outcome {
         let path = subject == shop.categorySubject ? shop.paths[shop.categoryPath].text : shop.paths[subject].text
-        let body = #"{"name":"Checked \#(subject) r\#(revision + 1)"}"#
+        let body = #"{"name":"Checked \#(subject) \#(CheckedShop.word) r\#(revision + 1)"}"#
         let request = """
             PATCH \(path) HTTP/1.1\r\n\(authorization)If-Match: "\(revision)"\r\nContent-Type: application/json\r\n\
             Content-Length: \(body.utf8.count)\r\n\(tokenField)\r\n\(body)

@@ -167,7 +167,7 @@ package final class CoherenceWorkload: Sendable {
         switch random.below(20) {
         case 0..<12: random.below(shop.products.count)
         case 12: shop.categoryPath
-        case 13..<16: shop.listPath
+        case 13..<16: shop.listPath(&random)
         default: shop.seriesPath
         }
     }
@@ -308,7 +308,7 @@ package final class CoherenceWorkload: Sendable {
             if subject == shop.seriesSubject {
                 shop.seriesPath
             } else if subject < shop.products.count, random.below(4) == 0 {
-                shop.listPath
+                shop.listPath(&random)
             } else {
                 subject
             }
