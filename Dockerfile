@@ -26,7 +26,11 @@ COPY sql /usr/local/share/stock/sql
 USER 10001:10001
 WORKDIR /usr/local/share/stock
 EXPOSE 8080
-ENV STOCK_LISTEN=0.0.0.0:8080
+# Last, and of this stage alone: another commit with the same sources builds nothing anew.
+#     docker build --build-arg STOCK_COMMIT="$(git rev-parse HEAD)" .
+ARG STOCK_COMMIT=
+LABEL org.opencontainers.image.revision=$STOCK_COMMIT
+ENV STOCK_LISTEN=0.0.0.0:8080 STOCK_COMMIT=$STOCK_COMMIT
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["stock-entrypoint"]
 CMD ["serve"]

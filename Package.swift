@@ -53,14 +53,18 @@ let package = Package(
         ),
         .systemLibrary(name: "CEpoll"),
 
+        // Turns
+        .target(name: "Fairness", dependencies: [.product(name: "DequeModule", package: "swift-collections")]),
+
         // I/O
         .target(name: "IOLoop", dependencies: ["CEpoll"]),
         .target(
             name: "Postgres",
             dependencies: [
-                "CLibPQ", "IOLoop",
+                "CLibPQ", "Fairness", "IOLoop",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
             ]
         ),
         .target(
@@ -69,6 +73,7 @@ let package = Package(
                 "CHiredis", "IOLoop",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
             ]
         ),
 
@@ -80,7 +85,7 @@ let package = Package(
         .target(
             name: "Cache",
             dependencies: [
-                "Redis",
+                "Fairness", "Redis",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
@@ -105,7 +110,7 @@ let package = Package(
         .target(
             name: "Services",
             dependencies: [
-                "Cache", "Domain", "Events", "Kernel", "Postgres",
+                "Cache", "Domain", "Events", "Fairness", "Kernel", "Postgres",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -115,8 +120,9 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Cache", "Domain", "Kernel", "Services",
+                "Cache", "Domain", "Fairness", "Kernel", "Services",
                 .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -145,6 +151,7 @@ let package = Package(
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -167,6 +174,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]
         ),
+        .testTarget(name: "FairnessTests", dependencies: ["Fairness"]),
         .testTarget(name: "IOLoopTests", dependencies: ["IOLoop", "TestSupport"]),
         .testTarget(
             name: "PostgresTests",
@@ -218,7 +226,17 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
+        .testTarget(name: "PlanTests", dependencies: ["TestSupport"]),
         .testTarget(name: "IntegrationTests", dependencies: ["TestSupport"]),
+        // Reads one input, so that scripts/lib/weigh can say what it costs.
+        .executableTarget(
+            name: "weigh",
+            dependencies: [
+                "API", "Cache", "Domain", "Kernel", "Services",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            path: "Tests/Weigh"
+        ),
     ]
 )
 

@@ -16,11 +16,16 @@ let shared: [Target] = [
     .systemLibrary(name: "CLibPQ", path: "Shared/CLibPQ", pkgConfig: "libpq"),
     .systemLibrary(name: "CHiredis", path: "Shared/CHiredis", pkgConfig: "hiredis"),
     .systemLibrary(name: "CEpoll", path: "Shared/CEpoll"),
+    .target(
+        name: "Fairness",
+        dependencies: [.product(name: "DequeModule", package: "swift-collections")],
+        path: "Shared/Fairness"
+    ),
     .target(name: "IOLoop", dependencies: ["CEpoll"], path: "Shared/IOLoop"),
     .target(
         name: "Postgres",
         dependencies: [
-            "CLibPQ", "IOLoop",
+            "CLibPQ", "Fairness", "IOLoop",
             .product(name: "DequeModule", package: "swift-collections"),
             .product(name: "Logging", package: "swift-log"),
         ],
@@ -38,7 +43,7 @@ let shared: [Target] = [
     .target(
         name: "Cache",
         dependencies: [
-            "Redis",
+            "Fairness", "Redis",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "DequeModule", package: "swift-collections"),
             .product(name: "Logging", package: "swift-log"),
@@ -88,6 +93,7 @@ let package = Package(
         .target(name: "BlockingClient", path: "Sources/BlockingClient"),
         .executableTarget(name: "series-lag", dependencies: ["BlockingClient"], path: "Sources/SeriesLag"),
         .executableTarget(name: "crowd", dependencies: ["BlockingClient"], path: "Sources/Crowd"),
+        .executableTarget(name: "abuse", dependencies: ["BlockingClient"], path: "Sources/Abuse"),
         .executableTarget(name: "peer-lag", dependencies: ["BlockingClient"], path: "Sources/PeerLag"),
         .target(
             name: "CacheAtHand",

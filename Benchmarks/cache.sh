@@ -5,6 +5,7 @@
 measure_look_up() {
     "$TOOLS/l1-look-up"
     command -v valgrind >/dev/null || return 0
+    [ -z "${SMOKE:-}" ] || return 0
     local token few many
     without_debug_information l1-look-up
     for token in no yes; do
@@ -29,7 +30,7 @@ measure_retire() {
     without_debug_information retire
     say "retiring a scope in L1, by what is cached:"
     local keys tenants
-    for keys in 1000 1000000; do
+    for keys in ${RETIRE_KEYS:-1000 1000000}; do
         for tenants in 1 10000; do
             [ "$tenants" -le "$keys" ] || continue
             printf '  %8d keys, %5d tenants: %d instructions, %s\n' "$keys" "$tenants" \
@@ -38,7 +39,7 @@ measure_retire() {
         done
     done
     say "retiring a scope in Redis, by what is stored:"
-    for keys in 1000 1000000; do
+    for keys in ${RETIRE_KEYS:-1000 1000000}; do
         for tenants in 1 10000; do
             [ "$tenants" -le "$keys" ] || continue
             redis_with_keys "$keys" "$tenants"
@@ -55,7 +56,7 @@ measure_retire() {
 
 # bump_instructions KEYS TENANTS COUNT: the instructions of COUNT bumps, of nothing before, after or beside them.
 bump_instructions() {
-    command -v valgrind >/dev/null || {
+    { command -v valgrind >/dev/null && [ -z "${SMOKE:-}" ]; } || {
         echo 0
         return
     }
@@ -145,14 +146,14 @@ measure_peers() {
 has_settled() {
     local head
     head=$(owner_sql "SELECT head_seq FROM stock.cache_lane WHERE NOT EXISTS (SELECT FROM stock.cache_outbox)")
-    [ -n "$head" ] && curl -fsS "http://127.0.0.1:$1/health/detailed" -H "Authorization: Bearer $DEMO_TOKEN" |
-        grep -o '"cache":.*' | grep "\"applied\":$head[,}]" | grep -q '"usable":true'
+    [ -n "$head" ] && curl -fsS "http://127.0.0.1:$1/v1/cache/explain?module=products&key=any" \
+        -H "Authorization: Bearer $DEMO_TOKEN" | grep -o '"lane":.*' | grep "\"applied\":$head[,}]" | grep -q '"usable":true'
 }
 
-# seconds_not_in_use PORT: for how long the instances, that one included, could not serve from their caches since they started.
+# seconds_not_in_use: for how long the instances could not serve from their caches since they started.
 seconds_not_in_use() {
     local instance
-    for instance in "$PORT_A" "$PORT_B" "$1"; do curl -fsS "http://127.0.0.1:$instance/metrics"; done |
+    for instance in a b c; do curl -fsS "http://127.0.0.1:$(cat "$STATE/$instance.operations")/metrics"; done |
         awk '/^stock_cache_unusable_seconds_total/ { sum += $NF } END { printf "%.6f", sum }'
 }
 
@@ -171,13 +172,13 @@ measure_crowd() {
                 curl -fsS -o /dev/null "http://127.0.0.1:$instance/v1/me" -H "Authorization: Bearer $DEMO_TOKEN"
                 soon "instance $instance has settled" has_settled "$instance"
             done
-            lapsed=$(seconds_not_in_use "$port")
+            lapsed=$(seconds_not_in_use)
             owner_sql "SELECT pg_stat_statements_reset()" >/dev/null
             say "$store, round $round:"
             "$TOOLS/crowd" "$size" "/v1/products/$product" "$DEMO_TOKEN" "$PORT_A" "$PORT_B" "$port" | sed 's/^/  /'
             say "  computed in PostgreSQL: $(owner_sql "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
                 WHERE query LIKE 'SELECT stock.product_body(stock.current_tenant(), \$1)%pg_current_snapshot()%'")"
-            say "  caches not in use meanwhile: $(awk -v a="$lapsed" -v b="$(seconds_not_in_use "$port")" 'BEGIN { printf "%.3f", b - a }') s"
+            say "  caches not in use meanwhile: $(awk -v a="$lapsed" -v b="$(seconds_not_in_use)" 'BEGIN { printf "%.3f", b - a }') s"
         done
     done
     end "$STATE/c.pid" serve
@@ -193,5 +194,5 @@ owner_sql() {
 # Resident against counted bytes of a full L1.
 measure_memory() {
     local size
-    for size in 64 200 1000 8000; do "$TOOLS/l1-memory" $size; done
+    for size in ${MEMORY_SIZES:-64 200 1000 8000}; do "$TOOLS/l1-memory" $size; done
 }

@@ -39,7 +39,7 @@ measure_sales() {
     connections=${SALE_CONNECTIONS:-3}
     # Enough clients to keep them busy, and no queue that would have to turn somebody away.
     clients=$((connections * 3))
-    STOCK_TOKEN=$(login)
+    STOCK_TOKEN=$(login bench@example.com)
     STOCK_PRODUCTS=$products
     export STOCK_TOKEN STOCK_PRODUCTS
     for _ in $(seq "$ROUNDS"); do

@@ -34,7 +34,9 @@ BEGIN
         ['random_page_cost', '1.1'],
         -- Plans are kept for as long as a connection lives: one made while a table was small must not read it from end
         -- to end once it is large.
-        ['enable_seqscan', 'off']
+        ['enable_seqscan', 'off'],
+        -- Nor is a table's small share kept aside to be compared with every row of a request: each is looked up.
+        ['enable_material', 'off']
     ] LOOP
         IF NOT EXISTS (
             SELECT FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole

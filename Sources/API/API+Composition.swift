@@ -10,12 +10,18 @@ package struct APISettings: Sendable {
     package var limits = ServerLimits()
     /// How often anyone may ask.
     package var rates = RateLimitSettings()
+    /// Whose word about a client's address is taken.
+    package var proxies = TrustedProxies()
+    /// Which pages may use it from a browser.
+    package var crossOrigin = CrossOrigin()
     /// What this process is.
     package var build: Build
     /// The wall clock.
     package var clock = WallClock.system
     /// What `/metrics` shows; to be installed before anything that measures is made.
     package var metrics = MetricsRegistry()
+    /// The share of answers from memory that gets a line in the log, 0 to 1.
+    package var loggedHits = 0.01
 
     /// Makes settings.
     ///
@@ -29,41 +35,35 @@ package struct APISettings: Sendable {
 }
 
 extension API {
-    /// Makes the HTTP surface of a shop, with every route.
+    /// Makes the HTTP surface of a shop, with every route that clients may use.
     ///
     /// - Parameters:
     ///   - shop: the services.
     ///   - settings: what was chosen.
-    ///   - logger: told of requests that failed.
-    ///   - state: asked by health checks about the processes beside this one; must not block.
+    ///   - health: how the instance is.
+    ///   - logger: told of each request, and of those that failed.
     /// - Returns: the surface, to be given to an ``HTTPServer``.
     /// - Throws: ``SigningKey/Invalid`` when there is no key.
     package static func make(
         shop: Shop,
         settings: APISettings,
-        logger: Logger,
-        state: @escaping @Sendable () -> ProcessState
+        health: HealthRoutes,
+        logger: Logger
     ) async throws -> API {
         let tokens = try await AccessTokens(keys: settings.signingKeys, clock: settings.clock)
         let rates = RateLimits(settings.rates)
-        let lifecycle = Lifecycle()
         let identity = shop.identity
         return API(
             routes: Routes.all(
                 shop: shop,
                 tokens: tokens,
                 rates: rates,
-                health: HealthRoutes(
-                    lifecycle: lifecycle,
-                    build: settings.build,
-                    state: state,
-                    cache: shop.store.cache
-                ),
-                metrics: settings.metrics,
+                health: health,
                 version: settings.build.version
             ),
             authenticator: Authenticator(
                 tokens: tokens,
+                rates: rates,
                 ofSession: { claims, deadline in
                     try await identity.caller(
                         session: claims.session,
@@ -72,12 +72,52 @@ extension API {
                         deadline: deadline
                     )
                 },
-                ofKey: { key, deadline in try await identity.caller(apiKey: key, deadline: deadline) }
+                ofKey: { key, deadline in try await identity.caller(apiKey: key, deadline: deadline) },
+                ofKnownKey: { key in try identity.knownCaller(apiKey: key) }
             ),
             limits: settings.limits,
             rates: rates,
-            lifecycle: lifecycle,
+            lifecycle: health.lifecycle,
+            proxies: settings.proxies,
+            crossOrigin: settings.crossOrigin,
             cache: shop.store.cache,
+            clock: settings.clock,
+            metrics: settings.metrics,
+            loggedHits: settings.loggedHits,
+            logger: logger
+        )
+    }
+
+    /// Makes the HTTP surface for operators, with what no client should see: metrics, and all of the instance's health.
+    ///
+    /// It knows no credential: whoever reaches its address is an operator.
+    ///
+    /// - Parameters:
+    ///   - settings: what was chosen.
+    ///   - health: how the instance is.
+    ///   - logger: told of requests that failed.
+    /// - Returns: the surface, to be given to an ``HTTPServer`` of its own.
+    /// - Throws: ``SigningKey/Invalid`` when there is no key.
+    package static func operations(
+        settings: APISettings,
+        health: HealthRoutes,
+        logger: Logger
+    ) async throws -> API {
+        var limits = settings.limits
+        limits.connections = 64
+        // It answers until the last request of the other one is done, and is asked by nobody who could be sent elsewhere.
+        limits.drainDelay = .zero
+        let nobody = Problem(.unauthenticated, "Nobody signs in here.")
+        return API(
+            routes: health.routes + [health.detailedRoute] + MetricsRoutes(metrics: settings.metrics).routes,
+            authenticator: Authenticator(
+                tokens: try await AccessTokens(keys: settings.signingKeys, clock: settings.clock),
+                ofSession: { _, _ in throw nobody },
+                ofKey: { _, _ in throw nobody }
+            ),
+            limits: limits,
+            rates: RateLimits(.unlimited),
+            lifecycle: health.lifecycle,
             clock: settings.clock,
             logger: logger
         )

@@ -19,17 +19,20 @@ package final class API: Sendable {
     /// The table of routes.
     package let routes: [Route]
 
+    /// Whose word about a client's address is taken.
+    let proxies: TrustedProxies
     let router: Router
     /// What is asked for most.
     package let busy = BusyPaths()
 
+    private let crossOrigin: CrossOrigin
     private let authenticator: Authenticator
     private let rates: RateLimits
     private let cache: TenantCache?
     private let date: HTTPDate
-    private let metrics = HTTPMetrics()
+    private let metrics: HTTPMetrics
+    private let log: RequestLog
     private let logger: Logger
-    private let start = ContinuousClock.now
 
     /// Puts the surface together.
     ///
@@ -39,17 +42,25 @@ package final class API: Sendable {
     ///   - limits: what connections and requests may cost.
     ///   - rates: how often anyone may ask.
     ///   - lifecycle: whether the instance drains.
+    ///   - proxies: whose word about a client's address is taken.
+    ///   - crossOrigin: which pages may use it from a browser.
     ///   - cache: makes the tokens of reads; `nil` in tests without one.
     ///   - clock: for the `Date` field.
-    ///   - logger: for requests that failed.
+    ///   - metrics: where what is measured here is read; nil for a surface that nobody measures.
+    ///   - loggedHits: the share of answers from memory that gets a line in the log, 0 to 1.
+    ///   - logger: for a line of each request, and for those that failed.
     init(
         routes: [Route],
         authenticator: Authenticator,
         limits: ServerLimits,
         rates: RateLimits,
         lifecycle: Lifecycle,
+        proxies: TrustedProxies = TrustedProxies(),
+        crossOrigin: CrossOrigin = CrossOrigin(),
         cache: TenantCache? = nil,
         clock: WallClock,
+        metrics: MetricsRegistry? = nil,
+        loggedHits: Double = 1,
         logger: Logger
     ) {
         self.routes = routes
@@ -59,7 +70,13 @@ package final class API: Sendable {
         self.cache = cache
         self.rates = rates
         self.lifecycle = lifecycle
+        self.proxies = proxies
+        self.crossOrigin = crossOrigin
         self.date = HTTPDate(clock: clock)
+        let measured = HTTPMetrics(routes)
+        metrics?.observe { measured.samples() }
+        self.metrics = measured
+        self.log = RequestLog(logger: logger, hits: loggedHits)
         self.logger = logger
     }
 
@@ -72,14 +89,20 @@ package final class API: Sendable {
     ///   - channel: the connection it came by; `nil` in tests.
     /// - Returns: the answer with all its fields.
     package func respond(to request: Request, channel: (any Channel)?) async -> Reply {
+        let began = ContinuousClock.now
+        self.metrics.began()
+        var subject = RequestLog.Subject()
         let fields = RequestFields(request.headers)
         let requestID = RequestID.of(fields.requestID)
         let target = request.head.path ?? "/"
         let (path, query) = Self.split(target)
         var reply: Reply
         do {
-            reply = try await self.serve(request, fields, requestID, path, query, channel)
-        } catch let problem as Problem {
+            reply = try await self.serve(request, fields, requestID, path, query, channel, &subject)
+        } catch var problem as Problem {
+            if problem.code == .outcomeUnknown, fields.idempotencyKey != nil {
+                problem.detail += " Repeat the request with the same Idempotency-Key."
+            }
             reply = problem.reply(requestID: requestID, instance: String(path))
             if problem.code == .internalError || problem.code == .outcomeUnknown {
                 self.logger.error("problem", metadata: ["request_id": "\(requestID)", "detail": "\(problem.detail)"])
@@ -89,7 +112,7 @@ package final class API: Sendable {
                     "refused",
                     metadata: [
                         "request_id": "\(requestID)", "method": "\(request.method.rawValue)",
-                        "code": "\(problem.code.rawValue)", "address": "\(channel?.remoteAddress?.ipAddress ?? "")",
+                        "code": "\(problem.code.rawValue)", "address": "\(self.client(fields, channel)?.description ?? "unknown")",
                     ]
                 )
             }
@@ -97,10 +120,6 @@ package final class API: Sendable {
             reply = Problem(.invalidRequest, "The body is not well-formed HTTP/1.1.")
                 .reply(requestID: requestID, instance: String(path))
             reply.closesConnection = true
-        } catch let refused as RateRefused {
-            reply = refused.problem.reply(requestID: requestID, instance: String(path))
-            reply.append(.rateLimitPolicy, refused.policy)
-            reply.append(.rateLimit, refused.state)
         } catch let refused as MethodRefused {
             reply = refused.problem.reply(requestID: requestID, instance: String(path))
             reply.append(.allow, refused.allowed)
@@ -108,7 +127,10 @@ package final class API: Sendable {
             // Whatever it is stays in the log; the client learns the name under which to find it there.
             self.logger.error(
                 "request failed",
-                metadata: ["request_id": "\(requestID)", "path": "\(path)", "error": "\(String(describing: error))"]
+                metadata: [
+                    "request_id": "\(requestID)", "route": "\(subject.route?.path ?? "unmatched")",
+                    "error": "\(String(describing: error))",
+                ]
             )
             reply = Problem(.internalError, "Something went wrong here; the log has it under the request_id.")
                 .reply(requestID: requestID, instance: String(path))
@@ -117,19 +139,39 @@ package final class API: Sendable {
             // Refused unread, perhaps: reading what is left only to throw it away is not worth a connection.
             reply.closesConnection = true
         }
-        self.metrics.answered(reply.status.code)
         if self.lifecycle.isDraining {
             // Clients that keep connections learn here, and not by a reset, that this one ends.
             reply.closesConnection = true
         }
-        self.logger.debug(
-            "request",
-            metadata: [
-                "request_id": "\(requestID)", "method": "\(request.method.rawValue)", "path": "\(path)",
-                "status": "\(reply.status.code)", "trace": "\(fields.traceParent ?? "")",
-            ]
+        self.crossOrigin.dress(&reply, origin: fields.origin)
+        reply = self.dress(reply, requestID: requestID, isHead: request.method == .head)
+        let ended = ContinuousClock.now
+        self.metrics.answered(subject.route, status: reply.status.code, time: ended - began)
+        self.log.answered(
+            subject,
+            method: request.method,
+            client: self.client(fields, channel)?.description ?? "unknown",
+            requestID: requestID,
+            trace: fields.traceParent,
+            reply: reply,
+            began: began,
+            ended: ended
         )
-        return self.dress(reply, requestID: requestID, isHead: request.method == .head)
+        return reply
+    }
+
+    /// The bytes the body of a request may have.
+    func bodyLimit(method: String, target: String) -> Int {
+        guard let method = HTTPRequest.Method(rawValue: method),
+            case .route(let route, _) = self.router.match(method, Self.split(target).path)
+        else { return self.limits.bodyBytes }
+        return route.bodyLimit(self.limits)
+    }
+
+    /// Where a request comes from: its peer, or the client of a proxy that is trusted.
+    private func client(_ fields: RequestFields, _ channel: (any Channel)?) -> ClientAddress? {
+        channel?.remoteAddress.flatMap { ClientAddress($0) }
+            .map { self.proxies.client(behind: $0, forwarded: fields.forwardedFor) }
     }
 
     static func split(_ target: String) -> (path: Substring, query: Substring?) {
@@ -145,7 +187,8 @@ package final class API: Sendable {
         _ requestID: String,
         _ path: Substring,
         _ query: Substring?,
-        _ channel: (any Channel)?
+        _ channel: (any Channel)?,
+        _ subject: inout RequestLog.Subject
     ) async throws -> Reply {
         let route: Route
         let segments: [Substring]
@@ -154,22 +197,52 @@ package final class API: Sendable {
             route = found
             segments = varying
         case .otherMethod(let methods):
+            if request.method == .options, let origin = fields.origin,
+                let answer = self.crossOrigin.preflight(methods: methods, origin: origin)
+            {
+                return answer
+            }
             throw MethodRefused(method: request.method, allowed: methods)
         case .nothing:
             throw Problem(.notFound, "There is nothing at this path.")
         }
+        subject.route = route
+        guard self.lifecycle.isAdmitted || route.area == "operations" else {
+            throw Problem(
+                .databaseUnavailable,
+                "The instance is starting: it has not seen its database yet.",
+                retryAfter: 1
+            )
+        }
         if let name = fields.repeated {
             throw Problem(.invalidRequest, "The field \(name) was sent more than once.")
         }
+        if route.method != .get, let coding = fields.contentEncoding, coding.lowercased() != "identity" {
+            throw Problem(
+                .unsupportedMediaType,
+                "Bodies are taken as they are: Content-Encoding must be identity or left out, "
+                    + "not \"\(Text.excerpt(coding))\"."
+            )
+        }
         let deadline = ContinuousClock.now + self.limits.requestDeadline
+        let client: @Sendable () -> ClientAddress? = { self.client(fields, channel) }
         var caller: Caller?
         switch route.access {
         case .open:
             break
         case .authenticated:
-            caller = try await self.authenticator.caller(fields.authorization, deadline: deadline)
+            caller = try await self.authenticator.caller(
+                fields.authorization,
+                from: client().limited,
+                deadline: deadline
+            )
         case .members(let roles, let scope):
-            let known = try await self.authenticator.caller(fields.authorization, deadline: deadline)
+            let known = try await self.authenticator.caller(
+                fields.authorization,
+                from: client().limited,
+                deadline: deadline
+            )
+            subject.caller = known
             try Self.authorize(known, roles: roles, scope: scope)
             caller = known
         }
@@ -181,30 +254,33 @@ package final class API: Sendable {
             queryText: query,
             requestID: requestID,
             deadline: deadline,
-            bodyLimit: self.limits.bodyBytes,
-            channel: channel,
+            bodyLimit: route.bodyLimit(self.limits),
+            client: client,
             caller: caller,
             token: Self.token(fields, caller),
-            cache: self.cache
+            cache: self.cache,
+            rates: self.rates
         )
-        guard let caller else { return try await route.handler(call) }
+        guard let caller else {
+            guard let throttle = route.throttle else { return try await route.handler(call) }
+            return try await self.rates.attempt(throttle, from: client().limited) { try await route.handler(call) }
+        }
+        subject.caller = caller
 
-        let now = self.nanoseconds
-        try self.rates.check(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
         if route.isCached, !call.bypassesCache {
+            // What is in memory is free; what is not pays when the store has found out, before anything is done for it.
             let reply = try await route.handler(call)
-            if !reply.isFromMemory {
-                self.rates.charge(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
-            }
             // The lowest bits of the time are as good as chance: one in eight is counted.
-            if now & 7 == 0, route.isReplayable, let target = request.head.path, reply.status == .ok {
+            if self.rates.now & 7 == 0, route.isReplayable, let target = request.head.path, reply.status == .ok {
                 self.busy.note(caller.tenant, target)
             }
             return reply
         }
-        self.rates.charge(tenant: caller.tenant, apiKey: caller.apiKey, now: now)
+        try self.rates.take(caller, bytes: min(fields.bodyLength, call.bodyLimit))
+        let came = ContinuousClock.now
         return try await self.rates.admission.run(tenant: caller.tenant, deadline: deadline) {
-            try await route.handler(call)
+            self.metrics.waitedForTurn(ContinuousClock.now - came)
+            return try await route.handler(call)
         }
     }
 
@@ -242,12 +318,11 @@ package final class API: Sendable {
         }
         return reply
     }
+}
 
-    /// Monotonic nanoseconds since the start, for rates.
-    private var nanoseconds: Int64 {
-        let parts = (ContinuousClock.now - self.start).components
-        return parts.seconds * 1_000_000_000 + parts.attoseconds / 1_000_000_000
-    }
+extension ClientAddress? {
+    /// What limits count a request by; those that come by a socket in the file system are one.
+    var limited: String { self?.limited ?? "local" }
 }
 
 /// A method that the path does not have.

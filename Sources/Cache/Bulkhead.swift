@@ -1,4 +1,4 @@
-import DequeModule
+import Fairness
 import Synchronization
 
 /// Bounds how many fills run at once, of one tenant and in all, so that the misses of one cannot take all connections.
@@ -8,11 +8,11 @@ import Synchronization
 final class Bulkhead: Sendable {
     private typealias Admission = UnsafeContinuation<Result<Void, any Error>, Never>
 
-    /// Mutated under the bulkhead's lock only.
-    private final class Waiter {
+    /// Somebody who waits.
+    private final class Waiter: Sendable {
         let deadline: ContinuousClock.Instant
-        /// Taken when the wait ends; a waiter without stays in its line until that is swept.
-        var admission: Admission?
+        /// Resumed by whoever takes the waiter out of the queue, so once.
+        let admission: Admission
 
         init(_ admission: Admission, _ deadline: ContinuousClock.Instant) {
             self.admission = admission
@@ -20,32 +20,9 @@ final class Bulkhead: Sendable {
         }
     }
 
-    private struct Line {
-        var running = 0
-        var waiters = Deque<Waiter>()
-        /// How many of them still wait.
-        var waiting = 0
-        /// Whether the tenant stands in the round.
-        var isInRound = false
-
-        /// Takes out the first who still waits.
-        mutating func popFirst() -> Admission? {
-            while let waiter = self.waiters.popFirst() {
-                guard let admission = waiter.admission else { continue }
-                waiter.admission = nil
-                self.waiting -= 1
-                return admission
-            }
-            return nil
-        }
-    }
-
     private struct State {
         var running = 0
-        var waiting = 0
-        var lines: [Int64: Line] = [:]
-        /// The tenants that have somebody waiting and room for it, next one first.
-        var round = Deque<Int64>()
+        var queue = FairQueue<Int64, Waiter>()
     }
 
     private let perTenant: Int
@@ -77,7 +54,7 @@ final class Bulkhead: Sendable {
     }
 
     /// The number of those who wait.
-    var waiting: Int { self.state.withLock { $0.waiting } }
+    var waiting: Int { self.state.withLock { $0.queue.count } }
 
     private func enter(_ tenant: Int64, _ deadline: ContinuousClock.Instant) async throws {
         guard ContinuousClock.now < deadline else { throw CacheOverload.late }
@@ -99,13 +76,14 @@ final class Bulkhead: Sendable {
 
     /// Lets a fill in if there is room; throws if there is no room to wait either.
     private func admit(_ tenant: Int64, _ state: inout State) throws(CacheOverload) -> Bool {
-        let line = state.lines[tenant] ?? Line()
-        if state.running < self.total, line.running < self.perTenant, line.waiting == 0 {
+        if state.running < self.total, state.queue.working(of: tenant) < self.perTenant {
             state.running += 1
-            state.lines[tenant, default: Line()].running += 1
+            state.queue.begin(tenant, cost: 1)
             return true
         }
-        guard state.waiting < self.waitingInAll, line.waiting < self.waitingPerTenant else { throw .refused }
+        guard state.queue.count < self.waitingInAll, state.queue.count(of: tenant) < self.waitingPerTenant else {
+            throw .refused
+        }
         return false
     }
 
@@ -138,10 +116,7 @@ final class Bulkhead: Sendable {
                 return ticket.isCancelled
             }
             if isCancelled { return .failure(CancellationError()) }
-            state.waiting += 1
-            state.lines[tenant, default: Line()].waiters.append(waiter)
-            state.lines[tenant]?.waiting += 1
-            self.joinRound(tenant, &state)
+            state.queue.append(waiter, of: tenant)
             return nil
         }
         if let result {
@@ -151,36 +126,20 @@ final class Bulkhead: Sendable {
         }
     }
 
-    /// Puts a tenant at the end of the round if it has somebody to let in and room for it.
-    private func joinRound(_ tenant: Int64, _ state: inout State) {
-        guard let line = state.lines[tenant] else { return }
-        if line.waiting > 0, line.running < self.perTenant, !line.isInRound {
-            state.lines[tenant]?.isInRound = true
-            state.round.append(tenant)
-        }
-    }
-
     private func leave(_ tenant: Int64) {
-        let admissions: [Admission] = self.state.withLock { state in
+        let admitted: [Waiter] = self.state.withLock { state in
             state.running -= 1
-            state.lines[tenant]?.running -= 1
-            self.joinRound(tenant, &state)
-            var admissions: [Admission] = []
-            while state.running < self.total, let next = state.round.popFirst() {
-                state.lines[next]?.isInRound = false
-                guard let admission = state.lines[next]?.popFirst() else { continue }
-                state.waiting -= 1
+            state.queue.end(tenant)
+            var admitted: [Waiter] = []
+            while state.running < self.total, let next = state.queue.next(limit: self.perTenant),
+                let waiter = state.queue.begin(next)
+            {
                 state.running += 1
-                state.lines[next]?.running += 1
-                admissions.append(admission)
-                self.joinRound(next, &state)
+                admitted.append(waiter)
             }
-            if let line = state.lines[tenant], line.running == 0, line.waiting == 0, !line.isInRound {
-                state.lines[tenant] = nil
-            }
-            return admissions
+            return admitted
         }
-        for admission in admissions { admission.resume(returning: .success(())) }
+        for waiter in admitted { waiter.admission.resume(returning: .success(())) }
     }
 
     // MARK: - Giving up
@@ -191,48 +150,19 @@ final class Bulkhead: Sendable {
             return ticket.position
         }
         guard let position else { return }
-        let admission: Admission? = self.state.withLock { state in
-            guard let waiter = state.lines[tenant]?.waiters.first(where: { ObjectIdentifier($0) == position })
-            else { return nil }
-            defer { Self.sweep(tenant, &state) }
-            return Self.giveUp(waiter, tenant, &state)
-        }
-        admission?.resume(returning: .failure(CancellationError()))
+        let gone = self.state.withLock { $0.queue.removeAll(of: tenant) { ObjectIdentifier($0) == position } }
+        for waiter in gone { waiter.admission.resume(returning: .failure(CancellationError())) }
     }
 
     private func expire() {
         let now = ContinuousClock.now
-        let (late, next): ([Admission], ContinuousClock.Instant?) = self.state.withLock { state in
-            var late: [Admission] = []
+        let (late, next): ([Waiter], ContinuousClock.Instant?) = self.state.withLock { state in
+            let late = state.queue.removeAll { $0.deadline <= now }
             var next: ContinuousClock.Instant?
-            for (tenant, line) in state.lines where line.waiting > 0 {
-                for waiter in line.waiters where waiter.admission != nil {
-                    if waiter.deadline > now {
-                        next = min(next ?? waiter.deadline, waiter.deadline)
-                    } else if let admission = Self.giveUp(waiter, tenant, &state) {
-                        late.append(admission)
-                    }
-                }
-                Self.sweep(tenant, &state)
-            }
+            state.queue.forEach { next = min(next ?? $0.deadline, $0.deadline) }
             return (late, next)
         }
-        for admission in late { admission.resume(returning: .failure(CacheOverload.late)) }
+        for waiter in late { waiter.admission.resume(returning: .failure(CacheOverload.late)) }
         if let next { self.alarm.set(next) { self.expire() } }
-    }
-
-    private static func giveUp(_ waiter: Waiter, _ tenant: Int64, _ state: inout State) -> Admission? {
-        guard let admission = waiter.admission else { return nil }
-        waiter.admission = nil
-        state.waiting -= 1
-        state.lines[tenant]?.waiting -= 1
-        return admission
-    }
-
-    /// Takes those who gave up out of a line once they are the larger part of it.
-    private static func sweep(_ tenant: Int64, _ state: inout State) {
-        guard let line = state.lines[tenant], line.waiters.count > 2 * line.waiting else { return }
-        state.lines[tenant]?.waiters.removeAll { $0.admission == nil }
-        if line.running == 0, line.waiting == 0, !line.isInRound { state.lines[tenant] = nil }
     }
 }

@@ -37,8 +37,8 @@ package struct CacheKey: Hashable, Sendable {
 /// Builds the last part of a ``CacheKey`` from a name and parameters in a fixed order.
 ///
 /// Two requests that must not share an answer must differ in their parts, so every part is encoded: bytes outside
-/// `[A-Za-z0-9._=-]` become `%XX`, the colon between parts therefore never comes from a value. Search text is to be
-/// normalised (NFC, case-folded) by the service that also searches for it, so that key and query always agree.
+/// `[A-Za-z0-9._=-]` become `%XX`, the colon between parts therefore never comes from a value. Parts are the fields of
+/// the query value whose statement binds them, so that a key never stands for two questions.
 package struct KeyBuilder: Sendable {
     /// Keys longer than this are replaced by their SHA-256.
     package static let maximalLength = 120

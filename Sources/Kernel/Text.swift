@@ -1,11 +1,17 @@
+// The standard library normalises text for its comparisons and has no public function for it. Foundation has one, which this
+// target does without.
 @_spi(_Unicode) import Swift
 
-/// What the shop does to text before it is stored.
-///
-/// Columns are normalised by the writing statements (`normalize(x, NFC)`), as their unique indexes are.
+/// What the shop does to text before it is stored or compared.
 package enum Text {
-    /// Text without the white space around it.
+    /// Text without the white space around it: every character of Unicode's White_Space, at every door.
     package static func trimmed(_ text: String) -> String {
+        // Most texts have nothing to trim, which their first and last byte show.
+        if let first = text.utf8.first, let last = text.utf8.last, (0x21...0x7E).contains(first),
+            (0x21...0x7E).contains(last)
+        {
+            return text
+        }
         let scalars = text.unicodeScalars
         guard let first = scalars.firstIndex(where: { !$0.properties.isWhitespace }),
             let last = scalars.lastIndex(where: { !$0.properties.isWhitespace })
@@ -13,12 +19,38 @@ package enum Text {
         return String(scalars[first...last])
     }
 
-    /// Text in Normalization Form C: what looks the same is the same bytes, however it was typed.
+    /// Text in Unicode's normal form C: letters and their accents composed, whatever keyboard they came from.
     package static func nfc(_ text: String) -> String {
-        if text.utf8.allSatisfy({ $0 < 0x80 }) { return text }
+        guard text.utf8.contains(where: { $0 >= 0x80 }) else { return text }
         var scalars = String.UnicodeScalarView()
-        for scalar in text._nfc { scalars.append(scalar) }
+        scalars.append(contentsOf: text._nfc)
         return String(scalars)
+    }
+
+    /// Text as names and codes are compared: case does not count, accents do, every form of a letter is one.
+    ///
+    /// The same as `stock.folded` in SQL for every letter both know, which a test holds over all of Unicode. Whatever has to
+    /// agree with the database asks the database; this is for comparing texts among themselves, before it is asked.
+    package static func folded(_ text: String) -> String {
+        guard text.utf8.contains(where: { $0 >= 0x80 }) else { return text.lowercased() }
+        var scalars = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            // Of the two small sigmas the one at the end of a word is only another shape.
+            let lower = scalar == "ς" ? "σ" : scalar.properties.lowercaseMapping
+            scalars.append(contentsOf: lower.unicodeScalars)
+        }
+        return nfc(String(scalars))
+    }
+
+    /// A text of a client's that is repeated to it, such as the name of a field nobody knows: its first 100 characters.
+    ///
+    /// What is repeated must not grow an answer, in which it may stand more than once, with the request.
+    package static func excerpt(_ text: some StringProtocol) -> String {
+        let scalars = text.unicodeScalars
+        guard let end = scalars.index(scalars.startIndex, offsetBy: 100, limitedBy: scalars.endIndex),
+            end < scalars.endIndex
+        else { return String(text) }
+        return String(String.UnicodeScalarView(scalars[..<end])) + "…"
     }
 
     /// Whether a scalar is a control character (categories Cc, Zl and Zp), which no line of text may hold.
@@ -33,20 +65,21 @@ package enum Text {
     ///
     /// Only the shape is checked; whether somebody reads it, no rule can tell.
     package static func email(_ text: String) -> String? {
+        let text = trimmed(text)
         let parts = text.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count == 2, let local = parts.first, let domain = parts.last,
             !local.isEmpty, local.utf8.count <= 64, !domain.isEmpty, text.utf8.count <= 254,
             domain.first != ".", domain.last != ".", !domain.contains(".."),
             !text.unicodeScalars.contains(where: { $0.properties.isWhitespace || isControl($0) })
         else { return nil }
-        return text.lowercased()
+        return folded(text)
     }
 
     /// A slug: 2 to 63 of `a-z`, `0-9` and single hyphens inside, not digits alone, or `nil`.
     ///
     /// Digits alone would read as a tenant's number.
     package static func slug(_ text: String) -> String? {
-        let folded = text.lowercased()
+        let folded = trimmed(text).lowercased()
         let bytes = Array(folded.utf8)
         let isValid = bytes.allSatisfy { byte in
             switch byte {

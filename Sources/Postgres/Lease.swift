@@ -135,6 +135,8 @@ package struct Lease: Sendable {
         } catch {
             // A connection on which this fails is closed, and the server rolls back by itself.
             try? await rollback()
+            // Before COMMIT was sent nothing can have been kept, however its statements ended.
+            if let error = error as? PostgresError, error.outcome == .unknown { throw error.with(outcome: .failed) }
             throw error
         }
         try await commit()

@@ -173,8 +173,8 @@ package final class PostgresClient: Sendable {
     /// The server's version, 150020 for 15.20, once connected.
     package var serverVersion: Int? { pool.status.current.serverVersion }
 
-    /// Whether the role is a superuser, for whom row-level security does not count; once connected.
-    package var isSuperuser: Bool? { pool.status.current.isSuperuser }
+    /// Whether the database answers, and since when it does not; never waits.
+    package var availability: Availability { pool.status.current.availability }
 
     /// Connections, work under way and waiting, at this moment.
     ///

@@ -20,8 +20,14 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
     package var connectTimeout: Duration = .seconds(3)
     /// How long a connection lives, give or take a tenth.
     package var maximalAge: Duration = .seconds(1_800)
-    /// How long after its deadline an unanswered unit keeps its connection.
-    package var grace: Duration = .milliseconds(500)
+    /// How long plans are kept before a unit makes them anew.
+    ///
+    /// A plan made while a table was all but empty takes whichever index comes first, as all cost the same then. Nothing
+    /// but ANALYZE makes the server think again, and that may be minutes after the table has grown.
+    package var maximalPlanAge: Duration = .seconds(10)
+    /// How long after its deadline an unanswered unit keeps its connection: a write is cancelled early in it, and the server's answer to
+    /// that says what became of it.
+    package var grace: Duration = .seconds(1)
     /// How long `run()` waits for units under way once it is told to stop.
     package var drainTimeout: Duration = .seconds(20)
     /// The server's limit for a statement outside a unit; a unit sets what is left of its deadline.
@@ -102,6 +108,9 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
             "-c statement_timeout=\(statementTimeout.milliseconds)",
             "-c lock_timeout=\(lockTimeout.milliseconds)",
             "-c idle_in_transaction_session_timeout=\(idleInTransactionTimeout.milliseconds)",
+            // A server looks whether its client is still there only when it has something to say. A query of a process
+            // that was killed would run on for as long as its own limit lets it.
+            "-c client_connection_check_interval=1000",
         ].joined(separator: " ")
         if let own = parameter("options") { options += " " + own }
         result.append(("options", options))

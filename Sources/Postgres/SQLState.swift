@@ -49,6 +49,17 @@ package struct SQLState: Hashable, Sendable, CustomStringConvertible, Expressibl
     package static let featureNotSupported: SQLState = "0A000"
     package static let invalidSQLStatementName: SQLState = "26000"
     package static let undefinedTable: SQLState = "42P01"
+    package static let insufficientPrivilege: SQLState = "42501"
+
+    /// Whether the server was too busy, too slow or too full for it: what was asked for may be asked for again.
+    ///
+    /// Class 53 (disk, memory, connections), 55P03 (lock time-out), 57014 (statement time-out or cancel), 25P03 and 25P04 (time-outs of
+    /// transactions), 40xxx (conflicts), 58030 (input or output failed, as on a full or ailing disk).
+    package var isOverload: Bool {
+        let category = packed >> 24
+        return category == 0x3533 || category == 0x3430 || self == .lockNotAvailable || self == .queryCanceled
+            || self == "25P03" || self == "25P04" || self == "58030"
+    }
 
     /// Whether the unit may be run again as it is: 40001 and 40P01.
     package var isTransient: Bool { self == .serializationFailure || self == .deadlockDetected }

@@ -1,7 +1,13 @@
 import ArgumentParser
 
-/// The command line of the service.
 @main
+enum Program {
+    static func main() async {
+        await Interruption.watch { await Stock.main() }
+    }
+}
+
+/// The command line of the service.
 struct Stock: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "stock",

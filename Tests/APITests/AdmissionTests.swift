@@ -27,6 +27,15 @@ private final class Counts: Sendable {
     }
 }
 
+/// Who came, in order.
+private final class Order: Sendable {
+    private let tenants = Mutex<[Int64]>([])
+
+    var all: [Int64] { self.tenants.withLock { $0 } }
+
+    func add(_ tenant: Int64) { self.tenants.withLock { $0.append(tenant) } }
+}
+
 @Suite("Admission")
 struct AdmissionTests {
     private let tenant = TenantID(rawValue: 1)
@@ -79,6 +88,37 @@ struct AdmissionTests {
         gate.set(())
         try await first.value
         #expect(admission.working == 0)
+    }
+
+    @Test("in a full server tenants wait their turns, however many of one wait")
+    func turns() async throws {
+        let admission = Admission(total: 1, perTenant: 4, queueLength: 8)
+        let gate = Latch<Void>()
+        let entered = Latch<Void>()
+        let order = Order()
+        let first = Task {
+            try await admission.run(tenant: TenantID(rawValue: 9), deadline: .now + .seconds(10)) {
+                entered.set(())
+                try await gate.wait()
+            }
+        }
+        try await entered.wait()
+        var tasks: [Task<Void, any Error>] = []
+        for tenant in [1, 1, 1, 2, 3] as [Int64] {
+            let before = admission.waiting
+            tasks.append(
+                Task {
+                    try await admission.run(tenant: TenantID(rawValue: tenant), deadline: .now + .seconds(10)) {
+                        order.add(tenant)
+                    }
+                }
+            )
+            try await eventually("it waits") { admission.waiting == before + 1 }
+        }
+        gate.set(())
+        try await first.value
+        for task in tasks { try await task.value }
+        #expect(order.all == [1, 2, 3, 1, 1])
     }
 
     @Test("who waited past the deadline is not started, and passes the turn on")

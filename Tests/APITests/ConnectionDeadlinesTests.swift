@@ -15,6 +15,15 @@ struct ConnectionDeadlinesTests {
         ConnectionDeadlines(limits: self.limits, now: self.at(0))
     }
 
+    /// A connection whose first request was answered at once.
+    private func served() -> ConnectionDeadlines {
+        var machine = self.machine()
+        machine.headParsed(now: self.at(0))
+        machine.endParsed(now: self.at(0))
+        machine.answered(now: self.at(0))
+        return machine
+    }
+
     private func reason(
         _ machine: inout ConnectionDeadlines,
         _ milliseconds: Int64,
@@ -28,16 +37,23 @@ struct ConnectionDeadlinesTests {
         return nil
     }
 
-    @Test("a connection that asks nothing ends after the keep-alive time")
-    func keepAlive() {
+    @Test("a connection that never asks anything ends after ten seconds")
+    func silence() {
         var machine = self.machine()
+        #expect(self.reason(&machine, 9_999) == nil)
+        #expect(self.reason(&machine, 10_000) == .headerDeadline)
+    }
+
+    @Test("a connection that asks nothing more ends after the keep-alive time")
+    func keepAlive() {
+        var machine = self.served()
         #expect(self.reason(&machine, 74_999) == nil)
         #expect(self.reason(&machine, 75_000) == .keepAlive)
     }
 
     @Test("a header block has ten seconds from its first byte, however it trickles")
     func header() {
-        var machine = self.machine()
+        var machine = self.served()
         machine.bytesArrived(now: self.at(1000))
         for second in 2..<11 { machine.bytesArrived(now: self.at(Int64(second) * 1000)) }
         #expect(self.reason(&machine, 10_999) == nil)
@@ -85,12 +101,12 @@ struct ConnectionDeadlinesTests {
 
     @Test("an answer nobody takes ends the connection, one that is taken slowly does not until its total is over")
     func writing() {
-        var machine = self.machine()
+        var machine = self.served()
         #expect(self.reason(&machine, 0, pending: 5000) == nil)
         #expect(self.reason(&machine, 9999, pending: 5000) == nil)
         #expect(self.reason(&machine, 10_000, pending: 5000) == .writeIdle)
 
-        var slow = self.machine()
+        var slow = self.served()
         for second in 0..<60 {
             #expect(self.reason(&slow, Int64(second) * 1000, pending: 100_000 - second) == nil)
         }

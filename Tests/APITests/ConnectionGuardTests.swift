@@ -12,7 +12,7 @@ struct ConnectionGuardTests {
     private static let routes = [
         Route(.get, "/open", "open", "Open", area: "test", access: .open) { _ in .json { $0.object { _ in } } },
         Route(.post, "/echo", "echo", "Echo", area: "test", access: .open) { call in
-            let name = try await call.body { $0.text("name", maximum: 10_000) }
+            let name = try await call.body { $0.text("name", TextRule(maximum: 10_000)) }
             return .json { $0.object { $0.member("name", name) } }
         },
     ]
@@ -66,7 +66,9 @@ struct ConnectionGuardTests {
         static let all = [
             Refused("two hosts", "GET /open HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
             Refused("no host", "GET /open HTTP/1.1\r\n\r\n"),
-            Refused("a whole URL", "GET http://a/open HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Refused("a URL of another scheme", "GET ftp://a/open HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Refused("a URL without a host", "GET http:///open HTTP/1.1\r\nHost: a\r\n\r\n"),
+            Refused("no path", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
             Refused(
                 "length and encoding",
                 "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -185,31 +187,175 @@ struct ConnectionGuardTests {
         }
     }
 
-    @Test("a connection beyond the limit is served once another has ended")
-    func connections() async throws {
+    @Test("a full server takes a new connection in, at the cost of one that is idle")
+    func idle() async throws {
         var limits = self.limits
-        limits.connections = 1
+        limits.connections = 2
         try await TestAPI(Self.routes, limits: limits).serve { client in
-            _ = try await client.send("GET", "/open")
-            let patient = HTTPClient(port: client.port)
-            let hasty = HTTPClient(port: client.port, patience: 1)
-            await #expect(throws: HTTPClientError.connection(EAGAIN)) { try await hasty.send("GET", "/open") }
-            async let answer = patient.send("GET", "/open")
-            _ = try await client.send(raw: Array("GET /open HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".utf8))
-            #expect(try await answer.status == 200)
+            let clients = (0..<6).map { _ in HTTPClient(port: client.port, patience: 5) }
+            for _ in 0..<3 {
+                for other in clients {
+                    let answer = try await other.send("GET", "/open")
+                    #expect(answer.status == 200)
+                }
+            }
         }
     }
 
-    @Test("a client that waits for 100-continue is told to go on")
-    func expect() async throws {
+    @Test("connections that send nothing keep nobody out, and are gone after the time for a first header block")
+    func silent() async throws {
+        var limits = self.limits
+        limits.connections = 32
+        limits.headerDeadline = .seconds(2)
+        try await TestAPI(Self.routes, limits: limits).serve { client in
+            let silent = try (0..<100).map { _ in try RawSocket(port: client.port) }
+            for _ in 0..<40 {
+                let fresh = HTTPClient(port: client.port, patience: 5)
+                #expect(try await fresh.send("GET", "/open").status == 200)
+            }
+            // Those that were not closed for others are closed for their silence.
+            for socket in silent { #expect(await socket.isClosedByPeer()) }
+        }
+    }
+
+    @Test("one address has a share of the connections, within which its silent ones make room, too")
+    func share() async throws {
+        var limits = self.limits
+        limits.connectionsPerAddress = 8
+        limits.headerDeadline = .seconds(20)
+        try await TestAPI(Self.routes, limits: limits).serve { client in
+            let silent = try (0..<9).map { _ in try RawSocket(port: client.port) }
+            try await eventually("one made room for the ninth") { silent.contains { $0.isClosed } }
+            #expect(silent.count { $0.isClosed } == 1)
+            let fresh = HTTPClient(port: client.port, patience: 5)
+            #expect(try await fresh.send("GET", "/open").status == 200)
+        }
+    }
+
+    @Test("a connection that is being answered is never ended for another")
+    func busy() async throws {
+        var limits = self.limits
+        limits.connections = 1
+        let entered = Latch<Void>()
+        let gate = Latch<Void>()
+        let slow = Route(.get, "/slow", "slow", "Slow", area: "test", access: .open) { _ in
+            entered.set(())
+            try await gate.wait()
+            return .json { $0.object { _ in } }
+        }
+        try await TestAPI(Self.routes + [slow], limits: limits).serve { client in
+            async let answer = client.send("GET", "/slow")
+            try await entered.wait()
+            let other = HTTPClient(port: client.port, patience: 5)
+            await #expect(throws: HTTPClientError.self) { try await other.send("GET", "/open") }
+            gate.set(())
+            #expect(try await answer.status == 200)
+            #expect(try await other.send("GET", "/open").status == 200)
+        }
+    }
+
+    @Test(
+        "a target that names scheme and host is the path in it",
+        arguments: ["http://shop.example/open", "HTTPS://shop.example:8080/open", "http://[::1]/open?"]
+    )
+    func absoluteForm(target: String) async throws {
         try await self.serve { client in
-            let answer = try await client.send(
-                "POST",
-                "/echo",
-                headers: ["Content-Type": "application/json", "Expect": "100-continue"],
-                body: #"{"name":"Ana"}"#
-            )
+            let answer = try await client.send(raw: Array("GET \(target) HTTP/1.1\r\nHost: other\r\n\r\n".utf8))
             #expect(answer.status == 200)
+        }
+    }
+
+    @Test("who waits for 100-continue is told to go on, in any case", arguments: ["100-continue", "100-Continue"])
+    func expect(field: String) async throws {
+        try await self.serve { client in
+            let socket = try RawSocket(port: client.port)
+            let body = #"{"name":"Ana"}"#
+            try socket.write(
+                "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: \(field)\r\n"
+                    + "Content-Length: \(body.utf8.count)\r\n\r\n"
+            )
+            #expect(await socket.read().hasPrefix("HTTP/1.1 100 Continue\r\n\r\n"))
+            try socket.write(body)
+            #expect(await socket.read().hasPrefix("HTTP/1.1 200 OK\r\n"))
+        }
+    }
+
+    @Test(
+        "a body that is announced too large is refused before it is asked for",
+        arguments: [("/echo", 2_000_000), ("/login", 9_000)]
+    )
+    func expectTooMuch(path: String, bytes: Int) async throws {
+        let login = Route(.post, "/login", "login", "Log in", area: "identity", access: .open) { call in
+            _ = try await call.body { $0.text("name", maximum: 100_000) }
+            return .json { $0.object { _ in } }
+        }
+        try await TestAPI(Self.routes + [login], limits: self.limits).serve { client in
+            let socket = try RawSocket(port: client.port)
+            try socket.write(
+                "POST \(path) HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+                    + "Content-Length: \(bytes)\r\n\r\n"
+            )
+            #expect(await socket.read().hasPrefix("HTTP/1.1 413 "))
+        }
+    }
+}
+
+/// A connection that sends what it is told, or nothing.
+private final class RawSocket: Sendable {
+    private let descriptor: CInt
+
+    init(port: Int) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let result = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else { throw HTTPClientError.connection(errno) }
+        var patience = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    deinit { close(descriptor) }
+
+    func write(_ text: String) throws {
+        let bytes = Array(text.utf8)
+        guard send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
+            throw HTTPClientError.connection(errno)
+        }
+    }
+
+    /// What comes next; empty once the peer has closed, or if nothing comes.
+    func read() async -> String {
+        await onThread { [descriptor] in
+            var bytes = [UInt8](repeating: 0, count: 4096)
+            let count = recv(descriptor, &bytes, bytes.count, 0)
+            return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+        }
+    }
+
+    /// Whether the peer has closed.
+    var isClosed: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) == 0
+    }
+
+    /// Whether the peer closes within the patience.
+    func isClosedByPeer() async -> Bool {
+        await onThread { [descriptor] in
+            var byte: UInt8 = 0
+            let count = recv(descriptor, &byte, 1, 0)
+            return count == 0 || (count < 0 && errno == ECONNRESET)
+        }
+    }
+
+    private func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(returning: body()) }
         }
     }
 }

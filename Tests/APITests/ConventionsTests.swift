@@ -3,6 +3,7 @@ import HTTPTypes
 import Kernel
 import NIOCore
 import Services
+import TestSupport
 import Testing
 
 @testable import API
@@ -57,9 +58,16 @@ struct ConventionsTests {
         #expect(reply["content-type"] == "application/problem+json")
         #expect(
             reply.text
-                == #"{"type":"urn:stock:problem:not_found","title":"Not found","status":404,"detail":"There is nothing at this path.","#
+                == #"{"type":"/problems#not_found","title":"Not found","status":404,"detail":"There is nothing at this path.","#
                 + #""instance":"/nothing","code":"not_found","request_id":"abc-2","errors":[]}"#
         )
+    }
+
+    @Test("a path of any bytes is part of a URI in the problem that it gets")
+    func instance() async throws {
+        let api = try await TestAPI([Self.open])
+        let reply = try await api.send(.get, "/\u{DF} \"<\u{FF}>%C3?a=b")
+        #expect(reply.json["instance"].string == "/%c3%9f%20%22%3c%c3%bf%3e%C3")
     }
 
     @Test("another method is 405 and lists those there are")

@@ -1,4 +1,5 @@
 import HTTPTypes
+import Kernel
 import Metrics
 import TestSupport
 import Testing
@@ -95,6 +96,84 @@ struct MetricsTests {
         #expect(text.contains("many_total{id=\"0\"} 2\n"))
         #expect(!text.contains("id=\"3\"") && !text.contains("many_total 7"))
         #expect(text.contains("stock_metrics_series_dropped_total 3\n"))
+    }
+
+    @Test("requests are timed by route and class of status, counted by status, and seen while they work")
+    func requests() async throws {
+        let registry = MetricsRegistry()
+        let fine = Route(.get, "/v1/fine/{id}", "fine", "Fine", area: "shop", access: .open) { _ in
+            .json { $0.object { _ in } }
+        }
+        let bad = Route(.post, "/v1/bad", "bad", "Bad", area: "shop", access: .open) { _ in
+            throw Problem(.insufficientStock, "None left.")
+        }
+        let looks = Route(.get, "/v1/looks", "looks", "Looks", area: "shop", access: .open) { _ in
+            .json { writer in writer.object { $0.member("seen", self.text(registry)) } }
+        }
+        let api = try await TestAPI([fine, bad, looks], metrics: registry)
+        for number in 0..<3 { _ = try await api.send(.get, "/v1/fine/\(number)?x=SECRET") }
+        _ = try await api.send(.post, "/v1/bad", body: "{}")
+        _ = try await api.send(.get, "/v1/SECRET")
+        #expect(try await api.send(.get, "/v1/looks").text.contains("stock_http_requests_in_flight 1\\n"))
+        let text = self.text(registry)
+        for line in [
+            #"stock_http_request_seconds_count{method="GET",route="/v1/fine/{id}",status="2xx"} 3"#,
+            #"stock_http_request_seconds_bucket{method="GET",route="/v1/fine/{id}",status="2xx",le="+Inf"} 3"#,
+            #"stock_http_request_seconds_count{method="POST",route="/v1/bad",status="4xx"} 1"#,
+            #"stock_http_request_seconds_count{method="any",route="unmatched",status="4xx"} 1"#,
+            #"stock_http_requests_total{status="200"} 4"#, #"stock_http_requests_total{status="409"} 1"#,
+            "stock_http_requests_in_flight 0",
+        ] {
+            #expect(text.contains("\n\(line)\n"), "\(line)")
+        }
+        #expect(!text.contains("SECRET"))
+    }
+
+    @Test("every answer of every route, and everything else there is to measure, is at most 1,500 series")
+    func boundedByRoutes() async throws {
+        let registry = MetricsRegistry()
+        let shop = try await withMetricsFactory(registry) {
+            try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false, metrics: registry)
+        }
+        let measured = HTTPMetrics(shop.api.routes)
+        registry.observe(measured.samples)
+        registry.observe(ProcessMetrics().samples)
+        for status in [500, 404, 304, 200] {
+            for route in shop.api.routes {
+                measured.began()
+                measured.answered(route, status: status, time: .milliseconds(3))
+            }
+        }
+        for status in 400..<420 { measured.answered(nil, status: status, time: .milliseconds(3)) }
+        await shop.stop()
+        let text = self.text(registry)
+        let series = text.split(separator: "\n").filter { !$0.hasPrefix("#") }
+        #expect(series.count <= 1500, "\(series.count) series")
+        for route in shop.api.routes {
+            let name = #"method="\#(route.method.rawValue)",route="\#(route.path)",status="2xx"}"#
+            #expect(text.contains(name), "\(name)")
+        }
+        #expect(text.contains(#"stock_http_request_seconds_count{method="any",route="other",status="4xx"}"#))
+        #expect(text.contains("stock_metrics_series_dropped_total 0\n"))
+    }
+
+    @Test("the process shows its processor time, memory, descriptors and threads")
+    func process() {
+        let registry = MetricsRegistry()
+        registry.observe(ProcessMetrics().samples)
+        let text = self.text(registry)
+        func value(_ name: String) -> Double {
+            text.split(separator: "\n").first { $0.hasPrefix("\(name) ") }?.split(separator: " ").last.flatMap {
+                Double($0)
+            } ?? -1
+        }
+        #expect(value("process_cpu_seconds_total") > 0)
+        #expect(value("process_resident_memory_bytes") > 1_000_000)
+        #expect(value("process_virtual_memory_bytes") >= value("process_resident_memory_bytes"))
+        #expect(value("process_open_fds") >= 3)
+        #expect(value("process_max_fds") >= value("process_open_fds"))
+        #expect(value("process_threads") >= 1)
+        #expect(value("process_start_time_seconds") > 1_700_000_000)
     }
 
     @Test("nothing is lost when many count at once, in counters made again and again")

@@ -8,6 +8,7 @@ import NIOPosix
 import ServiceLifecycle
 import Services
 import TestSupport
+import Testing
 
 @testable import API
 
@@ -23,14 +24,22 @@ struct TestAPI {
         _ routes: [Route],
         caller: Caller? = nil,
         limits: ServerLimits = ServerLimits(),
-        rates: RateLimitSettings = RateLimitSettings()
+        rates: RateLimitSettings = RateLimitSettings(),
+        proxies: TrustedProxies = TrustedProxies(),
+        crossOrigin: CrossOrigin = CrossOrigin(),
+        lifecycle: Lifecycle = Lifecycle(),
+        metrics: MetricsRegistry? = nil,
+        loggedHits: Double = 1,
+        logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     ) async throws {
+        let limiter = RateLimits(rates)
         let tokens = try await AccessTokens(keys: [SigningKey(secret: Self.secret)])
         self.tokens = tokens
         self.api = API(
             routes: routes,
             authenticator: Authenticator(
                 tokens: tokens,
+                rates: limiter,
                 ofSession: { claims, _ in
                     guard let caller else { throw Problem(.unauthenticated, "The session has ended.") }
                     return caller
@@ -41,10 +50,14 @@ struct TestAPI {
                 }
             ),
             limits: limits,
-            rates: RateLimits(rates),
-            lifecycle: Lifecycle(),
+            rates: limiter,
+            lifecycle: lifecycle,
+            proxies: proxies,
+            crossOrigin: crossOrigin,
             clock: .system,
-            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+            metrics: metrics,
+            loggedHits: loggedHits,
+            logger: logger
         )
     }
 
@@ -63,7 +76,7 @@ struct TestAPI {
         var headers = HTTPFields()
         for (name, value) in fields { headers[name] = value }
         if let body {
-            headers[.contentLength] = String(body.utf8.count)
+            if headers[.transferEncoding] == nil { headers[.contentLength] = String(body.utf8.count) }
             if headers[.contentType] == nil { headers[.contentType] = "application/json" }
         }
         let request = Request(
@@ -76,8 +89,17 @@ struct TestAPI {
             ),
             body: RequestBody(buffer: ByteBuffer(string: body ?? ""))
         )
-        return await self.api.respond(to: request, channel: nil)
+        let reply = await self.api.respond(to: request, channel: nil)
+        // These routes are a test's own and described nowhere; what goes wrong with them is described.
+        if reply.status.code >= 400, method != .head {
+            for fault in Self.contract.problemFaults(reply.exchange(method, path)) {
+                Issue.record("\(method) \(path): \(fault)")
+            }
+        }
+        return reply
     }
+
+    private static let contract = Contract.shared(document: OpenAPIDocument.make(routes: [], version: "0"))
 
     /// Serves on a free port while the body runs.
     func serve<Value: Sendable>(_ body: @escaping @Sendable (HTTPClient) async throws -> Value) async throws -> Value {

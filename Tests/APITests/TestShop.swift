@@ -18,9 +18,13 @@ final class TestShop: Sendable {
     static let secret = Array("a secret of thirty-two bytes, so!".utf8)
 
     let api: API
+    /// What operators ask.
+    let operations: API
     let shop: Shop
     let cache: TenantCache
     let postgres: PostgresClient
+    /// What every answer is held against: the document that this API serves.
+    let contract: Contract
     private let loop: IOLoop
     private let tasks: [Task<Void, Never>]
 
@@ -59,9 +63,16 @@ final class TestShop: Sendable {
         )
         settings.rates = rates
         settings.metrics = metrics
-        self.api = try await API.make(shop: shop, settings: settings, logger: logger) {
-            ProcessState(isDatabaseAvailable: true)
-        }
+        let health = HealthRoutes(
+            lifecycle: Lifecycle(),
+            build: settings.build,
+            state: { ProcessState(database: .available) },
+            cache: cache
+        )
+        metrics.observe(health.samples)
+        self.api = try await API.make(shop: shop, settings: settings, health: health, logger: logger)
+        self.operations = try await API.operations(settings: settings, health: health, logger: logger)
+        self.contract = await Self.contract(of: self.api)
         self.shop = shop
         self.cache = cache
         self.postgres = postgres
@@ -128,16 +139,45 @@ final class TestShop: Sendable {
         _ fields: [String: String] = [:],
         body: String? = nil
     ) async -> Reply {
+        await self.send(method, path, token: token, fields, bytes: body.map { Array($0.utf8) })
+    }
+
+    /// Sends a request whose body need not be text.
+    func send(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        token: String? = nil,
+        _ fields: [String: String] = [:],
+        bytes body: [UInt8]?
+    ) async -> Reply {
         var headers = HTTPFields()
         for (name, value) in fields {
             if let name = HTTPField.Name(name) { headers[name] = value }
         }
         if let token { headers[.authorization] = "Bearer \(token)" }
         if let body {
-            headers[.contentLength] = String(body.utf8.count)
-            headers[.contentType] = "application/json"
+            headers[.contentLength] = String(body.count)
+            if headers[.contentType] == nil { headers[.contentType] = "application/json" }
         }
-        let request = Request(
+        let reply = await self.api.respond(to: Self.request(method, path, headers, body), channel: nil)
+        for fault in self.contract.faults(of: reply.exchange(method, path)) {
+            Issue.record("\(method) \(path): \(fault)")
+        }
+        return reply
+    }
+
+    /// Asks what operators ask.
+    func sendToOperations(_ path: String) async -> Reply {
+        await self.operations.respond(to: Self.request(.get, path, HTTPFields(), nil), channel: nil)
+    }
+
+    private static func request(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ headers: HTTPFields,
+        _ body: [UInt8]?
+    ) -> Request {
+        Request(
             head: HTTPRequest(
                 method: method,
                 scheme: "http",
@@ -145,13 +185,32 @@ final class TestShop: Sendable {
                 path: path,
                 headerFields: headers
             ),
-            body: RequestBody(buffer: ByteBuffer(string: body ?? ""))
+            body: RequestBody(buffer: ByteBuffer(bytes: body ?? []))
         )
-        return await self.api.respond(to: request, channel: nil)
+    }
+
+    private static func contract(of api: API) async -> Contract {
+        let head = HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: "/openapi.json")
+        let reply = await api.respond(
+            to: Request(head: head, body: RequestBody(buffer: ByteBuffer())),
+            channel: nil
+        )
+        return .shared(document: Array(reply.body.readableBytesView))
     }
 }
 
 extension Reply {
+    /// The answer as the contract sees it.
+    func exchange(_ method: HTTPRequest.Method, _ path: String) -> Contract.Exchange {
+        Contract.Exchange(
+            method: method.rawValue,
+            target: path,
+            status: self.status.code,
+            fields: self.fields.map { ($0.name.rawName, $0.value) },
+            body: Array(self.body.readableBytesView)
+        )
+    }
+
     /// The body as JSON.
     var json: JSON { JSON(parsing: Array(self.body.readableBytesView)) }
 }

@@ -23,12 +23,37 @@ struct TokenBucketsTests {
         #expect(buckets.take(1, now: 0) != .allowed)
     }
 
-    @Test("peeking takes nothing")
-    func peek() {
-        let buckets = TokenBuckets<Int>(rate: Rate(perSecond: 1, burst: 1))
-        for _ in 0..<10 { #expect(buckets.peek(1, now: 0) == .allowed) }
-        #expect(buckets.take(1, now: 0) == .allowed)
-        #expect(buckets.peek(1, now: 0) == .refused(retryAfter: 1))
+    @Test("what is given back can be taken again, and no more")
+    func givingBack() {
+        let buckets = TokenBuckets<Int>(rate: Rate(perSecond: 1, burst: 2))
+        for _ in 0..<10 {
+            #expect(buckets.take(1, now: 0) == .allowed)
+            buckets.giveBack(1)
+        }
+        for _ in 0..<2 { #expect(buckets.take(1, now: 0) == .allowed) }
+        #expect(buckets.take(1, now: 0) == .refused(retryAfter: 1))
+        buckets.giveBack(2)
+        for _ in 0..<2 { #expect(buckets.take(2, now: 0) == .allowed) }
+        #expect(buckets.take(2, now: 0) != .allowed)
+    }
+
+    @Test("dear work begins with one token and leaves a debt")
+    func debt() {
+        let buckets = TokenBuckets<Int>(rate: Rate(perSecond: 10, burst: 5))
+        #expect(buckets.take(1, cost: 30, now: 0) == .allowed)
+        #expect(buckets.take(1, now: 2 * self.second) == .refused(retryAfter: 1))
+        #expect(buckets.take(1, now: 3 * self.second) == .allowed)
+        buckets.charge(1, cost: 100, now: 3 * self.second)
+        #expect(buckets.take(1, now: 12 * self.second) != .allowed)
+    }
+
+    @Test("while all buckets are in use those who come new are refused, at a price that does not grow with them")
+    func full() {
+        let buckets = TokenBuckets<Int>(rate: Rate(perSecond: 0.001, burst: 1), capacity: 16_384)
+        for key in 0..<100_000 { _ = buckets.take(key, now: 0) }
+        let start = ContinuousClock.now
+        for key in 100_000..<200_000 { #expect(buckets.take(key, now: 0) == .refused(retryAfter: 1)) }
+        #expect(ContinuousClock.now - start < .seconds(20), "sweeping all of them for each takes minutes")
     }
 
     @Test("a rate per minute says how many seconds to wait")

@@ -12,6 +12,15 @@ struct BalancePeriodsTests {
         )
     }
 
+    @Test("a sum over a range is one period, however long the range is")
+    func sum() throws {
+        let from = try #require(BusinessDay("0001-01-01"))
+        let to = try #require(BusinessDay("9999-12-31"))
+        #expect(try BalanceRange(from: from, to: to).from == from)
+        #expect(throws: Problem.self) { try BalanceRange(from: to, to: from) }
+        #expect(throws: Problem.self) { try BalanceRange(from: from, to: to, view: .yearly) }
+    }
+
     @Test("weeks are ISO's, also week 53")
     func weeks() throws {
         let periods = try range("2020-12-27", "2021-01-05", .weekly).periods(.weekly)

@@ -196,7 +196,11 @@ extension Integration {
                 ("DATABASE_URL", "mysql://x"), ("DATABASE_URL", ""), ("AUTH_SECRET", "short"), ("AUTH_SECRET", ""),
                 ("STOCK_LISTEN", "nowhere"), ("CACHE_PRODUCTS_TTL", "soon"), ("CACHE_L1_BYTES", "-1"),
                 ("LOG_LEVEL", "loud"),
-                ("REDIS_URL", "http://x"), ("DATABASE_POOL_SIZE", "0"),
+                ("REDIS_URL", "http://x"), ("DATABASE_POOL_SIZE", "0"), ("TRUSTED_PROXIES", "proxy.example"),
+                ("CORS_ORIGINS", "shop.example"), ("HTTP_CONNECTIONS_PER_ADDRESS", "0"),
+                // Names that are nearly ours.
+                ("RATE_LIMIT_TENNANT", "1"), ("CACHE_ENABLE", "false"), ("STOCK_LISTENS", "127.0.0.1:1"),
+                ("AUTH_SERCET", "integration-tests-only-0123456789abcdef"),
             ]
         )
         func configuration(variable: String, value: String) async throws {
@@ -242,6 +246,24 @@ extension Integration {
                 #expect(result.errors.contains(named) && result.errors.contains(why), "\(result.errors)")
                 #expect(!result.errors.contains(good))
             }
+        }
+
+        @Test("names that only begin as ours do are told of, and what a platform puts there by itself is left alone")
+        func surroundings() async throws {
+            let deployment = try await Deployment.start(settings: [
+                "RATE_LIMIT_ENABLED": "false", "REDIS_TLS_URL": "redis://x", "REDISHOST": "x", "HTTP_PROXY": "http://x",
+                // As Kubernetes does for services named redis and stock.
+                "REDIS_PORT": "tcp://10.0.0.1:6379", "REDIS_SERVICE_HOST": "10.0.0.1", "REDIS_SERVICE_PORT": "6379",
+                "STOCK_PORT": "tcp://10.0.0.2:8080", "STOCK_PORT_8080_TCP_ADDR": "10.0.0.2",
+                "STOCK_PORT_8080_TCP": "tcp://10.0.0.2:8080",
+            ])
+            #expect(try await deployment.a.client.send("GET", "/health/ready").status == 200)
+            let lines = deployment.a.log.split(separator: "\n").filter { $0.contains("is no variable of stock") }
+            for name in ["RATE_LIMIT_ENABLED", "REDIS_TLS_URL", "REDISHOST"] {
+                #expect(lines.contains { $0.contains("\(name) is no variable") }, "\(name): \(lines)")
+            }
+            #expect(lines.count == 3, "\(lines)")
+            try await deployment.stop()
         }
 
         @Test(

@@ -175,7 +175,9 @@ extension Integration {
         @Test("the table of the README and `stock serve --help` name the same variables")
         func variables() async throws {
             let help = try await StockCommand.run(["serve", "--help"], environment: [:])
-            let listed = help.output.split(separator: "\n").compactMap { Self.variable($0.drop { $0 == " " }) }
+            // Names begin after two blanks; a line that goes on begins further right.
+            let listed = help.output.split(separator: "\n").filter { $0.hasPrefix("  ") && !$0.hasPrefix("   ") }
+                .compactMap { Self.variable($0.dropFirst(2)) }
             let readme = try String(contentsOfFile: SourceTree.root + "/README.md", encoding: .utf8)
             let documented = readme.split(separator: "\n").filter { $0.hasPrefix("| `") }
                 .compactMap { Self.variable($0.dropFirst(3)) }
@@ -184,10 +186,70 @@ extension Integration {
             #expect(listed.filter { $0 != "STOCK_GUARDS_OFF" } == documented)
         }
 
+        @Test(
+            "`stock serve --help` fits the terminal, and no explanation leaves its column",
+            arguments: [40, 60, 80, 132]
+        )
+        func width(columns: Int) async throws {
+            let help = try await StockCommand.run(["serve", "--help"], environment: ["COLUMNS": "\(columns)"])
+            let lines = help.output.split(separator: "\n", omittingEmptySubsequences: false)
+            let first = try #require(lines.firstIndex { $0.hasPrefix("  DATABASE_URL") })
+            let end = try #require(lines[first...].firstIndex { $0.isEmpty })
+            let table = lines[first..<end]
+            #expect(table.count > 40)
+            for line in table {
+                #expect(line.count <= columns, "\(line)")
+                let isName = Self.variable(line.dropFirst(2)) != nil && !line.hasPrefix("   ")
+                let indent = line.prefix { $0 == " " }.count
+                #expect(isName ? indent == 2 : indent >= 6, "\(line)")
+            }
+            if columns >= 60 {
+                let continued = Set(table.filter { $0.hasPrefix("   ") }.map { $0.prefix { $0 == " " }.count })
+                #expect(continued.count == 1, "the right column begins at \(continued)")
+            }
+        }
+
         /// The name at the beginning of a line, if it is written as variables are.
         private static func variable(_ line: Substring) -> String? {
             let name = line.prefix { $0.isASCII && ($0.isUppercase || $0.isNumber || $0 == "_") }
             return name.contains("_") ? String(name) : nil
+        }
+
+        @Test("no query outlives the command it was for, however that ends", arguments: [SIGTERM, SIGINT, SIGKILL])
+        func ended(by signal: Int32) async throws {
+            let server = try await PostgresServer.shared()
+            let database = try await server.database(named: "ended")
+            // Each invariant asks for the tenant: now one goes on for longer than anybody waits.
+            try await database.psql(
+                """
+                INSERT INTO stock.tenant (slug, name, currency, currency_exponent, timezone) VALUES ('s', 'S', 'EUR', 2, 'UTC');
+                CREATE OR REPLACE FUNCTION stock.current_tenant() RETURNS bigint LANGUAGE plpgsql STABLE
+                AS $$ BEGIN PERFORM pg_sleep(60); RETURN 1; END $$
+                """
+            )
+            let ours = """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = '\(database.name)' AND usename = 'stock_app' AND state = 'active'
+                """
+            let command = try StockCommand.spawn(["verify"], environment: ["DATABASE_URL": database.appURL])
+            try await eventually(within: .seconds(20), "the check is under way") {
+                try await server.psql(ours, database: "postgres") == "1"
+            }
+            command.signal(signal)
+            let end = ContinuousClock.now
+            let status = try await command.waitForExit(within: .seconds(10))
+            try await eventually(within: .seconds(10), "nothing of it runs in the server") {
+                try await server.psql(ours, database: "postgres") == "0"
+            }
+            // Two seconds are promised; the machine may be busy with other tests.
+            #expect(ContinuousClock.now - end < .seconds(5))
+            switch signal {
+            case SIGKILL: #expect(status == .signaled(SIGKILL))
+            default:
+                #expect(status == .exited(128 + signal))
+                #expect(command.errors.text.split(separator: "\n").count == 1, "\(command.errors.text)")
+            }
+            try await database.drop()
         }
 
         @Test("a command without its database says so in one line and fails with 1")

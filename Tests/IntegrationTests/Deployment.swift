@@ -10,6 +10,8 @@ struct Deployment: Sendable {
     let redis: RedisServer?
     let environment: [String: String]
     let instances: [StockProcess]
+    /// Holds every answer against the contract.
+    let witness: ContractWitness
 
     var a: StockProcess { instances[0] }
     var b: StockProcess { instances[1] }
@@ -44,6 +46,8 @@ struct Deployment: Sendable {
             "LOG_LEVEL": "info",
             // Tests ask faster than people do.
             "RATE_LIMIT_TENANT": "0", "RATE_LIMIT_KEY": "0", "RATE_LIMIT_LOGIN": "0",
+            // Nobody has to look away first.
+            "STOCK_DRAIN_DELAY": "0",
         ]
         let standby = try await isFollowed ? PostgresServer.start(standbyOf: postgres) : nil
         if let standby {
@@ -58,11 +62,14 @@ struct Deployment: Sendable {
         let migration = try await StockCommand.run(["migrate", "up"], environment: environment)
         try #require(migration.status == .exited(0), "stock migrate up: \(migration.output)\(migration.errors)")
 
+        let witness = ContractWitness()
         var instances: [StockProcess] = []
         for number in 0..<count {
             var own = environment
             own["STOCK_INSTANCE"] = "i\(number)"
-            instances.append(try await StockProcess.serve(environment: own))
+            let instance = try await StockProcess.serve(environment: own, witness: { witness.see($0, $1, $2) })
+            if number == 0 { try await witness.read(from: instance.port) }
+            instances.append(instance)
         }
         return Deployment(
             postgres: postgres,
@@ -70,7 +77,8 @@ struct Deployment: Sendable {
             database: database,
             redis: redis,
             environment: environment,
-            instances: instances
+            instances: instances,
+            witness: witness
         )
     }
 
@@ -100,7 +108,7 @@ struct Deployment: Sendable {
         own["STOCK_INSTANCE"] = name
         if !withRedis { own["REDIS_URL"] = nil }
         own.merge(settings) { $1 }
-        return try await StockProcess.serve(environment: own, port: port)
+        return try await StockProcess.serve(environment: own, port: port, witness: { witness.see($0, $1, $2) })
     }
 
     /// Waits until the outbox is empty and every instance has applied the whole log and serves from its caches.
@@ -120,9 +128,9 @@ struct Deployment: Sendable {
             for instance in tenant.clients {
                 let cache = try await instance.send(
                     "GET",
-                    "/health/detailed",
+                    "/v1/cache/explain?module=products&key=any",
                     headers: ["Authorization": "Bearer \(tenant.token)"]
-                ).json["cache"]
+                ).json["lane"]
                 guard cache["applied"].int == head, cache["usable"] == .bool(true) else { return false }
             }
             return true

@@ -17,11 +17,13 @@ extension Integration {
             \\copy raw FROM PROGRAM 'gzip -dc FILE' WITH (FORMAT csv, HEADER true)
             CREATE TEMPORARY TABLE line AS
             SELECT invoice, quantity::numeric AS q, price::numeric AS p, date_trunc('month', at::timestamp) AS month FROM raw;
+            CREATE TEMPORARY TABLE bad AS
+            SELECT DISTINCT invoice FROM line WHERE NOT (q > 0 AND p >= 0) AND NOT (q < 0 AND p > 0);
             SELECT to_char(month, 'YYYY-MM'),
-                   round(coalesce(sum(round(q * p, 2)) FILTER (WHERE q > 0 AND p >= 0), 0), 2),
-                   round(coalesce(sum(round(-q * p, 2)) FILTER (WHERE q < 0 AND p > 0), 0), 2)
-              FROM line GROUP BY month ORDER BY month;
-            SELECT 'rejected', count(*) FILTER (WHERE NOT (q > 0 AND p >= 0) AND NOT (q < 0 AND p > 0)), count(*) FROM line;
+                   round(coalesce(sum(round(q * p, 2)) FILTER (WHERE q > 0 AND b.invoice IS NULL), 0), 2),
+                   round(coalesce(sum(round(-q * p, 2)) FILTER (WHERE q < 0 AND b.invoice IS NULL), 0), 2)
+              FROM line LEFT JOIN bad b USING (invoice) GROUP BY month ORDER BY month;
+            SELECT 'rejected', count(b.invoice), count(*) FROM line LEFT JOIN bad b USING (invoice);
             """
 
         @Test(
@@ -101,6 +103,87 @@ extension Integration {
             try await deployment.stop()
         }
 
+        @Test("what is no file, or no file of such rows, is told in one line")
+        func noFiles() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            _ = try await deployment.tenant(slug: "retail", currency: "GBP", timezone: "Europe/London")
+            let folder = try ScratchFolder.make("import")
+            let wrong = folder + "/wrong.csv"
+            try "sku;name;price\nA;Apple;1\n".write(toFile: wrong, atomically: false, encoding: .utf8)
+            let empty = folder + "/empty.csv"
+            try "".write(toFile: empty, atomically: false, encoding: .utf8)
+            for (file, reason) in [
+                (folder, "is a folder"), ("/dev/null", "is no file but a device or pipe"),
+                (folder + "/none.csv", "No such file or directory"), (empty, "the file is empty"),
+                (wrong, "with ';' as delimiter it would have 3 columns"),
+            ] {
+                for kind in ["products", "sales"] {
+                    let result = try await StockCommand.run(
+                        ["import", kind, file, "--tenant", "retail"],
+                        environment: deployment.environment,
+                        within: .seconds(60)
+                    )
+                    #expect(result.status == .exited(1), "\(file): \(result.output)\(result.errors)")
+                    #expect(result.errors.contains(reason), "\(result.errors)")
+                    let told = result.errors.split(separator: "\n").filter { !$0.hasPrefix("reading") }
+                    #expect(told.count == 1, "\(result.errors)")
+                }
+            }
+            try await deployment.stop()
+        }
+
+        @Test("a sale with a bad line is rejected whole, and its corrected rows are imported as they were rejected")
+        func corrected() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            let tenant = try await deployment.tenant(slug: "retail", currency: "GBP", timezone: "Europe/London")
+            let folder = try ScratchFolder.make("import")
+            let products = folder + "/products.csv"
+            // As a spreadsheet of the old days wrote it.
+            try "sku,name,price\rA,Apple,5\rB,Bread,4\rC,Cake,6\r".write(
+                toFile: products,
+                atomically: false,
+                encoding: .utf8
+            )
+            func run(_ kind: String, _ file: String) async throws -> StockCommand.Result {
+                try await StockCommand.run(
+                    ["import", kind, file, "--tenant", "retail", "--json"],
+                    environment: deployment.environment,
+                    within: .seconds(60)
+                )
+            }
+            let made = try await run("products", products)
+            #expect(made.status == .exited(0), "\(made.output)\(made.errors)")
+            #expect(made.output.contains("\"created\":3"), "\(made.output)")
+            let sales = folder + "/sales.csv"
+            try """
+            sale,sku,quantity,unit_price,occurred_at,Country
+            INV-1,A,1,5.00,2026-03-01T10:00:00,"Isle, Man"
+            INV-1,B,1,x,2026-03-01T10:00:00,UK
+            INV-1,C,1,6.00,2026-03-01T10:00:00,UK
+
+            """.write(toFile: sales, atomically: false, encoding: .utf8)
+            let first = try await run("sales", sales)
+            #expect(first.status == .exited(2), "\(first.output)\(first.errors)")
+            let counts = "\"rejected\":{\"document_rejected\":2,\"price_invalid\":1}"
+            #expect(first.output.contains(counts), "\(first.output)")
+            #expect(first.output.contains("\"unused_columns\":[\"Country\"]"), "\(first.output)")
+            let rejected = "\(sales).rejected.csv"
+            let text = try String(contentsOfFile: rejected, encoding: .utf8)
+            #expect(text.hasPrefix("sale,sku,quantity,unit_price,occurred_at,Country,line,code,reason\r\n"), "\(text)")
+            #expect(text.contains("INV-1,A,1,5.00,2026-03-01T10:00:00,\"Isle, Man\",2,document_rejected,"), "\(text)")
+            try text.replacingOccurrences(of: ",x,", with: ",4.00,")
+                .write(toFile: rejected, atomically: false, encoding: .utf8)
+            let second = try await run("sales", rejected)
+            #expect(second.status == .exited(0), "\(second.output)\(second.errors)")
+            #expect(
+                try await deployment.database.psql(
+                    "SELECT string_agg(total::text, ',') FROM stock.sale WHERE tenant_id = \(tenant.id)"
+                ) == "15.0000"
+            )
+            try await deployment.expectHealthy()
+            try await deployment.stop()
+        }
+
         @Test("rejected rows are written with line, code and reason; the rest goes in")
         func rejectedRows() async throws {
             let deployment = try await Deployment.start(instances: 1)
@@ -121,7 +204,7 @@ extension Integration {
             let result = try await importSales(deployment, file)
             #expect(result.status == .exited(2), "\(result.output)\(result.errors)")
             let rejected = try String(contentsOfFile: "\(file).rejected.csv", encoding: .utf8)
-            for line in [3, 4, 5, 6, 7] { #expect(rejected.contains("\(line),"), "\(rejected)") }
+            for line in [3, 4, 5, 6, 7] { #expect(rejected.contains("UK,\(line),"), "\(rejected)") }
             let series = try await tenant.get("/v1/balance/series?view=daily&from=2011-03-01&to=2011-03-02")
             #expect(series.json["data"][0]["income"].string == "3.01")
             #expect(series.json["data"][1]["expense"].string == "1.00")

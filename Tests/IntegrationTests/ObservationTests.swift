@@ -49,7 +49,7 @@ extension Integration {
             try await deployment.redis?.command("CLIENT", "KILL", "TYPE", "pubsub")
             var text = ""
             try await eventually("hits, fills, lag and the broken bus are counted") {
-                text = try await deployment.a.client.send("GET", "/metrics").text
+                text = try await deployment.a.operations.send("GET", "/metrics").text
                 return Self.value(#"stock_cache_requests_total{"#, ["l1", "products", "hit"], in: text) > 0
                     && Self.value("stock_cache_fill_seconds_count{", ["products"], in: text) > 0
                     && Self.value("stock_cache_hole_total{", [], in: text) > 0
@@ -63,6 +63,112 @@ extension Integration {
                 "stock_cache_unusable_seconds_total", "stock_cache_lease_stolen_total",
             ] { #expect(text.contains("# TYPE \(name) "), "\(name)") }
             #expect(Self.value("stock_cache_header_mismatch_total", [], in: text) == 0)
+            try await deployment.stop()
+        }
+
+        @Test("every metric has a value on an instance that works, none names a tenant, and a worker shows its own")
+        func everyMetric() async throws {
+            let deployment = try await Deployment.start(instances: 1, settings: ["CACHE_WARM_UP": "true"])
+            let tenant = try await deployment.tenant()
+            let product = try await tenant.product(sku: "SHOWN")
+            try await tenant.warm("/v1/products/\(product)")
+            var text = ""
+            var missing: [Substring] = []
+            try await eventually(within: .seconds(10), "every metric has a value") {
+                text = try await deployment.a.operations.send("GET", "/metrics").text
+                let lines = text.split(separator: "\n")
+                missing = lines.filter { $0.hasPrefix("# TYPE ") }.map { $0.split(separator: " ") }.compactMap {
+                    words in
+                    let name = words[2]
+                    let isThere = lines.contains { line in
+                        line.hasPrefix("\(name){") || line.hasPrefix("\(name) ") || line.hasPrefix("\(name)_count")
+                    }
+                    return isThere ? nil : name
+                }
+                return missing.isEmpty
+            }
+            #expect(missing.isEmpty, "\(missing)")
+            for line in [
+                #"stock_http_request_seconds_count{method="GET",route="/v1/products/{id}",status="2xx"}"#,
+                #"stock_postgres_connections{lane="exclusive"}"#, #"stock_postgres_wait_seconds_count{lane="shared"}"#,
+                #"stock_redis_commands_total{result="ok"}"#, "stock_redis_connected 1", "stock_ready 1",
+                "stock_postgres_available 1", "stock_cache_usable 1", #"stock_build_info{commit=""#,
+                "process_cpu_seconds_total ", "process_open_fds ",
+            ] { #expect(text.contains("\n\(line)"), "\(line)") }
+            #expect(text.split(separator: "\n").count { !$0.hasPrefix("#") } <= 1500)
+            #expect(!text.contains(tenant.slug) && !text.contains(product), "a label names what is a tenant's")
+            // Clients cannot ask for it.
+            #expect(try await deployment.a.client.send("GET", "/metrics").status == 404)
+            #expect(try await tenant.get("/health/detailed").status == 404)
+
+            let port = try FreePort.next()
+            let worker = try StockCommand.spawn(
+                ["serve", "--role", "worker"],
+                environment: deployment.environment.merging(["STOCK_OPERATIONS_LISTEN": "127.0.0.1:\(port)"]) { $1 }
+            )
+            let operations = HTTPClient(port: port)
+            try await eventually(within: .seconds(10), "the worker shows that it follows") {
+                (try? await operations.send("GET", "/metrics"))?.text.contains("\nstock_cache_usable 1\n") == true
+            }
+            #expect(try await operations.send("GET", "/health/live").status == 200)
+            worker.signal(SIGTERM)
+            #expect(try await worker.waitForExit(within: .seconds(30)) == .exited(0))
+            try await deployment.stop()
+        }
+
+        @Test("/metrics is answered while both stores are stopped, at once")
+        func withoutStores() async throws {
+            let deployment = try await Deployment.start(instances: 1, ownPostgres: true)
+            try await deployment.postgres.pause()
+            try await deployment.redis?.pause()
+            let began = ContinuousClock.now
+            for _ in 0..<5 { #expect(try await deployment.a.operations.send("GET", "/metrics").status == 200) }
+            #expect(ContinuousClock.now - began < .seconds(1))
+            await deployment.redis?.resume()
+            await deployment.postgres.resume()
+            try await deployment.stop()
+            try await deployment.postgres.stop()
+        }
+
+        @Test("each request is one line of JSON with numbers as numbers; hits by their share, paths and secrets never")
+        func lines() async throws {
+            let deployment = try await Deployment.start(instances: 1, settings: ["LOG_HITS": "1"])
+            let tenant = try await deployment.tenant()
+            let product = try await tenant.product(sku: "LINES")
+            try await tenant.warm("/v1/products/\(product)")
+            let sold = try await tenant.post(
+                "/v1/sales",
+                headers: ["X-Request-Id": "line-1"],
+                Tenant.sale([(product, 1)], total: "1.00")
+            )
+            #expect(sold.status == 201, "\(sold.text)")
+            _ = try await tenant.get("/v1/stk_SECRET-path?token=SECRET-query")
+            var log: [JSON] = []
+            try await eventually("the lines are written") {
+                log = deployment.a.process.errors.lines.map { JSON(parsing: Array($0.utf8)) }
+                    .filter { $0["message"].string == "request" }
+                return log.contains { $0["request_id"].string == "line-1" }
+                    && log.contains { $0["route"].string == "unmatched" }
+            }
+            let line = try #require(log.first { $0["request_id"].string == "line-1" })
+            #expect(line["level"].string == "info")
+            #expect(line["time"].string?.hasSuffix("Z") == true)
+            #expect(line["method"].string == "POST" && line["route"].string == "/v1/sales")
+            #expect(line["status"].int == 201)
+            #expect(line["bytes"].int == sold.body.count)
+            #expect(line["tenant"].int == tenant.id)
+            #expect(line["user"].string?.isEmpty == false)
+            #expect(line["client"].string == "127.0.0.1")
+            guard case .number(let milliseconds) = line["duration_ms"] else {
+                Issue.record("duration_ms is no number: \(line)")
+                return
+            }
+            #expect(milliseconds > 0 && milliseconds < 60_000)
+            #expect(log.contains { $0["cache"].string == "stock-l1; hit" && $0["route"].string == "/v1/products/{id}" })
+            let text = deployment.a.log
+            for secret in ["SECRET", tenant.token, Tenant.password] { #expect(!text.contains(secret)) }
+            // Probes are none of it.
+            #expect(!text.contains("/health/ready"))
             try await deployment.stop()
         }
 

@@ -36,7 +36,7 @@ extension Integration {
                     }
                 }
             }
-            let metrics = try await web.client.send("GET", "/metrics")
+            let metrics = try await web.operations.send("GET", "/metrics")
             #expect(metrics[header: "Content-Type"] == "text/plain; version=0.0.4; charset=utf-8")
             #expect(metrics.text.contains("stock_cache_requests_total{level=\"l1\",module=\"balance\",result=\"hit\"}"))
 

@@ -29,7 +29,7 @@ struct JSONTests {
             ("\"\\u0000\"", .nulCharacter), ("\"\u{1}\"", .controlCharacter), ("{}x", .trailingBytes),
             ("'a'", .unexpectedByte),
             ("{\"a\":1,\"a\":2}", .duplicateName), ("[\"\\u12\"]", .badEscape), ("NaN", .unexpectedByte),
-            ("\u{FEFF}{}", .unexpectedByte),
+            ("\u{FEFF}\u{FEFF}{}", .unexpectedByte), ("{\u{FEFF}}", .unexpectedByte), ("\u{FEFF}", .empty),
         ]
     )
     func refuses(text: String, reason: JSONError.Reason) {
@@ -158,7 +158,7 @@ struct JSONObjectReaderTests {
         try good.finish()
         var bad = try reader(#"{"a": "x\ny", "b": "12345"}"#)
         _ = bad.text("a")
-        _ = bad.text("b", maximum: 4)
+        _ = bad.text("b", TextRule(maximum: 4))
         let problem = #expect(throws: Problem.self) { try bad.finish() }
         #expect(problem?.errors.map(\.code) == ["format", "too_long"])
     }
@@ -166,10 +166,10 @@ struct JSONObjectReaderTests {
     @Test("a merge patch tells absent from null")
     func patch() throws {
         var reader = try reader(#"{"a": null, "b": "x", "c": null}"#)
-        #expect(reader.clearableChange("a", .text(maximum: 5)) == .set(nil))
-        #expect(reader.clearableChange("b", .text(maximum: 5)) == .set("x"))
-        #expect(reader.change("missing", .text(maximum: 5)) == .keep)
-        #expect(reader.change("c", .text(maximum: 5)) == .keep)
+        #expect(reader.clearableChange("a", .text(TextRule(maximum: 5))) == .set(nil))
+        #expect(reader.clearableChange("b", .text(TextRule(maximum: 5))) == .set("x"))
+        #expect(reader.change("missing", .text(TextRule(maximum: 5))) == .keep)
+        #expect(reader.change("c", .text(TextRule(maximum: 5))) == .keep)
         let problem = #expect(throws: Problem.self) { try reader.finish() }
         #expect(problem?.errors.map(\.pointer) == ["/c"])
     }

@@ -163,7 +163,7 @@ struct ConnectionStateMachineTests {
         #expect(machine.close(Self.lost, now: Self.start).map(\.error.outcome) == [.unknown])
     }
 
-    @Test("past its deadline a read is let go, past its grace anything closes the connection")
+    @Test("past its deadline a read is let go and a write cancelled, past its grace anything closes the connection")
     func deadlines() {
         var machine = connected()
         let read = request(.read)
@@ -176,7 +176,13 @@ struct ConnectionStateMachineTests {
         #expect(due.detached.count == 1)
         #expect(due.detached.first === read)
         #expect(!due.mustClose)
-        #expect(due.next == Self.deadline.advanced(by: .seconds(1)))
+        #expect(!due.mustCancel, "the server gives up a single statement by itself")
+        #expect(due.next == Self.deadline.advanced(by: .milliseconds(125)))
+        let overdue = machine.expire(now: Self.deadline.advanced(by: .milliseconds(125)), grace: .seconds(1))
+        #expect(overdue.mustCancel)
+        #expect(overdue.next == Self.deadline.advanced(by: .seconds(1)))
+        let again = machine.expire(now: Self.deadline.advanced(by: .milliseconds(126)), grace: .seconds(1))
+        #expect(!again.mustCancel, "once is enough")
         let late = machine.expire(now: Self.deadline.advanced(by: .seconds(1)), grace: .seconds(1))
         #expect(late.mustClose)
         let casualties = machine.close(Self.lost, now: Self.deadline.advanced(by: .seconds(1)))

@@ -18,6 +18,8 @@ struct PoolStateMachineTests {
         return PoolStateMachine(configuration: configuration, now: Self.start, random: { 0.5 })
     }
 
+    private let claim = PoolClaim(tenant: 1, kind: .light)
+
     /// What actions amount to, in words.
     private func words(_ actions: [PoolStateMachine.Action]) -> [String] {
         actions.map {
@@ -63,7 +65,7 @@ struct PoolStateMachineTests {
         let words = (0..<5).map { _ in word(pool.submit(unit(.shared), now: at(0))) }
         #expect(words == ["send 0", "send 1", "send 0", "send 1", "wait"])
         #expect(pool.waiting(.shared) == 1)
-        #expect(self.words(pool.released(1, isUsable: true, now: at(1))) == ["send 1"])
+        #expect(self.words(pool.released(1, claim, isUsable: true, now: at(1))) == ["send 1"])
     }
 
     @Test("the exclusive connection used last is used next")
@@ -72,8 +74,8 @@ struct PoolStateMachineTests {
         #expect(word(pool.submit(unit(.exclusive), now: at(0))) == "send 3")
         #expect(word(pool.submit(unit(.exclusive), now: at(0))) == "send 2")
         #expect(word(pool.submit(unit(.exclusive), now: at(0))) == "wait")
-        #expect(words(pool.released(2, isUsable: true, now: at(1))) == ["send 2"])
-        #expect(words(pool.released(2, isUsable: true, now: at(2))) == [])
+        #expect(words(pool.released(2, claim, isUsable: true, now: at(1))) == ["send 2"])
+        #expect(words(pool.released(2, claim, isUsable: true, now: at(2))) == [])
         #expect(word(pool.submit(unit(.exclusive), now: at(3))) == "send 2")
     }
 
@@ -100,7 +102,7 @@ struct PoolStateMachineTests {
         #expect(word(pool.submit(waiting, now: at(0))) == "wait")
         #expect(pool.withdraw(waiting) == true)
         #expect(pool.withdraw(waiting) == false)
-        #expect(words(pool.released(2, isUsable: true, now: at(1))) == [])
+        #expect(words(pool.released(2, claim, isUsable: true, now: at(1))) == [])
     }
 
     @Test("repeated failures to connect open the breaker: waiters fail, one probe at a time")
@@ -128,7 +130,7 @@ struct PoolStateMachineTests {
         var pool = try running()
         _ = pool.closed(0, isFailure: false, now: at(1))
         #expect(words(pool.closed(0, isFailure: true, now: at(2))) == [])
-        #expect(words(pool.released(0, isUsable: true, now: at(2))) == [])
+        #expect(words(pool.released(0, claim, isUsable: true, now: at(2))) == [])
         #expect(words(pool.connected(0, now: at(2))) == ["close 0"])
     }
 
@@ -137,7 +139,7 @@ struct PoolStateMachineTests {
         var pool = try running { $0.maximalAge = .seconds(1) }
         #expect(word(pool.submit(unit(.exclusive), now: at(900))) == "send 3")
         #expect(words(pool.tick(now: at(1_000))) == ["close 0", "close 1", "close 2", "close 4"])
-        #expect(words(pool.released(3, isUsable: true, now: at(1_100))) == ["close 3"])
+        #expect(words(pool.released(3, claim, isUsable: true, now: at(1_100))) == ["close 3"])
     }
 
     @Test("a repeated unit goes to the head of the queue")
@@ -147,7 +149,7 @@ struct PoolStateMachineTests {
         _ = pool.submit(unit(.exclusive), now: at(0))
         let again = unit(.exclusive)
         #expect(word(pool.submit(again, now: at(0), isRepeat: true)) == "wait")
-        guard case .send(let request, _) = pool.released(2, isUsable: true, now: at(1)).first else {
+        guard case .send(let request, _) = pool.released(2, claim, isUsable: true, now: at(1)).first else {
             Issue.record("nothing was sent")
             return
         }
@@ -162,7 +164,7 @@ struct PoolStateMachineTests {
         #expect(words(pool.shutDown(now: at(1))) == ["fail closed", "close 0", "close 1", "close 3"])
         for id in [0, 1, 3] { #expect(words(pool.closed(id, isFailure: false, now: at(2))) == []) }
         #expect(word(pool.submit(unit(.shared), now: at(2))) == "fail closed")
-        #expect(words(pool.released(2, isUsable: true, now: at(3))) == ["close 2"])
+        #expect(words(pool.released(2, claim, isUsable: true, now: at(3))) == ["close 2"])
         #expect(words(pool.closed(2, isFailure: false, now: at(3))) == ["stopped"])
     }
 

@@ -37,6 +37,30 @@ struct PostgresClientTests {
         }
     }
 
+    @Test("a plan is kept for a while, and then made anew", arguments: [Duration.seconds(3_600), .zero])
+    func plans(age: Duration) async throws {
+        let url = try await makeURL()
+        let configure = { (configuration: inout PostgresConfiguration) in
+            configuration.sharedConnections = 1
+            configuration.maximalPlanAge = age
+        }
+        try await withClient(url, configure: configure) { client in
+            // What calls itself immutable is asked when the plan is made.
+            try await run(
+                client,
+                """
+                CREATE TABLE answer AS SELECT 1 AS value;
+                CREATE FUNCTION planned() RETURNS integer LANGUAGE plpgsql IMMUTABLE
+                AS $$ BEGIN RETURN (SELECT value FROM answer); END $$
+                """
+            )
+            #expect(try await client.query(Planned(), tenant: nil, deadline: seconds(10)).map(\.value) == [1])
+            try await run(client, "UPDATE answer SET value = 2")
+            let then: Int32 = age == .zero ? 2 : 1
+            #expect(try await client.query(Planned(), tenant: nil, deadline: seconds(10)).map(\.value) == [then])
+        }
+    }
+
     @Test("units of twenty tenants on four connections never see another's tenant")
     func interleavedTenants() async throws {
         try await withClient(try await makeURL(), statements: [CurrentTenant.self]) {
@@ -289,4 +313,11 @@ struct PostgresClientTests {
             #expect(error?.code == .databaseUnavailable)
         }
     }
+}
+
+/// What was answered when the plan was made.
+private struct Planned: Statement {
+    typealias Row = SingleColumn<Int32>
+    static let name = "test.planned"
+    static let sql: StaticString = "SELECT planned()"
 }

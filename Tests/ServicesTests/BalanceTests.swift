@@ -35,7 +35,7 @@ struct BalanceTests {
     ) async throws -> JSONBody {
         try JSONBody(
             try await live.shop.balance.series(
-                SeriesQuery(view: view, from: try day(from), to: try day(to), method: method),
+                SeriesQuery(view: view, days: try DayRange(from: day(from), to: day(to)), method: method),
                 live.context
             )
         )
@@ -104,7 +104,10 @@ struct BalanceTests {
             let methods = try await net(.monthly, .cash) + net(.monthly, .card) + net(.monthly, .transfer)
             #expect(methods == days)
             let summary = try JSONBody(
-                try await live.shop.balance.summary(from: day("2025-01-01"), to: day("2025-12-31"), live.context)
+                try await live.shop.balance.summary(
+                    DayRange(from: day("2025-01-01"), to: day("2025-12-31")),
+                    live.context
+                )
             )
             #expect(try Money(try required(summary["net"])).rawValue == days)
             #expect(summary.texts("methods", "method") == ["cash", "card", "transfer"])
@@ -145,7 +148,10 @@ struct BalanceTests {
     @Test("a series in memory is answered as a hit, and misses once the ledger moves")
     func cached() async throws {
         try await LiveShop.open { live in
-            let query = SeriesQuery(view: .daily, from: try day("2026-01-01"), to: try day("2026-01-31"))
+            let query = SeriesQuery(
+                view: .daily,
+                days: try DayRange(from: day("2026-01-01"), to: day("2026-01-31"))
+            )
             try await usable(live)
             try await eventually("the change is seen") {
                 try await live.shop.balance.series(query, live.context).status == .l1Hit
@@ -224,7 +230,9 @@ struct BalanceTests {
                 try await customers.updateCustomer(id, patch, expected: .oneOf([1]), live.context)
             )
             #expect(patched["credit_limit"] == nil)
-            let found = try JSONBody(try await customers.customers(CustomerFilter(q: "BÉA"), Page(), live.context))
+            let found = try JSONBody(
+                try await customers.customers(CustomerFilter(q: SearchText("BÉA")), Page(), live.context)
+            )
             #expect(found.texts("data", "name") == ["Béa"])
             #expect(
                 try JSONBody(try await customers.customers(CustomerFilter(hasBalance: true), Page(), live.context))

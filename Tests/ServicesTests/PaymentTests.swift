@@ -135,7 +135,7 @@ struct PaymentTests {
             }
             try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")]))
             func amounts(_ filter: PaymentFilter) async throws -> [String?] {
-                let list = try await shop.payments.list(filter, limit: 10, cursor: nil, shop.context)
+                let list = try await shop.payments.list(filter, Page(limit: 10), shop.context)
                 return try JSONObjectBody(try #require(list.body)).list("data").map { $0["amount"] }
             }
             #expect(try await amounts(PaymentFilter()) == ["2.50", "2.00", "1.00"])

@@ -123,7 +123,7 @@ struct StockTests {
                 var names: [String?] = []
                 var cursor: String?
                 repeat {
-                    let list = try await shop.stock.levels(filter, limit: limit, cursor: cursor, shop.context)
+                    let list = try await shop.stock.levels(filter, Page(limit: limit, cursor: cursor), shop.context)
                     let page = try JSONObjectBody(try #require(list.body))
                     names += page.list("data").map { $0["name"] }
                     cursor = page["next_cursor"]
@@ -135,17 +135,18 @@ struct StockTests {
             filter.stock = .out
             #expect(try await names(filter) == ["Apple"])
             filter = StockLevelFilter()
-            filter.search = "WAL"
+            filter.q = SearchText("WAL")
             #expect(try await names(filter) == ["Walnuts"])
 
             var movements = MovementFilter()
             movements.productID = ProductID(TestShop.product("A"))
-            let list = try await shop.stock.movements(movements, limit: 1, cursor: nil, shop.context)
+            let list = try await shop.stock.movements(movements, Page(limit: 1), shop.context)
             let page = try JSONObjectBody(try #require(list.body))
             #expect(page.list("data").map { $0["type"] } == ["loss"])
-            let next = try await shop.stock.movements(movements, limit: 1, cursor: page["next_cursor"], shop.context)
+            let second = Page(limit: 1, cursor: page["next_cursor"])
+            let next = try await shop.stock.movements(movements, second, shop.context)
             #expect(try JSONObjectBody(try #require(next.body)).list("data").map { $0["type"] } == ["opening"])
-            let all = try await shop.stock.movements(MovementFilter(), limit: 100, cursor: nil, shop.context)
+            let all = try await shop.stock.movements(MovementFilter(), Page(limit: 100), shop.context)
             #expect(try JSONObjectBody(try #require(all.body)).list("data").count == 5)
         }
     }

@@ -26,6 +26,28 @@ struct VerificationTests {
         }
     }
 
+    @Test(
+        "many small shops and a large one are checked in seconds, whichever comes first and whatever the statistics say",
+        arguments: [1, 31],
+        [true, false]
+    )
+    func unevenShops(large: Int, isAnalysedEarly: Bool) async throws {
+        let database = try await PostgresServer.shared().database(named: "uneven")
+        if isAnalysedEarly { try await database.psql("ANALYZE") }
+        var shops = Shops(tenants: 31, large: large, products: 2_000, sales: 20_000)
+        shops.smallProducts = 1
+        shops.smallSales = 1
+        try await database.fill(shops)
+        for isAnalysedNow in [false, true] {
+            if isAnalysedNow { try await database.psql("ANALYZE") }
+            let violations = try await withDatabase(database.appURL) { (client) async throws in
+                try await Verification(postgres: client).run(deadline: .now + .seconds(15))
+            }
+            #expect(violations.isEmpty, "\(violations.prefix(5))")
+        }
+        try await database.drop()
+    }
+
     /// What is planted, and the invariants that must see it; triggers and checks are off while it is done.
     private static let planted: [(sql: String, invariants: Set<String>)] = [
         (

@@ -169,6 +169,9 @@ load_environment() {
     export DATABASE_OWNER_URL="postgresql://postgres:$POSTGRES_PASSWORD@/stock?host=$STORES"
     export REDIS_URL="unix://:$REDIS_SECRET@$STORES/redis/redis.sock"
     export LOG_FORMAT=${LOG_FORMAT:-text}
+    # Read at the start and not compiled in: a commit rebuilds nothing.
+    STOCK_COMMIT=$(commit_of_sources)
+    export STOCK_COMMIT
     write_command
 }
 
@@ -184,6 +187,14 @@ write_command() {
         } >"$STATE/stock"
         chmod 700 "$STATE/stock"
     )
+}
+
+# The commit the sources are, -dirty with changes that are in none; nothing without a repository.
+commit_of_sources() {
+    local commit
+    commit=$(git rev-parse --verify --quiet HEAD 2>/dev/null) || return 0
+    if [ -n "$(git status --porcelain --untracked-files=no 2>/dev/null)" ]; then commit+=-dirty; fi
+    printf '%s' "$commit"
 }
 
 # running PIDFILE WORD: is the process there, and does its command line name the word?
@@ -214,8 +225,13 @@ start_instances() {
 start_instance() {
     running "$STATE/$1.pid" serve && return
     say "starting instance $1 on port $2 ..."
-    # In a session of its own, so that it outlives this terminal.
-    STOCK_INSTANCE=$1 STOCK_LISTEN=127.0.0.1:$2 setsid "$STOCK" serve </dev/null >>"$STATE/$1.log" 2>&1 &
+    # Where its metrics are; the file is for whoever wants to know.
+    local operations
+    operations=$(free_port_from $(($2 + 1000)))
+    printf '%s\n' "$operations" >"$STATE/$1.operations"
+    # In a session of its own, so that it outlives this terminal. No balancer has to look away before it stops.
+    STOCK_INSTANCE=$1 STOCK_LISTEN=127.0.0.1:$2 STOCK_OPERATIONS_LISTEN=127.0.0.1:$operations \
+        STOCK_DRAIN_DELAY=${STOCK_DRAIN_DELAY:-0} setsid "$STOCK" serve </dev/null >>"$STATE/$1.log" 2>&1 &
     printf '%s\n' "$!" >"$STATE/$1.pid"
 }
 

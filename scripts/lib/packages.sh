@@ -118,3 +118,20 @@ install_packages() {
     "${as_root[@]}" apt-get update -qq </dev/null
     "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null
 }
+
+# The load balancers that tests put in front of instances; they leave out what is not here, and say so.
+missing_balancers() {
+    [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null || say haproxy
+    [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null || say nginx-light
+}
+
+ensure_balancers() {
+    local words=()
+    mapfile -t words < <(missing_balancers)
+    [ ${#words[@]} -gt 0 ] || return 0
+    if may_install; then
+        install_packages "${words[@]}"
+    else
+        say "SKIPPED: nothing is tested behind ${words[*]} (sudo apt-get install ${words[*]})"
+    fi
+}

@@ -5,8 +5,29 @@ package final class Connection {
     private let descriptor: CInt
 
     /// Connects to a port of this machine.
-    package init(port: UInt16) throws {
+    ///
+    /// - Parameters:
+    ///   - port: The port.
+    ///   - source: Which of this machine's addresses it comes from: 127.x.y.z as the last three numbers.
+    ///   - patience: Seconds to wait for the next bytes of an answer; 0 waits for ever.
+    /// - Throws: ``Failure``.
+    package init(port: UInt16, source: UInt32 = 1, patience: Int = 0) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        if source != 1 {
+            var own = sockaddr_in()
+            own.sin_family = sa_family_t(AF_INET)
+            own.sin_addr.s_addr = (0x7f00_0000 | source & 0xff_ffff).bigEndian
+            let bound = withUnsafePointer(to: &own) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            guard bound == 0 else { throw Failure(text: "cannot be 127.0.0.0 + \(source)") }
+        }
+        if patience > 0 {
+            var limit = timeval(tv_sec: patience, tv_usec: 0)
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
@@ -23,6 +44,13 @@ package final class Connection {
 
     deinit {
         close(descriptor)
+    }
+
+    /// Whether the other side has closed it, without waiting.
+    package var isClosed: Bool {
+        var byte: UInt8 = 0
+        let count = recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        return count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
     }
 
     /// Sends a request and waits for the whole answer.

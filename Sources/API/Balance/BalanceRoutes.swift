@@ -24,14 +24,7 @@ struct BalanceRoutes {
                 ] + Route.Parameter.days,
                 answer: .reference("BalanceSeries")
             ) { call in
-                let series = try call.query { (query) throws(Problem) in
-                    SeriesQuery(
-                        view: query.choice("view") ?? .daily,
-                        from: query.day("from"),
-                        to: query.day("to"),
-                        method: query.choice("method") ?? .all
-                    )
-                }
+                let series = try call.query { (query) throws(Problem) in SeriesQuery.read(&query) }
                 return try call.reply(await shop.balance.series(series, call.context()))
             },
             Route(
@@ -43,12 +36,10 @@ struct BalanceRoutes {
                 access: .scope(.reportsRead),
                 isCached: true,
                 parameters: Route.Parameter.days,
-                answer: .anyObject(
-                    description: "from, to, timezone, currency, income, expense, net and the same by method."
-                )
+                answer: .reference("BalanceSummary")
             ) { call in
-                let (from, to) = try call.query { (query) throws(Problem) in (query.day("from"), query.day("to")) }
-                return try call.reply(await shop.balance.summary(from: from, to: to, call.context()))
+                let days = try call.query { (query) throws(Problem) in query.days() }
+                return try call.reply(await shop.balance.summary(days, call.context()))
             },
             Route(
                 .get,
@@ -58,11 +49,22 @@ struct BalanceRoutes {
                 area: "balance",
                 access: .scope(.reportsRead),
                 isCached: true,
-                answer: .anyObject(description: "Today's sales and money, stock that is low, what is due.")
+                answer: .reference("Dashboard")
             ) { call in
                 try call.noQuery()
                 return try call.reply(await shop.balance.dashboard(call.context()))
             },
         ]
+    }
+}
+
+extension SeriesQuery {
+    /// Reads what `GET /v1/balance/series` asks for.
+    static func read(_ query: inout Query) -> SeriesQuery {
+        SeriesQuery(
+            view: query.choice("view") ?? .daily,
+            days: query.days(),
+            method: query.choice("method") ?? .all
+        )
     }
 }

@@ -10,7 +10,7 @@ struct CacheRoutes {
     var routes: [Route] {
         let shop = self.shop
         let access = Route.Access.roles(.owner, scope: .admin)
-        let done = Schema.object([.required("status", .choice(["ok"]))])
+        let done = Schema.reference("Status")
         return [
             Route(
                 .get,
@@ -69,6 +69,8 @@ struct CacheRoutes {
                 "Retire all that is cached of the tenant, on every instance",
                 area: "cache",
                 access: access,
+                body: .object([]),
+                isBodyOptional: true,
                 answer: done
             ) { call in
                 try call.noQuery()
@@ -83,7 +85,9 @@ struct CacheRoutes {
                 "Read, read again, retire, read: where each answer came from",
                 area: "cache",
                 access: access,
-                answer: .anyObject(description: "status, usable and the steps.")
+                body: .object([]),
+                isBodyOptional: true,
+                answer: .reference("CacheTest")
             ) { call in
                 try call.noQuery()
                 _ = try await call.optionalBody { _ in true }

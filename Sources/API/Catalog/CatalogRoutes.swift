@@ -34,6 +34,7 @@ struct CatalogRoutes {
                 "Make a category",
                 area: "catalog",
                 access: .scope(.catalogWrite),
+                takesKey: true,
                 body: .reference("CategoryRequest"),
                 status: .created,
                 answer: .reference("Category"),
@@ -121,6 +122,7 @@ struct CatalogRoutes {
                 "Make a unit of measure",
                 area: "catalog",
                 access: .scope(.catalogWrite),
+                takesKey: true,
                 body: .reference("UnitRequest"),
                 status: .created,
                 answer: .reference("Unit"),
@@ -195,7 +197,7 @@ struct CatalogRoutes {
                 access: .scope(.catalogRead),
                 isCached: true,
                 parameters: [
-                    .init("q", .text, "Part of the name, the SKU or a barcode."),
+                    .search("the name, the SKU or a barcode"),
                     .init("barcode", .text, "A whole barcode."),
                     .init("category_id", .id, "Of this category only."),
                     .choice("stock", StockFilter.self, "Out, low or ok only."),
@@ -206,15 +208,7 @@ struct CatalogRoutes {
                 problems: [.cursorMismatch]
             ) { call in
                 let (filter, page) = try call.query { (query) throws(Problem) in
-                    let filter = ProductFilter(
-                        q: query.text("q"),
-                        barcode: query.text("barcode", maximum: 100),
-                        categoryID: query.id("category_id"),
-                        stock: query.choice("stock"),
-                        status: query.choice("status"),
-                        sort: query.choice("sort") ?? .name
-                    )
-                    return (filter, query.page())
+                    (ProductFilter.read(&query), query.page())
                 }
                 return try call.reply(await shop.catalog.products(filter, page, call.context()))
             },
@@ -225,6 +219,7 @@ struct CatalogRoutes {
                 "Make a product",
                 area: "catalog",
                 access: .scope(.catalogWrite),
+                takesKey: true,
                 body: .reference("ProductRequest"),
                 status: .created,
                 answer: .reference("Product"),
@@ -264,14 +259,13 @@ struct CatalogRoutes {
                 area: "catalog",
                 access: .scope(.catalogRead),
                 isCached: true,
-                parameters: [.init("code", .text, "A SKU, whose case does not count, or a barcode.", isRequired: true)],
+                parameters: [
+                    .init("code", .text, "A SKU or barcode; neither case nor accents count.", isRequired: true)
+                ],
                 answer: .page("Product")
             ) { call in
-                let code = try call.query { (query) throws(Problem) in
-                    let code = query.text("code", maximum: 100)
-                    if code == nil { query.require("code") }
-                    return code ?? ""
-                }
+                let code = try call.query { (query) throws(Problem) in query.code("code", isRequired: true) }
+                guard let code else { throw Problem.notFound }
                 return try call.reply(await shop.catalog.lookUp(code, call.context()))
             },
             Route(
@@ -294,9 +288,10 @@ struct CatalogRoutes {
                 "Make a product with an id of the client's (If-None-Match: *), or replace one (If-Match)",
                 area: "catalog",
                 access: .scope(.catalogWrite),
+                isUpsert: true,
                 body: .reference("ProductRequest"),
                 answer: .reference("Product"),
-                problems: [.duplicate, .preconditionRequired, .versionMismatch, .inUse]
+                problems: [.duplicate, .inUse]
             ) { call in
                 try call.noQuery()
                 let condition: PutCondition =
@@ -342,5 +337,19 @@ struct CatalogRoutes {
                 )
             },
         ]
+    }
+}
+
+extension ProductFilter {
+    /// Reads what `GET /v1/products` asks for.
+    static func read(_ query: inout Query) -> ProductFilter {
+        ProductFilter(
+            q: query.search("q"),
+            barcode: query.code("barcode"),
+            categoryID: query.id("category_id"),
+            stock: query.choice("stock"),
+            status: query.choice("status"),
+            sort: query.choice("sort") ?? .name
+        )
     }
 }

@@ -6,12 +6,12 @@ extension CustomerDraft {
     static func read(_ reader: inout JSONObjectReader) -> CustomerDraft {
         CustomerDraft(
             name: reader.text("name"),
-            taxID: reader.optionalText("tax_id", maximum: 50),
-            phone: reader.optionalText("phone", maximum: 50),
+            taxID: reader.optionalText("tax_id", .taxID),
+            phone: reader.optionalText("phone", .phone),
             email: reader.optional("email", .email),
             creditLimit: reader.optionalMoney("credit_limit"),
             active: reader.optionalBool("active") ?? true,
-            externalID: reader.optionalText("external_id")
+            externalID: reader.optionalText("external_id", .externalID)
         )
     }
 }
@@ -20,13 +20,13 @@ extension CustomerPatch {
     /// Reads the body of `PATCH /v1/customers/{id}`.
     static func read(_ reader: inout JSONObjectReader) -> CustomerPatch {
         var patch = CustomerPatch()
-        patch.name = reader.change("name", .text(maximum: 200))
-        patch.taxID = reader.clearableText("tax_id", maximum: 50)
-        patch.phone = reader.clearableText("phone", maximum: 50)
+        patch.name = reader.change("name", .text(.name))
+        patch.taxID = reader.clearableText("tax_id", .taxID)
+        patch.phone = reader.clearableText("phone", .phone)
         patch.email = reader.clearableChange("email", .email)
         patch.creditLimit = reader.clearableChange("credit_limit", .decimal(.notNegative))
         patch.active = reader.change("active", .bool)
-        patch.externalID = reader.clearableText("external_id", maximum: 200)
+        patch.externalID = reader.clearableText("external_id", .externalID)
         return patch
     }
 }

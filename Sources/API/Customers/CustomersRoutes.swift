@@ -18,7 +18,7 @@ struct CustomersRoutes {
                 access: .scope(.customersRead),
                 isCached: true,
                 parameters: [
-                    .init("q", .text, "Part of the name, tax number, telephone number or e-mail address."),
+                    .search("the name, tax number, telephone number or e-mail address"),
                     .init("active", .boolean, "Active ones or the others."),
                     .init("has_balance", .boolean, "Those who owe something, or those who do not."),
                 ] + Route.Parameter.page,
@@ -26,12 +26,7 @@ struct CustomersRoutes {
                 problems: [.cursorMismatch]
             ) { call in
                 let (filter, page) = try call.query { (query) throws(Problem) in
-                    let filter = CustomerFilter(
-                        q: query.text("q"),
-                        active: query.flag("active"),
-                        hasBalance: query.flag("has_balance")
-                    )
-                    return (filter, query.page())
+                    (CustomerFilter.read(&query), query.page())
                 }
                 return try call.reply(await shop.customers.customers(filter, page, call.context()))
             },
@@ -42,6 +37,7 @@ struct CustomersRoutes {
                 "Make a customer",
                 area: "customers",
                 access: .scope(.customersWrite),
+                takesKey: true,
                 body: .reference("CustomerRequest"),
                 status: .created,
                 answer: .reference("Customer"),
@@ -102,5 +98,16 @@ struct CustomersRoutes {
                 )
             },
         ]
+    }
+}
+
+extension CustomerFilter {
+    /// Reads what `GET /v1/customers` asks for.
+    static func read(_ query: inout Query) -> CustomerFilter {
+        CustomerFilter(
+            q: query.search("q"),
+            active: query.flag("active"),
+            hasBalance: query.flag("has_balance")
+        )
     }
 }

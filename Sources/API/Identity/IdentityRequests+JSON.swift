@@ -16,7 +16,7 @@ extension SignupRequest {
             else: nil,
             FieldReading<Currency>.currency.map { .success($0 as Currency?) }
         )
-        let timezone = reader.text("timezone", maximum: 64)
+        let timezone = reader.text("timezone", .timezone)
         let owner = reader.optionalText("name") ?? ""
         guard let currency else { return nil }
         return SignupRequest(
@@ -69,7 +69,7 @@ struct AcceptRequest {
 
     static func read(_ reader: inout JSONObjectReader) -> AcceptRequest {
         AcceptRequest(
-            token: reader.text("token", maximum: 500),
+            token: reader.text("token", .token),
             // What it must be is said once the address is known.
             password: reader.required("password", else: "", .boundedPassword),
             name: reader.optionalText("name") ?? ""
@@ -84,7 +84,7 @@ struct ResetRequest {
 
     static func read(_ reader: inout JSONObjectReader) -> ResetRequest {
         ResetRequest(
-            token: reader.text("token", maximum: 500),
+            token: reader.text("token", .token),
             password: reader.required("password", else: "", .boundedPassword)
         )
     }
@@ -138,14 +138,14 @@ extension TenantPatch {
     /// Reads the body of `PATCH /v1/tenant`.
     static func read(_ reader: inout JSONObjectReader) -> TenantPatch {
         var patch = TenantPatch()
-        patch.name = reader.change("name", .text(maximum: 200))
-        patch.timezone = reader.change("timezone", .text(maximum: 64))
+        patch.name = reader.change("name", .text(.name))
+        patch.timezone = reader.change("timezone", .text(.timezone))
         patch.locale = reader.change("locale", .locale)
         patch.currency = reader.change("currency", .currency)
         patch.pricesIncludeTax = reader.change("prices_include_tax", .bool)
         patch.oversell = reader.change("oversell", .oneOf())
-        patch.onPriceChange = reader.change("on_price_change", .oneOf())
-        patch.returnsWithoutSale = reader.change("returns_without_sale", .oneOf())
+        patch.managerDiscountLimit = reader.clearableChange("manager_discount_limit", .decimal(.notNegative))
+        patch.cashierDiscountLimit = reader.clearableChange("cashier_discount_limit", .decimal(.notNegative))
         patch.closedUntil = reader.clearableChange("closed_until", .date)
         return patch
     }
@@ -169,7 +169,7 @@ extension FieldReading where Value == String {
 
     /// A language tag.
     fileprivate static var locale: FieldReading {
-        FieldReading.text(maximum: LanguageTag.maximum).map { text in
+        FieldReading.text(.locale).map { text in
             LanguageTag.isWellFormed(text)
                 ? .success(text)
                 : .failure(ReadingFault("format", "Must be a language tag of BCP 47 like \"en\" or \"es-UY\"."))
@@ -178,7 +178,7 @@ extension FieldReading where Value == String {
 
     /// A slug, folded.
     fileprivate static var slug: FieldReading {
-        FieldReading.text(maximum: 63).map { text in
+        FieldReading.text(.slug).map { text in
             Text.slug(text).map { .success($0) }
                 ?? .failure(
                     ReadingFault(

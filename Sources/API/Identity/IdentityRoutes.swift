@@ -8,7 +8,6 @@ struct IdentityRoutes {
     let shop: Shop
     let tokens: AccessTokens
     let rates: RateLimits
-    private let start = ContinuousClock.now
 
     init(shop: Shop, tokens: AccessTokens, rates: RateLimits) {
         self.shop = shop
@@ -32,21 +31,22 @@ struct IdentityRoutes {
                 "Open a shop: a tenant, its owner and a session",
                 area: "identity",
                 access: .open,
+                throttle: .signUp,
                 body: .reference("SignupRequest"),
                 status: .created,
                 answer: .reference("Tokens"),
+                namesResource: false,
                 problems: [.duplicate, .forbidden, .unauthenticated, .rateLimited]
             ) { call in
                 try call.noQuery()
-                try self.rates.attempt(address: call.address, now: self.nanoseconds)
                 guard let request = try await call.body({ SignupRequest.read(&$0) }) else {
                     throw Problem(.validationFailed, "The body is not valid.")
                 }
-                try self.rates.attempt(account: request.email, now: self.nanoseconds)
-                return try self.reply(
-                    .created,
-                    await shop.identity.signUp(request, from: call.origin, deadline: call.deadline)
-                )
+                // With a known address it takes that account's password, so it is a try at one.
+                let session = try await self.rates.logIn(to: request.email, from: call.client().limited) {
+                    try await shop.identity.signUp(request, from: call.origin, deadline: call.deadline)
+                }
+                return try self.reply(.created, session)
             },
             Route(
                 .post,
@@ -55,18 +55,17 @@ struct IdentityRoutes {
                 "Open a session",
                 area: "identity",
                 access: .open,
+                throttle: .logIn,
                 body: .reference("LoginRequest"),
                 answer: .reference("Tokens"),
                 problems: [.unauthenticated, .forbidden, .tenantSuspended, .rateLimited]
             ) { call in
                 try call.noQuery()
-                try self.rates.attempt(address: call.address, now: self.nanoseconds)
                 let request = try await call.body { LoginRequest.read(&$0) }
-                try self.rates.attempt(account: request.email, now: self.nanoseconds)
-                return try self.reply(
-                    .ok,
-                    await shop.identity.logIn(request, from: call.origin, deadline: call.deadline)
-                )
+                let session = try await self.rates.logIn(to: request.email, from: call.client().limited) {
+                    try await shop.identity.logIn(request, from: call.origin, deadline: call.deadline)
+                }
+                return try self.reply(.ok, session)
             },
             Route(
                 .post,
@@ -75,12 +74,13 @@ struct IdentityRoutes {
                 "Exchange a refresh token for a new pair",
                 area: "identity",
                 access: .open,
+                throttle: .credential,
                 body: .object([.required("refresh_token", .text)]),
                 answer: .reference("Tokens"),
                 problems: [.unauthenticated, .tenantSuspended, .rateLimited]
             ) { call in
                 try call.noQuery()
-                let token = try await call.body { $0.text("refresh_token", maximum: 500) }
+                let token = try await call.body { $0.text("refresh_token", .token) }
                 return try self.reply(
                     .ok,
                     await shop.identity.refresh(token, from: call.origin, deadline: call.deadline)
@@ -93,8 +93,10 @@ struct IdentityRoutes {
                 "End this session, or all of the user's",
                 area: "identity",
                 access: .authenticated,
-                body: nil,
-                status: .noContent
+                body: .object([.optional("everywhere", .boolean)]),
+                isBodyOptional: true,
+                status: .noContent,
+                problems: [.forbidden]
             ) { call in
                 try call.noQuery()
                 let everywhere = try await call.optionalBody { $0.optionalBool("everywhere") ?? false }
@@ -155,12 +157,12 @@ struct IdentityRoutes {
                 "Set a new password by the token of a reset; all sessions of the person end",
                 area: "identity",
                 access: .open,
+                throttle: .credential,
                 body: .object([.required("token", .text), .required("password", .text)]),
                 status: .noContent,
                 problems: [.unauthenticated, .rateLimited]
             ) { call in
                 try call.noQuery()
-                try self.rates.attempt(address: call.address, now: self.nanoseconds)
                 let request = try await call.body { ResetRequest.read(&$0) }
                 try await shop.identity.reset(
                     request.token,
@@ -184,12 +186,9 @@ struct IdentityRoutes {
                 try call.noQuery()
                 let context = try call.context()
                 let request = try await call.body { PasswordChange.read(&$0) }
-                try self.rates.attempt(account: context.caller.name, now: self.nanoseconds)
-                let consistency = try await shop.identity.changePassword(
-                    from: request.current,
-                    to: request.new,
-                    context
-                )
+                let consistency = try await self.rates.logIn(to: context.caller.name, from: call.client().limited) {
+                    try await shop.identity.changePassword(from: request.current, to: request.new, context)
+                }
                 return Reply(.noContent).with(consistency: consistency)
             },
         ]
@@ -328,27 +327,26 @@ struct IdentityRoutes {
                 "Accept an invitation by its token and the account's password, which makes the account if there is none",
                 area: "identity",
                 access: .open,
+                throttle: .logIn,
                 body: .reference("AcceptRequest"),
                 status: .created,
                 answer: .reference("Tokens"),
                 problems: [.unauthenticated, .tenantSuspended, .rateLimited, .duplicate]
             ) { call in
                 try call.noQuery()
-                try self.rates.attempt(address: call.address, now: self.nanoseconds)
                 let request = try await call.body { AcceptRequest.read(&$0) }
                 let invitation = try await shop.identity.shown(request.token, deadline: call.deadline)
                 // Whoever invited holds the token, too: it must not be a way to try passwords.
-                try self.rates.attempt(account: invitation.email, now: self.nanoseconds)
-                return try self.reply(
-                    .created,
-                    await shop.identity.accept(
+                let session = try await self.rates.logIn(to: invitation.email, from: call.client().limited) {
+                    try await shop.identity.accept(
                         invitation,
                         password: request.password,
                         name: request.name,
                         from: call.origin,
                         deadline: call.deadline
                     )
-                )
+                }
+                return try self.reply(.created, session)
             },
             Route(
                 .post,
@@ -364,7 +362,7 @@ struct IdentityRoutes {
             ) { call in
                 try call.noQuery()
                 let context = try call.context()
-                let token = try await call.body { $0.text("token", maximum: 500) }
+                let token = try await call.body { $0.text("token", .token) }
                 return try self.reply(.created, await shop.identity.accept(token, context))
             },
         ]
@@ -485,11 +483,5 @@ struct IdentityRoutes {
             writer.member("name", tenant.name)
             writer.member("role", tenant.role.rawValue)
         }
-    }
-
-    /// Monotonic nanoseconds since the start, for throttles.
-    private var nanoseconds: Int64 {
-        let parts = (ContinuousClock.now - self.start).components
-        return parts.seconds * 1_000_000_000 + parts.attoseconds / 1_000_000_000
     }
 }

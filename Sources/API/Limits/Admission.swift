@@ -1,21 +1,18 @@
+import Fairness
 package import Kernel
 import Synchronization
 
 /// How many requests work at once, in all and for each tenant.
 ///
-/// Only requests that leave memory pass through here: an answer from L1 costs less than asking. A tenant beyond its share
-/// waits in a bounded queue of its own, so that a noisy one fills its queue and not the server; beyond the server's own
-/// bound a request is refused at once, because a queue there would only make every answer late.
+/// Only requests that leave memory pass through here: an answer from L1 costs less than asking. What comes above either bound
+/// waits for its turn, the tenants in turn, so that a noisy one fills its own line and delays another by one request. Both lines
+/// and the queue as a whole are bounded: beyond them a request is refused at once, as it would only be answered too late.
 package final class Admission: Sendable {
-    private struct Tenant {
-        var working = 0
-        /// In the order of coming; short, so taking the first out of an array is cheap.
-        var waiting: [CheckedContinuation<Void, Never>] = []
-    }
+    private typealias Waiter = CheckedContinuation<Void, Never>
 
     private struct State {
         var working = 0
-        var tenants: [Int64: Tenant] = [:]
+        var queue = FairQueue<Int64, Waiter>()
     }
 
     private enum Entry {
@@ -32,7 +29,7 @@ package final class Admission: Sendable {
     /// Sets the bounds.
     ///
     /// - Parameters:
-    ///   - total: requests that work at once, over all tenants.
+    ///   - total: requests that work at once, over all tenants; four times as many may wait.
     ///   - perTenant: of which one tenant may have this many.
     ///   - queueLength: how many of a tenant's requests may wait.
     package init(total: Int, perTenant: Int, queueLength: Int) {
@@ -43,6 +40,9 @@ package final class Admission: Sendable {
 
     /// Requests that work now.
     package var working: Int { self.state.withLock { $0.working } }
+
+    /// Requests that wait for their turn.
+    package var waiting: Int { self.state.withLock { $0.queue.count } }
 
     /// Runs a request when its turn comes.
     ///
@@ -63,26 +63,20 @@ package final class Admission: Sendable {
     }
 
     private func enter(tenant: Int64, deadline: ContinuousClock.Instant) async throws {
-        let entry: Entry = self.state.withLock { state in
-            guard state.working < self.total else {
-                return .refused(Problem(.overloaded, "The server is working at its limit.", retryAfter: 1))
-            }
-            if state.tenants[tenant, default: Tenant()].working < self.perTenant {
-                state.working += 1
-                state.tenants[tenant, default: Tenant()].working += 1
-                return .admitted
-            }
-            guard state.tenants[tenant, default: Tenant()].waiting.count < self.queueLength else {
-                return .refused(
-                    Problem(.rateLimited, "Too many requests of this tenant are being worked on.", retryAfter: 1)
-                )
-            }
-            return .queued
-        }
-        switch entry {
+        switch self.state.withLock({ self.admit(tenant, &$0) }) {
+        case .admitted: return
         case .refused(let problem): throw problem
-        case .admitted: break
-        case .queued: await self.wait(tenant: tenant)
+        case .queued: break
+        }
+        // Who waits is woken by who leaves, and each of those leaves by its own deadline, so no timer is needed here.
+        await withCheckedContinuation { (waiter: Waiter) in
+            let isAdmitted = self.state.withLock { state in
+                // Room may have come since.
+                if case .admitted = self.admit(tenant, &state) { return true }
+                state.queue.append(waiter, of: tenant)
+                return false
+            }
+            if isAdmitted { waiter.resume() }
         }
         guard ContinuousClock.now < deadline else {
             self.leave(tenant: tenant)
@@ -90,34 +84,35 @@ package final class Admission: Sendable {
         }
     }
 
-    /// Waits for a place of the tenant's, which is then taken.
-    private func wait(tenant: Int64) async {
-        // Who waits is woken by who leaves, and each of those leaves by its own deadline, so no timer is needed here.
-        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            let isFree = self.state.withLock { state in
-                if state.tenants[tenant, default: Tenant()].working < self.perTenant {
-                    state.working += 1
-                    state.tenants[tenant, default: Tenant()].working += 1
-                    return true
-                }
-                state.tenants[tenant, default: Tenant()].waiting.append(continuation)
-                return false
-            }
-            if isFree { continuation.resume() }
+    private func admit(_ tenant: Int64, _ state: inout State) -> Entry {
+        if state.working < self.total, state.queue.working(of: tenant) < self.perTenant {
+            state.working += 1
+            state.queue.begin(tenant, cost: 1)
+            return .admitted
         }
+        if state.queue.count(of: tenant) < self.queueLength, state.queue.count < 4 * self.total { return .queued }
+        let isTenants = state.queue.working(of: tenant) >= self.perTenant
+        return .refused(
+            isTenants
+                ? Problem(.rateLimited, "Too many requests of this tenant are being worked on.", retryAfter: 1)
+                : Problem(.overloaded, "The server is working at its limit.", retryAfter: 1)
+        )
     }
 
     private func leave(tenant: Int64) {
-        let next: CheckedContinuation<Void, Never>? = self.state.withLock { state in
-            // The place passes to the first who waits; the counts stay as they are.
-            if state.tenants[tenant]?.waiting.isEmpty == false {
-                return state.tenants[tenant]?.waiting.removeFirst()
-            }
+        let admitted: [Waiter] = self.state.withLock { state in
             state.working -= 1
-            state.tenants[tenant]?.working -= 1
-            if state.tenants[tenant]?.working == 0 { state.tenants[tenant] = nil }
-            return nil
+            state.queue.end(tenant)
+            var admitted: [Waiter] = []
+            while state.working < self.total, let next = state.queue.next(limit: self.perTenant),
+                let waiter = state.queue.begin(next)
+            {
+                state.working += 1
+                admitted.append(waiter)
+            }
+            return admitted
         }
-        next?.resume()
+        for waiter in admitted { waiter.resume() }
     }
+
 }

@@ -40,8 +40,14 @@ package final class TokenBuckets<Key: Hashable & Sendable>: Sendable {
     }
 
     /// Full-again times in nanoseconds of the clock that the caller uses.
+    private struct Buckets {
+        var fullAt: [Key: Int64] = [:]
+        /// When to look again for full ones; looking costs as much as there are.
+        var sweepAt = Int64.min
+    }
+
     private final class Shard: Sendable {
-        let fullAt = Mutex<[Key: Int64]>([:])
+        let buckets = Mutex(Buckets())
     }
 
     /// The rate of each bucket.
@@ -65,36 +71,58 @@ package final class TokenBuckets<Key: Hashable & Sendable>: Sendable {
         self.capacityPerShard = max(1, capacity / 16)
     }
 
-    /// Whether a token is there, without taking it.
+    /// Takes a token if there is one, and with it what else the work costs.
+    ///
+    /// Dear work needs one token to begin and leaves a debt for the rest, so that it needs no rest of its own before it.
     ///
     /// - Parameters:
     ///   - key: whose bucket.
+    ///   - cost: how many tokens it costs.
     ///   - now: monotonic nanoseconds.
     /// - Returns: whether one was there.
-    package func peek(_ key: Key, now: Int64) -> Verdict {
-        let fullAt = self.shard(of: key).fullAt.withLock { $0[key] ?? now }
-        return self.verdict(fullAt: fullAt, now: now)
-    }
-
-    /// Takes a token if there is one.
-    ///
-    /// - Parameters:
-    ///   - key: whose bucket.
-    ///   - now: monotonic nanoseconds.
-    /// - Returns: whether one was there.
-    package func take(_ key: Key, now: Int64) -> Verdict {
-        self.shard(of: key).fullAt.withLock { buckets in
-            let fullAt = buckets[key] ?? now
+    package func take(_ key: Key, cost: Int = 1, now: Int64) -> Verdict {
+        self.shard(of: key).buckets.withLock { buckets in
+            let fullAt = buckets.fullAt[key] ?? now
             let verdict = self.verdict(fullAt: fullAt, now: now)
             guard case .allowed = verdict else { return verdict }
-            if buckets.count >= self.capacityPerShard, buckets[key] == nil {
-                buckets = buckets.filter { $0.value > now }
-                guard buckets.count < self.capacityPerShard else { return .refused(retryAfter: 1) }
+            if buckets.fullAt.count >= self.capacityPerShard, buckets.fullAt[key] == nil {
+                if now >= buckets.sweepAt {
+                    buckets.fullAt = buckets.fullAt.filter { $0.value > now }
+                    buckets.sweepAt = now + 1_000_000_000
+                }
+                guard buckets.fullAt.count < self.capacityPerShard else { return .refused(retryAfter: 1) }
             }
-            buckets[key] = max(fullAt, now) + self.interval
+            buckets.fullAt[key] = max(fullAt, now) + self.price(cost)
             return .allowed
         }
     }
+
+    /// Takes tokens whether they are there or not, for work whose cost turned out later.
+    ///
+    /// - Parameters:
+    ///   - key: whose bucket.
+    ///   - cost: how many tokens.
+    ///   - now: monotonic nanoseconds.
+    package func charge(_ key: Key, cost: Int, now: Int64) {
+        self.shard(of: key).buckets.withLock { buckets in
+            guard let fullAt = buckets.fullAt[key] else { return }
+            buckets.fullAt[key] = max(fullAt, now) + self.price(cost)
+        }
+    }
+
+    /// Gives back what was taken for work that turned out to cost nothing.
+    ///
+    /// - Parameters:
+    ///   - key: whose bucket.
+    ///   - cost: how many tokens.
+    package func giveBack(_ key: Key, cost: Int = 1) {
+        self.shard(of: key).buckets.withLock { buckets in
+            guard let fullAt = buckets.fullAt[key] else { return }
+            buckets.fullAt[key] = fullAt - self.price(cost)
+        }
+    }
+
+    private func price(_ cost: Int) -> Int64 { Int64(max(1, min(cost, 1_000_000))) * self.interval }
 
     private func verdict(fullAt: Int64, now: Int64) -> Verdict {
         let excess = fullAt - now - self.tolerance

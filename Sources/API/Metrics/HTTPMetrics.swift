@@ -1,17 +1,124 @@
-import Metrics
+import HTTPTypes
+import Synchronization
 
-/// The counters of the HTTP surface, made once.
-struct HTTPMetrics: Sendable {
-    private let classes: [Metrics.Counter]
+/// What is measured of HTTP, made once: a request costs one lock, its route's own, and three additions.
+///
+/// The number of series is bounded: answers of 2xx are timed for every route; of the other classes, which anybody can
+/// provoke on any route, the first ``spareSeries`` are told by route and the rest as of route `other`.
+final class HTTPMetrics: Sendable {
+    /// The upper bounds in seconds: an answer from memory, from Redis, from PostgreSQL, a slow one, the deadline.
+    static let bounds = [0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0]
+    /// How many histograms there may be of other classes than 2xx.
+    static let spareSeries = 16
 
-    init() {
-        self.classes = (1...5).map { first in
-            Metrics.Counter(label: "stock_http_requests_total", dimensions: [("status", "\(first)xx")])
+    private let routes: [Route]
+    private let unmatched = RouteMeasures()
+    private let others = RouteMeasures()
+    private let spare = Atomic<Int>(HTTPMetrics.spareSeries)
+    private let working = Atomic<Int>(0)
+    private let statuses = (100..<600).map { _ in CounterSeries() }
+    private let tenantWaits = HistogramSeries(bounds: HTTPMetrics.bounds)
+
+    /// Begins to measure.
+    ///
+    /// - Parameter routes: the table; each route keeps its own measures.
+    init(_ routes: [Route]) {
+        self.routes = routes
+    }
+
+    /// A request has come.
+    func began() {
+        self.working.wrappingAdd(1, ordering: .relaxed)
+    }
+
+    /// A request has its answer.
+    ///
+    /// - Parameters:
+    ///   - route: what served it; nil if there is no such route.
+    ///   - status: of the answer.
+    ///   - time: from its head to its answer.
+    func answered(_ route: Route?, status: Int, time: Duration) {
+        self.working.wrappingSubtract(1, ordering: .relaxed)
+        self.statuses[min(max(status, 100), 599) - 100].increment(by: 1)
+        let (seconds, attoseconds) = time.components
+        let value = Double(seconds) + Double(attoseconds) / 1e18
+        let statusClass = status / 100
+        guard let route else {
+            self.unmatched.record(value, statusClass) { true }
+            return
+        }
+        let isKept = route.measures.record(value, statusClass) {
+            guard statusClass != 2 else { return true }
+            let left = self.spare.wrappingSubtract(1, ordering: .relaxed).newValue
+            if left < 0 { self.spare.wrappingAdd(1, ordering: .relaxed) }
+            return left >= 0
+        }
+        if !isKept { self.others.record(value, statusClass) { true } }
+    }
+
+    /// A request of a tenant with its share of places in use has waited for one.
+    func waitedForTurn(_ time: Duration) {
+        self.tenantWaits.record(time / .seconds(1))
+    }
+
+    /// All that was measured.
+    func samples() -> [MetricSample] {
+        var samples = [
+            MetricSample(
+                "stock_http_requests_in_flight",
+                .integer(Int64(self.working.load(ordering: .relaxed)))
+            ),
+            MetricSample("stock_http_tenant_wait_seconds", .histogram(self.tenantWaits.counts)),
+        ]
+        for (index, counter) in self.statuses.enumerated() where counter.value > 0 {
+            samples.append(
+                MetricSample("stock_http_requests_total", count: counter.value, labels: [("status", "\(index + 100)")])
+            )
+        }
+        func add(_ measures: RouteMeasures, method: String, path: String) {
+            for (statusClass, counts) in measures.counts {
+                samples.append(
+                    MetricSample(
+                        "stock_http_request_seconds",
+                        .histogram(counts),
+                        labels: [("method", method), ("route", path), ("status", "\(statusClass)xx")]
+                    )
+                )
+            }
+        }
+        for route in self.routes { add(route.measures, method: route.method.rawValue, path: route.path) }
+        add(self.unmatched, method: "any", path: "unmatched")
+        add(self.others, method: "any", path: "other")
+        return samples
+    }
+}
+
+/// How often a route was answered and how long that took, by the class of the status.
+final class RouteMeasures: Sendable {
+    private let classes = Mutex([HistogramSeries.Counts?](repeating: nil, count: 6))
+
+    /// Counts an answer.
+    ///
+    /// - Parameters:
+    ///   - seconds: how long it took.
+    ///   - statusClass: the first digit of its status.
+    ///   - mayBegin: asked before the first of a class is counted.
+    /// - Returns: whether it was counted.
+    @discardableResult
+    func record(_ seconds: Double, _ statusClass: Int, mayBegin: () -> Bool) -> Bool {
+        let index = min(max(statusClass, 1), 5)
+        return self.classes.withLock { classes in
+            if classes[index] == nil {
+                guard mayBegin() else { return false }
+                classes[index] = HistogramSeries.Counts(bounds: HTTPMetrics.bounds)
+            }
+            classes[index]?.record(seconds)
+            return true
         }
     }
 
-    /// Counts an answer.
-    func answered(_ status: Int) {
-        self.classes[min(max(status / 100, 1), 5) - 1].increment()
+    /// The counts of each class that was met.
+    var counts: [(statusClass: Int, counts: HistogramSeries.Counts)] {
+        self.classes.withLock { $0 }.enumerated().compactMap { index, counts in counts.map { (index, $0) } }
     }
 }

@@ -40,8 +40,40 @@ package struct MetricDescription: Sendable {
         .init("stock_cache_header_mismatch_total", .counter, "Values of another key or form; alarm above 0."),
         .init("stock_cache_l1_bytes", .gauge, "Bytes in memory, overhead included."),
         .init("stock_cache_l1_evictions_total", .counter, "Answers pushed out of memory by others."),
+        .init("stock_cache_usable", .gauge, "1 while the instance may serve from its caches."),
+        .init("stock_cache_log_lag_rows", .gauge, "Rows of the log that this instance has not applied yet."),
         // HTTP
-        .init("stock_http_requests_total", .counter, "Requests by the class of their answer.", labels: true),
+        .init("stock_http_requests_total", .counter, "Requests by the status of their answer.", labels: true),
+        .init("stock_http_request_seconds", .histogram, "From head to answer, by route and status.", labels: true),
+        .init("stock_http_requests_in_flight", .gauge, "Requests without an answer yet."),
+        .init("stock_http_tenant_wait_seconds", .histogram, "What a request waited for its tenant's others."),
+        .init("stock_ready", .gauge, "1 while /health/ready answers 200."),
         .init("stock_warm_up_replayed_total", .counter, "Busy requests replayed before the instance was ready."),
+        // Stores
+        .init("stock_postgres_connections", .gauge, "Connections that take work.", labels: true),
+        .init("stock_postgres_in_flight", .gauge, "Units of work and leases on connections.", labels: true),
+        .init("stock_postgres_waiting", .gauge, "Units of work and leases waiting for one.", labels: true),
+        .init("stock_postgres_wait_seconds", .histogram, "What they waited for a connection.", labels: true),
+        .init("stock_postgres_refused_total", .counter, "Those that got none, by reason.", labels: true),
+        .init("stock_postgres_available", .gauge, "1 while both lanes have a connection."),
+        .init("stock_postgres_breaker_open", .gauge, "1 while no connection is attempted, after failures."),
+        .init("stock_redis_connected", .gauge, "1 while there is a connection to Redis."),
+        .init("stock_redis_breaker_open", .gauge, "1 while Redis is left alone, after errors."),
+        .init("stock_redis_commands_total", .counter, "Commands by what became of them.", labels: true),
+        .init("stock_redis_command_seconds", .histogram, "From a command to its reply."),
+        // The process
+        .init(
+            "stock_io_loop_lag_seconds",
+            .gauge,
+            "What the last task waited for the thread that owns the stores' sockets."
+        ),
+        .init("stock_build_info", .gauge, "1; the labels say what runs here.", labels: true),
+        .init("process_cpu_seconds_total", .counter, "Processor time of the process, user and system."),
+        .init("process_resident_memory_bytes", .gauge, "Memory in use."),
+        .init("process_virtual_memory_bytes", .gauge, "Address space in use."),
+        .init("process_open_fds", .gauge, "Open files and sockets."),
+        .init("process_max_fds", .gauge, "How many there may be."),
+        .init("process_threads", .gauge, "Threads."),
+        .init("process_start_time_seconds", .gauge, "When the process began, in seconds since 1970."),
     ]
 }

@@ -33,6 +33,8 @@ enum MetricSeries: Sendable {
     case sum(SumSeries)
     case gauge(GaugeSeries)
     case histogram(HistogramSeries)
+    /// Read at this moment from where it is kept.
+    case read(MetricValue)
 
     var value: MetricValue {
         switch self {
@@ -40,6 +42,7 @@ enum MetricSeries: Sendable {
         case .sum(let sum): .real(sum.value)
         case .gauge(let gauge): .real(gauge.value)
         case .histogram(let histogram): .histogram(histogram.counts)
+        case .read(let value): value
         }
     }
 }
@@ -118,10 +121,26 @@ final class GaugeSeries: MeterHandler, RecorderHandler, Sendable {
 final class HistogramSeries: RecorderHandler, TimerHandler, Sendable {
     /// The counts of a histogram at one moment.
     struct Counts: Sendable, Equatable {
-        /// How many values were at most ``HistogramSeries/bounds`` and above the bound before; the last one has no bound.
-        var buckets = [UInt64](repeating: 0, count: HistogramSeries.bounds.count + 1)
+        /// The upper bounds, ascending.
+        let bounds: [Double]
+        /// How many values were at most each of ``bounds`` and above the bound before; the last one has no bound.
+        var buckets: [UInt64]
         /// All values added up.
         var sum = 0.0
+
+        init(bounds: [Double] = HistogramSeries.bounds) {
+            self.bounds = bounds
+            self.buckets = [UInt64](repeating: 0, count: bounds.count + 1)
+        }
+
+        /// Whether nothing was ever recorded.
+        var isEmpty: Bool { self.buckets.allSatisfy { $0 == 0 } }
+
+        /// Adds a value.
+        mutating func record(_ value: Double) {
+            self.buckets[self.bounds.firstIndex { value <= $0 } ?? self.bounds.count] += 1
+            self.sum += value
+        }
     }
 
     /// The upper bounds in seconds: from an answer of Redis to the deadline of a report.
@@ -129,7 +148,11 @@ final class HistogramSeries: RecorderHandler, TimerHandler, Sendable {
         0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
     ]
 
-    private let state = Mutex(Counts())
+    private let state: Mutex<Counts>
+
+    init(bounds: [Double] = HistogramSeries.bounds) {
+        self.state = Mutex(Counts(bounds: bounds))
+    }
 
     var counts: Counts { self.state.withLock { $0 } }
 
@@ -139,11 +162,7 @@ final class HistogramSeries: RecorderHandler, TimerHandler, Sendable {
 
     func record(_ value: Double) {
         guard value.isFinite else { return }
-        let bucket = Self.bounds.firstIndex { value <= $0 } ?? Self.bounds.count
-        self.state.withLock { state in
-            state.buckets[bucket] += 1
-            state.sum += value
-        }
+        self.state.withLock { $0.record(value) }
     }
 
     func recordNanoseconds(_ duration: Int64) {

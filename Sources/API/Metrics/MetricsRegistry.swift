@@ -18,6 +18,7 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
     private struct State {
         var families: [String: Family] = [:]
         var count = 0
+        var readers: [@Sendable () -> [MetricSample]] = []
     }
 
     /// The name of the counter of series that found no room.
@@ -48,6 +49,13 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
     /// Makes this the registry of the process; once, before anything that measures is made.
     package func install() {
         MetricsSystem.bootstrap(self)
+    }
+
+    /// Adds values that are read when the metrics are asked for.
+    ///
+    /// - Parameter read: Gives them; must not block and must not touch a store.
+    package func observe(_ read: @escaping @Sendable () -> [MetricSample]) {
+        self.state.withLock { $0.readers.append(read) }
     }
 
     // MARK: - Making series
@@ -133,7 +141,12 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
     ///
     /// - Returns: UTF-8.
     package func text() -> [UInt8] {
-        let families = self.state.withLock { $0.families }
+        let (known, readers) = self.state.withLock { ($0.families, $0.readers) }
+        var families = known
+        for sample in readers.flatMap({ $0() }) {
+            families[sample.name, default: Family(kind: .gauge, help: "", isZeroFirst: false)].series[sample.labels] =
+                .read(sample.value)
+        }
         var writer = MetricsWriter()
         let lost = Family(
             kind: .counter,
@@ -148,7 +161,10 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
                 writer.write(name, MetricLabels([]), family.kind.zero)
             }
             for (labels, series) in family.series.sorted(by: { $0.key < $1.key }) {
-                writer.write(name, labels, series.value)
+                let value = series.value
+                // A histogram is a dozen lines or more: one of many that nothing was recorded in says nothing by them.
+                if case .histogram(let counts) = value, counts.isEmpty, !labels.text.isEmpty { continue }
+                writer.write(name, labels, value)
             }
         }
         return writer.bytes

@@ -22,7 +22,7 @@ struct MetricsWriter {
             self.line(name, labels.text, Self.number(value))
         case .histogram(let counts):
             var below: UInt64 = 0
-            for (bound, count) in zip(HistogramSeries.bounds + [.infinity], counts.buckets) {
+            for (bound, count) in zip(counts.bounds + [.infinity], counts.buckets) {
                 below += count
                 let limit = "le=\"\(Self.number(bound))\""
                 self.line("\(name)_bucket", labels.text.isEmpty ? limit : "\(labels.text),\(limit)", "\(below)")

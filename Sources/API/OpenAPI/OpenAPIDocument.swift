@@ -2,6 +2,8 @@ import HTTPTypes
 import Kernel
 
 /// The OpenAPI 3.1 document of a table of routes, made once.
+///
+/// Every answer of every test is held against it, so what it says is what is answered.
 package enum OpenAPIDocument {
     /// Writes the document.
     ///
@@ -10,40 +12,50 @@ package enum OpenAPIDocument {
     ///   - version: the program's version.
     /// - Returns: JSON in UTF-8.
     package static func make(routes: [Route], version: String) -> [UInt8] {
-        var writer = JSONWriter(capacity: 64 * 1024)
+        var writer = JSONWriter(capacity: 256 * 1024)
         writer.object { writer in
             writer.member("openapi", "3.1.0")
             writer.name("info")
             writer.object { writer in
                 writer.member("title", "Stock")
                 writer.member("version", version)
-                writer.member(
-                    "description",
-                    "Stock and sales of a shop. Amounts are strings; errors are RFC 9457 problems."
-                )
+                writer.member("description", Self.description)
                 writer.name("license")
                 writer.object { writer in
                     writer.member("name", "Apache-2.0")
                     writer.member("identifier", "Apache-2.0")
                 }
             }
+            writer.name("servers")
+            writer.array { writer in
+                writer.object { writer in
+                    writer.member("url", "/")
+                    writer.member("description", "Where this document came from.")
+                }
+            }
             writer.name("paths")
             writer.object { writer in
-                for path in self.paths(of: routes) {
+                for path in Self.paths(of: routes) {
                     writer.name(path)
                     writer.object { writer in
                         for route in routes where route.path == path {
                             writer.name(route.method.rawValue.lowercased())
-                            self.write(route, to: &writer)
+                            Self.write(route, to: &writer)
                         }
                     }
                 }
             }
             writer.name("components")
-            writer.object { writer in self.writeComponents(to: &writer) }
+            writer.object { writer in Self.writeComponents(of: routes, to: &writer) }
         }
         return writer.bytes
     }
+
+    private static let description = """
+        Stock and sales of a shop. Amounts, prices and quantities are strings with a decimal point; errors are RFC 9457 \
+        problems, whose codes are explained at /problems. A path that is not listed answers 404, a method that is not \
+        listed 405 with Allow; what is no HTTP/1.1 at all is refused with 400, 414, 431 or 505. HEAD answers what GET does.
+        """
 
     /// The paths in the order of their first route.
     private static func paths(of routes: [Route]) -> [String] {
@@ -52,29 +64,31 @@ package enum OpenAPIDocument {
         return paths
     }
 
+    // MARK: Operations
+
     private static func write(_ route: Route, to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("operationId", route.name)
             writer.member("summary", route.summary)
             writer.name("tags")
             writer.array { writer in writer.string(route.area) }
-            self.writeAccess(route.access, to: &writer)
-            self.writeParameters(of: route, to: &writer)
+            Self.writeAccess(route.access, to: &writer)
+            Self.writeParameters(of: route, to: &writer)
             if let body = route.body {
                 writer.name("requestBody")
                 writer.object { writer in
-                    writer.member("required", true)
+                    writer.member("required", !route.isBodyOptional)
                     writer.name("content")
                     writer.object { writer in
                         if route.method == .patch {
-                            self.writeContent("application/merge-patch+json", body, to: &writer)
+                            Self.writeContent("application/merge-patch+json", body, to: &writer)
                         }
-                        self.writeContent("application/json", body, to: &writer)
+                        Self.writeContent("application/json", body, to: &writer)
                     }
                 }
             }
             writer.name("responses")
-            writer.object { writer in self.writeAnswers(of: route, to: &writer) }
+            writer.object { writer in Self.writeAnswers(of: route, to: &writer) }
         }
     }
 
@@ -85,13 +99,13 @@ package enum OpenAPIDocument {
             case .open:
                 break
             case .authenticated:
-                writer.object { writer in self.writeScheme("session", [], to: &writer) }
-                writer.object { writer in self.writeScheme("key", [], to: &writer) }
+                writer.object { writer in Self.writeScheme("session", [], to: &writer) }
+                writer.object { writer in Self.writeScheme("key", [], to: &writer) }
             case .members(let roles, let scope):
                 let names = Role.allCases.filter(roles.contains).map(\.rawValue)
-                writer.object { writer in self.writeScheme("session", names, to: &writer) }
+                writer.object { writer in Self.writeScheme("session", names, to: &writer) }
                 if let scope {
-                    writer.object { writer in self.writeScheme("key", [scope.rawValue], to: &writer) }
+                    writer.object { writer in Self.writeScheme("key", [scope.rawValue], to: &writer) }
                 }
             }
         }
@@ -104,119 +118,121 @@ package enum OpenAPIDocument {
         }
     }
 
+    // MARK: Parameters
+
     private static func writeParameters(of route: Route, to writer: inout JSONWriter) {
-        let isConditional = route.method == .get && route.isCached
-        guard
-            !route.pathParameters.isEmpty || !route.parameters.isEmpty || route.needsKey || route.needsMatch
-                || isConditional || route.takesConsistency
-        else { return }
+        let headers = Self.headerParameters(of: route)
+        guard !route.pathParameters.isEmpty || !route.parameters.isEmpty || !headers.isEmpty else { return }
         writer.name("parameters")
         writer.array { writer in
             for name in route.pathParameters {
-                self.writeParameter(name, in: "path", .id, isRequired: true, "The id.", to: &writer)
+                let parameter = Route.Parameter(name, .id, "The id.", isRequired: true)
+                Self.writeParameter(parameter, in: "path", to: &writer)
             }
-            for parameter in route.parameters {
-                self.writeParameter(
-                    parameter.name,
-                    in: "query",
-                    parameter.schema,
-                    isRequired: parameter.isRequired,
-                    parameter.description,
-                    to: &writer
-                )
-            }
-            if route.needsKey {
-                let description = "1 to 255 visible ASCII characters; the same key and body give the same answer."
-                self.writeParameter("Idempotency-Key", in: "header", .text, isRequired: true, description, to: &writer)
-            }
-            if route.needsMatch {
-                let description = "The ETag that was read; compared by its version."
-                self.writeParameter("If-Match", in: "header", .text, isRequired: true, description, to: &writer)
-            }
-            if route.takesConsistency {
-                let description = "What the last answer said; nothing older than the client's writes is answered."
-                self.writeParameter(
-                    "Stock-Consistency",
-                    in: "header",
-                    .text,
-                    isRequired: false,
-                    description,
-                    to: &writer
-                )
-            }
-            if isConditional {
-                self.writeParameter(
-                    "If-None-Match",
-                    in: "header",
-                    .text,
-                    isRequired: false,
-                    "The ETag you have.",
-                    to: &writer
-                )
-            }
+            for parameter in route.parameters { Self.writeParameter(parameter, in: "query", to: &writer) }
+            for parameter in headers { Self.writeParameter(parameter, in: "header", to: &writer) }
         }
     }
 
-    private static func writeParameter(
-        _ name: String,
-        in place: String,
-        _ schema: Schema,
-        isRequired: Bool,
-        _ description: String,
-        to writer: inout JSONWriter
-    ) {
+    /// The header fields of requests, made once; each is written where it is heeded.
+    private static func headerParameters(of route: Route) -> [Route.Parameter] {
+        var parameters: [Route.Parameter] = []
+        if route.takesKey {
+            parameters.append(
+                Route.Parameter(
+                    "Idempotency-Key",
+                    .pattern(#"^[!-~]{1,255}$"#, description: "Visible ASCII characters, quoted or not."),
+                    "The same key and body give the same answer, however often they are sent.",
+                    isRequired: route.needsKey
+                )
+            )
+        }
+        if route.needsMatch || route.isUpsert {
+            parameters.append(
+                Route.Parameter(
+                    "If-Match",
+                    .string(description: "Entity tags, or *."),
+                    route.isUpsert
+                        ? "The ETag that was read, to replace; compared by its version."
+                        : "The ETag that was read; compared by its version.",
+                    isRequired: !route.isUpsert
+                )
+            )
+        }
+        if route.isUpsert {
+            parameters.append(Route.Parameter("If-None-Match", .choice(["*"]), "To make what is not there yet."))
+        } else if route.method == .get, route.isCached {
+            parameters.append(Route.Parameter("If-None-Match", .text, "The ETag you have."))
+        }
+        if route.takesConsistency {
+            let description = "What the last answer said; nothing older than the client's writes is answered."
+            parameters.append(Route.Parameter("Stock-Consistency", .text, description))
+        }
+        return parameters
+    }
+
+    private static func writeParameter(_ parameter: Route.Parameter, in place: String, to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.member("name", name)
+            writer.member("name", parameter.name)
             writer.member("in", place)
-            writer.member("required", isRequired)
-            writer.member("description", description)
+            writer.member("required", parameter.isRequired)
+            writer.member("description", parameter.description)
             writer.name("schema")
-            schema.write(to: &writer)
+            parameter.schema.write(to: &writer)
         }
     }
+
+    // MARK: Answers
 
     private static func writeAnswers(of route: Route, to writer: inout JSONWriter) {
-        writer.name(String(route.status.code))
-        writer.object { writer in
-            writer.member("description", route.status.reasonPhrase)
-            if route.takesConsistency {
-                writer.name("headers")
-                writer.object { writer in
-                    writer.name("Stock-Consistency")
-                    writer.object { writer in
-                        writer.member("description", "To be sent with the next request, to any instance.")
-                        writer.name("schema")
-                        Schema.text.write(to: &writer)
-                    }
-                }
-            }
-            if let answer = route.answer {
-                writer.name("content")
-                writer.object { writer in self.writeContent(route.answerType.mediaType, answer, to: &writer) }
-            }
+        if route.isUpsert {
+            Self.writeSuccess(.created, of: route, isCreation: true, to: &writer)
+            Self.writeSuccess(route.status, of: route, isCreation: false, to: &writer)
+        } else {
+            Self.writeSuccess(route.status, of: route, isCreation: true, to: &writer)
         }
         if route.isCached {
             writer.name("304")
-            writer.object { writer in writer.member("description", "Not Modified") }
-        }
-        var codes = Set(route.problems)
-        codes.formUnion([.invalidRequest, .overloaded, .databaseUnavailable])
-        if case .open = route.access {} else { codes.formUnion([.unauthenticated, .rateLimited]) }
-        if case .members = route.access { codes.formUnion([.forbidden, .tenantSuspended]) }
-        if !route.pathParameters.isEmpty { codes.insert(.notFound) }
-        if route.body != nil { codes.formUnion([.validationFailed, .tooLarge, .unsupportedMediaType]) }
-        if route.needsKey {
-            codes.formUnion([.idempotencyKeyMissing, .idempotencyInProgress, .idempotencyKeyReused, .outcomeUnknown])
-        }
-        if route.needsMatch { codes.formUnion([.preconditionRequired, .versionMismatch]) }
-        for status in Set(codes.map(\.status)).sorted() {
-            writer.name(String(status))
             writer.object { writer in
-                let names = codes.filter { $0.status == status }.map(\.rawValue).sorted()
-                writer.member("description", "Problem: \(names.joined(separator: ", "))")
+                writer.member("description", "Not Modified")
+                Self.writeHeaders(
+                    route.headers(isCreation: false).filter { $0.header != .contentEncoding },
+                    to: &writer
+                )
+            }
+        }
+        for codes in Self.problems(of: route) {
+            writer.name(String(codes[0].status))
+            writer.object { writer in
+                writer.member("$ref", "#/components/responses/\(Self.name(of: codes))")
+            }
+        }
+    }
+
+    private static func writeSuccess(
+        _ status: HTTPResponse.Status,
+        of route: Route,
+        isCreation: Bool,
+        to writer: inout JSONWriter
+    ) {
+        writer.name(String(status.code))
+        writer.object { writer in
+            writer.member("description", status.reasonPhrase)
+            Self.writeHeaders(route.headers(isCreation: isCreation), to: &writer)
+            if let answer = route.answer {
                 writer.name("content")
+                writer.object { writer in Self.writeContent(route.answerType.mediaType, answer, to: &writer) }
+            }
+        }
+    }
+
+    private static func writeHeaders(_ headers: AnswerHeader.List, to writer: inout JSONWriter) {
+        writer.name("headers")
+        writer.object { writer in
+            for (header, isAlways) in headers {
+                writer.name(header.rawValue)
                 writer.object { writer in
-                    self.writeContent("application/problem+json", .reference("Problem"), to: &writer)
+                    writer.member("$ref", "#/components/headers/\(header.rawValue)\(isAlways ? "" : Self.sometimes)")
                 }
             }
         }
@@ -227,10 +243,29 @@ package enum OpenAPIDocument {
         writer.object { writer in
             writer.name("schema")
             schema.write(to: &writer)
+            writer.name("example")
+            schema.writeExample(to: &writer)
         }
     }
 
-    private static func writeComponents(to writer: inout JSONWriter) {
+    /// The problems of a route by status, each list in the order of names.
+    private static func problems(of route: Route) -> [[Problem.Code]] {
+        Dictionary(grouping: route.allProblems, by: \.status)
+            .sorted { $0.key < $1.key }
+            .map { $0.value.sorted { $0.rawValue < $1.rawValue } }
+    }
+
+    /// Answers with the same codes are one component, named by them.
+    private static func name(of codes: [Problem.Code]) -> String {
+        codes.map(\.rawValue).joined(separator: ".")
+    }
+
+    // MARK: Components
+
+    /// What the name of a field that may be missing ends in.
+    private static let sometimes = ".sometimes"
+
+    private static func writeComponents(of routes: [Route], to writer: inout JSONWriter) {
         writer.name("securitySchemes")
         writer.object { writer in
             for (name, description) in [
@@ -250,6 +285,69 @@ package enum OpenAPIDocument {
             for (name, schema) in Schemas.all {
                 writer.name(name)
                 schema.write(to: &writer)
+            }
+        }
+        writer.name("headers")
+        writer.object { writer in
+            for header in AnswerHeader.allCases {
+                for isAlways in [true, false] {
+                    writer.name(header.rawValue + (isAlways ? "" : Self.sometimes))
+                    writer.object { writer in
+                        writer.member("description", header.description)
+                        writer.member("required", isAlways)
+                        writer.name("schema")
+                        header.schema.write(to: &writer)
+                        writer.name("example")
+                        if case .integer = header.schema {
+                            writer.raw(header.example.utf8)
+                        } else {
+                            writer.string(header.example)
+                        }
+                    }
+                }
+            }
+        }
+        writer.name("responses")
+        writer.object { writer in
+            var known: Set<String> = []
+            for codes in routes.flatMap({ Self.problems(of: $0) }) where known.insert(Self.name(of: codes)).inserted {
+                writer.name(Self.name(of: codes))
+                writer.object { writer in Self.writeProblem(codes, to: &writer) }
+            }
+        }
+        writer.name("examples")
+        writer.object { writer in
+            for code in Problem.Code.allCases {
+                writer.name(code.rawValue)
+                writer.object { writer in
+                    writer.member("summary", code.title)
+                    writer.member("description", code.explanation)
+                    writer.name("value")
+                    writer.raw(Problem(code, code.explanation).document(requestID: "stp2cqjb", instance: "/v1/sales"))
+                }
+            }
+        }
+    }
+
+    /// One answer for some codes of a status: its examples are these codes.
+    private static func writeProblem(_ codes: [Problem.Code], to writer: inout JSONWriter) {
+        writer.member("description", "Problem: \(codes.map(\.rawValue).joined(separator: ", "))")
+        Self.writeHeaders(Route.headers(of: Set(codes)), to: &writer)
+        writer.name("content")
+        writer.object { writer in
+            writer.name(ContentType.problem.mediaType)
+            writer.object { writer in
+                writer.name("schema")
+                Schema.reference("Problem").write(to: &writer)
+                writer.name("examples")
+                writer.object { writer in
+                    for code in codes {
+                        writer.name(code.rawValue)
+                        writer.object { writer in
+                            writer.member("$ref", "#/components/examples/\(code.rawValue)")
+                        }
+                    }
+                }
             }
         }
     }

@@ -30,15 +30,17 @@ package indirect enum Schema: Sendable {
         let name: String
         let schema: Schema
         let isRequired: Bool
+        /// Whether the example shows it: of two that exclude each other only one is shown.
+        let isShown: Bool
 
         /// A member that must be there.
         static func required(_ name: String, _ schema: Schema) -> Member {
-            Member(name: name, schema: schema, isRequired: true)
+            Member(name: name, schema: schema, isRequired: true, isShown: true)
         }
 
         /// A member that may be absent.
-        static func optional(_ name: String, _ schema: Schema) -> Member {
-            Member(name: name, schema: schema, isRequired: false)
+        static func optional(_ name: String, _ schema: Schema, isShown: Bool = true) -> Member {
+            Member(name: name, schema: schema, isRequired: false, isShown: isShown)
         }
     }
 

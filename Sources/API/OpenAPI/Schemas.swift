@@ -1,5 +1,6 @@
 import Domain
 import Kernel
+import Services
 
 /// The bodies that have names.
 package enum Schemas {
@@ -7,23 +8,28 @@ package enum Schemas {
 
     /// Every named schema, in the order of the document.
     package static let all: [(name: String, schema: Schema)] = [
-        ("Problem", problem),
+        ("Problem", problem), ("FieldError", fieldError),
         ("Tenant", tenant), ("TenantPatch", tenantPatch), ("Member", member),
         ("Invitation", .object(invitationMembers)), ("NewInvitation", newInvitation),
         ("InvitationRequest", invitationRequest), ("AcceptRequest", acceptRequest), ("AuditEntry", auditEntry),
         ("APIKey", apiKey), ("NewAPIKey", newAPIKey), ("APIKeyRequest", apiKeyRequest), ("Me", me),
-        ("SignupRequest", signup), ("LoginRequest", login), ("Tokens", tokens),
+        ("SignupRequest", signup), ("LoginRequest", login), ("Tokens", tokens), ("TenantSummary", tenantSummary),
         ("Category", category), ("CategoryRequest", categoryRequest), ("CategoryPatch", categoryPatch),
         ("Unit", unit), ("UnitRequest", unitRequest), ("UnitPatch", unitPatch),
         ("Product", product), ("ProductRequest", productRequest), ("ProductPatch", productPatch),
-        ("ProductBatchRequest", batchRequest), ("ProductBatch", batch),
+        ("ProductUpsert", upsert), ("ProductBatchRequest", batchRequest), ("ProductBatch", batch),
         ("StockLevel", stockLevel), ("Movement", movement), ("MovementsRequest", movementsRequest),
         ("Customer", customer), ("CustomerRequest", customerRequest), ("CustomerPatch", customerPatch),
-        ("Register", register), ("RegisterRequest", registerRequest),
+        ("Register", register),
         ("Sale", sale), ("SaleSummary", .object(saleFigures)), ("SaleRequest", saleRequest),
         ("Payment", payment), ("PaymentRequest", paymentRequest),
-        ("BalanceSeries", series),
+        ("BalanceSeries", series), ("BalanceSummary", summary), ("MethodTotal", methodTotal), ("Dashboard", dashboard),
+        ("Status", status), ("Health", health), ("CacheHealth", .object(cacheHealth)),
+        ("DetailedHealth", detailedHealth), ("Version", build), ("CacheTest", cacheTest),
     ]
+
+    /// The same by name.
+    static let named: [String: Schema] = Dictionary(all.map { ($0.name, $0.schema) }) { first, _ in first }
 
     private static let method = Schema.choice(["cash", "card", "transfer"])
     private static let scopes = Schema.array(.choice(Scope.allCases.map(\.rawValue)))
@@ -33,14 +39,24 @@ package enum Schemas {
     ]
 
     private static let problem = Schema.object([
-        Field.required("type", .text), Field.required("title", .text),
-        Field.required("status", .integer(minimum: 400, maximum: 599)), Field.optional("detail", .text),
-        Field.optional("instance", .text), Field.required("code", .choice(Problem.Code.allCases.map(\.rawValue))),
-        Field.optional("request_id", .text),
-        Field.optional(
-            "errors",
-            .array(.anyObject(description: "pointer, code, detail and what the code tells more."))
+        Field.required("type", .string(format: "uri-reference", description: "Where the code is explained.")),
+        Field.required("title", .text), Field.required("status", .integer(minimum: 400, maximum: 599)),
+        Field.required("detail", .text), Field.optional("instance", .string(format: "uri-reference")),
+        Field.required("code", .choice(Problem.Code.allCases.map(\.rawValue))), Field.optional("request_id", .text),
+        Field.optional("errors", .array(.reference("FieldError"))),
+    ])
+    private static let fieldError = Schema.object([
+        Field.required(
+            "pointer",
+            .string(description: "A JSON pointer into the body, or a question mark and the parameter's name.")
         ),
+        Field.required("code", .text), Field.required("detail", .text),
+        // What some codes tell more.
+        Field.optional("product_id", .id), Field.optional("requested", .quantity),
+        Field.optional("available", .quantity), Field.optional("expected", .quantity),
+        Field.optional("on_hand", .quantity), Field.optional("credit_limit", .money), Field.optional("balance", .money),
+        Field.optional("amount", .money), Field.optional("due", .money), Field.optional("limit", .rate),
+        Field.optional("list_price", .price),
     ])
 
     // MARK: Identity
@@ -49,19 +65,26 @@ package enum Schemas {
         [
             Field.required("id", .integer(minimum: 1)), Field.required("slug", .text), Field.required("name", .text),
             Field.required("status", .choice(["active", "suspended"])), Field.required("currency", .text),
-            Field.required("timezone", .text), Field.required("locale", .nullable(.text)),
+            Field.required("timezone", .text), Field.required("locale", .text),
             Field.required("prices_include_tax", .boolean), Field.required("oversell", .choice(["deny", "allow"])),
-            Field.required("on_price_change", .choice(["refuse", "keep"])),
-            Field.required("returns_without_sale", .choice(["deny", "allow"])),
+            Field.required("manager_discount_limit", discountLimit),
+            Field.required("cashier_discount_limit", discountLimit),
             Field.required("closed_until", .nullable(.day)),
         ] + stamps
     )
+    /// How far below the list price a role may sell, in percent; null is without limit.
+    private static let discountLimit = Schema.nullable(
+        .pattern(
+            #"^(100(\.0{1,2})?|\d{1,2}(\.\d{1,2})?)$"#,
+            description: "Percent off the list price that the role may give; null is without limit."
+        )
+    )
     private static let tenantPatch = Schema.object([
-        Field.optional("name", .text), Field.optional("timezone", .text), Field.optional("locale", .nullable(.text)),
+        Field.optional("name", .text), Field.optional("timezone", .text), Field.optional("locale", .text),
         Field.optional("currency", .text), Field.optional("prices_include_tax", .boolean),
         Field.optional("oversell", .choice(["deny", "allow"])),
-        Field.optional("on_price_change", .choice(["refuse", "keep"])),
-        Field.optional("returns_without_sale", .choice(["deny", "allow"])),
+        Field.optional("manager_discount_limit", discountLimit),
+        Field.optional("cashier_discount_limit", discountLimit),
         Field.optional("closed_until", .nullable(.day)),
     ])
     private static let member = Schema.object([
@@ -123,7 +146,20 @@ package enum Schemas {
     private static let apiKeyRequest = Schema.object([
         Field.required("name", .text), Field.required("scopes", scopes), Field.optional("expires_at", .time),
     ])
-    private static let me = Schema.anyObject(description: "Who asks: the user or key, the tenant, role and scopes.")
+    private static let me = Schema.object([
+        Field.required(
+            "user",
+            .nullable(
+                .object([
+                    Field.required("id", .id), Field.required("email", .string(format: "email")),
+                    Field.required("name", .text),
+                ])
+            )
+        ),
+        Field.required("api_key", .nullable(.object([Field.required("id", .id), Field.required("name", .text)]))),
+        Field.required("role", .nullable(role)), Field.required("scopes", scopes),
+        Field.required("tenant", .reference("Tenant")),
+    ])
     private static let signup = Schema.object([
         Field.required("tenant_name", .text), Field.required("slug", .text),
         Field.required("email", .string(format: "email")), Field.required("password", .text),
@@ -136,15 +172,12 @@ package enum Schemas {
     private static let tokens = Schema.object([
         Field.required("access_token", .text), Field.required("token_type", .choice(["Bearer"])),
         Field.required("expires_in", .integer(minimum: 1)), Field.required("refresh_token", .text),
-        Field.required(
-            "tenants",
-            .array(
-                .object([
-                    Field.required("id", .integer(minimum: 1)), Field.required("slug", .text),
-                    Field.required("name", .text), Field.required("role", role),
-                ])
-            )
-        ),
+        Field.required("tenant", .reference("TenantSummary")),
+        Field.required("tenants", .array(.reference("TenantSummary"))),
+    ])
+    private static let tenantSummary = Schema.object([
+        Field.required("id", .integer(minimum: 1)), Field.required("slug", .text), Field.required("name", .text),
+        Field.required("role", role),
     ])
 
     // MARK: Catalog
@@ -157,7 +190,7 @@ package enum Schemas {
         ] + stamps
     )
     private static let categoryRequest = Schema.object([
-        Field.required("name", .text), Field.optional("parent_id", .nullable(.id)),
+        Field.required("name", .text), Field.optional("parent_id", .nullable(.id)), Field.optional("active", .boolean),
         Field.optional("external_id", .nullable(.text)),
     ])
     private static let categoryPatch = Schema.object([
@@ -180,7 +213,7 @@ package enum Schemas {
         Field.optional("external_id", .nullable(.text)),
     ])
     private static let oversell = Schema.choice(["inherit", "deny", "allow"])
-    private static let status = Schema.choice(["active", "archived"])
+    private static let productStatus = Schema.choice(ProductStatus.allCases.map(\.rawValue))
     private static let product = Schema.object(
         [
             Field.required("id", .id), Field.required("sku", .nullable(.text)),
@@ -189,47 +222,72 @@ package enum Schemas {
             Field.required("unit_id", .id), Field.required("price", .price), Field.required("cost", .price),
             Field.required("tax_rate", .rate), Field.required("tracks_stock", .boolean),
             Field.required("oversell", oversell), Field.required("min_stock", .quantity),
-            Field.required("status", status), Field.required("on_hand", .quantity),
+            Field.required("status", productStatus), Field.required("on_hand", .quantity),
             Field.required("external_id", .nullable(.text)),
         ] + stamps
     )
     private static let productFields: [Field] = [
         Field.optional("sku", .nullable(.text)), Field.optional("barcodes", .array(.text)),
-        Field.optional("category_id", .nullable(.id)), Field.optional("tax_rate", .rate),
+        Field.optional("category_id", .nullable(.id), isShown: false), Field.optional("tax_rate", .rate),
         Field.optional("tracks_stock", .boolean), Field.optional("oversell", oversell),
-        Field.optional("min_stock", .quantity), Field.optional("external_id", .nullable(.text)),
+        Field.optional("min_stock", .quantity), Field.optional("status", productStatus),
+        Field.optional("external_id", .nullable(.text)),
     ]
     private static let productRequest = Schema.object(
         [
-            Field.required("name", .text), Field.required("price", .price), Field.optional("unit_id", .id),
+            Field.required("name", .text), Field.required("price", .price),
+            Field.optional("unit_id", .id, isShown: false),
         ] + productFields
     )
     private static let productPatch = Schema.object(
         [
-            Field.optional("name", .text), Field.optional("price", .price), Field.optional("unit_id", .id),
-            Field.optional("status", status),
+            Field.optional("name", .text), Field.optional("price", .price),
+            Field.optional("unit_id", .id, isShown: false),
         ] + productFields
     )
-    private static let batchRequest = Schema.object([
-        Field.required("products", .array(.reference("ProductRequest"), maximum: 1000))
+    /// One row: the product is found by external_id, else by sku; what is absent stays as it is.
+    private static let upsert = Schema.object([
+        Field.optional("sku", .text), Field.optional("external_id", .text), Field.optional("name", .text),
+        Field.optional("category_id", .id, isShown: false), Field.optional("unit_id", .id, isShown: false),
+        Field.optional("price", .price), Field.optional("tax_rate", .rate), Field.optional("tracks_stock", .boolean),
+        Field.optional("oversell", oversell), Field.optional("min_stock", .quantity),
+        Field.optional("status", productStatus), Field.optional("barcodes", .array(.text)),
     ])
-    private static let batch = Schema.anyObject(description: "What became of each row, in order.")
+    private static let batchRequest = Schema.object([
+        Field.required("products", .array(.reference("ProductUpsert"), maximum: 1000))
+    ])
+    private static let batch = Schema.object([
+        Field.required(
+            "data",
+            .array(
+                .object([
+                    Field.required("id", .id), Field.required("sku", .nullable(.text)),
+                    Field.required("external_id", .nullable(.text)),
+                    Field.required("outcome", .choice(["created", "updated", "unchanged"])),
+                    Field.required("version", .version),
+                ])
+            )
+        ),
+        Field.required("next_cursor", .nullable(.text)),
+    ])
 
     // MARK: Stock
 
     private static let stockLevel = Schema.object([
         Field.required("product_id", .id), Field.required("sku", .nullable(.text)), Field.required("name", .text),
         Field.required("category_id", .nullable(.id)), Field.required("unit_id", .id),
-        Field.required("tracks_stock", .boolean), Field.required("status", status),
+        Field.required("tracks_stock", .boolean), Field.required("status", productStatus),
         Field.required("on_hand", .quantity), Field.required("min_stock", .quantity),
         Field.required("stock", .choice(["out", "low", "ok"])), Field.required("cost", .price),
         Field.required("updated_at", .time),
     ])
     private static let movement = Schema.object([
         Field.required("id", .id), Field.required("product_id", .id), Field.required("seq", .integer(minimum: 1)),
-        Field.required("type", .text), Field.required("quantity", .quantity),
+        Field.required("type", .choice(MovementFilter.Kind.allCases.map(\.rawValue))),
+        Field.required("quantity", .quantity),
         Field.required("on_hand_after", .quantity), Field.required("reason", .nullable(.text)),
-        Field.required("unit_cost", .nullable(.price)), Field.required("ref_type", .nullable(.text)),
+        Field.required("unit_cost", .nullable(.price)),
+        Field.required("ref_type", .nullable(.choice(["sale", "return"]))),
         Field.required("ref_id", .nullable(.id)), Field.required("user_id", .nullable(.id)),
         Field.required("occurred_at", .time), Field.required("recorded_at", .time),
         Field.required("business_day", .day),
@@ -239,10 +297,10 @@ package enum Schemas {
             "movements",
             .array(
                 .object([
-                    Field.optional("product_id", .id), Field.optional("sku", .text),
+                    Field.optional("product_id", .id, isShown: false), Field.optional("sku", .text),
                     Field.required("type", .choice(["opening", "adjustment", "loss"])),
-                    Field.required("quantity", .quantity), Field.optional("reason", .text),
-                    Field.optional("unit_cost", .price), Field.optional("expect_on_hand", .quantity),
+                    Field.required("quantity", .quantity), Field.required("reason", .text),
+                    Field.optional("unit_cost", .price), Field.optional("expect_on_hand", .quantity, isShown: false),
                 ]),
                 maximum: 1000
             )
@@ -263,26 +321,23 @@ package enum Schemas {
     private static let customerFields: [Field] = [
         Field.optional("tax_id", .nullable(.text)), Field.optional("email", .nullable(.text)),
         Field.optional("phone", .nullable(.text)), Field.optional("credit_limit", .nullable(.money)),
-        Field.optional("external_id", .nullable(.text)),
+        Field.optional("active", .boolean), Field.optional("external_id", .nullable(.text)),
     ]
     private static let customerRequest = Schema.object([Field.required("name", .text)] + customerFields)
-    private static let customerPatch = Schema.object(
-        [Field.optional("name", .text), Field.optional("active", .boolean)] + customerFields
-    )
+    private static let customerPatch = Schema.object([Field.optional("name", .text)] + customerFields)
     private static let register = Schema.object([
         Field.required("id", .id), Field.required("name", .text), Field.required("is_default", .boolean),
         Field.required("requires_session", .boolean), Field.required("active", .boolean),
         Field.required("version", .version),
     ])
-    private static let registerRequest = Schema.object([
-        Field.required("name", .text), Field.optional("requires_session", .boolean),
-    ])
 
     // MARK: Sales and payments
 
+    private static let saleStatus = Schema.choice(SaleFilter.Status.allCases.map(\.rawValue))
+    private static let paymentStatus = Schema.choice(["confirmed"])
     private static let saleFigures: [Field] = [
-        Field.required("id", .id), Field.required("number", .nullable(.integer(minimum: 1))),
-        Field.required("status", .choice(["draft", "confirmed", "cancelled", "discarded"])),
+        Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
+        Field.required("status", saleStatus),
         Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
         Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
         Field.required("occurred_at", .time), Field.required("recorded_at", .time),
@@ -316,21 +371,21 @@ package enum Schemas {
                         Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
                         Field.required("method", method), Field.required("amount", .money),
                         Field.required("tendered", .nullable(.money)), Field.required("change", .nullable(.money)),
-                        Field.required("status", .text), Field.required("occurred_at", .time),
+                        Field.required("status", paymentStatus), Field.required("occurred_at", .time),
                     ])
                 )
             ),
         ]
     )
     private static let saleRequest = Schema.object([
-        Field.optional("register_id", .id), Field.optional("customer_id", .id), Field.optional("occurred_at", .time),
-        Field.optional("status", .choice(["confirmed"])), Field.optional("note", .text),
+        Field.optional("register_id", .id, isShown: false), Field.optional("customer_id", .id, isShown: false),
+        Field.optional("occurred_at", .time), Field.optional("status", saleStatus), Field.optional("note", .text),
         Field.optional("discount", .money),
         Field.required(
             "lines",
             .array(
                 .object([
-                    Field.optional("product_id", .id), Field.optional("sku", .text),
+                    Field.optional("product_id", .id, isShown: false), Field.optional("sku", .text),
                     Field.required("quantity", .quantity), Field.optional("unit_price", .price),
                     Field.optional("discount", .money),
                 ]),
@@ -351,20 +406,27 @@ package enum Schemas {
         Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
         Field.required("method", method),
         Field.required("amount", .money), Field.required("tendered", .nullable(.money)),
-        Field.required("change", .nullable(.money)), Field.required("status", .choice(["confirmed", "reversed"])),
+        Field.required("change", .nullable(.money)), Field.required("status", paymentStatus),
         Field.required("sale_id", .nullable(.id)), Field.required("return_id", .nullable(.id)),
         Field.required("customer_id", .nullable(.id)),
         Field.required(
             "allocations",
-            .array(.object([Field.required("sale_id", .nullable(.id)), Field.required("amount", .money)]))
+            .array(
+                .object([
+                    Field.required("position", .integer(minimum: 1)), Field.required("sale_id", .nullable(.id)),
+                    Field.required("amount", .money),
+                ])
+            )
         ),
         Field.required("user_id", .nullable(.id)), Field.required("occurred_at", .time),
         Field.required("recorded_at", .time), Field.required("business_day", .day), Field.required("version", .version),
     ])
     private static let paymentRequest = Schema.object([
-        Field.required("direction", .choice(["in", "out"])), Field.required("method", method),
-        Field.required("amount", .money), Field.optional("sale_id", .id), Field.optional("purchase_id", .id),
-        Field.optional("customer_id", .id), Field.optional("tendered", .money), Field.optional("occurred_at", .time),
+        // Money goes out by a return, which only imports make so far.
+        Field.required("direction", .choice(["in"])), Field.required("method", method),
+        Field.required("amount", .money), Field.optional("sale_id", .id),
+        Field.optional("customer_id", .id, isShown: false), Field.optional("tendered", .money),
+        Field.optional("occurred_at", .time),
     ])
 
     // MARK: Balance
@@ -379,6 +441,82 @@ package enum Schemas {
                 .object([
                     Field.required("period", .text), Field.required("income", .money),
                     Field.required("expense", .money), Field.required("net", .money),
+                ])
+            )
+        ),
+    ])
+    private static let methodTotal = Schema.object([
+        Field.required("method", method), Field.required("income", .money), Field.required("expense", .money),
+        Field.required("net", .money),
+    ])
+    private static let totals: [Field] = [
+        Field.required("income", .money), Field.required("expense", .money), Field.required("net", .money),
+        Field.required("methods", .array(.reference("MethodTotal"))),
+    ]
+    private static let summary = Schema.object(
+        [
+            Field.required("from", .day), Field.required("to", .day), Field.required("timezone", .text),
+            Field.required("currency", .text),
+        ] + totals
+    )
+    private static let count = Schema.integer(minimum: 0)
+    private static let dashboard = Schema.object(
+        [
+            Field.required("date", .day), Field.required("timezone", .text), Field.required("currency", .text),
+            Field.required("sales_count", count), Field.required("sales_total", .money),
+        ] + totals + [
+            Field.required("receivables", .money), Field.required("out_of_stock", count),
+            Field.required("low_stock", count),
+        ]
+    )
+
+    // MARK: Operations
+
+    private static let condition = Schema.choice(["ok", "degraded"])
+    private static let database = Schema.choice(["ok", "unavailable"])
+    private static let store = Schema.choice(["ok", "unavailable", "none"])
+    private static let status = Schema.object([Field.required("status", .choice(["ok"]))])
+    private static let health = Schema.object([
+        Field.required("status", condition), Field.required("draining", .boolean),
+        Field.required("database", database), Field.required("cache", condition),
+    ])
+    private static let cacheHealth: [Field] = [
+        Field.required("status", condition), Field.required("reasons", .array(.text)),
+        Field.required("enabled", .boolean), Field.required("usable", .boolean), Field.required("lag", count),
+        Field.required("redis", store), Field.required("bus", store), Field.required("l1_entries", count),
+        Field.required("l1_bytes", count),
+    ]
+    private static let detailedHealth = Schema.object([
+        Field.required("status", condition), Field.required("instance", .text), Field.required("version", .text),
+        Field.required("uptime_seconds", count), Field.required("draining", .boolean),
+        Field.required(
+            "database",
+            .object([Field.required("status", database), Field.required("version", .nullable(.text))])
+        ),
+        Field.required("redis", .object([Field.required("status", store)])),
+        Field.required(
+            "cache",
+            .object(
+                cacheHealth + [
+                    Field.required("applied", .nullable(count)), Field.required("head", count),
+                    Field.required("hole", .boolean), Field.required("drains", count),
+                    Field.required("fresh_age_ms", .nullable(count)),
+                ]
+            )
+        ),
+    ])
+    private static let build = Schema.object([
+        Field.required("name", .text), Field.required("version", .text), Field.required("commit", .nullable(.text)),
+        Field.required("instance", .text),
+    ])
+    private static let cacheTest = Schema.object([
+        Field.required("status", .choice(["ok", "failed"])), Field.required("usable", .boolean),
+        Field.required(
+            "steps",
+            .array(
+                .object([
+                    Field.required("step", .text), Field.required("cache_status", .text),
+                    Field.required("ok", .boolean),
                 ])
             )
         ),

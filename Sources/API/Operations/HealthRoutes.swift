@@ -1,14 +1,22 @@
-import Cache
+package import Cache
 import HTTPTypes
 import Kernel
 import NIOCore
 
+/// How the database stands, as far as this process knows.
+package enum DatabaseState: Sendable, Equatable {
+    /// It has not answered since the process began.
+    case neverReached
+    /// It answers.
+    case available
+    /// It did once, and has failed for so many seconds.
+    case failing(seconds: Double)
+}
+
 /// What the composition root knows of the processes beside this one.
 package struct ProcessState: Sendable {
-    /// Whether the database answered when it was last asked.
-    package var isDatabaseAvailable: Bool
-    /// For how long it has not, in seconds.
-    package var databaseSilence: Double
+    /// How the database stands.
+    package var database: DatabaseState
     /// The database's version, as it says it.
     package var databaseVersion: String?
     /// Whether Redis answers; `nil` when none is configured.
@@ -17,18 +25,11 @@ package struct ProcessState: Sendable {
     /// States what is known.
     ///
     /// - Parameters:
-    ///   - isDatabaseAvailable: whether the database answered when it was last asked.
-    ///   - databaseSilence: for how long it has not, in seconds.
+    ///   - database: how the database stands.
     ///   - databaseVersion: its version.
     ///   - isRedisAvailable: whether Redis answers; `nil` when none is configured.
-    package init(
-        isDatabaseAvailable: Bool,
-        databaseSilence: Double = 0,
-        databaseVersion: String? = nil,
-        isRedisAvailable: Bool? = nil
-    ) {
-        self.isDatabaseAvailable = isDatabaseAvailable
-        self.databaseSilence = databaseSilence
+    package init(database: DatabaseState, databaseVersion: String? = nil, isRedisAvailable: Bool? = nil) {
+        self.database = database
         self.databaseVersion = databaseVersion
         self.isRedisAvailable = isRedisAvailable
     }
@@ -57,21 +58,47 @@ package struct Build: Sendable {
 }
 
 /// How the instance is, for balancers, operators and people.
-struct HealthRoutes: Sendable {
+package struct HealthRoutes: Sendable {
     let lifecycle: Lifecycle
-    let build: Build
-    let state: @Sendable () -> ProcessState
-    let cache: TenantCache
-    let start = ContinuousClock.now
+    private let build: Build
+    private let state: @Sendable () -> ProcessState
+    private let cache: TenantCache
+    private let start = ContinuousClock.now
+
+    /// Puts together what is known.
+    ///
+    /// - Parameters:
+    ///   - lifecycle: whether the instance starts or drains.
+    ///   - build: what this process is.
+    ///   - state: asked about the processes beside this one; must not block.
+    ///   - cache: asked how it is.
+    package init(
+        lifecycle: Lifecycle,
+        build: Build,
+        state: @escaping @Sendable () -> ProcessState,
+        cache: TenantCache
+    ) {
+        self.lifecycle = lifecycle
+        self.build = build
+        self.state = state
+        self.cache = cache
+    }
 
     /// Without the database an instance still takes requests for so long: a fast 503 beats an empty balancer.
-    private static let toleratedSilence = 10.0
+    private static let toleratedFailure = 10.0
 
+    /// What balancers and clients may know.
     var routes: [Route] {
-        let answer = Schema.anyObject(description: "status and what it rests on.")
-        return [
-            Route(.get, "/health", "health", "How the instance is", area: "operations", access: .open, answer: answer) {
-                _ in
+        [
+            Route(
+                .get,
+                "/health",
+                "health",
+                "How the instance is",
+                area: "operations",
+                access: .open,
+                answer: .reference("Health")
+            ) { _ in
                 self.summary()
             },
             Route(
@@ -81,7 +108,7 @@ struct HealthRoutes: Sendable {
                 "Whether the process lives",
                 area: "operations",
                 access: .open,
-                answer: answer
+                answer: .reference("Status")
             ) { _ in
                 .json { $0.object { $0.member("status", "ok") } }
             },
@@ -92,7 +119,7 @@ struct HealthRoutes: Sendable {
                 "Whether to send requests here",
                 area: "operations",
                 access: .open,
-                answer: answer,
+                answer: .reference("Status"),
                 problems: [.draining]
             ) { _ in
                 try self.ready()
@@ -104,20 +131,9 @@ struct HealthRoutes: Sendable {
                 "Whether the caches serve; always 200",
                 area: "operations",
                 access: .open,
-                answer: answer
+                answer: .reference("CacheHealth")
             ) { _ in
                 self.cacheHealth()
-            },
-            Route(
-                .get,
-                "/health/detailed",
-                "healthDetailed",
-                "All that the instance knows of itself",
-                area: "operations",
-                access: .roles(.owner, scope: .admin),
-                answer: answer
-            ) { _ in
-                self.detailed()
             },
             Route(
                 .get,
@@ -126,10 +142,7 @@ struct HealthRoutes: Sendable {
                 "What runs here",
                 area: "operations",
                 access: .open,
-                answer: .object([
-                    .required("name", .text), .required("version", .text), .required("commit", .nullable(.text)),
-                    .required("instance", .text),
-                ])
+                answer: .reference("Version")
             ) { _ in
                 .json { writer in
                     writer.object { writer in
@@ -143,32 +156,82 @@ struct HealthRoutes: Sendable {
         ]
     }
 
+    /// What operators alone may know; served where no client comes.
+    var detailedRoute: Route {
+        Route(
+            .get,
+            "/health/detailed",
+            "healthDetailed",
+            "All that the instance knows of itself",
+            area: "operations",
+            access: .open,
+            answer: .reference("DetailedHealth")
+        ) { _ in
+            self.detailed()
+        }
+    }
+
     private func summary() -> Reply {
         let state = self.state()
         let cache = self.cache.health()
-        let isGood = state.isDatabaseAvailable && !self.lifecycle.isDraining
+        let isAvailable = state.database == .available
+        let isGood = isAvailable && !self.lifecycle.isDraining
         return .json { writer in
             writer.object { writer in
                 writer.member("status", isGood && cache.reasons.isEmpty ? "ok" : "degraded")
                 writer.member("draining", self.lifecycle.isDraining)
-                writer.member("database", state.isDatabaseAvailable ? "ok" : "unavailable")
+                writer.member("database", isAvailable ? "ok" : "unavailable")
                 writer.member("cache", cache.status)
             }
         }
     }
 
     private func ready() throws(Problem) -> Reply {
+        if let problem = self.notReady { throw problem }
+        return .json { $0.object { $0.member("status", "ok") } }
+    }
+
+    /// Why no requests should be sent here; nil if they should.
+    private var notReady: Problem? {
         guard !self.lifecycle.isDraining else {
-            throw Problem(.draining, "The instance is shutting down.", retryAfter: 5)
+            return Problem(.draining, "The instance is shutting down.", retryAfter: 5)
+        }
+        guard self.lifecycle.isAdmitted else {
+            return Problem(
+                .databaseUnavailable,
+                "The instance is starting: it has not seen its database yet.",
+                retryAfter: 1
+            )
         }
         guard !self.lifecycle.isWarmingUp else {
-            throw Problem(.overloaded, "The instance is starting: its caches are being filled.", retryAfter: 1)
+            return Problem(.overloaded, "The instance is starting: its caches are being filled.", retryAfter: 1)
         }
-        let state = self.state()
-        guard state.isDatabaseAvailable || state.databaseSilence < Self.toleratedSilence else {
-            throw Problem(.databaseUnavailable, "The database has not answered for too long.", retryAfter: 5)
+        switch self.state().database {
+        case .available: return nil
+        case .failing(let seconds) where seconds < Self.toleratedFailure: return nil
+        case .failing:
+            return Problem(.databaseUnavailable, "The database has not answered for too long.", retryAfter: 5)
+        case .neverReached:
+            return Problem(.databaseUnavailable, "The database has not answered yet.", retryAfter: 1)
         }
-        return .json { $0.object { $0.member("status", "ok") } }
+    }
+
+    /// Readiness, build and what the cache stands on, as metrics.
+    package func samples() -> [MetricSample] {
+        let cache = self.cache.health()
+        return [
+            MetricSample("stock_ready", holds: self.notReady == nil),
+            MetricSample("stock_cache_usable", holds: cache.isUsable),
+            MetricSample("stock_cache_log_lag_rows", Double(cache.lag)),
+            MetricSample(
+                "stock_build_info",
+                1,
+                labels: [
+                    ("version", self.build.version), ("commit", self.build.commit ?? ""),
+                    ("instance", self.build.instance),
+                ]
+            ),
+        ]
     }
 
     private func cacheHealth() -> Reply {
@@ -201,17 +264,20 @@ struct HealthRoutes: Sendable {
 
     private func detailed() -> Reply {
         let state = self.state()
+        let isAvailable = state.database == .available
         let health = self.cache.health()
         return .json { writer in
             writer.object { writer in
-                writer.member("status", state.isDatabaseAvailable && health.reasons.isEmpty ? "ok" : "degraded")
+                writer.member("status", isAvailable && health.reasons.isEmpty ? "ok" : "degraded")
                 writer.member("instance", self.build.instance)
                 writer.member("version", self.build.version)
+                writer.member("commit", self.build.commit)
+                writer.member("ready", self.notReady == nil)
                 writer.member("uptime_seconds", Int((ContinuousClock.now - self.start).components.seconds))
                 writer.member("draining", self.lifecycle.isDraining)
                 writer.name("database")
                 writer.object { writer in
-                    writer.member("status", state.isDatabaseAvailable ? "ok" : "unavailable")
+                    writer.member("status", isAvailable ? "ok" : "unavailable")
                     writer.member("version", state.databaseVersion)
                 }
                 writer.name("redis")

@@ -4,7 +4,7 @@ import NIOCore
 
 /// The metrics of this process, for whoever collects them.
 ///
-/// Without a credential, as collectors have none; there is no tenant in any label.
+/// Without a credential, as collectors have none, and so only where no client comes; there is no tenant in any label.
 struct MetricsRoutes: Sendable {
     let metrics: MetricsRegistry
 

@@ -5,10 +5,7 @@ import Services
 extension PaymentRequest {
     /// Reads the body of `POST /v1/payments`.
     static func read(_ reader: inout JSONObjectReader) -> PaymentRequest {
-        if let purchase: PurchaseID = reader.optionalID("purchase_id") {
-            reader.fail("purchase_id", "not_found", "There is no purchase \(purchase).")
-        }
-        return PaymentRequest(
+        PaymentRequest(
             direction: reader.choice("direction", else: .incoming),
             tender: .read(&reader),
             saleID: reader.optionalID("sale_id"),

@@ -47,17 +47,10 @@ struct PaymentsRoutes {
                 problems: [.cursorMismatch]
             ) { call in
                 let (filter, page) = try call.query { (query) throws(Problem) in
-                    var filter = PaymentFilter()
-                    filter.direction = query.choice("direction")
-                    filter.method = query.choice("method")
-                    filter.saleID = query.id("sale_id")
-                    filter.customerID = query.id("customer_id")
-                    filter.from = query.day("from")
-                    filter.to = query.day("to")
-                    return (filter, query.page())
+                    (PaymentFilter.read(&query), query.page())
                 }
                 return try call.reply(
-                    await shop.payments.list(filter, limit: page.limit, cursor: page.cursor, call.context())
+                    await shop.payments.list(filter, page, call.context())
                 )
             },
             Route(
@@ -74,5 +67,18 @@ struct PaymentsRoutes {
                 return try call.reply(await shop.payments.payment(call.id(), call.context()))
             },
         ]
+    }
+}
+
+extension PaymentFilter {
+    /// Reads what `GET /v1/payments` asks for.
+    static func read(_ query: inout Query) -> PaymentFilter {
+        var filter = PaymentFilter()
+        filter.direction = query.choice("direction")
+        filter.method = query.choice("method")
+        filter.saleID = query.id("sale_id")
+        filter.customerID = query.id("customer_id")
+        filter.days = query.days()
+        return filter
     }
 }

@@ -11,13 +11,43 @@ extension Problem {
     ///   - instance: the path of the request, without its query.
     /// - Returns: the document with its fields.
     func reply(requestID: String, instance: String) -> Reply {
+        let document = self.document(requestID: requestID, instance: instance)
+        var reply = Reply(
+            HTTPResponse.Status(code: self.code.status),
+            body: ByteBuffer(bytes: document),
+            type: .problem
+        )
+        if let seconds = self.retryAfter ?? self.code.standardRetryAfter {
+            reply.append(.retryAfter, String(max(1, seconds)))
+        }
+        if let limit = self.limit {
+            reply.append(.rateLimitPolicy, limit.policy)
+            reply.append(.rateLimit, limit.state)
+        }
+        if case .unauthenticated = self.code {
+            reply.append(.wwwAuthenticate, "Bearer realm=\"stock\"")
+        }
+        if case .tooLarge = self.code {
+            // What was not read of the body must not be taken for the next request.
+            reply.closesConnection = true
+        }
+        return reply
+    }
+
+    /// The document (RFC 9457).
+    ///
+    /// - Parameters:
+    ///   - requestID: the name of the request.
+    ///   - instance: the path of the request, without its query.
+    /// - Returns: JSON in UTF-8.
+    func document(requestID: String, instance: String) -> [UInt8] {
         var writer = JSONWriter(capacity: 512)
         writer.object { writer in
-            writer.member("type", "urn:stock:problem:\(self.code.rawValue)")
+            writer.member("type", self.code.type)
             writer.member("title", self.code.title)
             writer.member("status", self.code.status)
             writer.member("detail", self.detail)
-            writer.member("instance", instance)
+            writer.member("instance", PercentEncoding.path(Text.excerpt(instance)))
             writer.member("code", self.code.rawValue)
             writer.member("request_id", requestID)
             writer.name("errors")
@@ -35,26 +65,14 @@ extension Problem {
                 }
             }
         }
-        var reply = Reply(
-            HTTPResponse.Status(code: self.code.status),
-            body: ByteBuffer(bytes: writer.bytes),
-            type: .problem
-        )
-        if let seconds = self.retryAfter ?? self.code.standardRetryAfter {
-            reply.append(.retryAfter, String(max(1, seconds)))
-        }
-        if case .unauthenticated = self.code {
-            reply.append(.wwwAuthenticate, "Bearer realm=\"stock\"")
-        }
-        if case .tooLarge = self.code {
-            // What was not read of the body must not be taken for the next request.
-            reply.closesConnection = true
-        }
-        return reply
+        return writer.bytes
     }
 }
 
 extension Problem.Code {
+    /// Where the code is explained, relative to the request: a page of this service.
+    var type: String { "/problems#\(self.rawValue)" }
+
     /// Seconds to wait where the cause gave none: every 429 and 503 says when to come again.
     fileprivate var standardRetryAfter: Int? {
         switch self {

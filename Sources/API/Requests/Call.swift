@@ -24,14 +24,16 @@ package struct Call: Sendable {
     let deadline: ContinuousClock.Instant
     /// Largest body accepted.
     let bodyLimit: Int
-    /// The connection; `nil` in tests.
-    let channel: (any Channel)?
+    /// Where the request comes from; asked only where that matters.
+    let client: @Sendable () -> ClientAddress?
     /// Who asks; `nil` on open routes.
     let caller: Caller?
     /// What the client has written and seen, if it said so and that can be read.
     let token: ConsistencyToken?
     /// Makes the tokens of reads; `nil` in tests without a cache.
     let cache: TenantCache?
+    /// Paid where the request has not; `nil` for one that costs its tenant nothing.
+    let rates: RateLimits?
 
     // MARK: Who and until when
 
@@ -46,12 +48,16 @@ package struct Call: Sendable {
             requestID: self.requestID,
             address: self.address,
             bypassCache: self.bypassesCache,
-            token: self.token
+            token: self.token,
+            toll: self.route.isCached && !self.bypassesCache ? self.rates : nil
         )
     }
 
     /// Where the request came from.
-    var origin: Origin { Origin(requestID: self.requestID, address: self.address) }
+    var origin: Origin {
+        let client = self.client()
+        return Origin(requestID: self.requestID, address: client?.description ?? "unknown", network: client.limited)
+    }
 
     /// Whether the answer must come from the database: because the client says so, or because what it says of its writes
     /// cannot be read, which must not make it miss one.
@@ -59,8 +65,8 @@ package struct Call: Sendable {
         self.fields.bypassesCache || (self.fields.consistency != nil && self.token == nil)
     }
 
-    /// The peer's address, for throttles and the audit: never what a header claims.
-    var address: String { self.channel?.remoteAddress?.ipAddress ?? "unknown" }
+    /// The client's address, for logs and the audit: what a header claims only where a trusted proxy says so.
+    var address: String { self.client()?.description ?? "unknown" }
 
     // MARK: What was asked
 
@@ -159,7 +165,11 @@ package struct Call: Sendable {
     private func collect() async throws -> ByteBuffer {
         guard self.fields.bodyLength <= self.bodyLimit else { throw self.tooLarge }
         do {
-            return try await self.request.body.collect(upTo: self.bodyLimit)
+            let body = try await self.request.body.collect(upTo: self.bodyLimit)
+            if self.fields.isChunked, let caller = self.caller {
+                self.rates?.charge(caller, bytes: body.readableBytes)
+            }
+            return body
         } catch is NIOTooManyBytesError {
             throw self.tooLarge
         }
@@ -171,18 +181,27 @@ package struct Call: Sendable {
 
     private func checkMediaType() throws(Problem) {
         let type = self.fields.contentType ?? ""
-        let name = type.prefix { $0 != ";" }.trimmingSpaces.lowercased()
+        var parts = type.split(separator: ";", omittingEmptySubsequences: false)[...]
+        let name = parts.popFirst()?.trimmingSpaces.lowercased() ?? ""
         let isPatch = self.route.method == .patch
         guard name == "application/json" || (isPatch && name == "application/merge-patch+json") else {
             let accepted = isPatch ? "application/merge-patch+json or application/json" : "application/json"
-            throw Problem(.unsupportedMediaType, "The body must be \(accepted) in UTF-8, not \"\(type)\".")
+            throw Problem(
+                .unsupportedMediaType,
+                "The body must be \(accepted) in UTF-8, not \"\(Text.excerpt(type))\"."
+            )
         }
-        let parameters = type.dropFirst(type.prefix { $0 != ";" }.count + 1).trimmingSpaces.lowercased()
-        guard
-            parameters.isEmpty || !parameters.hasPrefix("charset=") || parameters == "charset=utf-8"
-                || parameters == "charset=\"utf-8\""
-        else {
-            throw Problem(.unsupportedMediaType, "The body must be in UTF-8.")
+        for part in parts {
+            // Nothing may stand between semicolons (RFC 9110, 5.6.6), and parameters nobody defined mean nothing.
+            let parameter = part.trimmingSpaces.lowercased()
+            guard parameter.hasPrefix("charset=") else { continue }
+            var charset = parameter.dropFirst("charset=".count)
+            if charset.count >= 2, charset.first == "\"", charset.last == "\"" {
+                charset = charset.dropFirst().dropLast()
+            }
+            guard charset == "utf-8" || charset == "utf8" else {
+                throw Problem(.unsupportedMediaType, "The body must be in UTF-8, not \(Text.excerpt(charset)).")
+            }
         }
     }
 
@@ -230,13 +249,13 @@ package struct Call: Sendable {
     func current(_ etag: String, sent: String) -> String? {
         guard let field = self.fields.ifNoneMatch, !etag.isEmpty else { return nil }
         if field == sent { return sent }
+        let compressed = EntityTag.compressed(etag)
         // Weak comparison (RFC 9110): a W/ in front does not matter. Plain or compressed, they say the same.
         for item in field.split(separator: ",") {
             var tag = item.trimmingSpaces
             if tag == "*" { return sent }
             if tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
             if tag == etag { return etag }
-            let compressed = EntityTag.compressed(etag)
             if tag == compressed { return compressed }
         }
         return nil
@@ -295,9 +314,9 @@ package struct Call: Sendable {
 extension StringProtocol {
     /// The text without spaces and tabs at its ends.
     fileprivate var trimmingSpaces: Substring {
-        var text = Substring(self)
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return text
+        var bytes = Substring(self).utf8
+        while let first = bytes.first, first == 0x20 || first == 0x09 { bytes.removeFirst() }
+        while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }
+        return Substring(bytes)
     }
 }

@@ -1,18 +1,33 @@
 import Kernel
+import Services
 
 /// The parameters of a query string, read like the fields of a body: all faults at once, unknown names refused.
 ///
 /// A fault's pointer is `?name`, as a query has no JSON pointer.
 struct Query {
+    /// A few more than the route with the most parameters has: what comes beyond them is not read.
+    static let maximumCount = 32
+
     private var items: [(name: String, value: String, isRead: Bool)] = []
     private let errors = FieldErrors()
     private var malformed: Problem?
+    private var reversed: Problem?
 
     /// Parses `a=b&c=d`.
     init(_ text: Substring?) {
         guard let text, !text.isEmpty else { return }
+        var names: Set<String> = []
         // Over bytes: characters would be looked up in tables of grapheme clusters.
-        for bytes in text.utf8.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: true) {
+        let parts = text.utf8.split(separator: UInt8(ascii: "&"), maxSplits: Self.maximumCount)
+        guard parts.count <= Self.maximumCount else {
+            self.malformed = Problem(
+                .invalidRequest,
+                "The query has more than \(Self.maximumCount) parameters.",
+                errors: [FieldError("", "too_many", "Must have at most \(Self.maximumCount) parameters.")]
+            )
+            return
+        }
+        for bytes in parts {
             let part = Substring(bytes)
             let equals = part.utf8.firstIndex(of: UInt8(ascii: "="))
             let name = PercentEncoding.decode(part[..<(equals ?? part.endIndex)], plusIsSpace: true)
@@ -22,23 +37,22 @@ struct Query {
                 self.malformed = Problem(.invalidRequest, "The query is not percent-encoded UTF-8.")
                 continue
             }
-            if self.items.contains(where: { $0.name == name }) {
+            guard names.insert(name).inserted else {
+                let shown = Text.excerpt(name)
                 self.malformed = Problem(
                     .invalidRequest,
-                    "The parameter \(name) was given twice.",
-                    errors: [FieldError("?\(name)", "duplicate", "Give it once.")]
+                    "The parameter \(shown) was given twice.",
+                    errors: [FieldError("?\(shown)", "duplicate", "Give it once.")]
                 )
+                continue
             }
             self.items.append((name, value, false))
         }
     }
 
-    /// The text of a parameter; an empty one counts as absent.
+    /// The text of a parameter without the white space around it; a blank one counts as absent.
     mutating func text(_ name: String, maximum: Int = 200) -> String? {
-        guard let index = self.items.firstIndex(where: { $0.name == name }) else { return nil }
-        self.items[index].isRead = true
-        let value = self.items[index].value
-        guard !value.isEmpty else { return nil }
+        guard let value = self.value(name) else { return nil }
         guard value.utf8.count <= maximum || value.unicodeScalars.count <= maximum else {
             self.fail(name, "too_long", "Must have at most \(maximum) characters.")
             return nil
@@ -50,14 +64,69 @@ struct Query {
         return value
     }
 
+    /// The value of a parameter without the white space around it, now read; a blank one counts as absent.
+    private mutating func value(_ name: String) -> String? {
+        guard let index = self.items.firstIndex(where: { $0.name == name }) else { return nil }
+        self.items[index].isRead = true
+        let value = Text.trimmed(self.items[index].value)
+        return value.isEmpty ? nil : value
+    }
+
+    /// The words of a search: the one reading there is of `q`.
+    ///
+    /// Any white space separates words, what a scanner or a spreadsheet puts there, too.
+    mutating func search(_ name: String) -> SearchText? {
+        guard let search = self.value(name).flatMap({ SearchText($0) }) else { return nil }
+        switch TextRule(maximum: SearchText.maximum).read(search.text) {
+        case .success:
+            return search
+        case .failure(let fault):
+            self.fail(name, fault.code, fault.detail)
+            return nil
+        }
+    }
+
+    /// A SKU or barcode.
+    mutating func code(_ name: String, isRequired: Bool = false) -> ProductCode? {
+        guard let value = self.value(name) else {
+            if isRequired { self.require(name) }
+            return nil
+        }
+        do throws(ReadingFault) {
+            return try ProductCode(value)
+        } catch {
+            self.fail(name, error.code, error.detail)
+            return nil
+        }
+    }
+
     /// A whole number within bounds.
-    mutating func integer(_ name: String, _ range: ClosedRange<Int>, else standard: Int) -> Int {
-        guard let text = self.text(name) else { return standard }
+    mutating func integer(_ name: String, _ range: ClosedRange<Int>) -> Int? {
+        guard let text = self.text(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {
-            self.fail(name, "out_of_range", "Must be a whole number from \(range.lowerBound) to \(range.upperBound).")
-            return standard
+            let bounds =
+                range.upperBound == .max ? "\(range.lowerBound) on" : "\(range.lowerBound) to \(range.upperBound)"
+            self.fail(name, "out_of_range", "Must be a whole number from \(bounds).")
+            return nil
         }
         return number
+    }
+
+    /// A whole number within bounds, with a value for where there is none.
+    mutating func integer(_ name: String, _ range: ClosedRange<Int>, else standard: Int) -> Int {
+        self.integer(name, range) ?? standard
+    }
+
+    /// The range of days between `from` and `to`.
+    ///
+    /// Each by itself may be right and the range not: that is no matter of form, and so another status.
+    mutating func days() -> DayRange {
+        do throws(Problem) {
+            return try DayRange(from: self.day("from"), to: self.day("to"))
+        } catch {
+            self.reversed = error
+            return .all
+        }
     }
 
     /// An id.
@@ -108,18 +177,22 @@ struct Query {
 
     /// Notes that a parameter is wrong.
     func fail(_ name: String, _ code: String, _ detail: String) {
-        self.errors.add(FieldError("?\(name)", code, detail))
+        self.errors.add(FieldError("?\(Text.excerpt(name))", code, detail))
     }
 
     /// Ends the reading.
     ///
-    /// - Throws: 400 `invalid_request` naming every parameter that is unknown or wrong.
+    /// - Throws: 400 `invalid_request` naming every parameter that is unknown or wrong; 422 `validation_failed` for a range that
+    ///   ends before it begins.
     func finish() throws(Problem) {
         if let malformed { throw malformed }
         for item in self.items where !item.isRead {
             self.fail(item.name, "unknown_parameter", "This parameter is not known.")
         }
-        guard let first = self.errors.list.first else { return }
+        guard let first = self.errors.list.first else {
+            if let reversed { throw reversed }
+            return
+        }
         let name = first.pointer.dropFirst()
         throw Problem(.invalidRequest, "The parameter \(name): \(first.detail)", errors: self.errors.list)
     }
@@ -127,6 +200,31 @@ struct Query {
 
 /// Percent-encoding of RFC 3986.
 enum PercentEncoding {
+    /// The path of a request as part of a URI, whatever bytes came: what may not stand there is encoded.
+    static func path(_ text: String) -> String {
+        guard !text.utf8.allSatisfy(Self.mayStandInPath) else { return text }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(text.utf8.count + 16)
+        for byte in text.utf8 {
+            if Self.mayStandInPath(byte) {
+                bytes.append(byte)
+            } else {
+                bytes.append(UInt8(ascii: "%"))
+                bytes += Hexadecimal.text([byte]).utf8
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func mayStandInPath(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "#"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "?"),
+            UInt8(ascii: "\\"), UInt8(ascii: "^"), UInt8(ascii: "`"), UInt8(ascii: "{")...UInt8(ascii: "}"):
+            false
+        default: (0x21...0x7E).contains(byte)
+        }
+    }
+
     /// Decodes text, or answers `nil` if it is malformed or no UTF-8.
     static func decode(_ text: Substring, plusIsSpace: Bool) -> String? {
         let isPlain = text.utf8.allSatisfy { $0 != UInt8(ascii: "%") && $0 != UInt8(ascii: "+") }

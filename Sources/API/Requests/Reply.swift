@@ -74,6 +74,8 @@ package enum ContentType: Sendable {
     case openAPI
     /// The text format of Prometheus.
     case metrics
+    /// A page for people.
+    case html
 
     /// The field.
     var field: HTTPField {
@@ -82,6 +84,7 @@ package enum ContentType: Sendable {
         case .problem: Self.problemField
         case .openAPI: Self.openAPIField
         case .metrics: Self.metricsField
+        case .html: Self.htmlField
         }
     }
 
@@ -92,6 +95,7 @@ package enum ContentType: Sendable {
         case .problem: "application/problem+json"
         case .openAPI: "application/vnd.oai.openapi+json"
         case .metrics: "text/plain"
+        case .html: "text/html"
         }
     }
 
@@ -102,6 +106,7 @@ package enum ContentType: Sendable {
         value: "application/vnd.oai.openapi+json;version=3.1"
     )
     private static let metricsField = HTTPField(name: .contentType, value: "text/plain; version=0.0.4; charset=utf-8")
+    private static let htmlField = HTTPField(name: .contentType, value: "text/html; charset=utf-8")
 }
 
 extension Reply {

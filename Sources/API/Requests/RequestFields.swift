@@ -8,11 +8,14 @@ struct RequestFields: Sendable {
     var authorization: String?
     var cacheControl: String?
     var consistency: String?
+    var contentEncoding: String?
     var contentLength: String?
     var contentType: String?
+    var forwardedFor: String?
     var idempotencyKey: String?
     var ifMatch: String?
     var ifNoneMatch: String?
+    var origin: String?
     var requestID: String?
     var traceParent: String?
     /// Whether the body comes in chunks, so that nobody knows how long it is.
@@ -24,21 +27,33 @@ struct RequestFields: Sendable {
         for field in fields {
             // Canonical names are in lower case, and at most 15 bytes compare without a call.
             switch field.name.canonicalName {
-            case "accept-encoding":
-                self.acceptEncoding = self.acceptEncoding.map { "\($0), \(field.value)" } ?? field.value
+            case "accept-encoding": Self.join(&self.acceptEncoding, field)
             case "authorization": Self.set(&self.authorization, field, &self.repeated)
-            case "cache-control": self.cacheControl = self.cacheControl.map { "\($0), \(field.value)" } ?? field.value
+            case "cache-control": Self.join(&self.cacheControl, field)
+            case "content-encoding": Self.join(&self.contentEncoding, field)
             case "content-length": Self.set(&self.contentLength, field, &self.repeated)
             case "content-type": Self.set(&self.contentType, field, &self.repeated)
             case "idempotency-key": Self.set(&self.idempotencyKey, field, &self.repeated)
             case "if-match": Self.set(&self.ifMatch, field, &self.repeated)
-            case "if-none-match": self.ifNoneMatch = self.ifNoneMatch.map { "\($0), \(field.value)" } ?? field.value
+            case "if-none-match": Self.join(&self.ifNoneMatch, field)
+            case "origin": self.origin = field.value
             case "stock-consistency": Self.set(&self.consistency, field, &self.repeated)
             case "x-request-id": self.requestID = field.value
             case "transfer-encoding": self.isChunked = true
             case "traceparent": self.traceParent = field.value
+            case "x-forwarded-for": Self.join(&self.forwardedFor, field)
             default: break
             }
+        }
+    }
+
+    /// Several fields of a list are one list; appended in place, so that many cost no more than their length.
+    private static func join(_ target: inout String?, _ field: HTTPField) {
+        if target == nil {
+            target = field.value
+        } else {
+            target?.append(", ")
+            target?.append(field.value)
         }
     }
 

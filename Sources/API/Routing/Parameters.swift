@@ -9,6 +9,11 @@ extension Route.Parameter {
         Route.Parameter("cursor", .text, "The next_cursor of the page before."),
     ]
 
+    /// A search in some fields.
+    static func search(_ fields: String) -> Route.Parameter {
+        Route.Parameter("q", .text, "Words, each of them part of \(fields); neither case nor accents count.")
+    }
+
     /// A range of business days, both inclusive.
     static let days: [Route.Parameter] = [
         Route.Parameter("from", .day, "The first business day."),

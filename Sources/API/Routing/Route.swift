@@ -18,6 +18,16 @@ package final class Route: Sendable {
         case authenticated
     }
 
+    /// What limits, by address, a route that asks for no credential; taken before anything of the body is read.
+    package enum Throttle: Sendable {
+        /// A password is tried: wrong ones count.
+        case logIn
+        /// Something is made that nobody has to pay for: each one counts.
+        case signUp
+        /// A token is looked up: wrong ones count, and there may be more of them, as they cost little.
+        case credential
+    }
+
     /// A parameter of the query.
     package struct Parameter: Sendable {
         let name: String
@@ -48,10 +58,16 @@ package final class Route: Sendable {
     package let area: String
     /// Who may use it.
     package let access: Access
+    /// What limits it by address, if nothing else does.
+    package let throttle: Throttle?
     /// Whether `Idempotency-Key` is required.
     package let needsKey: Bool
+    /// Whether `Idempotency-Key` is heeded, though none is required.
+    package let takesKey: Bool
     /// Whether `If-Match` is required.
     package let needsMatch: Bool
+    /// Whether it makes what is not there (`If-None-Match: *`) and replaces what is (`If-Match`).
+    package let isUpsert: Bool
     /// Whether answers come from the cache and carry `Cache-Status`.
     package let isCached: Bool
     /// Whether an answer may be asked for ahead of its readers: it is cached, the same for all of them, and a viewer may see it.
@@ -60,16 +76,22 @@ package final class Route: Sendable {
     package let parameters: [Parameter]
     /// The body it takes.
     package let body: Schema?
+    /// Whether the body may be left out.
+    package let isBodyOptional: Bool
     /// The status of success.
     package let status: HTTPResponse.Status
     /// The body it gives.
     package let answer: Schema?
     /// The media type of that body.
     package let answerType: ContentType
+    /// Whether success says where the new resource is found, and its entity tag.
+    package let namesResource: Bool
     /// Problems beside those that every route may give.
     package let problems: [Problem.Code]
     /// Serves it.
     let handler: Handler
+    /// How often it was answered, and how fast.
+    let measures = RouteMeasures()
 
     init(
         _ method: HTTPRequest.Method,
@@ -78,14 +100,19 @@ package final class Route: Sendable {
         _ summary: String,
         area: String,
         access: Access,
+        throttle: Throttle? = nil,
         needsKey: Bool = false,
+        takesKey: Bool = false,
         needsMatch: Bool = false,
+        isUpsert: Bool = false,
         isCached: Bool = false,
         parameters: [Parameter] = [],
         body: Schema? = nil,
+        isBodyOptional: Bool = false,
         status: HTTPResponse.Status = .ok,
         answer: Schema? = nil,
         answerType: ContentType = .json,
+        namesResource: Bool? = nil,
         problems: [Problem.Code] = [],
         handler: @escaping Handler
     ) {
@@ -95,8 +122,11 @@ package final class Route: Sendable {
         self.summary = summary
         self.area = area
         self.access = access
+        self.throttle = throttle
         self.needsKey = needsKey
+        self.takesKey = takesKey || needsKey
         self.needsMatch = needsMatch
+        self.isUpsert = isUpsert
         self.isCached = isCached
         if case .members(let roles, _) = access {
             self.isReplayable = isCached && method == .get && roles.contains(.viewer)
@@ -105,15 +135,30 @@ package final class Route: Sendable {
         }
         self.parameters = parameters
         self.body = body
+        self.isBodyOptional = isBodyOptional
         self.status = status
         self.answer = answer
         self.answerType = answerType
+        self.namesResource = namesResource ?? (status == .created)
         self.problems = problems
         self.handler = handler
     }
 
+    /// The bytes its body may have: of what anybody may send, little is read.
+    ///
+    /// - Parameter limits: what requests may cost.
+    /// - Returns: the number.
+    func bodyLimit(_ limits: ServerLimits) -> Int {
+        self.area == "identity" ? min(limits.identityBodyBytes, limits.bodyBytes) : limits.bodyBytes
+    }
+
     /// The scope of its idempotency keys: one route of one tenant.
     package var idempotencyScope: String { "\(self.method.rawValue) \(self.path)" }
+
+    /// Whether success carries the entity tag of what it answers.
+    var givesTag: Bool {
+        self.isCached || self.namesResource || self.isUpsert || (self.needsMatch && self.answer != nil)
+    }
 
     /// Whether it reads or writes a tenant's data, so that requests and answers may carry `Stock-Consistency`.
     var takesConsistency: Bool {

@@ -13,7 +13,6 @@ enum Routes {
     ///   - tokens: signs what a login gives.
     ///   - rates: throttles logins.
     ///   - health: tells how the instance is.
-    ///   - metrics: what was measured.
     ///   - version: the program's version, for the OpenAPI document.
     /// - Returns: all routes, the OpenAPI document of the others among them.
     static func all(
@@ -21,7 +20,6 @@ enum Routes {
         tokens: AccessTokens,
         rates: RateLimits,
         health: HealthRoutes,
-        metrics: MetricsRegistry,
         version: String
     ) -> [Route] {
         var routes: [Route] = []
@@ -35,9 +33,24 @@ enum Routes {
         routes += BalanceRoutes(shop: shop).routes
         routes += CacheRoutes(shop: shop).routes
         routes += health.routes
-        routes += MetricsRoutes(metrics: metrics).routes
+        routes.append(self.problems())
         routes.append(self.openAPI(of: routes, version: version))
         return routes
+    }
+
+    /// The page that the `type` of problems leads to.
+    private static func problems() -> Route {
+        let page = ByteBuffer(bytes: ProblemPage.html)
+        return Route(
+            .get,
+            "/problems",
+            "explainProblems",
+            "What the codes of problems mean, for people",
+            area: "operations",
+            access: .open,
+            answer: .text,
+            answerType: .html
+        ) { _ in Reply(.ok, body: page, type: .html) }
     }
 
     /// The route that describes all of them, itself included.
@@ -51,6 +64,7 @@ enum Routes {
                 area: "operations",
                 access: .open,
                 answer: .anyObject(description: "An OpenAPI 3.1 document."),
+                answerType: .openAPI,
                 handler: handler
             )
         }

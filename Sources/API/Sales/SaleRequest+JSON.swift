@@ -14,7 +14,7 @@ extension SaleRequest {
             registerID: reader.optionalID("register_id"),
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
-            note: reader.optional("note", .note(maximum: 2000)),
+            note: reader.optional("note", .note()),
             discount: reader.optionalMoney("discount") ?? .zero,
             lines: reader.objects("lines", count: 1...1000) { line in
                 Line(
@@ -33,7 +33,7 @@ extension ProductReference {
     /// Reads `product_id` or `sku`, one of which must be there.
     static func read(_ reader: inout JSONObjectReader) -> ProductReference {
         let id: ProductID? = reader.optionalID("product_id")
-        let sku = reader.optionalText("sku", maximum: 100)
+        let sku = reader.optionalText("sku", .sku)
         switch (id, sku) {
         case (let id?, nil):
             return .id(id)

@@ -22,9 +22,8 @@ struct SalesRoutes {
                 status: .created,
                 answer: .reference("Sale"),
                 problems: [
-                    .insufficientStock, .productInactive, .priceChanged, .creditLimitExceeded, .sessionClosed,
-                    .periodClosed,
-                    .paymentMismatch, .creditNeedsCustomer, .quantityPrecision,
+                    .insufficientStock, .productInactive, .discountLimit, .creditLimitExceeded, .sessionClosed,
+                    .periodClosed, .paymentMismatch, .creditNeedsCustomer, .quantityPrecision,
                 ]
             ) { call in
                 try call.noQuery()
@@ -45,21 +44,16 @@ struct SalesRoutes {
                     .choice("status", SaleFilter.Status.self, "In this state only."),
                     .init("customer_id", .id, "Of this customer only."),
                     .init("register_id", .id, "Of this register only."),
+                    .init("number", .integer(minimum: 1), "With this number only; each register counts by itself."),
                 ] + Route.Parameter.days + Route.Parameter.page,
                 answer: .page("SaleSummary"),
                 problems: [.cursorMismatch]
             ) { call in
                 let (filter, page) = try call.query { (query) throws(Problem) in
-                    var filter = SaleFilter()
-                    filter.status = query.choice("status")
-                    filter.customerID = query.id("customer_id")
-                    filter.registerID = query.id("register_id")
-                    filter.from = query.day("from")
-                    filter.to = query.day("to")
-                    return (filter, query.page())
+                    (SaleFilter.read(&query), query.page())
                 }
                 return try call.reply(
-                    await shop.sales.list(filter, limit: page.limit, cursor: page.cursor, call.context())
+                    await shop.sales.list(filter, page, call.context())
                 )
             },
             Route(
@@ -76,5 +70,18 @@ struct SalesRoutes {
                 return try call.reply(await shop.sales.sale(call.id(), call.context()))
             },
         ]
+    }
+}
+
+extension SaleFilter {
+    /// Reads what `GET /v1/sales` asks for.
+    static func read(_ query: inout Query) -> SaleFilter {
+        var filter = SaleFilter()
+        filter.status = query.choice("status")
+        filter.customerID = query.id("customer_id")
+        filter.registerID = query.id("register_id")
+        filter.number = query.integer("number", 1...Int.max).map { Int64($0) }
+        filter.days = query.days()
+        return filter
     }
 }

@@ -9,7 +9,7 @@ struct ConnectionDeadlines {
     private enum Reading {
         /// Nothing that belongs to a request.
         case nothing
-        /// A header block, since its first byte.
+        /// A header block, since its first byte; the first one since the connection was accepted.
         case head(since: NIODeadline)
         /// A body of which `bytes` have come, the last of them at `last`.
         case body(since: NIODeadline, last: NIODeadline, bytes: Int)
@@ -42,7 +42,9 @@ struct ConnectionDeadlines {
     }
 
     private let limits: ServerLimits
-    private var reading = Reading.nothing
+    /// Whoever connects has something to ask: until the first header block is there a connection costs as much as one that works, and
+    /// gives nothing.
+    private var reading: Reading
     private var lastActive: NIODeadline
     /// Requests read or being read whose answer is not written yet.
     private(set) var answering = 0
@@ -52,6 +54,7 @@ struct ConnectionDeadlines {
     init(limits: ServerLimits, now: NIODeadline) {
         self.limits = limits
         self.lastActive = now
+        self.reading = .head(since: now)
     }
 
     /// Whether the peer owes the rest of a body.

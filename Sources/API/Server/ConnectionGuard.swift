@@ -25,16 +25,27 @@ final class ConnectionGuard: ChannelDuplexHandler {
     }
 
     private let limits: ServerLimits
+    private let connections: OpenConnections
+    /// The bytes a body may have that a request announces.
+    private let bodyLimit: @Sendable (HTTPRequestHead) -> Int
     private let logger: Logger
     private var deadlines: ConnectionDeadlines
+    private var connection: OpenConnections.Connection?
     private var phase = Phase.open
     private var context: ChannelHandlerContext?
     private var tick: NIOScheduledCallback?
     /// How many answers are still to be written before the connection ends; `nil` while it may stay.
     private var answersUntilClose: Int?
 
-    init(limits: ServerLimits, logger: Logger) {
+    init(
+        limits: ServerLimits,
+        connections: OpenConnections,
+        bodyLimit: @escaping @Sendable (HTTPRequestHead) -> Int,
+        logger: Logger
+    ) {
         self.limits = limits
+        self.connections = connections
+        self.bodyLimit = bodyLimit
         self.logger = logger
         self.deadlines = ConnectionDeadlines(limits: limits, now: .now())
     }
@@ -44,19 +55,38 @@ final class ConnectionGuard: ChannelDuplexHandler {
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         self.judge()
+        if context.channel.isActive { self.enter(context: context) }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
+    func channelActive(context: ChannelHandlerContext) {
+        // Before this the peer's address is not known.
+        self.enter(context: context)
+        context.fireChannelActive()
+    }
+
+    private func enter(context: ChannelHandlerContext) {
+        guard self.connection == nil, self.phase == .open else { return }
+        self.connection = self.connections.admit(context.channel)
+        if self.connection == nil {
+            self.logger.debug("connection closed", metadata: ["reason": "no_room"])
+            self.close()
+        }
+    }
+
+    private func leave() {
+        if let connection = self.connection { self.connections.remove(connection) }
         self.phase = .closed
         self.tick?.cancel()
         self.tick = nil
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.leave()
         self.context = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.phase = .closed
-        self.tick?.cancel()
-        self.tick = nil
+        self.leave()
         context.fireChannelInactive()
     }
 
@@ -69,17 +99,23 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard case .open = self.phase else { return }
+        var data = data
         switch Self.unwrapInboundIn(data) {
-        case .head(let head):
+        case .head(var head):
             self.deadlines.headParsed(now: .now())
-            if let refusal = ProtocolRefusal.of(head, limits: self.limits) {
+            self.connection?.isBusy()
+            if let path = ProtocolRefusal.pathOfAbsoluteForm(head.uri) {
+                head.uri = path
+                data = Self.wrapInboundOut(.head(head))
+            }
+            if let refusal = self.refusal(of: head) {
                 self.refuse(refusal, context: context)
                 return
             }
             if !head.isKeepAlive, self.answersUntilClose == nil {
                 self.answersUntilClose = self.deadlines.answering
             }
-            if head.headers.contains(name: "expect"), head.headers[canonicalForm: "expect"].first == "100-continue" {
+            if Self.expectsContinue(head) {
                 context.writeAndFlush(
                     Self.wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))),
                     promise: nil
@@ -91,6 +127,21 @@ final class ConnectionGuard: ChannelDuplexHandler {
             self.deadlines.endParsed(now: .now())
         }
         context.fireChannelRead(data)
+    }
+
+    /// Why a header block is refused; one that asks whether to send its body learns here that the body is too large.
+    private func refusal(of head: HTTPRequestHead) -> ProtocolRefusal? {
+        if let refusal = ProtocolRefusal.of(head, limits: self.limits) { return refusal }
+        guard Self.expectsContinue(head) else { return nil }
+        let limit = self.bodyLimit(head)
+        let announced = head.headers.first(name: "content-length").map { Int($0) ?? .max } ?? 0
+        return announced > limit ? .bodyTooLarge(limit: limit) : nil
+    }
+
+    /// Whether the client waits for a word before it sends the body (RFC 9110, 10.1.1: in any case).
+    private static func expectsContinue(_ head: HTTPRequestHead) -> Bool {
+        head.version == .http1_1
+            && head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -155,6 +206,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
             context.write(data, promise: promise)
         case .end:
             self.deadlines.answered(now: .now())
+            if self.deadlines.answering == 0 { self.connection?.isIdle(now: .now()) }
             guard let remaining = self.answersUntilClose else {
                 context.write(data, promise: promise)
                 return

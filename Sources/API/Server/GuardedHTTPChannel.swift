@@ -12,9 +12,18 @@ struct GuardedHTTPChannel: ServerChildChannel {
 
     private let base: HTTP1Channel
     private let limits: ServerLimits
+    private let connections: OpenConnections
+    private let bodyLimit: @Sendable (HTTPRequestHead) -> Int
 
-    init(limits: ServerLimits, responder: @escaping HTTPChannelHandler.Responder) {
+    init(
+        limits: ServerLimits,
+        connections: OpenConnections,
+        bodyLimit: @escaping @Sendable (HTTPRequestHead) -> Int,
+        responder: @escaping HTTPChannelHandler.Responder
+    ) {
         self.limits = limits
+        self.connections = connections
+        self.bodyLimit = bodyLimit
         self.base = HTTP1Channel(
             responder: responder,
             configuration: .init(
@@ -29,10 +38,17 @@ struct GuardedHTTPChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let limits = self.limits
+        let connections = self.connections
+        let bodyLimit = self.bodyLimit
         return self.base.setup(channel: channel, logger: logger).flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
-            let guardian = ConnectionGuard(limits: limits, logger: logger)
+            let guardian = ConnectionGuard(
+                limits: limits,
+                connections: connections,
+                bodyLimit: bodyLimit,
+                logger: logger
+            )
             try pipeline.addHandler(guardian, position: .after(decoder))
             try pipeline.addHandler(FirstByteWatch(guardian), position: .first)
             return value

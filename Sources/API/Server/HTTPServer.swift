@@ -2,6 +2,7 @@ import HTTPTypes
 import HummingbirdCore
 package import Logging
 package import NIOCore
+import NIOHTTP1
 import ServiceLifecycle
 
 /// The listening server: `run()` serves until the group it runs in shuts down, then drains.
@@ -49,13 +50,26 @@ package struct HTTPServer: Service {
         var quiet = self.logger
         // Hummingbird logs each client that goes away at trace and each start at info; ours says what matters.
         quiet.logLevel = max(quiet.logLevel, .notice)
+        let connections = OpenConnections(
+            total: limits.connections,
+            perAddress: limits.connectionsPerAddress,
+            proxies: api.proxies
+        )
         let server = try HTTPServerBuilder { responder in
-            GuardedHTTPChannel(limits: limits, responder: responder)
+            GuardedHTTPChannel(
+                limits: limits,
+                connections: connections,
+                bodyLimit: { api.bodyLimit(method: $0.method.rawValue, target: $0.uri) },
+                responder: responder
+            )
         }.buildServer(
             configuration: ServerConfiguration(
                 address: self.address,
                 backlog: 1024,
-                availableConnectionsDelegate: .maximum(limits.connections, logger: quiet)
+                availableConnectionsDelegate: .maximum(
+                    limits.connections + limits.spareConnections,
+                    logger: quiet
+                )
             ),
             eventLoopGroup: self.group,
             logger: quiet,

@@ -4,6 +4,7 @@ import Synchronization
 package final class Lifecycle: Sendable {
     private let draining = Atomic<Bool>(false)
     private let warmingUp = Atomic<Bool>(false)
+    private let examining = Atomic<Bool>(false)
 
     /// An instance that serves.
     package init() {}
@@ -13,6 +14,15 @@ package final class Lifecycle: Sendable {
 
     /// Whether the caches are being filled before the first request.
     package var isWarmingUp: Bool { self.warmingUp.load(ordering: .relaxed) }
+
+    /// Whether the database is known to be one that tenants' data may be served from.
+    package var isAdmitted: Bool { !self.examining.load(ordering: .relaxed) }
+
+    /// Nothing but operations is served from now on, until the database was looked at and found right.
+    package func beginExamination() { self.examining.store(true, ordering: .relaxed) }
+
+    /// The database is right.
+    package func admit() { self.examining.store(false, ordering: .relaxed) }
 
     /// Readiness is 503 from now on, until the end of the warm-up; requests are served all the same.
     func beginWarmUp() { self.warmingUp.store(true, ordering: .relaxed) }

@@ -5,7 +5,7 @@ package import NIOCore
 /// Every deadline is absolute: counted from the event that started the phase, not from the last byte, unless the name
 /// says idle. Hummingbird leaves its only time-out off, and resets it with each chunk of a body.
 package struct ServerLimits: Sendable {
-    /// From the first byte of a request to the end of its header block.
+    /// From the first byte of a request to the end of its header block; of the first one, from the connection's beginning.
     package var headerDeadline: TimeAmount = .seconds(10)
     /// Longest silence within a body.
     package var bodyIdle: TimeAmount = .seconds(10)
@@ -34,13 +34,23 @@ package struct ServerLimits: Sendable {
     package var targetBytes = 8 * 1024
     /// Bytes of a JSON body.
     package var bodyBytes = 1024 * 1024
+    /// Bytes of the body of a route about people and their credentials, some of which anybody may call.
+    package var identityBodyBytes = 8 * 1024
 
-    /// Open connections; further ones wait in the listening socket's queue.
+    /// Open connections; for one more the oldest that is silent or idle is closed.
     package var connections = 4096
+    /// Of which one address may have so many.
+    package var connectionsPerAddress = 1024
+    /// How many are accepted beyond ``connections``, until the closed ones are gone.
+    package var spareConnections = 64
     /// Time a request may take, handed on to the stores.
     package var requestDeadline: Duration = .seconds(5)
     /// From SIGTERM (readiness turns 503) to the end of accepting, so that load balancers look away first.
-    package var drainDelay: Duration = .seconds(2)
+    ///
+    /// Longer than they need for that: the shipped configuration of HAProxy asks every second and takes an instance out after
+    /// two refusals, the second of which it asks for 250 ms after the first. What it sends until then is answered, each answer
+    /// closing its connection; what it would send on a connection that is closed in the same moment would be lost.
+    package var drainDelay: Duration = .seconds(4)
     /// From the end of accepting to the end of the last request.
     package var drainTotal: Duration = .seconds(20)
 

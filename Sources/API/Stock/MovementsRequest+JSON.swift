@@ -11,7 +11,7 @@ extension MovementsRequest {
                     product: .read(&row),
                     type: row.choice("type", else: .adjustment),
                     quantity: row.quantity("quantity", .notZero),
-                    reason: row.text("reason", maximum: 500),
+                    reason: row.text("reason", .reason),
                     unitCost: row.optionalPrice("unit_cost"),
                     expectedOnHand: row.optionalQuantity("expect_on_hand")
                 )

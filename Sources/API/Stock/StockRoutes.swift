@@ -21,20 +21,16 @@ struct StockRoutes {
                 parameters: [
                     .choice("stock", StockFilter.self, "Out, low or ok only."),
                     .init("category_id", .id, "Of this category only."),
-                    .init("q", .text, "Part of the name or SKU."),
+                    .search("the name, the SKU or a barcode"),
                 ] + Route.Parameter.page,
                 answer: .page("StockLevel"),
                 problems: [.cursorMismatch]
             ) { call in
                 let (filter, page) = try call.query { (query) throws(Problem) in
-                    var filter = StockLevelFilter()
-                    filter.stock = query.choice("stock")
-                    filter.categoryID = query.id("category_id")
-                    filter.search = query.text("q")
-                    return (filter, query.page())
+                    (StockLevelFilter.read(&query), query.page())
                 }
                 return try call.reply(
-                    await shop.stock.levels(filter, limit: page.limit, cursor: page.cursor, call.context())
+                    await shop.stock.levels(filter, page, call.context())
                 )
             },
             Route(
@@ -53,15 +49,10 @@ struct StockRoutes {
                 problems: [.cursorMismatch]
             ) { call in
                 let (filter, page) = try call.query { (query) throws(Problem) in
-                    var filter = MovementFilter()
-                    filter.productID = query.id("product_id")
-                    filter.kind = query.choice("type")
-                    filter.from = query.day("from")
-                    filter.to = query.day("to")
-                    return (filter, query.page())
+                    (MovementFilter.read(&query), query.page())
                 }
                 return try call.reply(
-                    await shop.stock.movements(filter, limit: page.limit, cursor: page.cursor, call.context())
+                    await shop.stock.movements(filter, page, call.context())
                 )
             },
             Route(
@@ -75,6 +66,7 @@ struct StockRoutes {
                 body: .reference("MovementsRequest"),
                 status: .created,
                 answer: .object([.required("data", .array(.reference("Movement")))]),
+                namesResource: false,
                 problems: [.stockChanged, .insufficientStock, .periodClosed, .quantityPrecision, .invalidState]
             ) { call in
                 try call.noQuery()
@@ -84,5 +76,27 @@ struct StockRoutes {
                 }
             },
         ]
+    }
+}
+
+extension StockLevelFilter {
+    /// Reads what `GET /v1/stock` asks for.
+    static func read(_ query: inout Query) -> StockLevelFilter {
+        var filter = StockLevelFilter()
+        filter.stock = query.choice("stock")
+        filter.categoryID = query.id("category_id")
+        filter.q = query.search("q")
+        return filter
+    }
+}
+
+extension MovementFilter {
+    /// Reads what `GET /v1/stock/movements` asks for.
+    static func read(_ query: inout Query) -> MovementFilter {
+        var filter = MovementFilter()
+        filter.productID = query.id("product_id")
+        filter.kind = query.choice("type")
+        filter.days = query.days()
+        return filter
     }
 }

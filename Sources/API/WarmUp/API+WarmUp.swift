@@ -29,10 +29,11 @@ extension API {
             requestID: RequestID.make(),
             deadline: deadline,
             bodyLimit: 0,
-            channel: nil,
+            client: { nil },
             caller: Caller(tenant: path.tenant, role: .viewer, scopes: Role.viewer.scopes, name: "warm-up"),
             token: nil,
-            cache: nil
+            cache: nil,
+            rates: nil
         )
         guard let reply = try? await route.handler(call) else { return false }
         return reply.status == .ok

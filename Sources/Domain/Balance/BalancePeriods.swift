@@ -67,16 +67,10 @@ package struct BalanceRange: Sendable, Hashable {
     /// - Parameters:
     ///   - from: The first day.
     ///   - to: The last day, not before the first.
-    ///   - view: How it is divided.
+    ///   - view: How it is divided; nil for a sum over all of it, which is one period however long.
     /// - Throws: 422 `validation_failed` if the range is reversed or has too many periods.
-    package init(from: BusinessDay, to: BusinessDay, view: BalanceView = .yearly) throws(Problem) {
-        guard from <= to else {
-            throw Problem(
-                .validationFailed,
-                "The range ends before it begins.",
-                errors: [FieldError("/to", "out_of_range", "Must not be before from, \(from).")]
-            )
-        }
+    package init(from: BusinessDay, to: BusinessDay, view: BalanceView? = nil) throws(Problem) {
+        _ = try DayRange(from: from, to: to)
         let days = from.days(until: to) + 1
         let shortest =
             switch view {
@@ -84,12 +78,13 @@ package struct BalanceRange: Sendable, Hashable {
             case .weekly: 7
             case .monthly: 28
             case .yearly: 365
+            case nil: days
             }
         guard days / shortest <= Self.maximumPeriods else {
             throw Problem(
                 .validationFailed,
                 "The range has more than \(Self.maximumPeriods) periods.",
-                errors: [FieldError("/from", "out_of_range", "Ask for fewer periods, or a coarser view.")]
+                errors: [FieldError("?from", "out_of_range", "Ask for fewer periods, or a coarser view.")]
             )
         }
         self.from = from

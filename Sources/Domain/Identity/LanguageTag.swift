@@ -1,13 +1,12 @@
+import Kernel
+
 /// The tags of languages, as `locale` holds them.
 package enum LanguageTag {
-    /// The most characters; RFC 5646, section 4.4.1, advises room for 35.
-    package static let maximum = 35
-
     /// Whether a text has the shape of a language tag: language, script, region, variants, extensions, private use.
     ///
     /// RFC 5646, section 2.1, without the grandfathered tags. Whether there is such a language is not asked.
     package static func isWellFormed(_ text: String) -> Bool {
-        guard text.utf8.count <= maximum else { return false }
+        guard text.utf8.count <= TextRule.locale.maximum else { return false }
         var rest = text.utf8.split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false).map(Subtag.init)[...]
         func take(_ matches: (Subtag) -> Bool) -> Bool {
             guard let next = rest.first, matches(next) else { return false }

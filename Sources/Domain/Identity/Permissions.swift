@@ -21,9 +21,7 @@ extension Role {
     private static let cashierScopes: Set<Scope> = [
         .catalogRead, .stockRead, .salesRead, .salesWrite, .paymentsWrite, .customersRead, .customersWrite,
     ]
-    private static let stockKeeperScopes: Set<Scope> = [
-        .catalogRead, .catalogWrite, .stockRead, .stockWrite, .importsWrite,
-    ]
+    private static let stockKeeperScopes: Set<Scope> = [.catalogRead, .catalogWrite, .stockRead, .stockWrite]
     private static let viewerScopes: Set<Scope> = [.catalogRead, .stockRead, .salesRead, .customersRead, .reportsRead]
 
     /// Whether a member of this role may give the other role to somebody, or take it away.

@@ -5,19 +5,26 @@ package struct CSVRecord: Sendable {
     /// Its fields are incomplete then.
     package enum Fault: Sendable, Equatable {
         case recordTooLong
-        case fieldTooLong(column: Int)
         case tooManyColumns
         case textAfterQuote(column: Int)
-        case unterminatedQuote
+        case unterminatedQuote(column: Int)
     }
 
     /// The number of the line the record begins at; the first line of a file is 1.
     package internal(set) var line = 1
+    /// The number of the line it ends at: a later one if a quoted field holds line breaks, or a quote is not closed.
+    package internal(set) var lastLine = 1
     package internal(set) var fault: Fault?
+    /// The byte between its fields.
+    package internal(set) var delimiter: UInt8 = CSVDialect.Delimiter.comma.rawValue
 
     var bytes: [UInt8] = []
     /// Where each field ends in `bytes`.
     var ends: [Int] = []
+    /// The columns of which only the beginning was kept.
+    var cutColumns: [Int] = []
+    /// Of a file's first record: the beginning of its line as it stands in the file.
+    var firstLine: [UInt8] = []
 
     /// The number of fields.
     package var count: Int { ends.count }
@@ -29,13 +36,16 @@ package struct CSVRecord: Sendable {
         bytes[(column == 0 ? 0 : ends[column - 1])..<ends[column]]
     }
 
-    /// Whether the record holds nothing, as the empty lines files often end with.
-    var isBlank: Bool { ends.count == 1 && bytes.isEmpty && fault == nil }
+    /// The lines it stands on, for reasons; empty if it is one.
+    var span: String { lastLine > line ? " (lines \(line) to \(lastLine))" : "" }
 
     mutating func clear(line: Int) {
         self.line = line
+        lastLine = line
         fault = nil
         bytes.removeAll(keepingCapacity: true)
         ends.removeAll(keepingCapacity: true)
+        cutColumns.removeAll(keepingCapacity: true)
+        firstLine = []
     }
 }

@@ -23,6 +23,10 @@ package struct ImportMapping: Sendable, Equatable {
     package var times: TimeFormat
     /// Column names by field name.
     package var columns: [String: String]
+    /// Optional fields that are not to be read, whatever columns there are.
+    package var unreadFields: Set<String> = []
+    /// Whether a line without a time of its own has that of an earlier line of its document.
+    package var inheritsTime = false
 
     package init(
         dialect: CSVDialect = CSVDialect(),
@@ -41,10 +45,12 @@ package struct ImportMapping: Sendable, Equatable {
     /// The options a mapping may hold beside `columns`, each with what it accepts.
     package static let options = [
         "delimiter": "',', ';' or tab",
-        "encoding": "utf-8 or cp1252",
+        "encoding": "\(TextEncoding.allCases.map(\.rawValue).joined(separator: ", "))",
         "decimal": "'.' or ','",
-        "time_format": "iso, or a pattern of yyyy, MM, dd, HH, mm and ss",
+        "currency": "a currency sign of at most 8 characters, as '$' or 'kr'",
+        "time_format": "iso, or a pattern of \(TimeFormat.letters)",
         "time_zone": "tenant",
+        "empty_time": "reject, or inherit for that of an earlier line of the same sale",
     ]
 
     /// Sets one option of a mapping from its text.
@@ -70,6 +76,15 @@ package struct ImportMapping: Sendable, Equatable {
                 let decimal = NumberFormat.DecimalSeparator(rawValue: byte)
             else { throw fault }
             numbers.decimal = decimal
+        case "currency":
+            guard value.count <= 8, !value.contains(where: { $0.isNumber || $0.isNewline || "+-.,()".contains($0) })
+            else {
+                throw fault
+            }
+            numbers.currency = value
+        case "empty_time":
+            guard ["reject", "inherit"].contains(value) else { throw fault }
+            inheritsTime = value == "inherit"
         case "time_format":
             guard let format = TimeFormat(pattern: value) else { throw fault }
             times = format
@@ -83,35 +98,8 @@ package struct ImportMapping: Sendable, Equatable {
     ///
     /// - Throws: `Fault` naming the first field that does not exist.
     package func validate(fields: [String]) throws(Fault) {
-        if let unknown = columns.keys.sorted().first(where: { !fields.contains($0) }) {
+        if let unknown = unreadFields.union(columns.keys).sorted().first(where: { !fields.contains($0) }) {
             throw Fault("columns: '\(unknown)' is no field of this import; there are \(fields.joined(separator: ", "))")
         }
-    }
-
-    /// Where a field stands in a file; a field the mapping does not name is looked for under its own name.
-    ///
-    /// - Returns: the index of the column, or nil if the field is optional, unnamed and not there.
-    /// - Throws: `Fault` if the column is missing, or there twice.
-    package func column(
-        of field: String,
-        in header: borrowing CSVRecord,
-        isRequired: Bool
-    ) throws(Fault) -> Int? {
-        let name = columns[field] ?? field
-        var names: [String] = []
-        for index in 0..<header.count {
-            guard let bytes = encoding.decode(header[index]) else {
-                throw Fault("field \(index + 1) of the header is no \(encoding.rawValue) text")
-            }
-            names.append(String(decoding: bytes, as: UTF8.self))
-        }
-        var matches = names.indices.filter { names[$0] == name }
-        if matches.isEmpty { matches = names.indices.filter { names[$0].lowercased() == name.lowercased() } }
-        if let match = matches.first, matches.count == 1 { return match }
-        if matches.isEmpty {
-            if !isRequired, columns[field] == nil { return nil }
-            throw Fault("the header has no column '\(name)' for \(field); it has \(names.joined(separator: ", "))")
-        }
-        throw Fault("the header has the column '\(name)' for \(field) \(matches.count) times")
     }
 }

@@ -23,17 +23,74 @@ package struct NumberFormat: Sendable, Equatable {
 
     package var decimal: DecimalSeparator
 
-    package init(decimal: DecimalSeparator = .point) {
+    /// A currency sign that may stand before or behind an amount; empty for none.
+    package var currency: String
+
+    package init(decimal: DecimalSeparator = .point, currency: String = "") {
         self.decimal = decimal
+        self.currency = currency
     }
 
     /// Reads a decimal number exactly, in millionths.
     ///
-    /// Thousands may be grouped by the other separator, and then in threes all along. There is no exponent form.
+    /// Thousands may be grouped by the other separator or by a no-break space, and then in threes all along. `(3.00)` is what
+    /// bookkeepers write for -3.00. There is no exponent form.
     ///
+    /// - Parameter field: UTF-8.
+    /// - Returns: millionths.
     /// - Throws: `Fault`; nothing is ever rounded or cut.
     package func parse(_ field: ArraySlice<UInt8>) throws(Fault) -> Int64 {
-        let bytes = field.trimmingSpaces()
+        var bytes = field.trimmingSpaces()
+        // Digits, a sign and one separator are nearly all there is.
+        guard !bytes.allSatisfy({ $0.digitValue != nil || $0 == decimal.rawValue || $0 == UInt8(ascii: "-") }) else {
+            return try plain(bytes)
+        }
+        var isNegative = false
+        if bytes.first == UInt8(ascii: "("), bytes.last == UInt8(ascii: ")"), bytes.count > 2 {
+            isNegative = true
+            bytes = bytes.dropFirst().dropLast()
+        }
+        let number = withoutSigns(bytes)
+        guard isNegative else { return try plain(number[...]) }
+        // A sign inside brackets would be one too many.
+        guard let first = number.first, first != UInt8(ascii: "-"), first != UInt8(ascii: "+") else { throw .malformed }
+        return -(try plain(number[...]))
+    }
+
+    /// The number without its currency sign and the blanks beside it, a typographic minus made a plain one, and thousands
+    /// that no-break spaces group made thousands that the group separator does.
+    private func withoutSigns(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        var text = Substring(decoding: bytes, as: UTF8.self)
+        if !currency.isEmpty {
+            var sign = ""
+            if let first = text.first, first == "-" || first == "\u{2212}" {
+                sign = "-"
+                text = text.dropFirst()
+            }
+            if text.hasPrefix(currency) {
+                text = text.dropFirst(currency.count)
+            } else if text.hasSuffix(currency) {
+                text = text.dropLast(currency.count)
+            }
+            text = sign + text.drop { $0.isWhitespace }
+        }
+        text = text.drop { $0.isWhitespace }
+        while let last = text.last, last.isWhitespace { text = text.dropLast() }
+        let group = decimal == .point ? DecimalSeparator.comma : .point
+        var number: [UInt8] = []
+        let isGroupedByBlanks = !text.utf8.contains(group.rawValue)
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\u{A0}", "\u{202F}", "\u{2009}":
+                number.append(isGroupedByBlanks ? group.rawValue : UInt8(ascii: " "))
+            case "\u{2212}": number.append(UInt8(ascii: "-"))
+            default: number.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+            }
+        }
+        return number
+    }
+
+    private func plain(_ bytes: ArraySlice<UInt8>) throws(Fault) -> Int64 {
         guard let first = bytes.first else { throw .empty }
         var index = bytes.startIndex
         let isNegative = first == UInt8(ascii: "-")

@@ -27,6 +27,9 @@ package struct ProductRowReader: Sendable {
         "barcodes",
     ]
 
+    /// The names of the columns that nothing is read from.
+    package let unusedColumns: [String]
+
     private let mapping: ImportMapping
     private let limits: CSVLimits
     private let width: Int
@@ -36,26 +39,25 @@ package struct ProductRowReader: Sendable {
     ///
     /// - Parameters:
     ///   - mapping: what the columns are called and how values are written.
-    ///   - header: the file's first record.
+    ///   - record: the file's first record.
     ///   - limits: those of the parser, for reasons.
     /// - Throws: `ImportMapping.Fault` if the header lacks a column, or the mapping names a field that does not exist.
     package init(
         mapping: ImportMapping,
-        header: borrowing CSVRecord,
+        header record: borrowing CSVRecord,
         limits: CSVLimits = CSVLimits()
     ) throws(ImportMapping.Fault) {
         try mapping.validate(fields: Self.fields)
-        if let fault = header.fault {
-            throw ImportMapping.Fault("the header: " + RowRejection(line: 1, fault: fault, limits: limits).reason)
-        }
+        var header = try ImportHeader(record, mapping: mapping, limits: limits)
         self.mapping = mapping
         self.limits = limits
-        width = header.count
+        width = header.width
         for field in Self.fields {
-            columns[field] = try mapping.column(of: field, in: header, isRequired: false)
+            columns[field] = try header.column(of: field, isRequired: false)
         }
+        unusedColumns = header.unusedColumns
         guard columns["sku"] != nil || columns["external_id"] != nil else {
-            throw ImportMapping.Fault("the header has no column for sku and none for external_id")
+            throw header.missing("no column for sku and none for external_id")
         }
     }
 
@@ -65,19 +67,20 @@ package struct ProductRowReader: Sendable {
     /// - Returns: the row.
     /// - Throws: `RowRejection` with everything that is wrong with it.
     package func read(_ record: borrowing CSVRecord) throws(RowRejection) -> ProductRow {
-        let line = record.line
-        if let fault = record.fault { throw RowRejection(line: line, fault: fault, limits: limits) }
-        guard record.count == width else {
-            let reason = "the row has \(record.count) fields, the header has \(width)"
-            throw RowRejection(line: line, code: .columnCount, reason: reason)
-        }
+        if let fault = record.fault { throw RowRejection(record, fault: fault, limits: limits) }
+        guard record.count == width else { throw RowRejection(record, width: width) }
         var faults = RowFaults()
-        var row = ProductRow(line: line)
-        row.sku = text("sku", record, 100, &faults)
-        row.externalID = text("external_id", record, 128, &faults)
-        row.name = text("name", record, 200, &faults)
-        row.unit = text("unit", record, 200, &faults)
-        row.category = text("category", record, 200, &faults)
+        if !record.cutColumns.isEmpty {
+            for (field, column) in columns where record.cutColumns.contains(column) {
+                faults.add(.textTooLong, "\(field) is longer than \(limits.fieldBytes) bytes")
+            }
+        }
+        var row = ProductRow(line: record.line)
+        row.sku = text("sku", record, .sku, &faults)
+        row.externalID = text("external_id", record, .externalID, &faults)
+        row.name = text("name", record, .productName, &faults)
+        row.unit = text("unit", record, .name, &faults)
+        row.category = text("category", record, .name, &faults)
         row.price = number("price", record, .priceInvalid, &faults).map { Price(rawValue: $0) }
         row.minStock = number("min_stock", record, .valueInvalid, &faults).map { Quantity(rawValue: $0) }
         if let rate = number("tax_rate", record, .valueInvalid, &faults) {
@@ -88,34 +91,75 @@ package struct ProductRowReader: Sendable {
             }
         }
         row.tracksStock = flag("tracks_stock", record, &faults)
-        if let rule = text("oversell", record, 20, &faults) {
+        if let rule = text("oversell", record, .name, &faults) {
             row.oversell = OversellRule(rawValue: rule.lowercased())
             if row.oversell == nil {
                 faults.add(.valueInvalid, "oversell is '\(rule)'; accepted: inherit, deny, allow")
             }
         }
-        row.barcodes = text("barcodes", record, 1_000, &faults).map { $0.split(separator: " ").map(String.init) }
+        row.barcodes = barcodes(record, &faults)
         if row.sku == nil, row.externalID == nil { faults.add(.skuMissing, "sku and external_id are empty") }
-        if let rejection = faults.rejection(line: line) { throw rejection }
+        if let rejection = faults.rejection(of: record) { throw rejection }
         return row
     }
 
+    /// The text of a field within its rule; nil if there is none, or after a fault was noted.
     private func text(
         _ field: String,
         _ record: borrowing CSVRecord,
-        _ longest: Int,
+        _ rule: TextRule,
         _ faults: inout RowFaults
     ) -> String? {
+        guard let text = decoded(field, record, &faults) else { return nil }
+        return faults.text(field, text, rule).flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// The barcodes of a row: any white space separates them.
+    private func barcodes(_ record: borrowing CSVRecord, _ faults: inout RowFaults) -> [String]? {
+        guard let text = decoded("barcodes", record, &faults) else { return nil }
+        let codes = text.unicodeScalars.split { $0.properties.isWhitespace }.map { String($0) }
+        guard !codes.isEmpty else { return nil }
+        guard TextRule.barcodesOfProduct.contains(codes.count) else {
+            faults.add(.valueInvalid, "barcodes has more than \(TextRule.barcodesOfProduct.upperBound) codes")
+            return nil
+        }
+        return codes.compactMap { code in
+            if let fault = Self.spreadsheetFault(code) {
+                faults.add(.valueInvalid, "barcodes holds '\(code)': \(fault)")
+                return nil
+            }
+            return faults.text("barcodes", code, .barcode)
+        }
+    }
+
+    /// What a spreadsheet has made of a code that it took for a number; nil for a code.
+    private static func spreadsheetFault(_ code: String) -> String? {
+        let bytes = Array(code.utf8)
+        func isNumber(_ part: some Sequence<UInt8>) -> Bool { part.allSatisfy { $0.digitValue != nil } }
+        if let mark = bytes.firstIndex(where: { $0 | 0x20 == UInt8(ascii: "e") }), mark > 0,
+            bytes[0].digitValue != nil, bytes[..<mark].contains(where: { $0 == 0x2E || $0 == 0x2C }),
+            bytes.count > mark + 2, bytes[mark + 1] == UInt8(ascii: "+"), isNumber(bytes[(mark + 2)...])
+        {
+            return "a spreadsheet rounded this code to a number; its column must be text before it is filled"
+        }
+        if bytes.first == UInt8(ascii: "'"), bytes.count > 1, isNumber(bytes.dropFirst()) {
+            return "the apostrophe is a spreadsheet's mark of text and no part of the code"
+        }
+        if let point = bytes.firstIndex(where: { $0 == 0x2E || $0 == 0x2C }), point >= 6, bytes.count > point + 1,
+            isNumber(bytes[..<point]), bytes[(point + 1)...].allSatisfy({ $0 == UInt8(ascii: "0") })
+        {
+            return "the decimals are a spreadsheet's, which took the code for a number"
+        }
+        return nil
+    }
+
+    private func decoded(_ field: String, _ record: borrowing CSVRecord, _ faults: inout RowFaults) -> String? {
         guard let column = columns[field] else { return nil }
         guard let bytes = mapping.encoding.decode(record[column]) else {
             faults.add(.encodingInvalid, "\(field) is no \(mapping.encoding.rawValue) text")
             return nil
         }
-        let text = String(decoding: bytes, as: UTF8.self)
-        if text.unicodeScalars.count > longest {
-            faults.add(.textTooLong, "\(field) is longer than \(longest) characters")
-        }
-        return text.isEmpty ? nil : text
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private func number(
@@ -125,18 +169,19 @@ package struct ProductRowReader: Sendable {
         _ faults: inout RowFaults
     ) -> Int64? {
         guard let column = columns[field] else { return nil }
+        let text = mapping.encoding.decode(record[column]) ?? Array(record[column])
         do throws(NumberFormat.Fault) {
-            let value = try mapping.numbers.parse(record[column])
+            let value = try mapping.numbers.parse(text[...])
             if value < 0 { faults.add(field == "price" ? .priceNegative : code, "\(field) is below zero") }
             return value
         } catch {
-            if error != .empty { faults.add(code, mapping.numbers.reason(field, record[column], error)) }
+            if error != .empty { faults.add(code, mapping.numbers.reason(field, text[...], error)) }
             return nil
         }
     }
 
     private func flag(_ field: String, _ record: borrowing CSVRecord, _ faults: inout RowFaults) -> Bool? {
-        guard let text = text(field, record, 10, &faults) else { return nil }
+        guard let text = text(field, record, .name, &faults) else { return nil }
         switch text.lowercased() {
         case "true", "yes", "1": return true
         case "false", "no", "0": return false

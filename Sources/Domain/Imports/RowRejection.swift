@@ -1,3 +1,5 @@
+import Kernel
+
 /// A row of a file that was not taken over, and why.
 package struct RowRejection: Error, Sendable, Equatable {
     /// What is wrong with a row, as programs read it.
@@ -28,6 +30,8 @@ package struct RowRejection: Error, Sendable, Equatable {
         case periodClosed = "period_closed"
         case insufficientStock = "insufficient_stock"
         case duplicate
+        /// Another line of the same sale or return was refused: a document goes in whole or not at all.
+        case documentRejected = "document_rejected"
     }
 
     /// The line of the file the row begins at.
@@ -42,37 +46,29 @@ package struct RowRejection: Error, Sendable, Equatable {
         self.code = code
         self.reason = reason
     }
-
-    /// The row as a record of `FILE.rejected.csv`, its line break included.
-    package var csv: String {
-        var field = reason
-        if reason.contains(where: { $0 == "\"" || $0 == "," || $0.isNewline }) {
-            let parts = reason.split(separator: "\"", omittingEmptySubsequences: false)
-            field = "\"" + parts.joined(separator: "\"\"") + "\""
-        }
-        return "\(line),\(code.rawValue),\(field)\r\n"
-    }
-
-    /// The first record of `FILE.rejected.csv`.
-    package static let csvHeader = "line,code,reason\r\n"
 }
 
 extension RowRejection {
-    init(line: Int, fault: CSVRecord.Fault, limits: CSVLimits) {
+    /// A record that cannot be read as CSV.
+    init(_ record: borrowing CSVRecord, fault: CSVRecord.Fault, limits: CSVLimits) {
         let reason =
             switch fault {
             case .recordTooLong:
                 "the record is longer than \(limits.recordBytes) bytes"
-            case .fieldTooLong(let column):
-                "field \(column + 1) is longer than \(limits.fieldBytes) bytes"
             case .tooManyColumns:
                 "the record has more than \(limits.columns) fields"
             case .textAfterQuote(let column):
                 "field \(column + 1) goes on behind its closing quote; a quote inside quotes is written twice"
-            case .unterminatedQuote:
-                "a quote is opened and never closed"
+            case .unterminatedQuote(let column):
+                "the quote that opens field \(column + 1) is not closed"
             }
-        self.init(line: line, code: .csvInvalid, reason: reason)
+        self.init(line: record.line, code: .csvInvalid, reason: reason + record.span)
+    }
+
+    /// A record that has not as many fields as the header.
+    init(_ record: borrowing CSVRecord, width: Int) {
+        let reason = "the row has \(record.count) fields, the header has \(width)"
+        self.init(line: record.line, code: .columnCount, reason: reason + record.span)
     }
 }
 
@@ -86,15 +82,38 @@ struct RowFaults {
         reasons.append(reason)
     }
 
-    func rejection(line: Int) -> RowRejection? {
-        code.map { RowRejection(line: line, code: $0, reason: reasons.joined(separator: "; ")) }
+    /// A field's text, trimmed and within its rule; nil after its fault was noted.
+    mutating func text(_ field: String, _ text: String, _ rule: TextRule) -> String? {
+        switch rule.read(text) {
+        case .success(let text):
+            return text
+        case .failure(let fault) where fault.code == "too_long":
+            add(.textTooLong, "\(field) is longer than \(rule.maximum) characters")
+        case .failure:
+            add(.valueInvalid, "\(field) holds control characters")
+        }
+        return nil
+    }
+
+    /// The rejection of a record, if anything was found wrong with it.
+    func rejection(of record: borrowing CSVRecord) -> RowRejection? {
+        guard let code else { return nil }
+        return RowRejection(line: record.line, code: code, reason: reasons.joined(separator: "; ") + record.span)
     }
 }
 
-/// A field's text for a reason: quoted, and cut where it grows long.
+/// A field's text for a reason: quoted, cut where it grows long, and blanks that look like others named.
 func excerpt(_ field: ArraySlice<UInt8>) -> String {
     let limit = 40
     let text = String(decoding: field.prefix(limit * 4), as: UTF8.self)
-    let shown = text.prefix(limit).filter { $0 != "\0" && !$0.isNewline }
-    return shown.count < text.count ? "'\(shown)...'" : "'\(shown)'"
+    var shown = ""
+    for scalar in text.prefix(limit).unicodeScalars {
+        if scalar != " ", Text.isControl(scalar) || scalar.properties.isWhitespace {
+            let code = String(scalar.value, radix: 16, uppercase: true)
+            shown += "\\u{" + code + "}"
+        } else {
+            shown.unicodeScalars.append(scalar)
+        }
+    }
+    return text.count > limit ? "'\(shown)...'" : "'\(shown)'"
 }

@@ -19,6 +19,8 @@ package struct SaleGrouping: Sendable {
         /// The time of its first row.
         package let time: TimeFormat.Reading
         package let firstLine: Int
+        /// How it was paid, if a row says so.
+        package fileprivate(set) var method: PaymentMethod?
     }
 
     /// A SKU as the file spells it; spellings that differ in case alone are joined where they are compared.
@@ -49,31 +51,60 @@ package struct SaleGrouping: Sendable {
 
     package private(set) var documents: [Document] = []
     package private(set) var skus: [SKU] = []
+    /// The names of documents of which a row was refused, by the file alone.
+    private var rejectedNames: Set<[UInt8]> = []
     private var documentIndex: [Key: Int] = [:]
     private var skuIndex: [[UInt8]: Int] = [:]
 
     package init() {}
 
     /// Finds the document and the SKU of a row, which it may be the first of.
-    package mutating func place(_ row: SaleRow) -> Place {
-        Place(document: document(of: row), sku: sku(of: row))
+    ///
+    /// - Throws: `RowRejection` if the row has no time and nothing to take it from, or is paid otherwise than its document.
+    package mutating func place(_ row: SaleRow) throws(RowRejection) -> Place {
+        let (document, time) = try document(of: row)
+        return Place(document: document, sku: sku(of: row, at: time))
     }
 
-    private mutating func document(of row: SaleRow) -> Int {
+    /// Notes that a row of a document was refused: none of its others is taken over then.
+    ///
+    /// - Parameter name: the document's; a sale and a return of that name are both meant, as the row does not tell which.
+    package mutating func reject(documentsNamed name: [UInt8]) {
+        rejectedNames.insert(name)
+    }
+
+    /// Whether a row of the document was refused.
+    package func isRejected(_ document: Document) -> Bool { rejectedNames.contains(document.externalID) }
+
+    private mutating func document(of row: SaleRow) throws(RowRejection) -> (index: Int, time: TimeFormat.Reading) {
         let kind = row.kind.document
-        // Rows of a document mostly stand together.
-        if let last = documents.last, last.kind == kind, last.externalID == row.externalID {
-            return documents.count - 1
-        }
         let key = Key(kind: kind, externalID: row.externalID)
-        if let index = documentIndex[key] { return index }
+        // Rows of a document mostly stand together.
+        let isLast = documents.last.map { $0.kind == kind && $0.externalID == row.externalID } ?? false
+        if let index = isLast ? documents.count - 1 : documentIndex[key] {
+            if let method = row.method {
+                guard documents[index].method ?? method == method else {
+                    let reason = "payment_method is \(method.rawValue), another line of its document says otherwise"
+                    throw RowRejection(line: row.line, code: .valueInvalid, reason: reason)
+                }
+                documents[index].method = method
+            }
+            return (index, row.time ?? documents[index].time)
+        }
+        let other = Key(kind: kind == .sale ? .goodsReturned : .sale, externalID: row.externalID)
+        guard let time = row.time ?? documentIndex[other].map({ documents[$0].time }) else {
+            let reason = "occurred_at is empty, and no earlier line of the same document has one"
+            throw RowRejection(line: row.line, code: .timeInvalid, reason: reason)
+        }
         let index = documents.count
         documentIndex[key] = index
-        documents.append(Document(kind: kind, externalID: row.externalID, time: row.time, firstLine: row.line))
-        return index
+        documents.append(
+            Document(kind: kind, externalID: row.externalID, time: time, firstLine: row.line, method: row.method)
+        )
+        return (index, time)
     }
 
-    private mutating func sku(of row: SaleRow) -> Int {
+    private mutating func sku(of row: SaleRow, at time: TimeFormat.Reading) -> Int {
         if let index = skuIndex[row.sku] {
             if skus[index].name.isEmpty, !row.name.isEmpty {
                 skus[index].name = row.name
@@ -88,7 +119,7 @@ package struct SaleGrouping: Sendable {
                 text: row.sku,
                 firstLine: row.line,
                 firstPrice: row.unitPrice,
-                firstTime: row.time,
+                firstTime: time,
                 name: row.name,
                 nameLine: row.line
             )

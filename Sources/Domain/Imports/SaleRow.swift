@@ -24,5 +24,8 @@ package struct SaleRow: Sendable, Equatable {
     package var quantity: Int64
     /// Millionths of the currency, zero or more.
     package var unitPrice: Int64
-    package var time: TimeFormat.Reading
+    /// Nil if it has that of an earlier line of its document.
+    package var time: TimeFormat.Reading?
+    /// How its document was paid; nil if the file does not say.
+    package var method: PaymentMethod?
 }

@@ -4,17 +4,44 @@
 package enum TextEncoding: String, Sendable, CaseIterable {
     case utf8 = "utf-8"
     case windows1252 = "cp1252"
+    /// UTF-16 with a byte order mark that tells which of the two it is.
+    case utf16 = "utf-16"
+    case utf16LittleEndian = "utf-16le"
+    case utf16BigEndian = "utf-16be"
 
-    /// The encoding of a name as people write it, in any case: utf-8, utf8, cp1252, windows-1252.
+    /// The encoding of a name as people write it, in any case: utf-8, utf8, cp1252, windows-1252, utf-16, utf-16le, utf-16be.
     package init?(name: String) {
         switch name.lowercased() {
         case "utf-8", "utf8": self = .utf8
         case "cp1252", "windows-1252", "windows1252": self = .windows1252
+        case "utf-16", "utf16": self = .utf16
+        case "utf-16le", "utf16le": self = .utf16LittleEndian
+        case "utf-16be", "utf16be": self = .utf16BigEndian
         default: return nil
         }
     }
 
-    /// The text of a field as UTF-8, without white space around it.
+    /// Whether files in it are made UTF-8 before they are split into fields (``UTF16Transcoder``).
+    package var isTranscoded: Bool {
+        switch self {
+        case .utf8, .windows1252: false
+        case .utf16, .utf16LittleEndian, .utf16BigEndian: true
+        }
+    }
+
+    /// A text as a field of such a file holds it, before the file is made UTF-16 as a whole.
+    ///
+    /// What the encoding has no letter for becomes a question mark.
+    func encode(_ text: String) -> [UInt8] {
+        guard self == .windows1252 else { return Array(text.utf8) }
+        return text.unicodeScalars.map { scalar in
+            if scalar.value < 0x80 || (0xA0...0xFF).contains(scalar.value) { return UInt8(scalar.value) }
+            let place = Self.upperControls.firstIndex { UInt32($0) == scalar.value }
+            return place.map { UInt8(0x80 + $0) } ?? UInt8(ascii: "?")
+        }
+    }
+
+    /// The text of a field as UTF-8, without white space around it; of a file that was transcoded it is UTF-8 already.
     ///
     /// - Returns: nil if the bytes are no text of this encoding, or hold a NUL, which PostgreSQL cannot store.
     package func decode(_ bytes: ArraySlice<UInt8>) -> [UInt8]? {
@@ -29,7 +56,7 @@ package enum TextEncoding: String, Sendable, CaseIterable {
         }
         if isASCII { return Array(trimmed) }
         switch self {
-        case .utf8:
+        case .utf8, .utf16, .utf16LittleEndian, .utf16BigEndian:
             guard !trimmed.contains(0), String(validating: trimmed, as: UTF8.self) != nil else { return nil }
             return Array(trimmed)
         case .windows1252:

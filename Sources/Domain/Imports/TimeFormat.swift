@@ -10,64 +10,111 @@ package struct TimeFormat: Sendable, Equatable {
 
     private enum Part: Sendable, Equatable {
         case year
+        /// Of two digits: 69 to 99 are the last century's, as POSIX has it.
+        case shortYear
         case month(digits: ClosedRange<Int>)
+        /// English, in three letters or whole.
+        case monthName
         case day(digits: ClosedRange<Int>)
         case hour(digits: ClosedRange<Int>)
+        /// 1 to 12, with `halfDay` in the pattern.
+        case halfDayHour(digits: ClosedRange<Int>)
+        case halfDay
         case minute
         case second
+        case fraction
+        case offset
         case literal(UInt8)
+
+        /// What a pattern may name once only.
+        var field: Field? {
+            switch self {
+            case .year, .shortYear: .year
+            case .month, .monthName: .month
+            case .day: .day
+            case .hour, .halfDayHour: .hour
+            case .halfDay: .halfDay
+            case .minute: .minute
+            case .second: .second
+            case .fraction: .fraction
+            case .offset: .offset
+            case .literal: nil
+            }
+        }
+    }
+
+    private enum Field {
+        case year, month, day, hour, halfDay, minute, second, fraction, offset
     }
 
     /// The parts of a pattern; empty for ISO 8601.
     private let parts: [Part]
 
-    /// ISO 8601: `2010-12-01T08:26:00`, `2010-12-01 08:26`, `2010-12-01`, with `Z` or `+01:00` behind it or without.
+    /// What a pattern may hold, for messages.
+    package static let letters = "yyyy yy MM M MMM dd d HH H hh h mm ss S a Z"
+
+    /// ISO 8601: `2010-12-01T08:26:00`, `2010-12-01 08:26`, `2010-12-01`, with `Z`, `+01:00` or ` -0500` behind it or without.
     package static let iso = TimeFormat(parts: [])
 
     private init(parts: [Part]) {
         self.parts = parts
     }
 
-    /// A format by its pattern, as `dd/MM/yyyy HH:mm`: yyyy, MM or M, dd or d, HH or H, mm, ss; the rest is literal.
+    /// A format by its pattern, as `dd/MM/yyyy HH:mm` or `MMM d, yy h:mm a`; what is no letter is literal.
     ///
-    /// `iso` is the pattern of `TimeFormat.iso`.
+    /// yyyy or yy; MM, M or MMM (Jan, January); dd or d; HH or H, or hh or h with a (AM, PM); mm; ss; S (decimals of a second);
+    /// Z (Z, +01, +0100, +01:00). `iso` is the pattern of `TimeFormat.iso`.
     ///
-    /// - Returns: nil if a letter means nothing, or year, month or day is missing or named twice.
+    /// - Returns: nil if a letter means nothing, or year, month or day is missing or anything is named twice.
     package init?(pattern: String) {
         if pattern.lowercased() == "iso" {
             self = .iso
             return
         }
         var parts: [Part] = []
+        var fields: [Field] = []
         var rest = Array(pattern.utf8)[...]
         while let letter = rest.first {
             let count = rest.prefix { $0 == letter }.count
-            let isLetter = (0x41...0x5A).contains(letter) || (0x61...0x7A).contains(letter)
-            switch (Character(Unicode.Scalar(letter)), count) {
-            case ("y", 4): parts.append(.year)
-            case ("M", 1): parts.append(.month(digits: 1...2))
-            case ("M", 2): parts.append(.month(digits: 2...2))
-            case ("d", 1): parts.append(.day(digits: 1...2))
-            case ("d", 2): parts.append(.day(digits: 2...2))
-            case ("H", 1): parts.append(.hour(digits: 1...2))
-            case ("H", 2): parts.append(.hour(digits: 2...2))
-            case ("m", 2): parts.append(.minute)
-            case ("s", 2): parts.append(.second)
-            default:
-                // `T` between date and time is the one letter that is itself.
-                guard letter < 0x80, !isLetter || (letter == UInt8(ascii: "T") && count == 1) else { return nil }
-                parts.append(contentsOf: repeatElement(.literal(letter), count: count))
+            guard let part = Self.part(letter, count) else { return nil }
+            if let field = part.field {
+                guard !fields.contains(field) else { return nil }
+                fields.append(field)
+                parts.append(part)
+            } else {
+                parts.append(contentsOf: repeatElement(part, count: count))
             }
             rest = rest.dropFirst(count)
         }
-        func count(_ matches: (Part) -> Bool) -> Int { parts.count(where: matches) }
-        let months = count { if case .month = $0 { true } else { false } }
-        let days = count { if case .day = $0 { true } else { false } }
-        let hours = count { if case .hour = $0 { true } else { false } }
-        guard count({ $0 == .year }) == 1, months == 1, days == 1, hours <= 1, count({ $0 == .minute }) <= 1,
-            count({ $0 == .second }) <= 1
-        else { return nil }
+        guard fields.contains(.year), fields.contains(.month), fields.contains(.day) else { return nil }
+        let hasHalves = parts.contains { if case .halfDayHour = $0 { true } else { false } }
+        guard hasHalves == fields.contains(.halfDay) else { return nil }
         self.parts = parts
+    }
+
+    private static func part(_ letter: UInt8, _ count: Int) -> Part? {
+        switch (Character(Unicode.Scalar(letter)), count) {
+        case ("y", 4): return .year
+        case ("y", 2): return .shortYear
+        case ("M", 1): return .month(digits: 1...2)
+        case ("M", 2): return .month(digits: 2...2)
+        case ("M", 3), ("M", 4): return .monthName
+        case ("d", 1): return .day(digits: 1...2)
+        case ("d", 2): return .day(digits: 2...2)
+        case ("H", 1): return .hour(digits: 1...2)
+        case ("H", 2): return .hour(digits: 2...2)
+        case ("h", 1): return .halfDayHour(digits: 1...2)
+        case ("h", 2): return .halfDayHour(digits: 2...2)
+        case ("a", 1): return .halfDay
+        case ("m", 2): return .minute
+        case ("s", 2): return .second
+        case ("S", 1...9): return .fraction
+        case ("Z", 1), ("X", 1...3): return .offset
+        default:
+            // `T` between date and time is the one letter that is itself.
+            let isLetter = (0x41...0x5A).contains(letter) || (0x61...0x7A).contains(letter)
+            return letter < 0x80 && (!isLetter || letter == UInt8(ascii: "T") && count == 1) ? .literal(letter) : nil
+        }
     }
 
     /// Reads a time.
@@ -80,14 +127,22 @@ package struct TimeFormat: Sendable, Equatable {
 
     private func parse(_ cursor: inout Cursor) -> Reading? {
         var fields = Fields()
+        var isAfternoon: Bool?
+        var offset: Int64?
         for part in parts {
             let value: Int?
             switch part {
             case .year:
                 value = cursor.number(4...4)
                 fields.year = value ?? 0
+            case .shortYear:
+                value = cursor.number(2...2)
+                fields.year = value.map { $0 < 69 ? 2_000 + $0 : 1_900 + $0 } ?? 0
             case .month(let digits):
                 value = cursor.number(digits)
+                fields.month = value ?? 0
+            case .monthName:
+                value = cursor.monthName()
                 fields.month = value ?? 0
             case .day(let digits):
                 value = cursor.number(digits)
@@ -95,19 +150,32 @@ package struct TimeFormat: Sendable, Equatable {
             case .hour(let digits):
                 value = cursor.number(digits)
                 fields.hour = value ?? 0
+            case .halfDayHour(let digits):
+                value = cursor.number(digits).flatMap { (1...12).contains($0) ? $0 : nil }
+                fields.hour = value ?? 0
+            case .halfDay:
+                isAfternoon = cursor.isAfternoon()
+                value = isAfternoon.map { $0 ? 1 : 0 }
             case .minute:
                 value = cursor.number(2...2)
                 fields.minute = value ?? 0
             case .second:
                 value = cursor.number(2...2)
                 fields.second = value ?? 0
+            case .fraction:
+                value = cursor.fraction()
+                fields.microsecond = value ?? 0
+            case .offset:
+                offset = cursor.offset()
+                value = offset == nil ? nil : 0
             case .literal(let byte):
                 value = cursor.skip(byte) ? 0 : nil
             }
             if value == nil { return nil }
         }
+        if let isAfternoon { fields.hour = fields.hour % 12 + (isAfternoon ? 12 : 0) }
         guard cursor.isAtEnd, let microseconds = fields.microseconds else { return nil }
-        return .wallClock(microseconds: microseconds)
+        return offset.map { .instant(microseconds: microseconds - $0) } ?? .wallClock(microseconds: microseconds)
     }
 
     private static func parseISO(_ cursor: inout Cursor) -> Reading? {
@@ -134,17 +202,9 @@ package struct TimeFormat: Sendable, Equatable {
         }
         guard let wall = fields.microseconds else { return nil }
         if cursor.isAtEnd { return .wallClock(microseconds: wall) }
-        if cursor.skip(UInt8(ascii: "Z")) || cursor.skip(UInt8(ascii: "z")) {
-            return cursor.isAtEnd ? .instant(microseconds: wall) : nil
-        }
-
-        let isWest = cursor.skip(UInt8(ascii: "-"))
-        guard isWest || cursor.skip(UInt8(ascii: "+")), let hours = cursor.number(2...2), hours < 24 else { return nil }
-        _ = cursor.skip(UInt8(ascii: ":"))
-        let minutes = cursor.isAtEnd ? 0 : cursor.number(2...2)
-        guard let minutes, minutes < 60, cursor.isAtEnd else { return nil }
-        let offset = Int64(hours * 60 + minutes) * 60_000_000
-        return .instant(microseconds: isWest ? wall + offset : wall - offset)
+        _ = cursor.skip(UInt8(ascii: " "))
+        guard let offset = cursor.offset(), cursor.isAtEnd else { return nil }
+        return .instant(microseconds: wall - offset)
     }
 
     private struct Fields {
@@ -224,6 +284,52 @@ package struct TimeFormat: Sendable, Equatable {
             guard count > 0 else { return nil }
             for _ in 0..<max(0, 6 - count) { value *= 10 }
             return value
+        }
+
+        /// An offset from UTC in microseconds: Z, +01, +0100 or +01:00.
+        mutating func offset() -> Int64? {
+            if skip(UInt8(ascii: "Z")) || skip(UInt8(ascii: "z")) { return 0 }
+            let isWest = skip(UInt8(ascii: "-"))
+            guard isWest || skip(UInt8(ascii: "+")), let hours = number(2...2), hours < 24 else { return nil }
+            var minutes = 0
+            if skip(UInt8(ascii: ":")) || index < bytes.endIndex && bytes[index].digitValue != nil {
+                guard let read = number(2...2), read < 60 else { return nil }
+                minutes = read
+            }
+            let offset = Int64(hours * 60 + minutes) * 60_000_000
+            return isWest ? -offset : offset
+        }
+
+        /// AM or PM, in any case, with points or without.
+        mutating func isAfternoon() -> Bool? {
+            guard let first = letter(), first == UInt8(ascii: "a") || first == UInt8(ascii: "p") else { return nil }
+            _ = skip(UInt8(ascii: "."))
+            guard letter() == UInt8(ascii: "m") else { return nil }
+            _ = skip(UInt8(ascii: "."))
+            return first == UInt8(ascii: "p")
+        }
+
+        /// A month by its English name or the first three letters of it.
+        mutating func monthName() -> Int? {
+            var name: [UInt8] = []
+            while let next = letter() { name.append(next) }
+            _ = skip(UInt8(ascii: "."))
+            let text = String(decoding: name, as: UTF8.self)
+            let month = Self.months.firstIndex { $0 == text || $0.prefix(3) == text }
+            return month.map { $0 + 1 }
+        }
+
+        private static let months = [
+            "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+            "november",
+            "december",
+        ]
+
+        /// An ASCII letter, in lower case.
+        private mutating func letter() -> UInt8? {
+            guard index < bytes.endIndex, (0x61...0x7A).contains(bytes[index] | 0x20) else { return nil }
+            defer { index += 1 }
+            return bytes[index] | 0x20
         }
     }
 }

@@ -15,10 +15,11 @@ package enum Scope: String, Sendable, Hashable, CaseIterable {
     case stockWrite = "stock:write"
     case salesRead = "sales:read"
     case salesWrite = "sales:write"
+    /// To sell below the list price: without limit by a key, up to the role's limit by a member.
+    case salesDiscount = "sales:discount"
     case paymentsWrite = "payments:write"
     case customersRead = "customers:read"
     case customersWrite = "customers:write"
     case reportsRead = "reports:read"
-    case importsWrite = "imports:write"
     case admin
 }

@@ -13,11 +13,14 @@ package final class FieldErrors {
 
     package init() {}
 
+    /// Whether further ones are not listed.
+    package var isFull: Bool { list.count >= Self.limit }
+
     /// Notes a wrong field.
     ///
     /// - Parameter error: What is wrong.
     package func add(_ error: FieldError) {
-        guard list.count < Self.limit else { return }
+        guard !isFull else { return }
         list.append(error)
     }
 

@@ -58,47 +58,19 @@ extension FieldReading where Value == String {
         }
     }
 
-    /// A line of text, trimmed, of 1 to so many characters, without control characters.
-    ///
-    /// NFC is left to the writing statement (`normalize(x, NFC)`), as the standard library has no public normalisation.
-    package static func text(maximum: Int) -> FieldReading {
-        trimmed(maximum: maximum).map { text in
-            text.isEmpty ? .failure(ReadingFault("required", "Must not be blank.")) : .success(text)
-        }
+    /// A text that must not be blank, trimmed, within its rule.
+    package static func text(_ rule: TextRule) -> FieldReading {
+        string.map { rule.readRequired($0) }
     }
 
-    /// A longer text in which lines may break, trimmed, possibly empty.
-    package static func note(maximum: Int) -> FieldReading {
-        string.map { text in
-            let trimmed = Text.trimmed(text)
-            guard trimmed.unicodeScalars.count <= maximum else {
-                return .failure(ReadingFault("too_long", "Must have at most \(maximum) characters."))
-            }
-            guard
-                !trimmed.unicodeScalars.contains(where: { Text.isControl($0) && $0 != "\n" && $0 != "\t" && $0 != "\r" }
-                )
-            else { return .failure(ReadingFault("format", "Must not contain control characters.")) }
-            return .success(trimmed)
-        }
-    }
-
-    /// A line of text, trimmed, possibly empty.
-    fileprivate static func trimmed(maximum: Int) -> FieldReading {
-        string.map { text in
-            let trimmed = Text.trimmed(text)
-            guard trimmed.unicodeScalars.count <= maximum else {
-                return .failure(ReadingFault("too_long", "Must have at most \(maximum) characters."))
-            }
-            guard !trimmed.unicodeScalars.contains(where: Text.isControl) else {
-                return .failure(ReadingFault("format", "Must not contain control characters."))
-            }
-            return .success(trimmed)
-        }
+    /// A text that may be blank, trimmed, within its rule.
+    package static func note(_ rule: TextRule = .note) -> FieldReading {
+        string.map { rule.read($0) }
     }
 
     /// An e-mail address: one `@`, something on either side, no white space; folded to lower case.
     package static var email: FieldReading {
-        text(maximum: 254).map { text in
+        text(.email).map { text in
             Text.email(text).map { .success($0) }
                 ?? .failure(ReadingFault("format", "Must be an e-mail address like \"ana@example.com\"."))
         }
@@ -106,9 +78,9 @@ extension FieldReading where Value == String {
 }
 
 extension FieldReading where Value == String? {
-    /// A line of text whose blank form means that there is none, as for a SKU.
-    package static func blankable(maximum: Int) -> FieldReading {
-        FieldReading<String>.trimmed(maximum: maximum).map { .success($0.isEmpty ? nil : $0) }
+    /// A text whose blank form means that there is none, as for a SKU.
+    package static func blankable(_ rule: TextRule) -> FieldReading {
+        FieldReading<String>.string.map { rule.read($0).map { $0.isEmpty ? nil : $0 } }
     }
 }
 
@@ -132,7 +104,9 @@ extension FieldReading where Value: FixedPoint {
                 }
                 return number
             } catch {
-                errors.add(FieldError(pointer, error.code, "The value \(error)."))
+                let limit = Value(rawValue: Value.largestRawValue)
+                let detail = error == .outOfRange ? "Must be from -\(limit) to \(limit)." : "The value \(error)."
+                errors.add(FieldError(pointer, error.code, detail))
                 return nil
             }
         }

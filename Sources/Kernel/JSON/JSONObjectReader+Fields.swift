@@ -1,13 +1,13 @@
 /// The fields of the shop's bodies by kind, so that a parser reads like the documentation of its body.
 extension JSONObjectReader {
     /// A required line of text.
-    package mutating func text(_ name: String, maximum: Int = 200) -> String {
-        required(name, else: "", .text(maximum: maximum))
+    package mutating func text(_ name: String, _ rule: TextRule = .name) -> String {
+        required(name, else: "", .text(rule))
     }
 
     /// A line of text that may be absent, null or blank.
-    package mutating func optionalText(_ name: String, maximum: Int = 200) -> String? {
-        optional(name, .blankable(maximum: maximum)) ?? nil
+    package mutating func optionalText(_ name: String, _ rule: TextRule = .name) -> String? {
+        optional(name, .blankable(rule)) ?? nil
     }
 
     /// A required amount.

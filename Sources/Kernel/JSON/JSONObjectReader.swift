@@ -4,7 +4,7 @@
 /// the fault is in ``errors``. Nobody sees the placeholder, because ``FieldErrors/check()`` throws before the result is used:
 /// ```swift
 /// var reader = try JSONObjectReader.body(bytes)
-/// let draft = CategoryDraft(name: reader.text("name", maximum: 200), parent: reader.optionalID("parent_id"))
+/// let draft = CategoryDraft(name: reader.text("name", .name), parent: reader.optionalID("parent_id"))
 /// try reader.finish()
 /// ```
 package struct JSONObjectReader {
@@ -46,7 +46,9 @@ package struct JSONObjectReader {
     /// Call it on nested readers; on the body's reader call ``finish()``.
     package func noteUnknownFields() {
         for (position, member) in object.members.enumerated() where !seen[position] {
-            errors.addUnknown(self.pointer(to: member.name))
+            errors.addUnknown(self.pointer(to: Text.excerpt(member.name)))
+            // Those beyond the last one listed need no pointer.
+            if errors.isFull { break }
         }
     }
 

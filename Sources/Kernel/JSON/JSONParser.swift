@@ -17,6 +17,8 @@ struct JSONParser {
     }
 
     mutating func parse() throws(JSONError) -> JSONValue {
+        // RFC 8259 lets a parser ignore a byte order mark, which editors and spreadsheets put in front of text.
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { offset = 3 }
         skipWhiteSpace()
         guard offset < bytes.count else { throw error(.empty) }
         let value = try value(depth: 0)
@@ -198,7 +200,7 @@ struct JSONParser {
     private func error(_ reason: JSONError.Reason) -> JSONError {
         let pointer = path.map { element in
             switch element {
-            case .name(let name): "/" + JSONPointer.escape(name)
+            case .name(let name): "/" + JSONPointer.escape(Text.excerpt(name))
             case .index(let index): "/\(index)"
             }
         }

@@ -11,7 +11,7 @@ package enum JSONValue: Sendable, Equatable {
     /// Parses one JSON text of RFC 8259 in UTF-8.
     ///
     /// Stricter than the standard where leniency would let two programs read one body differently: names within an object
-    /// are unique, text is valid UTF-8 without U+0000 (no column holds it) and without lone surrogates, nesting is bounded.
+    /// are unique, text (behind a byte order mark, if there is one) is valid UTF-8 without U+0000 (no column holds it) and without lone surrogates, nesting is bounded.
     ///
     /// Throws ``JSONError`` with the place of the first fault.
     package static func parse(_ bytes: [UInt8], maximumDepth: Int = 32) throws(JSONError) -> JSONValue {

@@ -77,3 +77,23 @@ package struct TaxRate: FixedPoint {
         return try Money(checking: tax * unit)
     }
 }
+
+/// A share in percent with two decimals, `numeric(5,2)`, from 0 to 100.
+package struct Percent: FixedPoint {
+    package static let scale = 2
+    package static let largestRawValue: Int64 = 10_000
+    package let rawValue: Int64
+
+    package init(rawValue: Int64) { self.rawValue = rawValue }
+
+    /// The share of an amount, both in raw units of ``Money``, rounded to the currency.
+    ///
+    /// - Parameters:
+    ///   - amount: The whole.
+    ///   - exponent: The decimals of the currency.
+    /// - Returns: The share.
+    package func share(of amount: Int128, exponent: Int) -> Int128 {
+        let unit = Rounding.widePower(Money.scale - exponent)
+        return Rounding.divide(amount * Int128(rawValue), by: 10_000 * unit) * unit
+    }
+}

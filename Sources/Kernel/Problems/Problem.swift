@@ -9,6 +9,7 @@ package struct Problem: Error, Sendable, Equatable {
         case idempotencyKeyMissing = "idempotency_key_missing"
         case unauthenticated
         case forbidden
+        case discountLimit = "discount_limit"
         case tenantSuspended = "tenant_suspended"
         case notFound = "not_found"
         case methodNotAllowed = "method_not_allowed"
@@ -19,7 +20,6 @@ package struct Problem: Error, Sendable, Equatable {
         case inUse = "in_use"
         case creditLimitExceeded = "credit_limit_exceeded"
         case paymentExceedsDue = "payment_exceeds_due"
-        case priceChanged = "price_changed"
         case productInactive = "product_inactive"
         case sessionClosed = "session_closed"
         case periodClosed = "period_closed"
@@ -31,7 +31,6 @@ package struct Problem: Error, Sendable, Equatable {
         case idempotencyKeyReused = "idempotency_key_reused"
         case paymentMismatch = "payment_mismatch"
         case creditNeedsCustomer = "credit_needs_customer"
-        case refundExceedsSold = "refund_exceeds_sold"
         case quantityPrecision = "quantity_precision"
         case preconditionRequired = "precondition_required"
         case rateLimited = "rate_limited"
@@ -55,6 +54,24 @@ package struct Problem: Error, Sendable, Equatable {
 
     /// Seconds after which the same request may succeed.
     package var retryAfter: Int?
+
+    /// The limit that was used up, if that is why.
+    package var limit: Limit?
+
+    /// A limit on how often something may be asked, in the words of draft-ietf-httpapi-ratelimit-headers.
+    package struct Limit: Sendable, Equatable {
+        /// The value of `RateLimit-Policy`: how many at once, and in how many seconds a rest gives them back.
+        package let policy: String
+
+        /// The value of `RateLimit`: none left, and seconds until the next.
+        package let state: String
+
+        /// Describes a limit.
+        package init(policy: String, state: String) {
+            self.policy = policy
+            self.state = state
+        }
+    }
 
     /// Makes a problem.
     ///
@@ -83,17 +100,16 @@ extension Problem.Code {
         switch self {
         case .invalidRequest, .cursorMismatch, .idempotencyKeyMissing: 400
         case .unauthenticated: 401
-        case .forbidden, .tenantSuspended: 403
+        case .forbidden, .discountLimit, .tenantSuspended: 403
         case .notFound: 404
         case .methodNotAllowed: 405
         case .insufficientStock, .idempotencyInProgress, .invalidState, .duplicate, .inUse, .creditLimitExceeded,
-            .paymentExceedsDue, .priceChanged, .productInactive, .sessionClosed, .periodClosed, .stockChanged:
+            .paymentExceedsDue, .productInactive, .sessionClosed, .periodClosed, .stockChanged:
             409
         case .versionMismatch: 412
         case .tooLarge: 413
         case .unsupportedMediaType: 415
-        case .validationFailed, .idempotencyKeyReused, .paymentMismatch, .creditNeedsCustomer, .refundExceedsSold,
-            .quantityPrecision:
+        case .validationFailed, .idempotencyKeyReused, .paymentMismatch, .creditNeedsCustomer, .quantityPrecision:
             422
         case .preconditionRequired: 428
         case .rateLimited: 429
@@ -110,6 +126,7 @@ extension Problem.Code {
         case .idempotencyKeyMissing: "An Idempotency-Key is required"
         case .unauthenticated: "Authentication is required"
         case .forbidden: "Not allowed"
+        case .discountLimit: "Further below the list price than allowed"
         case .tenantSuspended: "The tenant is suspended"
         case .notFound: "Not found"
         case .methodNotAllowed: "Method not allowed"
@@ -120,19 +137,17 @@ extension Problem.Code {
         case .inUse: "Still in use"
         case .creditLimitExceeded: "The credit limit is exceeded"
         case .paymentExceedsDue: "The payment exceeds what is due"
-        case .priceChanged: "A price changed"
         case .productInactive: "A product is archived"
         case .sessionClosed: "No cash session is open"
         case .periodClosed: "The period is closed"
         case .stockChanged: "The stock changed"
         case .versionMismatch: "The resource was changed meanwhile"
-        case .tooLarge: "The body is too large"
+        case .tooLarge: "Too large"
         case .unsupportedMediaType: "The media type is not supported"
         case .validationFailed: "Some fields are not valid"
         case .idempotencyKeyReused: "The Idempotency-Key was used for another request"
         case .paymentMismatch: "The payments do not match"
         case .creditNeedsCustomer: "Credit needs a customer"
-        case .refundExceedsSold: "More returned than sold"
         case .quantityPrecision: "Too many decimals for the unit"
         case .preconditionRequired: "If-Match is required"
         case .rateLimited: "Too many requests"

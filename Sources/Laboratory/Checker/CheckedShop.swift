@@ -30,6 +30,8 @@ package struct CheckedShop: Sendable {
     /// The product that is sold.
     let goods: String
     let paths: [Path]
+    /// What is searched.
+    let text: CheckedText
     /// Income of the tenant before the first sale of this run, in units.
     let incomeBefore: Int64
     /// Revisions when the run begins, by subject.
@@ -83,6 +85,17 @@ package struct CheckedShop: Sendable {
             {"sku":"S-\(run)","name":"Sold","unit_id":"\(unit)","price":"1.00","tax_rate":"0","tracks_stock":false}
             """
         )
+        let searched = try await setup.make("/v1/categories", #"{"name":"Searched \#(run)"}"#)
+        for (number, name) in CheckedText.names.enumerated() {
+            _ = try await setup.make(
+                "/v1/products",
+                """
+                {"sku":"\(name.prefix(4))-\(number)-\(run)","name":"\(name)","unit_id":"\(unit)","price":"1.00",\
+                "tax_rate":"0","tracks_stock":true,"category_id":"\(searched)"}
+                """
+            )
+            _ = try await setup.make("/v1/customers", #"{"name":"\#(name)"}"#)
+        }
         // Days around today, whatever the tenant's time zone, and whether midnight comes or not: the sum is what counts.
         let day = ISO8601DateFormatter()
         day.formatOptions = [.withFullDate]
@@ -138,6 +151,7 @@ package struct CheckedShop: Sendable {
             category: category,
             goods: goods,
             paths: paths,
+            text: CheckedText(category: searched),
             incomeBefore: income,
             revisions: revisions + [0],
             places: Dictionary(uniqueKeysWithValues: products.indices.map { (Self.tail(products[$0]), $0) })

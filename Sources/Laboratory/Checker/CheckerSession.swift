@@ -117,7 +117,7 @@ final class CheckerSession {
         }
     }
 
-    private static func source(_ status: UnsafeRawBufferPointer) -> AnswerSource {
+    static func source(_ status: UnsafeRawBufferPointer) -> AnswerSource {
         guard status.count > 0 else { return .other }
         if CheckerConnection.find("stale", in: status) != nil { return .stale }
         if CheckerConnection.find("bypass", in: status) != nil { return .bypass }

@@ -12,6 +12,7 @@ package final class CoherenceJudge: Sendable {
         var unexpected: [String] = []
         var unexpectedCount = 0
         var failedExchanges = 0
+        var searches = 0
         var recorder: HistoryRecorder?
         var epoch = 0
         var faults = 0
@@ -103,6 +104,11 @@ package final class CoherenceJudge: Sendable {
         state.withLock { $0.failedExchanges += 1 }
     }
 
+    /// Counts a search whose answer was compared with the database's.
+    func searched() {
+        state.withLock { $0.searches += 1 }
+    }
+
     /// Notes an answer the service should never give.
     func unexpected(_ text: @autoclosure () -> String) {
         state.withLock { state in
@@ -170,7 +176,8 @@ package final class CoherenceJudge: Sendable {
                 unexpected: state.unexpected,
                 violationCount: state.violationCount,
                 rules: state.rules,
-                violations: state.violations
+                violations: state.violations,
+                searches: state.searches
             )
         }
     }
@@ -220,6 +227,8 @@ package struct CoherenceSummary: Sendable {
     package var rules: [Incoherence.Rule: Int]
     /// The first of them.
     package var violations: [Incoherence]
+    /// Searches compared with the database.
+    package var searches = 0
 }
 
 /// Writes a history to a file, in blocks.

@@ -22,6 +22,8 @@ package struct Incoherence: Sendable, Equatable, CustomStringConvertible {
         case explain
         /// The end state was not reached.
         case unsettled
+        /// A search is answered otherwise than by the database, though nothing of it changes.
+        case search
     }
 
     /// The rule.

@@ -80,6 +80,7 @@ package struct CoherenceReport: Sendable {
         line("instances", String(instances))
         line("duration", Self.decimal(summary.seconds, 1) + " s")
         line("reads", "\(summary.reads) checked, \(perSecond)/s, \(summary.tokenReads) with a token")
+        line("searches", "\(summary.searches) with random text, each compared with the database")
         line("writes", "\(summary.writes) acknowledged")
         let shares = AnswerSource.allCases.filter { summary.sources[Int($0.rawValue)] > 0 }.map { source in
             let share = Double(summary.sources[Int(source.rawValue)]) * 100 / Double(max(1, summary.reads))
@@ -144,7 +145,7 @@ package struct CoherenceReport: Sendable {
         var members: [(String, String)] = [
             ("seed", String(seed)), ("instances", String(instances)), ("seconds", Self.decimal(summary.seconds, 3)),
             ("reads", String(summary.reads)), ("token_reads", String(summary.tokenReads)),
-            ("writes", String(summary.writes)),
+            ("searches", String(summary.searches)), ("writes", String(summary.writes)),
             (
                 "sources",
                 object(AnswerSource.allCases.map { ($0.name, String(summary.sources[Int($0.rawValue)])) })

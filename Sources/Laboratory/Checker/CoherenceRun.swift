@@ -269,13 +269,13 @@ package final class CoherenceRun: Sendable {
         for (target, client) in zip(targets, clients) {
             let answer = try? await client.send(
                 "GET",
-                "/health/detailed",
+                "/v1/cache/explain?module=products&key=any",
                 headers: ["Authorization": "Bearer \(shop.key)"]
             )
             guard let answer, answer.status == 200 else {
                 return "\(target.name) does not say how it is: \(answer?.status ?? 0)"
             }
-            let cache = answer.json["cache"]
+            let cache = answer.json["lane"]
             guard cache["usable"] == .bool(true), cache["hole"] == .bool(false), let applied = cache["applied"].int,
                 applied == cache["head"].int
             else { return "\(target.name): \(answer.text)" }

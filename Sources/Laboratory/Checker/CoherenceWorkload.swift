@@ -11,6 +11,8 @@ package struct WorkloadPlan: Sendable {
     package var editors = 2
     /// Threads that sell.
     package var sellers = 1
+    /// Threads that search with random text, and compare each answer with the database's.
+    package var searchers = 1
     /// The mean time between two writes of a thread.
     package var writePause = Duration.milliseconds(25)
     /// The time between two reads of a thread; none for as many as the machine can do.
@@ -79,6 +81,7 @@ package final class CoherenceWorkload: Sendable {
         for editor in 0..<plan.editors { thread({ $0.edit(editor, $1, &$2) }, session: true) }
         for _ in 0..<plan.sellers { thread({ $0.sell($1, &$2) }, session: true) }
         for _ in 0..<plan.readers { thread({ $0.readPlainly($1, &$2) }, session: false) }
+        for _ in 0..<plan.searchers { thread({ (load, _, random) in load.search(&random) }, session: false) }
         for _ in 0..<plan.sessions { thread({ $0.readInSession($1, &$2) }, session: true) }
         if running.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0 { ended.set(true) }
     }
@@ -140,6 +143,23 @@ package final class CoherenceWorkload: Sendable {
                 client.beginSession()
             }
             pause(plan.readPause)
+        }
+    }
+
+    private func search(_ random: inout CheckerRandom) {
+        let searcher = CheckerSearcher(text: shop.text, key: shop.key, ports: ports, judge: judge)
+        var path = ""
+        while !judge.isStopped {
+            guard !judge.areWritersParked, let instance = searcher.instance(&random),
+                let other = searcher.instance(&random)
+            else {
+                usleep(500)
+                continue
+            }
+            // Asked again it comes out of a cache, and on another instance out of the other one.
+            if path.isEmpty || random.below(3) == 0 { path = searcher.path(&random) }
+            if !searcher.compare(path, from: instance, with: other) { usleep(1_000) }
+            pause(max(plan.readPause, .milliseconds(2)))
         }
     }
 

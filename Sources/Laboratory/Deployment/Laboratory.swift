@@ -168,7 +168,7 @@ package actor Laboratory {
         )
         let scopes = """
             catalog:read,catalog:write,stock:read,stock:write,sales:read,sales:write,payments:write,customers:read,\
-            customers:write,reports:read,imports:write,admin
+            customers:write,reports:read,admin
             """
         let key = try await command(
             "key",

@@ -32,16 +32,26 @@ package final class HTTPClient: Sendable {
     package let port: Int
     /// How many seconds it waits for the next bytes of an answer.
     private let patience: Int
+    private let forgivesClosing: Bool
+    private let witness: Witness?
     private let state = Mutex(State())
+
+    /// Sees every answer before its caller does: method, path, answer.
+    package typealias Witness = @Sendable (String, String, HTTPResponse) -> Void
 
     /// Makes a client of the server on a loopback port; connects when first used.
     ///
     /// - Parameters:
     ///   - port: the server's port on 127.0.0.1.
     ///   - patience: how many seconds it waits for the next bytes of an answer.
-    package init(port: Int, patience: Int = 60) {
+    ///   - forgivesClosing: whether a request on a kept-alive connection that was closed meanwhile is sent again; not where closing it is
+    ///     the fault that is looked for.
+    ///   - witness: sees every answer to ``send(_:_:headers:body:)``.
+    package init(port: Int, patience: Int = 60, forgivesClosing: Bool = true, witness: Witness? = nil) {
         self.port = port
         self.patience = patience
+        self.forgivesClosing = forgivesClosing
+        self.witness = witness
     }
 
     deinit {
@@ -69,7 +79,12 @@ package final class HTTPClient: Sendable {
         for (name, value) in headers { head += "\(name): \(value)\r\n" }
         if let body { head += "Content-Length: \(body.utf8.count)\r\n" }
         head += "\r\n"
-        return try await send(raw: Array(head.utf8) + Array((body ?? "").utf8), expectsBody: method != "HEAD")
+        let answer = try await send(
+            raw: Array(head.utf8) + Array((body ?? "").utf8),
+            expectsBody: method != "HEAD"
+        )
+        witness?(method, path, answer)
+        return answer
     }
 
     /// Sends bytes as they are, for requests no client should send, and reads one answer.
@@ -85,7 +100,7 @@ package final class HTTPClient: Sendable {
         if let connection = state.withLock({ $0.idle.popLast() }) {
             do {
                 return try exchange(bytes, expectsBody: expectsBody, on: connection)
-            } catch HTTPClientError.closedBeforeAnswer {
+            } catch HTTPClientError.closedBeforeAnswer where forgivesClosing {
                 // The server closed it while it was idle.
             }
         }

@@ -79,27 +79,38 @@ package struct StockProcess: Sendable {
     package let port: Int
     /// A client of it, without credentials.
     package let client: HTTPClient
+    /// A client of its address for operators.
+    package let operations: HTTPClient
 
     /// Starts an instance on a free port and waits until `/health/ready` answers 200.
     ///
     /// - Parameters:
-    ///   - environment: configuration; `STOCK_LISTEN` is added.
+    ///   - environment: configuration; `STOCK_LISTEN` and `STOCK_OPERATIONS_LISTEN` are added.
     ///   - arguments: further options of `stock serve`.
     ///   - port: a port to listen on, to start a killed instance at its old address.
     ///   - limit: how long it may take to become ready.
+    ///   - witness: sees every answer to the instance's client.
     /// - Returns: the ready instance.
     /// - Throws: ``TimeLimitExceeded``, or ``OutputEnded`` with its output when it ended instead.
     package static func serve(
         environment: [String: String],
         arguments: [String] = [],
         port: Int? = nil,
-        within limit: Duration = .seconds(30)
+        within limit: Duration = .seconds(30),
+        witness: HTTPClient.Witness? = nil
     ) async throws -> StockProcess {
         let port = try port ?? FreePort.next()
+        let operationsPort = try FreePort.next()
         var environment = environment
         environment["STOCK_LISTEN"] = "127.0.0.1:\(port)"
+        environment["STOCK_OPERATIONS_LISTEN"] = "127.0.0.1:\(operationsPort)"
         let process = try StockCommand.spawn(["serve"] + arguments, environment: environment)
-        let instance = StockProcess(process: process, port: port, client: HTTPClient(port: port))
+        let instance = StockProcess(
+            process: process,
+            port: port,
+            client: HTTPClient(port: port, witness: witness),
+            operations: HTTPClient(port: operationsPort)
+        )
         do {
             try await eventually(within: limit, every: .milliseconds(20), "stock serve is ready") {
                 guard process.isRunning else {

@@ -45,6 +45,8 @@ struct ConnectionStateMachine: ~Copyable {
         var failedPosition: Int?
         /// The caller has gone; the answers are dropped as they come.
         var isDetached = false
+        /// Its time is up and it was noticed.
+        var isOverdue = false
 
         init(_ purpose: Purpose, commandCount: Int, deadline: ContinuousClock.Instant) {
             self.purpose = purpose
@@ -241,6 +243,11 @@ struct ConnectionStateMachine: ~Copyable {
     struct Expiry {
         /// Reads whose callers resume now.
         var detached: [UnitRequest] = []
+        /// Whether the time of a write is up: it is to be cancelled, so that its answer says for certain what became of it.
+        ///
+        /// The server limits each statement to the time left when the unit was sent, not all of them together, and its commit not
+        /// at all. Only closing the connection on it would leave open whether it was committed.
+        var mustCancel = false
         /// Whether something went unanswered past its grace.
         var mustClose = false
         /// When to look again.
@@ -263,14 +270,18 @@ struct ConnectionStateMachine: ~Copyable {
                 continue
             }
             var wake = last
-            if case .unit(let request) = flights[index].purpose, request.unit.access == .read,
-                !flights[index].isDetached
-            {
-                if now >= deadline {
+            if case .unit(let request) = flights[index].purpose, !flights[index].isDetached {
+                let isRead = request.unit.access == .read
+                // A single statement is cancelled by the server itself, which keeps the connection: it goes first.
+                let due = isRead ? deadline : deadline.advanced(by: grace / 8)
+                if now < due {
+                    wake = due
+                } else if isRead {
                     flights[index].isDetached = true
                     expiry.detached.append(request)
-                } else {
-                    wake = deadline
+                } else if !flights[index].isOverdue {
+                    flights[index].isOverdue = true
+                    expiry.mustCancel = true
                 }
             }
             expiry.next = expiry.next.map { min($0, wake) } ?? wake

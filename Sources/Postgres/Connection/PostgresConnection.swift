@@ -27,6 +27,8 @@ actor PostgresConnection {
     private var prepared: Set<ObjectIdentifier> = []
     /// Why a statement could not be prepared; what runs it fails with 26000 and is given this instead.
     private var prepareErrors: [ObjectIdentifier: PostgresError] = [:]
+    /// Since when plans are kept.
+    private var plansSince = ContinuousClock.now
     private var connectDeadline: ContinuousClock.Instant?
     private var timer: (id: TimerID, at: ContinuousClock.Instant)?
     private var writePending = false
@@ -170,6 +172,10 @@ actor PostgresConnection {
             return
         }
         request.connection = self
+        guard request.isLeased || forgetOldPlans(pg) else {
+            reject(request)
+            return
+        }
         let unit = request.unit
         var missing: [any Statement.Type] = []
         for entry in unit.entries {
@@ -257,6 +263,24 @@ actor PostgresConnection {
         return true
     }
 
+    /// Has plans made anew that are too old, those of functions and foreign keys as well.
+    ///
+    /// Never on a lease, whose work may be one transaction that knows what it does.
+    private func forgetOldPlans(_ pg: PGConnection) -> Bool {
+        let now = ContinuousClock.now
+        guard plansSince.duration(to: now) >= settings.configuration.maximalPlanAge else { return true }
+        plansSince = now
+        guard pg.sendCommand("DISCARD PLANS"), pg.sync() else { return false }
+        machine.sent(
+            ConnectionStateMachine.Flight(
+                .prepare([]),
+                commandCount: 1,
+                deadline: now.advanced(by: settings.configuration.connectTimeout)
+            )
+        )
+        return true
+    }
+
     /// Takes back a unit whose caller was cancelled.
     ///
     /// - Parameter request: The unit, sent on this connection.
@@ -309,8 +333,7 @@ actor PostgresConnection {
             machine.connected()
             connectDeadline = nil
             let version = pg?.serverVersion ?? 0
-            let isSuperuser = pg?.reportedParameter("is_superuser") == "on"
-            pool.assumeIsolated { $0.connectionReady(id, serverVersion: version, isSuperuser: isSuperuser) }
+            pool.assumeIsolated { $0.connectionReady(id, serverVersion: version) }
         }
     }
 
@@ -446,8 +469,7 @@ actor PostgresConnection {
         }
         if let last = machine.flights.last {
             // Deadlines mostly grow: the head is looked at when the timer fires.
-            let isRead = if case .unit(let request) = last.purpose { request.unit.access == .read } else { false }
-            consider(isRead ? last.deadline : last.deadline.advanced(by: settings.configuration.grace))
+            consider(last.deadline)
         }
         if let next { arm(next) }
     }
@@ -475,6 +497,7 @@ actor PostgresConnection {
             )
             if lane == .exclusive { cancelOnServer() }
         }
+        if expiry.mustCancel { cancelOnServer() }
         if expiry.mustClose {
             close(PostgresError(.connectionLost, "an answer did not come within its grace", outcome: .unknown))
             return

@@ -26,6 +26,8 @@ final class UnitRequest: @unchecked Sendable {
     let deadline: ContinuousClock.Instant
     /// Whether it runs on a connection its caller has leased: then the pool knows nothing of it.
     let isLeased: Bool
+    /// When the caller asked.
+    let made = ContinuousClock.now
     /// How often it was sent before.
     var attempt = 0
     /// The connection it was sent on.

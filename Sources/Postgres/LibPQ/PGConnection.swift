@@ -52,15 +52,6 @@ final class PGConnection {
     /// The server's version: 150020 for 15.20.
     var serverVersion: Int { Int(unsafe PQserverVersion(handle)) }
 
-    /// A value the server reports at the start.
-    ///
-    /// - Parameter name: `is_superuser`, `TimeZone` and a few more.
-    /// - Returns: The value, nil if it is not reported.
-    func reportedParameter(_ name: String) -> String? {
-        guard let text = unsafe PQparameterStatus(handle, name) else { return nil }
-        return unsafe String(cString: text)
-    }
-
     /// Whether a transaction is open.
     var transactionStatus: PGTransactionStatusType { unsafe PQtransactionStatus(handle) }
 

@@ -11,6 +11,22 @@ enum PoolRequest {
         }
     }
 
+    /// Whose work it is, for turns and shares.
+    var claim: PoolClaim {
+        switch self {
+        case .unit(let request): PoolClaim(request.unit)
+        case .lease: .lease
+        }
+    }
+
+    /// What it costs: about what the server has to read.
+    var cost: Int {
+        switch self {
+        case .unit(let request): request.unit.weight
+        case .lease: 1
+        }
+    }
+
     /// When its caller gives up.
     var deadline: ContinuousClock.Instant {
         switch self {
@@ -38,6 +54,34 @@ enum PoolRequest {
     }
 }
 
+/// Whose work a connection does.
+struct PoolClaim: Hashable, Sendable {
+    /// How much work it is.
+    enum Kind: Hashable, Sendable {
+        /// A sale, a few rows, a read.
+        case light
+        /// Hundreds of rows at once.
+        case heavy
+        /// A connection lent for a while; operators' commands and the service itself do that, no client can.
+        case lease
+    }
+
+    /// The tenant; nil for what belongs to none, as log-ins do.
+    let tenant: Int64?
+    let kind: Kind
+
+    static let lease = PoolClaim(tenant: nil, kind: .lease)
+
+    init(tenant: Int64?, kind: Kind) {
+        self.tenant = tenant
+        self.kind = kind
+    }
+
+    init(_ unit: UnitOfWork) {
+        self.init(tenant: unit.tenant, kind: unit.weight >= UnitOfWork.heavy ? .heavy : .light)
+    }
+}
+
 /// Someone who wants a connection for a while.
 ///
 /// `@unchecked Sendable` because the caller fills it before handing it to the I/O loop and from then on only the loop's
@@ -54,6 +98,8 @@ final class LeaseRequest: @unchecked Sendable {
 
     /// When the caller gives up waiting.
     let deadline: ContinuousClock.Instant
+    /// When the caller asked.
+    let made = ContinuousClock.now
     private var phase = Phase.initial
     private var completion: ((Answer) -> Void)?
 

@@ -1,9 +1,12 @@
-import DequeModule
+import Fairness
 
 /// Which connection does what, free of any I/O: a fixed number of slots per lane, a queue per lane, the breaker.
 ///
 /// After the pool of postgres-nio: every method returns what its owner is to do. A connection's number is
 /// `generation * slots + slot`, so an event of a connection that is gone is recognised and ignored.
+///
+/// Tenants take turns by cost in every lane (``FairQueue``), and what has begun cannot be taken back, so there are shares as well:
+/// bulks, of whomever, run on half of the exclusive connections at most, and while more than one tenant is about none has all of them.
 struct PoolStateMachine {
     /// What a slot is doing.
     private enum SlotState {
@@ -18,13 +21,16 @@ struct PoolStateMachine {
         let capacity: Int
         var state: SlotState
         var connection: Int
-        /// Units and leases on the connection.
-        var inFlight = 0
+        /// Whose units and leases are on the connection.
+        var claims: [PoolClaim] = []
         /// Takes nothing new; closed once empty.
         var isRetiring = false
         var expires: ContinuousClock.Instant
         /// Failed attempts in a row.
         var failures = 0
+
+        /// Units and leases on the connection.
+        var inFlight: Int { claims.count }
     }
 
     private struct Waiter {
@@ -58,7 +64,12 @@ struct PoolStateMachine {
     private var slots: [Slot] = []
     /// Slots of the exclusive lane without work; the last used is used next.
     private var idle: [Int] = []
-    private var waiters: [Lane: Deque<Waiter>] = [:]
+    private var queues: [Lane: FairQueue<PoolClaim, Waiter>] = [:]
+    /// Bulks under way.
+    private var bulks = 0
+    /// The tenant that asked last, and until when another one counts as being about.
+    private var lastTenant: Int64?
+    private var isSharedUntil: ContinuousClock.Instant?
     private(set) var breaker: ConnectBreaker
     /// Lanes that had a connection once: before that a waiter is given longer.
     private var known: Set<Lane> = []
@@ -84,7 +95,7 @@ struct PoolStateMachine {
             (.listener, 1, max(1, configuration.unitsPerSharedConnection)),
         ]
         for (lane, count, capacity) in lanes {
-            waiters[lane] = []
+            queues[lane] = FairQueue()
             for _ in 0..<count {
                 slots.append(
                     Slot(
@@ -121,7 +132,7 @@ struct PoolStateMachine {
     ///
     /// - Parameter lane: The lane.
     /// - Returns: The number.
-    func waiting(_ lane: Lane) -> Int { waiters[lane]?.count ?? 0 }
+    func waiting(_ lane: Lane) -> Int { queues[lane]?.count ?? 0 }
 
     /// Whether it takes requests.
     var isRunning: Bool { phase == .running || phase == .initial }
@@ -148,8 +159,7 @@ struct PoolStateMachine {
         drainDeadline = now.advanced(by: configuration.drainTimeout)
         var actions: [Action] = []
         for lane in Lane.allCases {
-            for waiter in waiters[lane] ?? [] { actions.append(.fail(waiter.request, Self.closed)) }
-            waiters[lane] = []
+            for waiter in takeWaiters(lane) { actions.append(.fail(waiter.request, Self.closed)) }
         }
         idle.removeAll()
         for index in slots.indices {
@@ -186,19 +196,24 @@ struct PoolStateMachine {
     mutating func submit(_ request: PoolRequest, now: ContinuousClock.Instant, isRepeat: Bool = false) -> Action? {
         guard isRunning else { return .fail(request, Self.closed) }
         let lane = request.lane
-        if isRepeat || waiters[lane]?.isEmpty ?? true, let index = pick(lane) {
-            slots[index].inFlight += 1
-            return .send(request, connection: slots[index].connection)
+        let claim = request.claim
+        note(claim, now: now)
+        // Who waits while a connection is free waits for a share of its own, so nobody is passed.
+        if mayBegin(claim, on: lane, now: now), let index = pick(lane) {
+            queues[lane]?.begin(claim, cost: isRepeat ? 1 : request.cost)
+            return send(request, claim, on: index)
         }
         guard now < request.deadline else { return .fail(request, Self.deadlineExceeded) }
         if breaker.isOpen, readyConnections(lane) == 0 { return .fail(request, Self.unavailable) }
         guard waiting(lane) < configuration.maximalWaiters else { return .fail(request, Self.overloaded) }
         let patience = known.contains(lane) ? configuration.acquireTimeout : configuration.connectTimeout
-        let waiter = Waiter(request: request, expires: min(request.deadline, now.advanced(by: patience)))
+        // A bulk waits for its turn among bulks as a rule, which says nothing about how busy the database is.
+        let expires = claim.kind == .heavy ? request.deadline : min(request.deadline, now.advanced(by: patience))
+        let waiter = Waiter(request: request, expires: expires)
         if isRepeat {
-            waiters[lane]?.prepend(waiter)
+            queues[lane]?.prepend(waiter, of: claim)
         } else {
-            waiters[lane]?.append(waiter)
+            queues[lane]?.append(waiter, of: claim, cost: request.cost)
         }
         return nil
     }
@@ -209,12 +224,55 @@ struct PoolStateMachine {
     /// - Returns: Whether it was waiting; else it was sent.
     mutating func withdraw(_ request: PoolRequest) -> Bool {
         let identity = request.identity
-        guard let index = waiters[request.lane]?.firstIndex(where: { $0.request.identity == identity }) else {
-            return false
-        }
-        waiters[request.lane]?.remove(at: index)
-        return true
+        return queues[request.lane]?.removeAll(of: request.claim) { $0.request.identity == identity }.isEmpty == false
     }
+
+    private mutating func takeWaiters(_ lane: Lane) -> [Waiter] {
+        queues[lane]?.removeAll { _ in true } ?? []
+    }
+
+    // MARK: Shares
+
+    /// Remembers who is about.
+    private mutating func note(_ claim: PoolClaim, now: ContinuousClock.Instant) {
+        guard let tenant = claim.tenant, tenant != lastTenant else { return }
+        if lastTenant != nil { isSharedUntil = now.advanced(by: Self.company) }
+        lastTenant = tenant
+    }
+
+    /// For how long after two tenants were seen the connections are shared; a tenant that is alone may have them all.
+    private static let company: Duration = .seconds(10)
+
+    /// Whether a claim may have another connection, or another place on one.
+    private func mayBegin(_ claim: PoolClaim, on lane: Lane, now: ContinuousClock.Instant) -> Bool {
+        guard claim.kind != .lease, let queue = queues[lane] else { return true }
+        func working(_ kind: PoolClaim.Kind) -> Int { queue.working(of: PoolClaim(tenant: claim.tenant, kind: kind)) }
+        let isShared = isSharedUntil.map { now < $0 } ?? false
+        switch lane {
+        case .exclusive:
+            let connections = max(1, configuration.exclusiveConnections)
+            if claim.kind == .heavy, bulks >= max(1, connections / 2) { return false }
+            return !isShared || working(.light) + working(.heavy) < max(1, connections - 1)
+        case .shared:
+            let places = max(1, configuration.sharedConnections) * max(1, configuration.unitsPerSharedConnection)
+            return !isShared || working(.light) + working(.heavy) < max(1, places / 2)
+        case .listener:
+            return true
+        }
+    }
+
+    private mutating func send(_ request: PoolRequest, _ claim: PoolClaim, on index: Int) -> Action {
+        slots[index].claims.append(claim)
+        if claim.kind == .heavy, slots[index].lane == .exclusive { bulks += 1 }
+        return .send(request, connection: slots[index].connection)
+    }
+
+    private mutating func end(_ claim: PoolClaim, on lane: Lane) {
+        queues[lane]?.end(claim)
+        if claim.kind == .heavy, lane == .exclusive { bulks -= 1 }
+    }
+
+    // MARK: Choosing
 
     /// The shared connection with the least work, or the exclusive one used last.
     private mutating func pick(_ lane: Lane) -> Int? {
@@ -232,12 +290,11 @@ struct PoolStateMachine {
         if case .ready = slot.state { !slot.isRetiring } else { false }
     }
 
-    private mutating func serve(_ lane: Lane) -> [Action] {
+    private mutating func serve(_ lane: Lane, now: ContinuousClock.Instant) -> [Action] {
         var actions: [Action] = []
-        while !(waiters[lane]?.isEmpty ?? true), let index = pick(lane) {
-            guard let waiter = waiters[lane]?.popFirst() else { break }
-            slots[index].inFlight += 1
-            actions.append(.send(waiter.request, connection: slots[index].connection))
+        while let claim = queues[lane]?.next(where: { mayBegin($0, on: lane, now: now) }), let index = pick(lane) {
+            guard let waiter = queues[lane]?.begin(claim) else { break }
+            actions.append(send(waiter.request, claim, on: index))
         }
         return actions
     }
@@ -254,7 +311,6 @@ struct PoolStateMachine {
         guard let index = slot(connection), phase == .running else { return [.close(connection: connection)] }
         slots[index].state = .ready
         slots[index].failures = 0
-        slots[index].inFlight = 0
         slots[index].isRetiring = false
         slots[index].expires = now.advanced(by: configuration.maximalAge * (0.9 + 0.2 * random()))
         if slots[index].lane == .exclusive { idle.append(index) }
@@ -266,25 +322,32 @@ struct PoolStateMachine {
                 slots[other].state = .down(until: now.advanced(by: configuration.backoff.first * random()))
             }
         }
-        return serve(slots[index].lane) + tick(now: now)
+        return serve(slots[index].lane, now: now) + tick(now: now)
     }
 
     /// Notes that a unit or a lease on a connection has ended.
     ///
     /// - Parameters:
     ///   - connection: Its number.
+    ///   - claim: Whose it was.
     ///   - isUsable: Whether the connection may be used again.
     ///   - now: The present.
     /// - Returns: What to do.
-    mutating func released(_ connection: Int, isUsable: Bool, now: ContinuousClock.Instant) -> [Action] {
-        guard let index = slot(connection), slots[index].inFlight > 0 else { return [] }
-        slots[index].inFlight -= 1
+    mutating func released(
+        _ connection: Int,
+        _ claim: PoolClaim,
+        isUsable: Bool,
+        now: ContinuousClock.Instant
+    ) -> [Action] {
+        guard let index = slot(connection), let place = slots[index].claims.firstIndex(of: claim) else { return [] }
+        slots[index].claims.remove(at: place)
+        end(claim, on: slots[index].lane)
         if !isUsable || now >= slots[index].expires { slots[index].isRetiring = true }
         if slots[index].isRetiring {
             return slots[index].inFlight == 0 ? [.close(connection: connection)] : []
         }
         if slots[index].lane == .exclusive { idle.append(index) }
-        return waiting(slots[index].lane) == 0 ? [] : serve(slots[index].lane)
+        return waiting(slots[index].lane) == 0 ? [] : serve(slots[index].lane, now: now)
     }
 
     /// Replaces every connection: a migration made their prepared statements useless.
@@ -311,7 +374,8 @@ struct PoolStateMachine {
         guard let index = slot(connection) else { return [] }
         if case .down = slots[index].state { return [] }
         idle.removeAll { $0 == index }
-        slots[index].inFlight = 0
+        for claim in slots[index].claims { end(claim, on: slots[index].lane) }
+        slots[index].claims.removeAll()
         slots[index].connection += slots.count
         if phase == .draining {
             slots[index].state = .down(until: now)
@@ -333,8 +397,7 @@ struct PoolStateMachine {
     private mutating func failWithoutConnection() -> [Action] {
         var actions: [Action] = []
         for lane in Lane.allCases where readyConnections(lane) == 0 {
-            for waiter in waiters[lane] ?? [] { actions.append(.fail(waiter.request, Self.unavailable)) }
-            waiters[lane] = []
+            for waiter in takeWaiters(lane) { actions.append(.fail(waiter.request, Self.unavailable)) }
         }
         return actions
     }
@@ -379,10 +442,8 @@ struct PoolStateMachine {
     }
 
     private mutating func expireWaiters(_ lane: Lane, now: ContinuousClock.Instant) -> [Action] {
-        guard var queue = waiters[lane], queue.contains(where: { now >= $0.expires }) else { return [] }
-        var actions: [Action] = []
-        queue.removeAll { waiter in
-            guard now >= waiter.expires else { return false }
+        guard let late = queues[lane]?.removeAll(where: { now >= $0.expires }) else { return [] }
+        return late.map { waiter in
             let error =
                 if now >= waiter.request.deadline {
                     Self.deadlineExceeded
@@ -391,11 +452,8 @@ struct PoolStateMachine {
                 } else {
                     Self.unavailable
                 }
-            actions.append(.fail(waiter.request, error))
-            return true
+            return .fail(waiter.request, error)
         }
-        waiters[lane] = queue
-        return actions
     }
 
     /// When ``tick(now:)`` has something to do next.
@@ -407,7 +465,7 @@ struct PoolStateMachine {
             next = next.map { min($0, instant) } ?? instant
         }
         for lane in Lane.allCases {
-            for waiter in waiters[lane] ?? [] { consider(waiter.expires) }
+            queues[lane]?.forEach { consider($0.expires) }
         }
         for slot in slots {
             switch slot.state {

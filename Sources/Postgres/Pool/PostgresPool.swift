@@ -14,7 +14,7 @@ actor PostgresPool {
         var listener = 0
         var isBreakerOpen = false
         var serverVersion: Int?
-        var isSuperuser: Bool?
+        var availability = Availability()
     }
 
     nonisolated let loop: IOLoop
@@ -29,8 +29,7 @@ actor PostgresPool {
     private var subscriptions: [UInt64: Subscription] = [:]
     private var lastSubscription: UInt64 = 0
     private var stopped: [() -> Void] = []
-    private var wasAvailable = false
-    private var unavailableSince: ContinuousClock.Instant?
+    private let metrics = PoolMetrics()
 
     /// A ``Status`` behind a lock held for a copy.
     final class StatusBox: Sendable {
@@ -108,7 +107,8 @@ actor PostgresPool {
     /// - Parameter connection: The connection.
     func endLease(_ connection: PostgresConnection) {
         let isUsable = connection.assumeIsolated { $0.endLease() }
-        for action in machine.released(connection.id, isUsable: isUsable, now: ContinuousClock.now) { perform(action) }
+        let now = ContinuousClock.now
+        for action in machine.released(connection.id, .lease, isUsable: isUsable, now: now) { perform(action) }
     }
 
     // MARK: - What connections report
@@ -118,18 +118,11 @@ actor PostgresPool {
     /// - Parameters:
     ///   - id: Its number.
     ///   - serverVersion: The server's version.
-    ///   - isSuperuser: Whether its role is a superuser.
-    func connectionReady(_ id: Int, serverVersion: Int, isSuperuser: Bool) {
+    func connectionReady(_ id: Int, serverVersion: Int) {
         var status = status.current
         status.serverVersion = serverVersion
-        status.isSuperuser = isSuperuser
         self.status.set(status)
         perform(machine.connected(id, now: ContinuousClock.now))
-        if let since = unavailableSince {
-            unavailableSince = nil
-            let seconds = Double(since.duration(to: ContinuousClock.now).milliseconds) / 1_000
-            logger.notice("database reachable again", metadata: ["seconds": "\(seconds)"])
-        }
         publish()
         guard let connection = connections[id], connection.lane == .listener else { return }
         for channel in Set(subscriptions.values.map(\.channel)) { listen(channel) }
@@ -144,7 +137,12 @@ actor PostgresPool {
     ///   - isRetiring: Whether the connection is not to be used any more.
     func unitEnded(_ request: UnitRequest, _ answer: UnitRequest.Answer, on id: Int, isRetiring: Bool) {
         request.connection = nil
-        let actions = machine.released(id, isUsable: !isRetiring, now: ContinuousClock.now)
+        let actions = machine.released(
+            id,
+            PoolClaim(request.unit),
+            isUsable: !isRetiring,
+            now: ContinuousClock.now
+        )
         if case .failure(let error) = answer, error.isStalePlan { perform(machine.retireAll()) }
         conclude(request, answer)
         for action in actions { perform(action) }
@@ -281,14 +279,17 @@ actor PostgresPool {
                 request.finish(.failure(Self.gone))
                 return
             }
+            if request.attempt == 0 { metrics.served(request.lane, waited: ContinuousClock.now - request.made) }
             connection.assumeIsolated { $0.send(request) }
         case .send(.lease(let request), let id):
             guard let connection = connections[id] else {
                 request.finish(.failure(Self.gone))
                 return
             }
+            metrics.served(.exclusive, waited: ContinuousClock.now - request.made)
             request.finish(.success(connection))
         case .fail(let request, let error):
+            metrics.refused(error)
             request.fail(error)
         case .close(let id):
             connections[id]?.assumeIsolated { $0.close(Self.retired) }
@@ -313,13 +314,17 @@ actor PostgresPool {
         status.exclusive = machine.readyConnections(.exclusive)
         status.listener = machine.readyConnections(.listener)
         status.isBreakerOpen = machine.breaker.isOpen
-        self.status.set(status)
-        if status.shared > 0 || status.exclusive > 0 {
-            wasAvailable = true
-        } else if wasAvailable, machine.isRunning {
-            wasAvailable = false
-            unavailableSince = ContinuousClock.now
+        if machine.isRunning {
+            let isAvailable = status.shared > 0 && status.exclusive > 0
+            // A connection replaced in good order is away for a moment, too.
+            if let failed = status.availability.update(isAvailable: isAvailable, now: ContinuousClock.now),
+                failed > settings.configuration.acquireTimeout
+            {
+                let seconds = Double(failed.milliseconds) / 1_000
+                logger.notice("database reachable again", metadata: ["seconds": "\(seconds)"])
+            }
         }
+        self.status.set(status)
     }
 
     /// Numbers of the present.

@@ -2,7 +2,7 @@
 ///
 /// The set of statements is closed: a connection prepares them once and never evicts one. The text is static, so no
 /// value can ever become SQL.
-package protocol Statement: Sendable {
+package protocol Statement<Row>: Sendable {
     /// What a row of the answer is read as.
     associatedtype Row: DecodableRow = NoRow
 

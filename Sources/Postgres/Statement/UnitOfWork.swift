@@ -51,6 +51,14 @@ package struct UnitOfWork: Sendable {
     /// Whether nothing was added.
     package var isEmpty: Bool { entries.isEmpty }
 
+    /// About how many bytes the server has to read: what the work costs, where tenants take turns by cost.
+    ///
+    /// Rows come as arrays, so it grows with their number, and nobody has to remember to say how many there are.
+    var weight: Int { 64 * entries.count + parameters.arena.count }
+
+    /// From this weight on a unit is a bulk: a hundred rows or so, where a sale has one to ten.
+    static let heavy = 16 * 1024
+
     /// Adds a statement.
     ///
     /// - Parameter statement: The statement with its values.

@@ -74,6 +74,7 @@ package final class RedisClient: Sendable {
     private let scripts: [RedisScript]
     private let state: Mutex<State>
     private let gate = Atomic<UInt8>(Gate.disconnected)
+    private let metrics = RedisMetrics()
 
     /// Makes a client, which connects when ``run()`` is called.
     ///
@@ -181,6 +182,14 @@ package final class RedisClient: Sendable {
         }
     }
 
+    /// Whether there is a connection, used or held back.
+    package var isConnected: Bool { gate.load(ordering: .relaxed) != Gate.disconnected }
+
+    /// Whether commands are held back after errors, as of now.
+    package var isBreakerOpen: Bool {
+        state.withLock { !$0.breaker.wouldPermit(at: loop.now) }
+    }
+
     /// Where the server connected now listens; nil without a connection.
     package var address: RedisConfiguration.Address? {
         state.withLock { $0.link?.address }
@@ -256,10 +265,18 @@ package final class RedisClient: Sendable {
         deadline: ContinuousClock.Instant? = nil,
         timeout: Duration? = nil
     ) async throws(RedisError) -> RedisAnswer {
-        let link = try admit()
+        let link: Link
+        do throws(RedisError) {
+            link = try admit()
+        } catch {
+            metrics.wasNotSent()
+            throw error
+        }
+        let sent = ContinuousClock.now
         let pending = PendingCommand(command, deadline: deadline, timeout: timeout ?? configuration.commandTimeout)
         link.connection.submit(pending)
         let answer = await pending.reply()
+        metrics.ended(answer, took: ContinuousClock.now - sent)
         observe(answer)
         return RedisAnswer(reply: try answer.get(), runID: link.runID, epoch: link.epoch)
     }

@@ -5,23 +5,19 @@ package import Kernel
 package struct SeriesQuery: Sendable, Equatable {
     /// How finely the range is divided.
     package var view: BalanceView
-    /// The first day.
-    package var from: BusinessDay?
-    /// The last day.
-    package var to: BusinessDay?
+    /// The first and the last day.
+    package var days: DayRange
     /// Whose money counts.
     package var method: BalanceMethod
 
     /// Makes a query.
     package init(
         view: BalanceView,
-        from: BusinessDay? = nil,
-        to: BusinessDay? = nil,
+        days: DayRange = .all,
         method: BalanceMethod = .all
     ) {
         self.view = view
-        self.from = from
-        self.to = to
+        self.days = days
         self.method = method
     }
 }

@@ -25,33 +25,44 @@ package struct BalanceService: Sendable {
     /// - Returns: The series.
     /// - Throws: 422 `validation_failed` for a range that is reversed or too long.
     package func series(_ query: SeriesQuery, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let range = try await range(from: query.from, to: query.to, view: query.view, context)
+        let range = try await range(query.days, view: query.view, context)
+        return try await store.answer(
+            Self.series(view: query.view, range: range, method: query.method, tenant: context.tenant),
+            context
+        )
+    }
+
+    static func series(view: BalanceView, range: BalanceRange, method: BalanceMethod, tenant: TenantID) -> CachedRead {
         var builder = KeyBuilder("series")
-        builder.add(query.view.rawValue)
+        builder.add(view.rawValue)
         builder.add(range.from.description)
         builder.add(range.to.description)
-        builder.add(query.method.rawValue)
-        return try await store.read(
-            builder.key(tenant: context.tenant.rawValue, module: .balance),
-            context,
-            fill: ReadSeries(view: query.view, range: range, method: query.method)
+        builder.add(method.rawValue)
+        return CachedRead(
+            key: builder.key(tenant: tenant.rawValue, module: .balance),
+            fill: .body(ReadSeries(view: view, range: range, method: method))
         )
     }
 
     /// `GET /v1/balance/summary`: the sums of a range, in all and by method.
-    package func summary(
-        from: BusinessDay?,
-        to: BusinessDay?,
-        _ context: CallContext
-    ) async throws(Problem) -> CachedAnswer {
-        let range = try await range(from: from, to: to, view: .daily, context)
+    ///
+    /// - Parameters:
+    ///   - days: The range; a missing day is counted back from the tenant's today, thirty days in all.
+    ///   - context: Who asks.
+    /// - Returns: The sums.
+    /// - Throws: 422 `validation_failed` for a range that is reversed or too long.
+    package func summary(_ days: DayRange, _ context: CallContext) async throws(Problem) -> CachedAnswer {
+        let range = try await range(days, view: nil, context)
+        return try await store.answer(Self.summary(range, tenant: context.tenant), context)
+    }
+
+    static func summary(_ range: BalanceRange, tenant: TenantID) -> CachedRead {
         var builder = KeyBuilder("summary")
         builder.add(range.from.description)
         builder.add(range.to.description)
-        return try await store.read(
-            builder.key(tenant: context.tenant.rawValue, module: .balance),
-            context,
-            fill: ReadSummary(range: range)
+        return CachedRead(
+            key: builder.key(tenant: tenant.rawValue, module: .balance),
+            fill: .body(ReadSummary(range: range))
         )
     }
 
@@ -65,24 +76,25 @@ package struct BalanceService: Sendable {
         return try await store.read(key, context, fill: ReadDashboard(day: today))
     }
 
+    /// The days a report is about: what is missing is counted back from today.
+    ///
+    /// No view is one period, whatever its length.
     private func range(
-        from: BusinessDay?,
-        to: BusinessDay?,
-        view: BalanceView,
+        _ days: DayRange,
+        view: BalanceView?,
         _ context: CallContext
     ) async throws(Problem) -> BalanceRange {
-        if let from, let to { return try BalanceRange(from: from, to: to, view: view) }
         let last: BusinessDay
-        if let to {
+        if let to = days.to {
             last = to
         } else {
             last = try await tenants.today(context)
         }
         let first =
-            from
+            days.from
             ?? {
                 switch view {
-                case .daily: last.adding(days: -29)
+                case .daily, nil: last.adding(days: -29)
                 case .weekly: last.startOfWeek.adding(days: -11 * 7)
                 case .monthly: last.startOfMonth.adding(days: -330)?.startOfMonth
                 case .yearly: last.startOfYear.adding(days: -4 * 365)?.startOfYear

@@ -132,6 +132,8 @@ struct ReadDashboard: Statement {
             SELECT count(*) AS count, coalesce(sum(s.total), 0) AS total
             FROM stock.sale s
             WHERE s.tenant_id = stock.current_tenant() AND s.business_day = $1 AND s.status = 'confirmed'
+              -- A business day is at most a day away from the moment's date in UTC.
+              AND s.occurred_at >= ($1 - 1)::timestamptz AND s.occurred_at < ($1 + 2)::timestamptz
         ), owed AS (
             SELECT coalesce(sum(s.due), 0) AS due
             FROM stock.sale s

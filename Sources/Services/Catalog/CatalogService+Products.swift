@@ -16,53 +16,31 @@ extension CatalogService {
         _ page: Page,
         _ context: CallContext
     ) async throws(Problem) -> CachedAnswer {
-        let q = filter.q.map { Text.trimmed($0).lowercased() }.flatMap { $0.isEmpty ? nil : $0 }
-        var builder = KeyBuilder("list")
-        builder.add(q)
-        builder.add(filter.barcode)
+        try await store.answer(products(filter, page, tenant: context.tenant), context)
+    }
+
+    func products(_ filter: ProductFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+        var builder = KeyBuilder("find")
+        builder.add(filter.q?.text)
+        builder.add(filter.barcode?.text)
         builder.add(filter.categoryID?.description)
         builder.add(filter.stock?.rawValue)
         builder.add(filter.status?.rawValue)
         builder.add(filter.sort.rawValue)
-        let query = "products " + builder.text
-        builder.add(page.limit)
-        builder.add(page.cursor)
-        let after = try cursors.decode(page.cursor, count: 2, tenant: context.tenant, query: query)
-        let place = try NamePlace(after)
-        let cursor: @Sendable ([String]) -> String = { [cursors, tenant = context.tenant] in
-            cursors.encode($0, tenant: tenant, query: query)
-        }
-        let cacheKey = key(builder, .products, context)
-        var filter = filter
-        filter.q = q
-        if filter.sort == .name {
-            return try await store.page(
-                cacheKey,
-                context,
-                cursor: cursor,
-                fill: ListProductsByName(filter: filter, limit: page.limit, after: place)
-            )
-        }
-        return try await store.page(
-            cacheKey,
-            context,
-            cursor: cursor,
-            fill: ListProducts(filter: filter, limit: page.limit, after: place)
-        )
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .products)
+        return filter.sort == .name
+            ? page.read(ListProductsByName(filter: filter, limit: page.limit, after: page.afterText()))
+            : page.read(ListProducts(filter: filter, limit: page.limit, after: page.afterText()))
     }
 
     /// `GET /v1/products/lookup?code=`: every product with this SKU or barcode, never silently the first.
-    package func lookUp(_ code: String, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let trimmed = Text.trimmed(code)
-        guard !trimmed.isEmpty, trimmed.unicodeScalars.count <= 100 else {
-            throw Problem(
-                .validationFailed,
-                "code must have 1 to 100 characters.",
-                errors: [FieldError("/code", "out_of_range", "Must have 1 to 100 characters.")]
-            )
-        }
-        let key = key(KeyBuilder("lookup").adding(trimmed), .products, context)
-        return try await store.read(key, context, fill: LookUpProducts(code: trimmed))
+    package func lookUp(_ code: ProductCode, _ context: CallContext) async throws(Problem) -> CachedAnswer {
+        try await store.answer(lookUp(code, tenant: context.tenant), context)
+    }
+
+    func lookUp(_ code: ProductCode, tenant: TenantID) -> CachedRead {
+        let key = KeyBuilder("code").adding(code.text).key(tenant: tenant.rawValue, module: .products)
+        return CachedRead(key: key, fill: .body(LookUpProducts(code: code)))
     }
 
     /// `POST /v1/products`: 201 with the product.
@@ -179,14 +157,9 @@ extension CatalogService {
         guard errors.isEmpty else {
             throw Problem(.validationFailed, "Some products are not valid.", errors: errors)
         }
-        let batch = ProductBatch(upserts, ids: upserts.map { _ in ProductID.make() })
+        let batch = ProductBatch(upserts)
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
-            try unit.add(GuardBatch(batch: batch))
-            try unit.add(InsertBatch(batch: batch))
-            try unit.add(UpdateBatch(batch: batch))
-            try unit.add(TouchBatch(batch: batch))
-            try unit.add(BatchBarcodes(batch: batch))
-            return try unit.add(AnswerBatch(batch: batch, key: key))
+            try unit.add(UpsertProducts(batch: batch, key: key))
         }
     }
 }

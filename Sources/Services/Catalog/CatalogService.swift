@@ -23,7 +23,7 @@ package struct CatalogService: Sendable {
         ReadProduct.self, LookUpProducts.self, ListProductsByName.self, ListProducts.self, GuardNewProduct.self,
         InsertProduct.self, GuardProduct.self, GuardProductFields.self, UpdateProduct.self, ReplaceBarcodes.self,
         DeleteProduct.self, AnswerProduct.self, AnswerDeleted.self,
-        GuardBatch.self, InsertBatch.self, UpdateBatch.self, BatchBarcodes.self, TouchBatch.self, AnswerBatch.self,
+        UpsertProducts.self,
     ]
 
     /// A key of a module of the caller's tenant.
@@ -41,17 +41,12 @@ package struct CatalogService: Sendable {
 
     /// `GET /v1/categories`, by name.
     package func categories(_ page: Page, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let query = "categories"
-        let after = try cursors.decode(page.cursor, count: 2, tenant: context.tenant, query: query)
-        var builder = KeyBuilder("list")
-        builder.add(page.limit)
-        builder.add(page.cursor)
-        return try await store.page(
-            key(builder, .categories, context),
-            context,
-            cursor: { [cursors, tenant = context.tenant] in cursors.encode($0, tenant: tenant, query: query) },
-            fill: ListCategories(limit: page.limit, after: try NamePlace(after))
-        )
+        try await store.answer(categories(page, tenant: context.tenant), context)
+    }
+
+    func categories(_ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+        let page = try PagePosition(KeyBuilder("list"), page, cursors: cursors, tenant: tenant, module: .categories)
+        return page.read(ListCategories(limit: page.limit, after: page.afterText()))
     }
 
     /// `POST /v1/categories`: 201 with the category.
@@ -104,17 +99,12 @@ package struct CatalogService: Sendable {
 
     /// `GET /v1/units`, by name.
     package func units(_ page: Page, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let query = "units"
-        let after = try cursors.decode(page.cursor, count: 2, tenant: context.tenant, query: query)
-        var builder = KeyBuilder("list")
-        builder.add(page.limit)
-        builder.add(page.cursor)
-        return try await store.page(
-            key(builder, .units, context),
-            context,
-            cursor: { [cursors, tenant = context.tenant] in cursors.encode($0, tenant: tenant, query: query) },
-            fill: ListUnits(limit: page.limit, after: try NamePlace(after))
-        )
+        try await store.answer(units(page, tenant: context.tenant), context)
+    }
+
+    func units(_ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+        let page = try PagePosition(KeyBuilder("list"), page, cursors: cursors, tenant: tenant, module: .units)
+        return page.read(ListUnits(limit: page.limit, after: page.afterText()))
     }
 
     /// `POST /v1/units`: 201 with the unit.

@@ -115,12 +115,26 @@ package enum ProductSort: String, Sendable, Hashable, CaseIterable {
     case onHandDescending = "-on_hand"
 }
 
+/// A code that a product may have, a SKU or a barcode, in the one form in which it is looked up and its answer is remembered.
+package struct ProductCode: Sendable, Hashable {
+    /// The code, trimmed, in normal form C.
+    package let text: String
+
+    /// Makes a code of what was typed or scanned.
+    ///
+    /// - Parameter text: As it came; scanners end codes with what they please.
+    /// - Throws: `required`, `too_long` or `format`, as for the code of a product.
+    package init(_ text: String) throws(ReadingFault) {
+        self.text = try TextRule.barcode.readRequired(text).get()
+    }
+}
+
 /// What a list of products asks for.
 package struct ProductFilter: Sendable, Equatable {
-    /// A part of the name, the SKU or a barcode, without regard to case.
-    package var q: String?
+    /// Words, each of them part of the name, the SKU or a barcode; neither case nor accents count.
+    package var q: SearchText?
     /// A whole barcode.
-    package var barcode: String?
+    package var barcode: ProductCode?
     /// Products of one category.
     package var categoryID: CategoryID?
     /// Products by what is on hand.
@@ -132,8 +146,8 @@ package struct ProductFilter: Sendable, Equatable {
 
     /// Makes a filter.
     package init(
-        q: String? = nil,
-        barcode: String? = nil,
+        q: SearchText? = nil,
+        barcode: ProductCode? = nil,
         categoryID: CategoryID? = nil,
         stock: StockFilter? = nil,
         status: ProductStatus? = nil,

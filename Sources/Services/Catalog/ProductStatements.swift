@@ -25,53 +25,65 @@ struct ReadProduct: Statement {
 struct LookUpProducts: Statement {
     static let name = "catalog.lookup"
     static let sql: StaticString = """
+        WITH asked AS MATERIALIZED (SELECT stock.search_text($1) AS code)
         SELECT stock.list_body(
                    (SELECT string_agg(stock.product_body(p.tenant_id, p.id), ',' ORDER BY p.status, p.name_key, p.id)
                     FROM stock.product p
                     WHERE p.tenant_id = stock.current_tenant()
                       AND p.id IN (SELECT s.id FROM stock.product s
-                                   WHERE s.tenant_id = stock.current_tenant() AND s.sku_key = stock.folded($1)
+                                   WHERE s.tenant_id = stock.current_tenant()
+                                     AND s.sku_search = (SELECT a.code FROM asked a)
                                    UNION
                                    SELECT b.product_id FROM stock.product_barcode b
-                                   WHERE b.tenant_id = stock.current_tenant() AND b.code = normalize($1, NFC))),
+                                   WHERE b.tenant_id = stock.current_tenant()
+                                     AND b.search_text = (SELECT a.code FROM asked a))),
                    NULL),
                NULL::text, pg_current_snapshot()
         """
     static let parameterTypes: [PostgresType] = [.text]
     typealias Row = BodyRow
 
-    var code: String
+    var code: ProductCode
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(code) }
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(code.text) }
 }
 
 extension Parameters {
     /// Binds the filters of a list of products: `text, text, uuid, text, text`.
     fileprivate mutating func append(_ filter: ProductFilter) throws(PostgresError) {
-        try append(filter.q)
-        try append(filter.barcode)
+        try append(filter.q?.text)
+        try append(filter.barcode?.text)
         try append(filter.categoryID)
         try append(filter.stock)
         try append(filter.status)
     }
 }
 
+// A search reads the tenant's products one after the other: no index helps a part of a word, and row-level security lets none
+// that would. A word that is not in the product's own text may be in one of its barcodes; they are found by their product, and
+// coalesce keeps the index by which codes are looked up from being taken for that.
+
 /// Products by name, along the index.
 struct ListProductsByName: Statement {
     static let name = "catalog.products_by_name"
     static let sql: StaticString = """
-        WITH page AS MATERIALIZED (
+        WITH asked AS MATERIALIZED (
+            SELECT string_to_array(stock.search_text($1), ' ') AS words, stock.search_text($2) AS barcode
+        ), page AS MATERIALIZED (
             SELECT p.tenant_id, p.id, p.name_key, row_number() OVER (ORDER BY p.name_key, p.id) AS place
             FROM stock.product p
             JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
             WHERE p.tenant_id = stock.current_tenant()
               AND ($7::text IS NULL OR (p.name_key, p.id) > ($7, $8))
-              AND ($1::text IS NULL OR strpos(p.name_key, stock.folded($1)) > 0
-                   OR strpos(p.sku_key, stock.folded($1)) > 0
-                   OR EXISTS (SELECT FROM stock.product_barcode b
-                              WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id AND strpos(b.code, $1) > 0))
+              AND ($1::text IS NULL OR NOT EXISTS (
+                      SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
+                      WHERE strpos(p.search_text, w.word) = 0
+                        AND NOT EXISTS (SELECT FROM stock.product_barcode b
+                                        WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id
+                                          AND strpos(coalesce(b.search_text, ''), w.word) > 0)))
               AND ($2::text IS NULL OR EXISTS (SELECT FROM stock.product_barcode b
-                                               WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id AND b.code = $2))
+                                               WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id
+                                                 AND b.search_text = (SELECT a.barcode FROM asked a)))
               AND ($3::uuid IS NULL OR p.category_id = $3)
               AND ($4::text IS NULL OR $4 = CASE WHEN NOT p.tracks_stock THEN 'ok' WHEN l.on_hand <= 0 THEN 'out'
                                                  WHEN l.on_hand <= p.min_stock THEN 'low' ELSE 'ok' END)
@@ -103,7 +115,9 @@ struct ListProductsByName: Statement {
 struct ListProducts: Statement {
     static let name = "catalog.products"
     static let sql: StaticString = """
-        WITH sorted AS (
+        WITH asked AS MATERIALIZED (
+            SELECT string_to_array(stock.search_text($1), ' ') AS words, stock.search_text($2) AS barcode
+        ), sorted AS (
             SELECT p.tenant_id, p.id,
                    CASE $9
                        WHEN 'sku' THEN coalesce(p.sku_key, '')
@@ -115,12 +129,15 @@ struct ListProducts: Statement {
             FROM stock.product p
             JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
             WHERE p.tenant_id = stock.current_tenant()
-              AND ($1::text IS NULL OR strpos(p.name_key, stock.folded($1)) > 0
-                   OR strpos(p.sku_key, stock.folded($1)) > 0
-                   OR EXISTS (SELECT FROM stock.product_barcode b
-                              WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id AND strpos(b.code, $1) > 0))
+              AND ($1::text IS NULL OR NOT EXISTS (
+                      SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
+                      WHERE strpos(p.search_text, w.word) = 0
+                        AND NOT EXISTS (SELECT FROM stock.product_barcode b
+                                        WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id
+                                          AND strpos(coalesce(b.search_text, ''), w.word) > 0)))
               AND ($2::text IS NULL OR EXISTS (SELECT FROM stock.product_barcode b
-                                               WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id AND b.code = $2))
+                                               WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id
+                                                 AND b.search_text = (SELECT a.barcode FROM asked a)))
               AND ($3::uuid IS NULL OR p.category_id = $3)
               AND ($4::text IS NULL OR $4 = CASE WHEN NOT p.tracks_stock THEN 'ok' WHEN l.on_hand <= 0 THEN 'out'
                                                  WHEN l.on_hand <= p.min_stock THEN 'low' ELSE 'ok' END)

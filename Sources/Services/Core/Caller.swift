@@ -57,11 +57,24 @@ package struct Origin: Sendable, Equatable {
     /// The client's address; `nil` for the command line.
     package var address: String?
 
+    /// As limits and turns count it: the address, of IPv6 its network; empty for the command line.
+    package var network: String
+
     /// Makes an origin.
-    package init(requestID: String, address: String? = nil) {
+    package init(requestID: String, address: String? = nil, network: String? = nil) {
         self.requestID = requestID
         self.address = address
+        self.network = network ?? address ?? ""
     }
+}
+
+/// Asked for leave by a request that is not answered from memory, before anything is done for it.
+package protocol Toll: Sendable {
+    /// Takes what leaving memory costs.
+    ///
+    /// - Parameter caller: Who asks.
+    /// - Throws: 429 `rate_limited`; nothing was taken then.
+    func pay(_ caller: Caller) throws(Problem)
 }
 
 /// One request's circumstances, handed down to every service.
@@ -81,6 +94,9 @@ package struct CallContext: Sendable {
     /// What the client has written and seen before, if it sent `Stock-Consistency`.
     package var token: ConsistencyToken?
 
+    /// Asked when a cached read is not answered from memory; nil if the request has paid.
+    package var toll: (any Toll)?
+
     /// Makes a context.
     package init(
         caller: Caller,
@@ -88,13 +104,15 @@ package struct CallContext: Sendable {
         requestID: String,
         address: String? = nil,
         bypassCache: Bool = false,
-        token: ConsistencyToken? = nil
+        token: ConsistencyToken? = nil,
+        toll: (any Toll)? = nil
     ) {
         self.caller = caller
         self.deadline = deadline
         origin = Origin(requestID: requestID, address: address)
         self.bypassCache = bypassCache
         self.token = token
+        self.toll = toll
     }
 
     /// The tenant of the caller.

@@ -36,8 +36,13 @@ struct FindRecord: Statement {
     static let sql: StaticString = """
         SELECT r.request_hash, r.status, r.body, r.headers::json ->> 'etag', r.headers::json ->> 'location',
                r.xmin::text::bigint, pg_current_snapshot()
-        FROM stock.idempotency_record r
-        WHERE r.tenant_id = stock.current_tenant() AND r.route = $1 AND r.key = $2 AND r.expires_at > now()
+        FROM (
+            SELECT *, xmin FROM stock.idempotency_record
+            WHERE tenant_id = stock.current_tenant() AND route = $1 AND key = $2
+            -- By its key, not by its expiry: kept apart, as an index could serve either.
+            OFFSET 0
+        ) r
+        WHERE r.expires_at > now()
         """
     static let parameterTypes: [PostgresType] = [.text, .text]
 

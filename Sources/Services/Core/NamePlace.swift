@@ -7,16 +7,6 @@ struct NamePlace: Sendable {
     let key: String
     /// Its id.
     let id: EntityID
-
-    /// Reads what a cursor carried; `nil` is the beginning.
-    init?(_ values: [String]?) throws(Problem) {
-        guard let values else { return nil }
-        guard values.count == 2, let id = EntityID(values[1]) else {
-            throw Problem(.cursorMismatch, "The cursor belongs to another query.")
-        }
-        key = values[0]
-        self.id = id
-    }
 }
 
 extension Parameters {

@@ -15,18 +15,18 @@ extension SQLState {
 extension PostgresError {
     /// The problem a client sees.
     ///
+    /// Decided here and nowhere else: the outcome is unknown where COMMIT may have happened, which the connection says
+    /// (``PostgresError/Outcome``). Everything else left nothing behind, whatever ended it.
+    ///
     /// Texts of the server are shown only where SQL of ours wrote them.
     package var problem: Problem {
+        if outcome == .unknown { return Self.outcomeUnknown }
         switch code {
         case .overloaded, .cancelled:
             return Problem(.overloaded, "Too much is going on. Try again in a moment.", retryAfter: 1)
         case .deadlineExceeded:
-            return outcome == .unknown
-                ? Self.outcomeUnknown
-                : Problem(.overloaded, "The request took too long and was given up.", retryAfter: 1)
-        case .connectionLost:
-            return outcome == .unknown ? Self.outcomeUnknown : Self.unavailable
-        case .connectFailed, .databaseUnavailable, .closed:
+            return Self.tooLong
+        case .connectionLost, .connectFailed, .databaseUnavailable, .closed:
             return Self.unavailable
         case .server:
             return serverProblem
@@ -34,6 +34,13 @@ extension PostgresError {
             return Problem(.internalError, "Something went wrong on our side.")
         }
     }
+
+    /// The answer when the time was up, on our side or the server's.
+    private static let tooLong = Problem(
+        .overloaded,
+        "The request took too long and was given up; nothing was changed.",
+        retryAfter: 1
+    )
 
     /// The answer while PostgreSQL cannot be reached.
     static let unavailable = Problem(
@@ -45,7 +52,7 @@ extension PostgresError {
     /// The answer when a commit was asked for and its answer never came.
     static let outcomeUnknown = Problem(
         .outcomeUnknown,
-        "The connection was lost at the moment of committing. Repeat the request with the same Idempotency-Key.",
+        "The connection was lost at the moment of committing, so it may have been done or not.",
         retryAfter: 1
     )
 
@@ -60,8 +67,9 @@ extension PostgresError {
                 "The first request with this Idempotency-Key is still running.",
                 retryAfter: 1
             )
-        case .keyRecorded, .inputChanged, .serializationFailure, .deadlockDetected, .lockNotAvailable,
-            .queryCanceled:
+        case .queryCanceled:
+            return Self.tooLong
+        case .keyRecorded, .inputChanged, .serializationFailure, .deadlockDetected, .lockNotAvailable:
             return Problem(.overloaded, "Other requests kept this one from finishing. Try again.", retryAfter: 1)
         case .uniqueViolation:
             return duplicate
@@ -73,13 +81,9 @@ extension PostgresError {
             return Problem(.validationFailed, "A value is outside of what can be stored.")
         case "22021", "22P05":
             return Problem(.invalidRequest, "A text holds characters that can not be stored.")
-        case .readOnlySQLTransaction, .tooManyConnections, .adminShutdown, .crashShutdown, .cannotConnectNow:
-            return outcome == .unknown ? Self.outcomeUnknown : Self.unavailable
         default:
-            if sqlState.description.hasPrefix("08") || sqlState.description.hasPrefix("57P") {
-                return outcome == .unknown ? Self.outcomeUnknown : Self.unavailable
-            }
-            if sqlState.description.hasPrefix("53") {
+            if sqlState.isConnectionFailure { return Self.unavailable }
+            if sqlState.isOverload {
                 return Problem(.overloaded, "The database is out of resources. Try again.", retryAfter: 1)
             }
             return Problem(.internalError, "Something went wrong on our side.")

@@ -97,6 +97,7 @@ package final class Store: Sendable {
             guard !hit.isAbsent else { throw .notFound }
             return hit
         }
+        try context.toll?.pay(context.caller)
         let answer: CachedAnswer
         do {
             answer = try await cache.read(

@@ -53,15 +53,15 @@ package struct CustomerPatch: Sendable, Equatable {
 
 /// What a list of customers asks for, ordered by name.
 package struct CustomerFilter: Sendable, Equatable {
-    /// A part of the name, tax number, telephone number or e-mail address.
-    package var q: String?
+    /// Words, each of them part of the name, tax number, telephone number or e-mail address; neither case nor accents count.
+    package var q: SearchText?
     /// Active ones or the others; `nil` shows all.
     package var active: Bool?
     /// Those who owe something, or those who do not; `nil` shows all.
     package var hasBalance: Bool?
 
     /// Makes a filter.
-    package init(q: String? = nil, active: Bool? = nil, hasBalance: Bool? = nil) {
+    package init(q: SearchText? = nil, active: Bool? = nil, hasBalance: Bool? = nil) {
         self.q = q
         self.active = active
         self.hasBalance = hasBalance

@@ -21,17 +21,21 @@ struct ReadCustomer: Statement {
     func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(id) }
 }
 
+/// Customers by name; a search reads the tenant's customers one after the other.
 struct ListCustomers: Statement {
     static let name = "customers.list"
     static let sql: StaticString = """
-        WITH page AS MATERIALIZED (
+        WITH asked AS MATERIALIZED (
+            SELECT string_to_array(stock.search_text($1), ' ') AS words
+        ), page AS MATERIALIZED (
             SELECT c.tenant_id, c.id, c.name_key, row_number() OVER (ORDER BY c.name_key, c.id) AS place
             FROM stock.customer c
             JOIN stock.customer_account a ON a.tenant_id = c.tenant_id AND a.customer_id = c.id
             WHERE c.tenant_id = stock.current_tenant()
               AND ($5::text IS NULL OR (c.name_key, c.id) > ($5, $6))
-              AND ($1::text IS NULL OR strpos(c.name_key, stock.folded($1)) > 0 OR strpos(c.tax_id, $1) > 0
-                   OR strpos(c.phone, $1) > 0 OR strpos(lower(c.email), $1) > 0)
+              AND ($1::text IS NULL OR NOT EXISTS (
+                      SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
+                      WHERE strpos(c.search_text, w.word) = 0))
               AND ($2::boolean IS NULL OR c.active = $2)
               AND ($3::boolean IS NULL OR (a.balance > 0) = $3)
             ORDER BY c.name_key, c.id
@@ -51,7 +55,7 @@ struct ListCustomers: Statement {
     var after: NamePlace?
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(filter.q)
+        try parameters.append(filter.q?.text)
         try parameters.append(filter.active)
         try parameters.append(filter.hasBalance)
         try parameters.append(Int64(limit))

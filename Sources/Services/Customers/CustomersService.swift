@@ -31,22 +31,16 @@ package struct CustomersService: Sendable {
         _ page: Page,
         _ context: CallContext
     ) async throws(Problem) -> CachedAnswer {
-        var filter = filter
-        filter.q = filter.q.map { Text.trimmed($0).lowercased() }.flatMap { $0.isEmpty ? nil : $0 }
-        var builder = KeyBuilder("list")
-        builder.add(filter.q)
+        try await store.answer(customers(filter, page, tenant: context.tenant), context)
+    }
+
+    func customers(_ filter: CustomerFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+        var builder = KeyBuilder("find")
+        builder.add(filter.q?.text)
         builder.add(filter.active.map { $0 ? "1" : "0" })
         builder.add(filter.hasBalance.map { $0 ? "1" : "0" })
-        let query = "customers " + builder.text
-        builder.add(page.limit)
-        builder.add(page.cursor)
-        let after = try cursors.decode(page.cursor, count: 2, tenant: context.tenant, query: query)
-        return try await store.page(
-            builder.key(tenant: context.tenant.rawValue, module: .customers),
-            context,
-            cursor: { [cursors, tenant = context.tenant] in cursors.encode($0, tenant: tenant, query: query) },
-            fill: ListCustomers(filter: filter, limit: page.limit, after: try NamePlace(after))
-        )
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .customers)
+        return page.read(ListCustomers(filter: filter, limit: page.limit, after: page.afterText()))
     }
 
     /// `POST /v1/customers`: 201 with the customer.

@@ -153,12 +153,16 @@ package struct IdentityService: Sendable {
         deadline: ContinuousClock.Instant
     ) async throws(Problem) -> SignedIn {
         let found = try await store.query(FindUserByEmail(email: request.email), tenant: nil, deadline: deadline).first
-        let (isMatch, isWeak) = try await hasher.verify(request.password, against: found?.passwordHash)
+        let (isMatch, isWeak) = try await hasher.verify(
+            request.password,
+            against: found?.passwordHash,
+            from: origin.network
+        )
         guard isMatch, let user = found, user.isActive else {
             throw wrongPassword(of: found, from: origin)
         }
         if isWeak {
-            let hash = try await hasher.hash(request.password)
+            let hash = try await hasher.hash(request.password, from: origin.network)
             _ = try? await store.transact(nil, deadline: deadline) {
                 (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
                 try unit.add(RehashPassword(user: user.id, hash: hash, passwordVersion: user.passwordVersion))
@@ -316,12 +320,14 @@ package struct IdentityService: Sendable {
             let found = try await store.query(FindUserByEmail(email: email), tenant: nil, deadline: deadline).first
             let account: Account
             if let found {
-                guard try await hasher.verify(password, against: found.passwordHash).isMatch, found.isActive else {
+                let isMatch = try await hasher.verify(password, against: found.passwordHash, from: origin.network).isMatch
+                guard isMatch, found.isActive else {
                     throw wrongPassword(of: found, from: origin)
                 }
                 account = .known(found)
             } else {
-                account = .new(id: .make(), email: email, name: name, hash: try await hasher.hash(password))
+                let hash = try await hasher.hash(password, from: origin.network)
+                account = .new(id: .make(), email: email, name: name, hash: hash)
             }
             do throws(PostgresError) {
                 return try await perform(account)
@@ -474,10 +480,8 @@ package struct IdentityService: Sendable {
     /// - Returns: The caller.
     /// - Throws: 401 `unauthenticated` for a key that is unknown, wrong, revoked or expired, 403 `tenant_suspended`.
     package func caller(apiKey text: String, deadline: ContinuousClock.Instant) async throws(Problem) -> Caller {
-        let refused = Problem(.unauthenticated, "The API key is not valid.")
-        guard let presented = APIKeyText(text) else { throw refused }
-        let key = KeyBuilder("key").adding(presented.id.description)
-            .key(tenant: presented.tenant.rawValue, module: .identity)
+        guard let presented = APIKeyText(text) else { throw Self.noKey }
+        let key = Self.cacheKey(of: presented)
         var entry: KeyEntry? = store.hit(key)
         if entry == nil {
             let postgres = store.postgres
@@ -489,7 +493,7 @@ package struct IdentityService: Sendable {
                     on: .shared,
                     deadline: deadline
                 )
-                guard let row = rows.first else { throw refused }
+                guard let row = rows.first else { throw Self.noKey }
                 return Filled(
                     content: row.key.map { .value($0.entry(processKey: processKey)) } ?? .absent,
                     snapshot: Snapshot(row.snapshot)
@@ -504,12 +508,33 @@ package struct IdentityService: Sendable {
                 }
             }
         }
-        guard let entry, entry.fits(presented.hash, processKey: processKey) else { throw refused }
-        if let expiresAt = entry.expiresAt, expiresAt <= clock.now() { throw refused }
+        guard let entry else { throw Self.noKey }
+        return try caller(presented, entry)
+    }
+
+    /// Who an API key belongs to, if memory knows the key; never suspends.
+    ///
+    /// - Parameter text: The key as it was sent.
+    /// - Returns: The caller; nil if the database has to be asked, which costs something.
+    /// - Throws: As ``caller(apiKey:deadline:)``.
+    package func knownCaller(apiKey text: String) throws(Problem) -> Caller? {
+        guard let presented = APIKeyText(text) else { throw Self.noKey }
+        guard let entry: KeyEntry = store.hit(Self.cacheKey(of: presented)) else { return nil }
+        return try caller(presented, entry)
+    }
+
+    private static func cacheKey(of presented: APIKeyText) -> CacheKey {
+        KeyBuilder("key").adding(presented.id.description).key(tenant: presented.tenant.rawValue, module: .identity)
+    }
+
+    private func caller(_ presented: APIKeyText, _ entry: KeyEntry) throws(Problem) -> Caller {
+        guard entry.fits(presented.hash, processKey: processKey) else { throw Self.noKey }
+        if let expiresAt = entry.expiresAt, expiresAt <= clock.now() { throw Self.noKey }
         guard entry.isTenantActive else { throw Self.suspended }
         return Caller(tenant: presented.tenant, apiKey: presented.id, scopes: entry.scopes, name: entry.name)
     }
 
+    private static let noKey = Problem(.unauthenticated, "The API key is not valid.")
     private static let ended = Problem(.unauthenticated, "The session has ended. Log in again.")
 }
 

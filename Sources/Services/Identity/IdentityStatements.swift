@@ -589,7 +589,11 @@ struct ListMembers: Statement {
 struct ReadMember: Statement {
     static let name = "identity.member"
     static let sql: StaticString = """
-        SELECT stock.member_body(stock.current_tenant(), $1), NULL::text, pg_current_snapshot()
+        SELECT stock.member_body(stock.current_tenant(), $1),
+               (SELECT '"' || m.version || '.' || u.version || '"'
+                FROM stock.membership m JOIN stock.app_user u ON u.id = m.user_id
+                WHERE m.tenant_id = stock.current_tenant() AND m.user_id = $1),
+               pg_current_snapshot()
         """
     static let parameterTypes: [PostgresType] = [.uuid]
     typealias Row = BodyRow
@@ -662,9 +666,10 @@ struct GuardOwner: Statement {
 struct AnswerMember: Statement {
     static let name = "identity.member_answer"
     static let sql: StaticString = """
-        SELECT $2::integer, stock.member_body(m.tenant_id, m.user_id), '"' || m.version || '"',
+        SELECT $2::integer, stock.member_body(m.tenant_id, m.user_id), '"' || m.version || '.' || u.version || '"',
                CASE WHEN $2 = 201 THEN '/v1/users/' || m.user_id END
         FROM stock.membership m
+        JOIN stock.app_user u ON u.id = m.user_id
         WHERE m.tenant_id = stock.current_tenant() AND m.user_id = $1
         """
     static let parameterTypes: [PostgresType] = [.uuid, .int4]

@@ -1,6 +1,7 @@
 import Crypto
 import CryptoExtras
 import Domain
+import Fairness
 import Foundation
 package import Kernel
 import Synchronization
@@ -30,18 +31,25 @@ package struct PasswordCost: Sendable, Equatable {
     fileprivate var work: Int { (1 << ln) * r * p }
 }
 
-/// Hashes and checks passwords on threads of their own: two at once, eight waiting, then 429.
+/// Hashes and checks passwords on threads of their own, a few at once and by turns, and lets everything else go first.
 ///
 /// Hashing takes longer than everything else this process does together, so it must neither sit on the cooperative pool nor
-/// pile up in front of sales.
+/// pile up in front of sales: a quarter of the cores, one at least, at a low priority. Addresses take turns, so that whoever tries
+/// passwords by the dozen delays somebody else's log-in by one hash.
 package final class PasswordHasher: Sendable {
+    private typealias Turn = CheckedContinuation<Bool, Never>
+
     private struct Queue {
         var running = 0
-        var waiting: [CheckedContinuation<Bool, Never>] = []
+        var waiting = FairQueue<String, Turn>()
     }
 
-    private static let maximumRunning = 2
-    private static let maximumWaiting = 8
+    /// How many hashes are computed at once.
+    private static let maximumRunning = max(1, ProcessInfo.processInfo.activeProcessorCount / 4)
+    /// How many wait; one is refused rather than answered after its deadline.
+    private static let maximumWaiting = 16
+    /// Of which one address may have this many.
+    private static let maximumWaitingPerAddress = 8
 
     private let cost: PasswordCost
     private let queue = Mutex(Queue())
@@ -51,16 +59,24 @@ package final class PasswordHasher: Sendable {
     /// - Parameter cost: What new hashes cost; older, weaker ones are replaced at the next login.
     package init(cost: PasswordCost) { self.cost = cost }
 
+    /// How many hashes are being computed.
+    var running: Int { queue.withLock { $0.running } }
+
+    /// How many wait for their turn.
+    var waiting: Int { queue.withLock { $0.waiting.count } }
+
     /// The PHC string of a password under a fresh salt: `$scrypt$ln=15,r=8,p=3$<salt>$<hash>`.
     ///
-    /// - Parameter password: As typed.
+    /// - Parameters:
+    ///   - password: As typed.
+    ///   - address: Who asks, for turns; those who do not say share one.
     /// - Returns: What is stored.
     /// - Throws: 429 `rate_limited` if too many are waiting.
-    package func hash(_ password: String) async throws(Problem) -> String {
+    package func hash(_ password: String, from address: String = "") async throws(Problem) -> String {
         let salt = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
         let cost = cost
         let prepared = PasswordRules.prepared(password)
-        let digest = try await run { Self.derive(prepared, salt: salt, cost: cost) }
+        let digest = try await run(address) { Self.derive(prepared, salt: salt, cost: cost) }
         guard let digest else { throw Problem(.internalError, "Something went wrong on our side.") }
         return PHCString(cost: cost, salt: salt, hash: digest).text
     }
@@ -72,21 +88,23 @@ package final class PasswordHasher: Sendable {
     /// - Parameters:
     ///   - password: As typed.
     ///   - stored: A PHC string; `nil` or one that cannot be read takes as long and answers no.
+    ///   - address: Who asks, for turns; those who do not say share one.
     /// - Returns: Whether it fits, and whether it should be hashed anew because the stored hash is not what today's would be.
     /// - Throws: 429 `rate_limited` if too many are waiting.
     package func verify(
         _ password: String,
-        against stored: String?
+        against stored: String?,
+        from address: String = ""
     ) async throws(Problem) -> (isMatch: Bool, isWeak: Bool) {
         let phc = stored.flatMap { PHCString($0) }
         let salt = phc?.salt ?? Array("unknown account.".utf8)
         let cost = phc?.cost ?? cost
         let prepared = PasswordRules.prepared(password)
-        let digest = try await run { Self.derive(prepared, salt: salt, cost: cost) }
+        let digest = try await run(address) { Self.derive(prepared, salt: salt, cost: cost) }
         if let phc, let digest, ConstantTime.equal(digest, phc.hash) { return (true, phc.cost.work < self.cost.work) }
         // Strings that look the same are equal in Swift: their bytes tell.
         guard !prepared.utf8.elementsEqual(password.utf8) else { return (false, false) }
-        let raw = try await run { Self.derive(password, salt: salt, cost: cost) }
+        let raw = try await run(address) { Self.derive(password, salt: salt, cost: cost) }
         guard let phc, let raw, ConstantTime.equal(raw, phc.hash) else { return (false, false) }
         return (true, true)
     }
@@ -106,15 +124,21 @@ package final class PasswordHasher: Sendable {
     }
 
     /// Runs work on a thread of its own, once it is its turn.
-    private func run<T: Sendable>(_ work: @escaping @Sendable () -> T) async throws(Problem) -> T {
-        let isAdmitted = await withCheckedContinuation { (turn: CheckedContinuation<Bool, Never>) in
+    private func run<T: Sendable>(
+        _ address: String,
+        _ work: @escaping @Sendable () -> T
+    ) async throws(Problem) -> T {
+        let isAdmitted = await withCheckedContinuation { (turn: Turn) in
             let verdict = queue.withLock { queue -> Bool? in
                 if queue.running < Self.maximumRunning {
                     queue.running += 1
+                    queue.waiting.begin(address, cost: 1)
                     return true
                 }
-                guard queue.waiting.count < Self.maximumWaiting else { return false }
-                queue.waiting.append(turn)
+                guard queue.waiting.count < Self.maximumWaiting,
+                    queue.waiting.count(of: address) < Self.maximumWaitingPerAddress
+                else { return false }
+                queue.waiting.append(turn, of: address)
                 return nil
             }
             if let verdict { turn.resume(returning: verdict) }
@@ -123,16 +147,29 @@ package final class PasswordHasher: Sendable {
             throw Problem(.rateLimited, "Too many logins are going on. Try again in a moment.", retryAfter: 2)
         }
         let result = await withCheckedContinuation { (finished: CheckedContinuation<T, Never>) in
-            Thread { finished.resume(returning: work()) }.start()
+            Thread {
+                Self.yieldToEverythingElse()
+                finished.resume(returning: work())
+            }.start()
         }
-        let next = queue.withLock { queue -> CheckedContinuation<Bool, Never>? in
-            guard queue.waiting.isEmpty else { return queue.waiting.removeFirst() }
-            queue.running -= 1
-            return nil
+        let next = queue.withLock { queue -> Turn? in
+            queue.waiting.end(address)
+            guard let next = queue.waiting.next(), let turn = queue.waiting.begin(next) else {
+                queue.running -= 1
+                return nil
+            }
+            return turn
         }
         // The place is handed on, so it never looks free in between.
         next?.resume(returning: true)
         return result
+    }
+
+    /// Lowers this thread's priority: on Linux niceness is a thread's own, and a new thread's number is 0 to itself.
+    private static func yieldToEverythingElse() {
+        #if os(Linux)
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        #endif
     }
 }
 

@@ -26,6 +26,28 @@ struct ImportSession: Sendable {
         }
     }
 
+    /// Runs a unit of an import again where that helps: another session was in its way.
+    ///
+    /// A deadlock and what somebody else made meanwhile are tried ten times; a lock is waited for as long as the lease lasts,
+    /// since whoever holds it gets on. The waiting is the server's, up to its lock_timeout each time.
+    ///
+    /// - Parameter body: the unit; nothing of a try that failed stays.
+    /// - Returns: what it returned.
+    /// - Throws: what it throws in the end.
+    func retried<Value>(_ body: () async throws -> Value) async throws -> Value {
+        var conflicts = 0
+        while true {
+            do {
+                return try await body()
+            } catch let error as PostgresError
+                where error.sqlState?.isTransient == true && conflicts < 10
+                || error.sqlState == .lockNotAvailable && ContinuousClock.now < lease.deadline
+            {
+                if error.sqlState != .lockNotAvailable { conflicts += 1 }
+            }
+        }
+    }
+
     /// A refusal raised in SQL is told in its own words.
     static func failure(_ error: any Error) -> any Error {
         guard let error = error as? PostgresError, error.sqlState == "ST001" else { return error }

@@ -12,6 +12,7 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
     private let onReject: (RowRejection) throws -> Void
     private let onProgress: (Int) -> Void
 
+    private var transcoder: UTF16Transcoder
     private var parser: CSVParser
     private var reader: SaleRowReader?
     private var writer = BinaryCopyWriter(capacity: 1 << 17)
@@ -26,7 +27,6 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
     private(set) var grouping = SaleGrouping()
     /// Rows of the file, the header left out.
     private(set) var rows = 0
-    private(set) var rejectedRows = 0
     private(set) var rowsByKind: [SaleRow.Kind: Int] = [:]
 
     init(
@@ -41,8 +41,14 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
         self.identity = identity
         self.onReject = onReject
         self.onProgress = onProgress
+        transcoder = UTF16Transcoder(encoding: mapping.encoding)
         parser = CSVParser(dialect: mapping.dialect)
     }
+
+    /// Rows without any content, which were left out.
+    var blankRows: Int { parser.blankRecords }
+    /// The names of the columns that nothing is read from.
+    var unusedColumns: [String] { reader?.unusedColumns ?? [] }
 
     /// SHA-256 of the file, once it was read to its end.
     var fileHash: [UInt8] { Array(hash.finalize()) }
@@ -59,9 +65,10 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
             while !isFinished {
                 if let chunk = try await source.next(isolation: #isolation) {
                     hash.update(data: chunk)
-                    try parser.consume(chunk) { try stage($0) }
+                    try parser.consume(transcoder.decode(chunk)) { try stage($0) }
                     onProgress(rows)
                 } else {
+                    try parser.consume(transcoder.finish()) { try stage($0) }
                     try parser.finish { try stage($0) }
                     guard reader != nil else { throw ImportMapping.Fault("the file is empty; a header is needed") }
                     isFinished = true
@@ -84,15 +91,16 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
         }
         rows += 1
         let row: SaleRow
+        let place: SaleGrouping.Place
         do throws(RowRejection) {
             row = try reader.read(record)
+            place = try grouping.place(row)
         } catch {
-            rejectedRows += 1
+            if let name = reader.document(of: record) { grouping.reject(documentsNamed: name) }
             try onReject(error)
             return
         }
         rowsByKind[row.kind, default: 0] += 1
-        let place = grouping.place(row)
         if place.document == documentIDs.count {
             documentIDs.append(identity.document(grouping.documents[place.document]))
             documentRows.append(0)
@@ -119,7 +127,7 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
         writer.beginFile()
         for (ordinal, document) in grouping.documents.enumerated() {
             let id = documentIDs[ordinal]
-            writer.beginRow(columns: 8)
+            writer.beginRow(columns: 10)
             writer.field(Int32(clamping: ordinal))
             writer.field(document.kind == .goodsReturned)
             writer.field(text: document.externalID)
@@ -134,6 +142,8 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
             writer.field(id)
             writer.field(ImportIdentity.part(.payment, 0, of: id))
             writer.field(ImportIdentity.part(.ledgerEntry, 0, of: id))
+            if let method = document.method { writer.field(text: Array(method.rawValue.utf8)) } else { writer.null() }
+            writer.field(grouping.isRejected(document))
             if writer.bytes.count >= 1 << 16 { portions.append(writer.drain()) }
         }
         writer.endFile()

@@ -11,9 +11,8 @@ struct SalesChunks {
     let job: PostgresUUID
     let method: PaymentMethod
     let aborts: Bool
-
-    /// Tries of a chunk that meets a deadlock or waits too long for a lock.
-    private static let tries = 10
+    /// Whether sales of what is not there are refused.
+    let asksStock: Bool
 
     /// Writes them in one session.
     ///
@@ -25,7 +24,7 @@ struct SalesChunks {
         for (place, chunk) in chunks.enumerated() {
             try await Self.refreshPlans(session, before: place)
             let statement = apply(chunk, isDrafted: false)
-            onCommit(try await Self.retried { Int(try await session.one(statement).value) })
+            onCommit(try await session.retried { Int(try await session.one(statement).value) })
         }
     }
 
@@ -57,7 +56,7 @@ struct SalesChunks {
                 let session = chunk.number % 2 == 0 ? sessions.even : sessions.odd
                 var isDrafted = true
                 onCommit(
-                    try await Self.retried {
+                    try await session.retried {
                         if !isDrafted {
                             try? await session.lease.rollback()
                             try await Self.begin(session)
@@ -77,7 +76,14 @@ struct SalesChunks {
     }
 
     private func apply(_ chunk: PlanSales.Row, isDrafted: Bool) -> ApplySales {
-        ApplySales(chunk: chunk, method: method, job: job, aborts: aborts, isDrafted: isDrafted)
+        ApplySales(
+            chunk: chunk,
+            method: method,
+            job: job,
+            aborts: aborts,
+            isDrafted: isDrafted,
+            asksStock: asksStock
+        )
     }
 
     private static func begin(_ session: ImportSession) async throws {
@@ -87,18 +93,5 @@ struct SalesChunks {
     /// Plans made while tables were empty read them from end to end once they are not.
     private static func refreshPlans(_ session: ImportSession, before place: Int) async throws {
         if place > 0, place <= 64, place & (place - 1) == 0 { try await session.perform(DiscardPlans()) }
-    }
-
-    private static func retried(_ body: () async throws -> Int) async throws -> Int {
-        var attempt = 1
-        while true {
-            do {
-                return try await body()
-            } catch let error as PostgresError
-                where attempt < tries && (error.sqlState?.isTransient == true || error.sqlState == .lockNotAvailable)
-            {
-                attempt += 1
-            }
-        }
     }
 }

@@ -37,8 +37,10 @@ package struct SalesImport: Sendable {
         package var mapping: ImportMapping
         /// Whether SKUs that no product has become products.
         package var createsProducts: Bool
-        /// The tender of every sale, and of what is refunded.
+        /// The tender of every sale, and of what is refunded, where the file does not name it.
         package var method: PaymentMethod
+        /// Whether sales of what is not there are recorded: history has happened, whatever is on hand now.
+        package var allowsOverselling: Bool
         package var onError: ImportErrorPolicy
         /// Checks everything and writes nothing.
         package var isDryRun: Bool
@@ -54,6 +56,7 @@ package struct SalesImport: Sendable {
             mapping: ImportMapping,
             createsProducts: Bool = false,
             method: PaymentMethod = .cash,
+            allowsOverselling: Bool = true,
             onError: ImportErrorPolicy = .skip,
             isDryRun: Bool = false,
             resumes: ImportID? = nil,
@@ -64,6 +67,7 @@ package struct SalesImport: Sendable {
             self.mapping = mapping
             self.createsProducts = createsProducts
             self.method = method
+            self.allowsOverselling = allowsOverselling
             self.onError = onError
             self.isDryRun = isDryRun
             self.resumes = resumes
@@ -72,22 +76,16 @@ package struct SalesImport: Sendable {
         }
     }
 
-    /// How far an import is.
-    package enum Progress: Sendable {
-        /// Rows read from the file so far.
-        case reading(rows: Int)
-        /// The staged file is held against the tenant's data.
-        case checking(rows: Int)
-        /// Rows committed, of those that go in.
-        case writing(rows: Int, of: Int)
-    }
-
     /// What came of an import.
     package struct Report: Sendable {
         package var job: ImportID?
         /// Rows of the file, without its header.
         package var rows = 0
-        /// What the readable rows are.
+        /// Rows without any content, which are no rows.
+        package var blankRows = 0
+        /// The names of the columns that nothing was read from.
+        package var unusedColumns: [String] = []
+        /// What the rows are that were not refused.
         package var rowsByKind: [SaleRow.Kind: Int] = [:]
         /// Rows written by this run; those that would be, if it was dry.
         package var applied = 0
@@ -123,38 +121,71 @@ package struct SalesImport: Sendable {
     ///     data, in order.
     ///   - onProgress: called now and then.
     /// - Returns: the figures.
-    /// - Throws: ``ImportFailure``, `PostgresError`, or what `source` or `onReject` throws.
+    /// - Throws: ``ImportFailure``; ``ImportInterruption`` with the figures until then and what ended it.
     package func run<Source: AsyncSequence>(
         _ source: Source,
         options: Options,
         onReject: @escaping (RowRejection) throws -> Void,
-        onProgress: @escaping (Progress) -> Void
+        onProgress: @escaping (ImportProgress) -> Void
     ) async throws -> Report where Source.Element == [UInt8] {
         let clock = ContinuousClock()
         let start = clock.now
         let postgres = postgres
-        var report = try await postgres.withLease(deadline: start + timeLimit) { lease in
-            let run = SalesImportRun(
-                session: ImportSession(lease: lease, tenant: options.tenant.rawValue),
-                options: options,
-                onReject: onReject,
-                onProgress: onProgress,
-                withAssistant: { work in
-                    try await postgres.withLease(deadline: start + timeLimit) { lease in
-                        try await work(ImportSession(lease: lease, tenant: options.tenant.rawValue))
+        // What is known of the import when it ends before its time.
+        let figures = Figures()
+        do {
+            try await postgres.withLease(deadline: start + timeLimit) { lease in
+                let run = SalesImportRun(
+                    session: ImportSession(lease: lease, tenant: options.tenant.rawValue),
+                    options: options,
+                    onReject: onReject,
+                    onProgress: onProgress,
+                    withAssistant: { work in
+                        try await postgres.withLease(deadline: start + timeLimit) { lease in
+                            try await work(ImportSession(lease: lease, tenant: options.tenant.rawValue))
+                        }
                     }
+                )
+                do {
+                    try await run.run(source, figures)
+                    try await run.close()
+                } catch {
+                    try? await run.close()
+                    throw error
                 }
-            )
-            do {
-                let report = try await run.run(source)
-                try await run.close()
-                return report
-            } catch {
-                try? await run.close()
-                throw error
             }
+        } catch let failure as ImportFailure {
+            throw failure
+        } catch {
+            figures.report.duration = clock.now - start
+            throw ImportInterruption(report: figures.report, cause: error)
         }
-        report.duration = clock.now - start
-        return report
+        figures.report.duration = clock.now - start
+        return figures.report
     }
+
+    /// The figures of a run, of which whoever runs it has the last word.
+    final class Figures {
+        var report = Report()
+    }
+}
+
+/// How far an import is.
+package enum ImportProgress: Sendable {
+    /// Rows read from the file so far.
+    case reading(rows: Int)
+    /// The staged file is held against the tenant's data.
+    case checking(rows: Int)
+    /// Rows committed; `of`: those that go in, if that is known.
+    case writing(rows: Int, of: Int?)
+}
+
+/// An import that ended before its time.
+///
+/// What it had committed stays, and the same command goes on behind it.
+package struct ImportInterruption<Report: Sendable>: Error {
+    /// The figures until then.
+    package let report: Report
+    /// What ended it.
+    package let cause: any Error
 }

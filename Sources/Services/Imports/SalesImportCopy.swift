@@ -18,7 +18,7 @@ struct SalesImportCopy {
                     """
                     COPY (
                         SELECT t.document, t.is_return, t.external_id, t.id, t.payment_id, t.ledger_id, t.occurred_at,
-                               t.business_day
+                               t.business_day, t.method
                         FROM pg_temp.import_target t
                         JOIN pg_temp.import_chunk c ON c.document = t.document
                         WHERE c.chunk % 2 = 1
@@ -26,7 +26,7 @@ struct SalesImportCopy {
                     """,
                     """
                     COPY pg_temp.import_target (document, is_return, external_id, id, payment_id, ledger_id, occurred_at,
-                                                business_day)
+                                                business_day, method)
                     FROM STDIN (FORMAT binary)
                     """
                 )

@@ -10,60 +10,74 @@ struct SalesImportRun {
     let session: ImportSession
     let options: SalesImport.Options
     let onReject: (RowRejection) throws -> Void
-    let onProgress: (SalesImport.Progress) -> Void
+    let onProgress: (ImportProgress) -> Void
     /// Lends a second connection for the time of a closure.
     let withAssistant: (Assistance) async throws -> Void
 
     /// Fewer chunks are written sooner than copied.
     private static let chunksWorthAssistance = 8
 
+    /// Imports the file.
+    ///
+    /// - Parameters:
+    ///   - source: its bytes.
+    ///   - figures: kept up to date, so that a run that fails has told what it did.
+    /// - Throws: ``ImportFailure``, `PostgresError`, or what `source` or `onReject` throws.
     func run<Source: AsyncSequence>(
-        _ source: Source
-    ) async throws -> SalesImport.Report where Source.Element == [UInt8] {
+        _ source: Source,
+        _ figures: SalesImport.Figures
+    ) async throws where Source.Element == [UInt8] {
         let identity = ImportIdentity(tenant: options.tenant)
-        var report = SalesImport.Report()
         let stager = SaleStager(
             source: source,
             mapping: options.mapping,
             identity: identity,
             onReject: { rejection in
-                report.rejected[rejection.code, default: 0] += 1
+                figures.report.rejected[rejection.code, default: 0] += 1
                 try onReject(rejection)
             },
             onProgress: { onProgress(.reading(rows: $0)) }
         )
         try await stage(stager)
-        report.rows = stager.rows
-        report.rowsByKind = stager.rowsByKind
+        figures.report.rows = stager.rows
+        figures.report.blankRows = stager.blankRows
+        figures.report.unusedColumns = stager.unusedColumns
+        figures.report.rowsByKind = stager.rowsByKind
         let fileHash = stager.fileHash
         let job = identity.job(kind: ImportMapping.Kind.sales.rawValue, fileHash: fileHash)
-        report.job = ImportID(job)
+        figures.report.job = ImportID(job)
         if let resumed = options.resumes, resumed.entity != job {
             throw ImportFailure.notResumable("import \(resumed) is not of this file; its import is \(job)")
         }
 
-        onProgress(.checking(rows: report.rows))
+        onProgress(.checking(rows: figures.report.rows))
+        // A dry run is the run up to the first chunk, and nothing of it stays.
+        if options.isDryRun { try await session.lease.begin(tenant: session.tenant) }
         let unit = options.createsProducts ? try await unitOfNewProducts() : nil
         let check = try await session.one(CheckSales(unitDecimals: unit?.decimals))
-        report.unchanged = Int(check.unchanged)
-        if options.onError == .abort, report.rejectedRows + Int(check.rejected) > 0 {
-            try await tellRejections(&report)
-            throw ImportFailure.refused(rows: report.rejectedRows)
+        figures.report.unchanged = Int(check.unchanged)
+        if options.onError == .abort, figures.report.rejectedRows + Int(check.rejected) > 0 {
+            try await tellRejections(figures)
+            throw ImportFailure.refused(rows: figures.report.rejectedRows)
         }
-        if let unit, !options.isDryRun {
-            report.createdProducts = Int(try await session.one(CreateImportedProducts(unit: unit.id)).value)
+        if let unit {
+            figures.report.createdProducts = Int(try await session.one(CreateImportedProducts(unit: unit.id)).value)
         }
-        let chunks = try await session.all(PlanSales(chunkRows: Int32(clamping: options.chunkRows)))
+        let asksStock = !options.allowsOverselling
+        let chunks = try await session.all(
+            PlanSales(chunkRows: Int32(clamping: options.chunkRows), asksStock: asksStock)
+        )
         if options.onError == .abort, let refused = try await firstRejection() {
-            try await tellRejections(&report)
-            throw ImportFailure.refused(rows: max(report.rejectedRows, refused))
+            try await tellRejections(figures)
+            throw ImportFailure.refused(rows: max(figures.report.rejectedRows, refused))
         }
 
         let planned = chunks.reduce(0) { $0 + Int($1.rows) }
         if options.isDryRun {
-            report.applied = planned
-            try await tellRejections(&report)
-            return report
+            figures.report.applied = planned
+            try await tellRejections(figures)
+            try await session.lease.rollback()
+            return
         }
         if !chunks.isEmpty {
             try await session.perform(
@@ -84,23 +98,21 @@ struct SalesImportRun {
             chunks: chunks,
             job: PostgresUUID(high: job.high, low: job.low),
             method: options.method,
-            aborts: options.onError == .abort
+            aborts: options.onError == .abort,
+            asksStock: asksStock
         )
-        var applied = 0
         try await write(writer) { rows in
-            applied += rows
-            onProgress(.writing(rows: applied, of: planned))
+            figures.report.applied += rows
+            onProgress(.writing(rows: figures.report.applied, of: planned))
         }
-        report.applied = applied
-        try await tellRejections(&report)
+        try await tellRejections(figures)
         try await session.perform(
             FinishImport(
                 job: PostgresUUID(high: job.high, low: job.low),
-                rows: Int64(report.rows),
-                rejected: Int64(report.rejectedRows)
+                rows: Int64(figures.report.rows),
+                rejected: Int64(figures.report.rejectedRows)
             )
         )
-        return report
     }
 
     /// Leaves the connection without a trace of the import.
@@ -124,7 +136,7 @@ struct SalesImportRun {
                 try await session.lease.copyIn(
                     """
                     COPY pg_temp.import_document (ordinal, is_return, external_id, wall_clock, instant, id, payment_id,
-                                                  ledger_id)
+                                                  ledger_id, method, is_rejected)
                     FROM STDIN (FORMAT binary)
                     """,
                     from: stager.documents()
@@ -145,15 +157,18 @@ struct SalesImportRun {
         if let unit = try await session.all(FirstUnit()).first { return (unit.id, unit.decimals) }
         let made = UUIDv7.make()
         let id = PostgresUUID(high: made.high, low: made.low)
-        if !options.isDryRun { try await session.perform(CreateFirstUnit(id: id)) }
+        try await session.perform(CreateFirstUnit(id: id))
         return (id, 0)
     }
 
     /// Writes the chunks, by two sessions if there is enough to do and no sale may be refused on the way.
     private func write(_ writer: SalesChunks, onCommit: (Int) -> Void) async throws {
-        guard let last = writer.chunks.last, writer.chunks.count >= Self.chunksWorthAssistance,
-            !(try await session.one(SellsBoundedProducts(first: 0, last: last.last)).value)
-        else { return try await writer.write(in: session, onCommit: onCommit) }
+        guard let last = writer.chunks.last, writer.chunks.count >= Self.chunksWorthAssistance else {
+            return try await writer.write(in: session, onCommit: onCommit)
+        }
+        if writer.asksStock, try await session.one(SellsBoundedProducts(first: 0, last: last.last)).value {
+            return try await writer.write(in: session, onCommit: onCommit)
+        }
         var isAssisted = false
         do {
             try await withAssistant { assistant in
@@ -172,13 +187,15 @@ struct SalesImportRun {
         return rows.isEmpty ? nil : rows.count
     }
 
-    private func tellRejections(_ report: inout SalesImport.Report) async throws {
+    private func tellRejections(_ figures: SalesImport.Figures) async throws {
         var line: Int32 = -1
         while true {
             let rows = try await session.all(ImportRejections(afterLine: line))
             for row in rows {
                 let code = RowRejection.Code(rawValue: row.code) ?? .valueInvalid
-                report.rejected[code, default: 0] += 1
+                figures.report.rejected[code, default: 0] += 1
+                // It was counted as readable when it was read.
+                figures.report.rowsByKind[row.kind, default: 0] -= 1
                 try onReject(RowRejection(line: Int(row.line), code: code, reason: row.reason))
                 line = row.line
             }

@@ -94,11 +94,13 @@ struct CreateImportedProducts: Statement {
 struct PlanSales: Statement {
     static let name = "imports.plan_sales"
     static let sql: StaticString = """
-        SELECT p.chunk, p.first_document, p.last_document, p.documents, p.rows FROM stock.import_sales_plan($1) p
+        SELECT p.chunk, p.first_document, p.last_document, p.documents, p.rows FROM stock.import_sales_plan($1, $2) p
         """
-    static let parameterTypes: [PostgresType] = [.int4]
+    static let parameterTypes: [PostgresType] = [.int4, .bool]
 
     let chunkRows: Int32
+    /// Whether sales of what is not there are refused.
+    let asksStock: Bool
 
     /// A chunk.
     struct Row: DecodableRow {
@@ -120,6 +122,7 @@ struct PlanSales: Statement {
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(chunkRows)
+        try parameters.append(asksStock)
     }
 }
 
@@ -150,8 +153,8 @@ struct BeginImport: Statement {
 /// Writes one chunk of sales and returns: documents, lines, movements, payments, ledger.
 struct ApplySales: Statement {
     static let name = "imports.apply_sales"
-    static let sql: StaticString = "SELECT stock.import_sales_apply($1, $2, $3, $4, $5, $6)"
-    static let parameterTypes: [PostgresType] = [.int4, .int4, .text, .uuid, .bool, .bool]
+    static let sql: StaticString = "SELECT stock.import_sales_apply($1, $2, $3, $4, $5, $6, $7)"
+    static let parameterTypes: [PostgresType] = [.int4, .int4, .text, .uuid, .bool, .bool, .bool]
     typealias Row = SingleColumn<Int64>
 
     let chunk: PlanSales.Row
@@ -160,6 +163,8 @@ struct ApplySales: Statement {
     let aborts: Bool
     /// Whether ``DraftSales`` ran in the same transaction.
     let isDrafted: Bool
+    /// Whether sales of what is not there are refused.
+    let asksStock: Bool
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(chunk.first)
@@ -168,6 +173,7 @@ struct ApplySales: Statement {
         try parameters.append(job)
         try parameters.append(aborts)
         try parameters.append(isDrafted)
+        try parameters.append(asksStock)
     }
 }
 
@@ -223,7 +229,11 @@ struct DiscardPlans: Statement {
 struct ImportRejections: Statement {
     static let name = "imports.rejections"
     static let sql: StaticString = """
-        SELECT r.line, r.code, r.reason FROM pg_temp.import_reject r WHERE r.line > $1 ORDER BY r.line LIMIT 10000
+        SELECT r.line, r.code, r.reason, r.kind::integer
+        FROM pg_temp.import_reject r
+        WHERE r.line > $1
+        ORDER BY r.line
+        LIMIT 50000
         """
     static let parameterTypes: [PostgresType] = [.int4]
 
@@ -233,11 +243,13 @@ struct ImportRejections: Statement {
         let line: Int32
         let code: String
         let reason: String
+        let kind: SaleRow.Kind
 
         init(from row: inout RowReader) throws(PostgresError) {
             line = try row.next()
             code = try row.next()
             reason = try row.next()
+            kind = SaleRow.Kind(rawValue: UInt8(clamping: try row.next(Int32.self))) ?? .sale
         }
     }
 

@@ -102,9 +102,11 @@ package struct Doctor: Sendable {
                 Finding("role", .warning, "The service should connect as stock_app; DATABASE_URL says \(server.role).")
             )
         }
-        if server.isSuperuser {
+        var unit = UnitOfWork(tenant: nil, access: .read)
+        let slot = try unit.add(RolePowers())
+        for power in try await lease.perform(unit).rows(slot).map(\.value) {
             findings.append(
-                Finding("role", .failure, "\(server.role) is a superuser: row-level security does not hold for it.")
+                Finding("role", .failure, "\(power): the walls between tenants do not hold. Connect as stock_app.")
             )
         }
         for (name, value) in [
@@ -187,7 +189,7 @@ struct DescribeServer: Statement {
     static let name = "doctor.server"
     static let sql: StaticString = """
         SELECT current_user::text, current_setting('server_version'), current_setting('server_version_num')::integer,
-               current_setting('is_superuser') = 'on', r.statement, r.locks, r.idle
+               r.statement, r.locks, r.idle
         FROM (SELECT coalesce(max(split_part(s.line, '=', 2)) FILTER (WHERE s.line LIKE 'statement_timeout=%'), '0')
                          AS statement,
                      coalesce(max(split_part(s.line, '=', 2)) FILTER (WHERE s.line LIKE 'lock_timeout=%'), '0') AS locks,
@@ -202,7 +204,6 @@ struct DescribeServer: Statement {
         let role: String
         let version: String
         let number: Int32
-        let isSuperuser: Bool
         let statementTimeout: String
         let lockTimeout: String
         let idleTimeout: String
@@ -211,7 +212,6 @@ struct DescribeServer: Statement {
             role = try row.next()
             version = try row.next()
             number = try row.next()
-            isSuperuser = try row.next()
             statementTimeout = try row.next()
             lockTimeout = try row.next()
             idleTimeout = try row.next()

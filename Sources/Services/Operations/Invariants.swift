@@ -40,20 +40,23 @@ struct Invariant02: Invariant {
     static let number = "I2"
     static let name = "verify.i2"
     static let sql: StaticString = """
+        WITH chain AS MATERIALIZED (
+            SELECT m.*
+            FROM (SELECT m.product_id, m.seq, m.quantity, m.on_hand_after, row_number() OVER w AS place,
+                         coalesce(lag(m.on_hand_after) OVER w, 0) AS before, lead(m.seq) OVER w IS NULL AS is_last
+                  FROM stock.stock_movement m WHERE m.tenant_id = stock.current_tenant()
+                  WINDOW w AS (PARTITION BY m.product_id ORDER BY m.seq)) m
+            WHERE m.is_last OR m.seq <> m.place OR m.on_hand_after <> m.before + m.quantity
+        )
         SELECT format('product %s, movement %s: on hand after it is %s, not %s', m.product_id, m.seq, m.on_hand_after,
                       m.before + m.quantity)
-        FROM (SELECT m.product_id, m.seq, m.quantity, m.on_hand_after,
-                     row_number() OVER w AS place, coalesce(lag(m.on_hand_after) OVER w, 0) AS before
-              FROM stock.stock_movement m WHERE m.tenant_id = stock.current_tenant()
-              WINDOW w AS (PARTITION BY m.product_id ORDER BY m.seq)) m
+        FROM chain m
         WHERE m.seq <> m.place OR m.on_hand_after <> m.before + m.quantity
         UNION ALL
         SELECT format('product %s: its level counts %s movements and %s on hand, its last movement is %s with %s',
                       l.product_id, l.stock_version, l.on_hand, m.seq, m.on_hand_after)
         FROM stock.stock_level l
-        LEFT JOIN LATERAL (SELECT m.seq, m.on_hand_after FROM stock.stock_movement m
-                           WHERE m.tenant_id = stock.current_tenant() AND m.product_id = l.product_id
-                           ORDER BY m.seq DESC LIMIT 1) m ON true
+        LEFT JOIN chain m ON m.product_id = l.product_id AND m.is_last
         WHERE l.tenant_id = stock.current_tenant()
           AND (l.stock_version <> coalesce(m.seq, 0) OR l.on_hand <> coalesce(m.on_hand_after, 0))
         """
@@ -214,25 +217,26 @@ struct Invariant10: Invariant {
     static let number = "I10"
     static let name = "verify.i10"
     static let sql: StaticString = """
-        SELECT format('%s %s, product %s: moved %s, should have moved %s', coalesce(m.ref_type, d.ref_type),
-                      coalesce(m.ref_id, d.ref_id), coalesce(m.product_id, d.product_id), coalesce(m.quantity, 0),
-                      coalesce(d.quantity, 0))
-        FROM (SELECT m.ref_type, m.ref_id, m.product_id, sum(m.quantity) AS quantity FROM stock.stock_movement m
-              WHERE m.tenant_id = stock.current_tenant() AND m.ref_type IN ('sale', 'return')
-              GROUP BY m.ref_type, m.ref_id, m.product_id) m
-        FULL JOIN (
-            SELECT 'sale' AS ref_type, l.sale_id AS ref_id, l.product_id, -sum(l.quantity) AS quantity
+        SELECT format('%s %s, product %s: moved %s, should have moved %s', max(d.ref_type), d.ref_id, d.product_id,
+                      coalesce(sum(d.quantity) FILTER (WHERE d.is_moved), 0),
+                      coalesce(-sum(d.quantity) FILTER (WHERE NOT d.is_moved), 0))
+        FROM (
+            SELECT m.ref_type, m.ref_id, m.product_id, m.quantity, true AS is_moved
+            FROM stock.stock_movement m
+            WHERE m.tenant_id = stock.current_tenant() AND m.ref_type IN ('sale', 'return')
+            UNION ALL
+            SELECT 'sale', l.sale_id, l.product_id, l.quantity, false
             FROM stock.sale_line l
             JOIN stock.sale s ON s.tenant_id = l.tenant_id AND s.id = l.sale_id AND s.status = 'confirmed'
             JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id AND p.tracks_stock
-            WHERE l.tenant_id = stock.current_tenant() GROUP BY l.sale_id, l.product_id
+            WHERE l.tenant_id = stock.current_tenant()
             UNION ALL
-            SELECT 'return', l.return_id, l.product_id, sum(l.quantity)
+            SELECT 'return', l.return_id, l.product_id, -l.quantity, false
             FROM stock.sale_return_line l
             JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id AND p.tracks_stock
-            WHERE l.tenant_id = stock.current_tenant() AND l.restock GROUP BY l.return_id, l.product_id
-        ) d ON d.ref_type = m.ref_type AND d.ref_id = m.ref_id AND d.product_id = m.product_id
-        WHERE coalesce(m.quantity, 0) <> coalesce(d.quantity, 0)
+            WHERE l.tenant_id = stock.current_tenant() AND l.restock
+        ) d
+        GROUP BY d.ref_id, d.product_id HAVING sum(d.quantity) <> 0
         """
 
     typealias Row = SingleColumn<String>

@@ -59,11 +59,8 @@ package struct PaymentFilter: Sendable, Equatable {
     /// Of this customer only.
     package var customerID: CustomerID?
 
-    /// From this business day on.
-    package var from: BusinessDay?
-
-    /// To this business day, inclusive.
-    package var to: BusinessDay?
+    /// Of these business days only.
+    package var days = DayRange.all
 
     /// Makes a filter that lets everything pass.
     package init() {}

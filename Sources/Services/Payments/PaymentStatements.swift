@@ -71,29 +71,21 @@ struct ReadPayment: Statement {
 /// A page of payments, newest first.
 struct ListPayments: Statement {
     static let name = "payments.list"
-    // A business day is at most a day away from the moment's date in UTC: the bounds let the index end the search.
     static let sql: StaticString = """
-        WITH page AS (
-            SELECT p.id, p.occurred_at FROM stock.payment p
-            WHERE p.tenant_id = stock.current_tenant()
-              AND ($1::text IS NULL OR p.direction = $1) AND ($2::text IS NULL OR p.method = $2)
-              AND ($3::date IS NULL OR p.business_day >= $3) AND ($4::date IS NULL OR p.business_day <= $4)
-              AND p.occurred_at >= coalesce(($3 - 1)::timestamptz, '-infinity')
-              AND p.occurred_at < coalesce(($4 + 2)::timestamptz, 'infinity')
-              AND (p.occurred_at, p.id)
-                  < (coalesce($5, 'infinity'), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-            ORDER BY p.occurred_at DESC, p.id DESC LIMIT $7 + 1
-        ), placed AS (
-            SELECT p.id, p.occurred_at, row_number() OVER (ORDER BY p.occurred_at DESC, p.id DESC) AS place FROM page p
+        WITH placed AS (
+            SELECT p.id, p.occurred_at, p.place FROM stock.payment_page($1, $2, $3, $4, $5, $6, $7, $8, $9 + 1) WITH ORDINALITY
+                AS p (id, occurred_at, place)
         )
         SELECT string_agg(stock.payment_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $7),
-               CASE WHEN count(*) > $7 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $7) END,
+                   FILTER (WHERE p.place <= $9),
+               CASE WHEN count(*) > $9 THEN (
+                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $9) END,
                pg_current_snapshot()
         FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.text, .text, .date, .date, .timestamptz, .uuid, .int4]
+    static let parameterTypes: [PostgresType] = [
+        .text, .text, .uuid, .uuid, .date, .date, .timestamptz, .uuid, .int4,
+    ]
 
     typealias Row = PageRow
 
@@ -104,56 +96,13 @@ struct ListPayments: Statement {
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(filter.direction)
         try parameters.append(filter.method)
-        try parameters.append(filter.from)
-        try parameters.append(filter.to)
+        try parameters.append(filter.customerID)
+        try parameters.append(filter.saleID)
+        try parameters.append(filter.days.from)
+        try parameters.append(filter.days.to)
         try parameters.append(after?.occurredAt)
         try parameters.append(after?.id)
         try parameters.append(Int32(truncatingIfNeeded: limit))
-    }
-}
-
-/// A page of the payments of one customer or one sale, newest first: few rows, found by their own indexes.
-struct ListDocumentPayments: Statement {
-    static let name = "payments.list_of_document"
-    static let sql: StaticString = """
-        WITH named AS (
-            SELECT p.* FROM stock.payment p
-            WHERE p.tenant_id = stock.current_tenant() AND p.customer_id = $8 AND $9::uuid IS NULL
-            UNION ALL
-            SELECT p.* FROM stock.payment p
-            WHERE p.tenant_id = stock.current_tenant() AND p.id IN (
-                SELECT a.payment_id FROM stock.payment_allocation a
-                WHERE a.tenant_id = stock.current_tenant() AND a.sale_id = $9)
-              AND ($8::uuid IS NULL OR p.customer_id = $8)
-        ), page AS (
-            SELECT p.id, p.occurred_at FROM named p
-            WHERE ($1::text IS NULL OR p.direction = $1) AND ($2::text IS NULL OR p.method = $2)
-              AND ($3::date IS NULL OR p.business_day >= $3) AND ($4::date IS NULL OR p.business_day <= $4)
-              AND (p.occurred_at, p.id)
-                  < (coalesce($5, 'infinity'), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-            ORDER BY p.occurred_at DESC, p.id DESC LIMIT $7 + 1
-        ), placed AS (
-            SELECT p.id, p.occurred_at, row_number() OVER (ORDER BY p.occurred_at DESC, p.id DESC) AS place FROM page p
-        )
-        SELECT string_agg(stock.payment_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $7),
-               CASE WHEN count(*) > $7 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $7) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
-    static let parameterTypes: [PostgresType] = [
-        .text, .text, .date, .date, .timestamptz, .uuid, .int4, .uuid, .uuid,
-    ]
-
-    typealias Row = PageRow
-
-    let list: ListPayments
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try list.bind(&parameters)
-        try parameters.append(list.filter.customerID)
-        try parameters.append(list.filter.saleID)
     }
 }
 

@@ -13,7 +13,7 @@ package final class PaymentsService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RegisterPayment.self, AnswerPayment.self, ReadPayment.self, ListPayments.self, ListDocumentPayments.self,
+        RegisterPayment.self, AnswerPayment.self, ReadPayment.self, ListPayments.self,
         ReadExponent.self,
     ]
 
@@ -69,35 +69,28 @@ package final class PaymentsService: Sendable {
     ///
     /// - Parameters:
     ///   - filter: Which ones.
-    ///   - limit: At most how many, 1 to 200.
-    ///   - cursor: Where the page begins; nil is the first.
+    ///   - page: How many, and where the page begins.
     ///   - context: Who asks.
     /// - Returns: The page.
     /// - Throws: 400 `cursor_mismatch`.
     package func list(
         _ filter: PaymentFilter,
-        limit: Int,
-        cursor: String?,
+        _ page: Page,
         _ context: CallContext
     ) async throws(Problem) -> CachedAnswer {
+        try await store.answer(list(filter, page, tenant: context.tenant), context)
+    }
+
+    func list(_ filter: PaymentFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list")
         builder.add(filter.direction?.rawValue)
         builder.add(filter.method?.rawValue)
         builder.add(filter.saleID?.description)
         builder.add(filter.customerID?.description)
-        builder.add(filter.from?.description)
-        builder.add(filter.to?.description)
-        let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .payments)
-        let list = ListPayments(filter: filter, after: page.after(), limit: limit)
-        if filter.customerID != nil || filter.saleID != nil {
-            return try await store.page(
-                page.key,
-                context,
-                cursor: page.next,
-                fill: ListDocumentPayments(list: list)
-            )
-        }
-        return try await store.page(page.key, context, cursor: page.next, fill: list)
+        builder.add(filter.days.from?.description)
+        builder.add(filter.days.to?.description)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .payments)
+        return page.read(ListPayments(filter: filter, after: page.afterMoment(), limit: page.limit))
     }
 
     private func check(_ request: PaymentRequest, exponent: Int) throws(Problem) {

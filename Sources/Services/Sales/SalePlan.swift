@@ -33,9 +33,9 @@ struct SalePlan: Sendable {
     /// - Parameters:
     ///   - request: What is asked for.
     ///   - snapshot: The products of its lines.
-    ///   - userID: Who sells.
+    ///   - caller: Who sells.
     /// - Throws: The refusals that need no look at running figures, all lines of a kind at once.
-    init(_ request: SaleRequest, from snapshot: SellingSnapshot, by userID: UserID?) throws(Problem) {
+    init(_ request: SaleRequest, from snapshot: SellingSnapshot, by caller: Caller) throws(Problem) {
         var unknown: [FieldError] = []
         var inactive: [FieldError] = []
         var lines: [Line] = []
@@ -100,6 +100,7 @@ struct SalePlan: Sendable {
                 errors: tenderErrors
             )
         }
+        try Self.check(priced, of: lines, request, caller.discountLimit(snapshot.rules), exponent)
         settlement = try Settlement(
             total: priced.total,
             tenders: request.payments,
@@ -108,7 +109,7 @@ struct SalePlan: Sendable {
         id = .make()
         registerID = request.registerID
         customerID = request.customerID
-        self.userID = userID
+        userID = caller.user
         occurredAt = request.occurredAt
         note = request.note
         rules = snapshot.rules
@@ -118,6 +119,31 @@ struct SalePlan: Sendable {
         movementIDs = lines.filter(\.product.tracksStock).map { _ in .make() }
         paymentIDs = tenders.map { _ in .make() }
         ledgerIDs = tenders.map { _ in .make() }
+    }
+
+    /// Refuses what is further below the list price than the caller may sell.
+    private static func check(
+        _ priced: PricedSale,
+        of lines: [Line],
+        _ request: SaleRequest,
+        _ limit: Percent?,
+        _ exponent: Int
+    ) throws(Problem) {
+        guard let limit else { return }
+        let faults = DiscountRule(limit: limit, exponent: exponent).faults(
+            in: priced,
+            documentDiscount: request.discount,
+            listed: lines.map { DiscountRule.ListedLine(price: $0.product.price, quantity: $0.quantity) }
+        )
+        guard faults.isEmpty else {
+            throw Problem(
+                .discountLimit,
+                limit.isZero
+                    ? "You sell at list price; going below it is for somebody with a higher limit."
+                    : "You may sell at most \(limit) % below the list price.",
+                errors: faults
+            )
+        }
     }
 
     /// Whether any of it moves stock.

@@ -99,12 +99,9 @@ package struct SaleRequest: Sendable, Equatable {
 
 /// What `GET /v1/sales` may be narrowed to, newest first.
 package struct SaleFilter: Sendable, Equatable {
-    /// The states a sale can be in.
+    /// The states a sale can be in: drafts and cancellations are not made yet.
     package enum Status: String, Sendable, CaseIterable {
-        case draft
         case confirmed
-        case cancelled
-        case discarded
     }
 
     /// In this state only.
@@ -116,11 +113,11 @@ package struct SaleFilter: Sendable, Equatable {
     /// Of this register only.
     package var registerID: RegisterID?
 
-    /// From this business day on.
-    package var from: BusinessDay?
+    /// With this number only; each register counts by itself, from 1.
+    package var number: Int64?
 
-    /// To this business day, inclusive.
-    package var to: BusinessDay?
+    /// Of these business days only.
+    package var days = DayRange.all
 
     /// Makes a filter that lets everything pass.
     package init() {}

@@ -164,29 +164,19 @@ struct ReadSale: Statement {
 /// A page of sales, newest first.
 struct ListSales: Statement {
     static let name = "sales.list"
-    // A business day is at most a day away from the moment's date in UTC: the bounds let the index end the search.
     static let sql: StaticString = """
-        WITH page AS (
-            SELECT s.id, s.occurred_at FROM stock.sale s
-            WHERE s.tenant_id = stock.current_tenant()
-              AND ($1::text IS NULL OR s.status = $1) AND ($2::uuid IS NULL OR s.register_id = $2)
-              AND ($3::date IS NULL OR s.business_day >= $3) AND ($4::date IS NULL OR s.business_day <= $4)
-              AND s.occurred_at >= coalesce(($3 - 1)::timestamptz, '-infinity')
-              AND s.occurred_at < coalesce(($4 + 2)::timestamptz, 'infinity')
-              AND (s.occurred_at, s.id)
-                  < (coalesce($5, 'infinity'), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-            ORDER BY s.occurred_at DESC, s.id DESC LIMIT $7 + 1
-        ), placed AS (
-            SELECT p.id, p.occurred_at, row_number() OVER (ORDER BY p.occurred_at DESC, p.id DESC) AS place FROM page p
+        WITH placed AS (
+            SELECT p.id, p.occurred_at, p.place FROM stock.sale_page($1, $2, $3, $4, $5, $6, $7, $8 + 1) WITH ORDINALITY
+                AS p (id, occurred_at, place)
         )
         SELECT string_agg(stock.sale_summary(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $7),
-               CASE WHEN count(*) > $7 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $7) END,
+                   FILTER (WHERE p.place <= $8),
+               CASE WHEN count(*) > $8 THEN (
+                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $8) END,
                pg_current_snapshot()
         FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.text, .uuid, .date, .date, .timestamptz, .uuid, .int4]
+    static let parameterTypes: [PostgresType] = [.text, .uuid, .uuid, .date, .date, .timestamptz, .uuid, .int4]
 
     typealias Row = PageRow
 
@@ -197,45 +187,57 @@ struct ListSales: Statement {
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(filter.status)
         try parameters.append(filter.registerID)
-        try parameters.append(filter.from)
-        try parameters.append(filter.to)
+        try parameters.append(filter.customerID)
+        try parameters.append(filter.days.from)
+        try parameters.append(filter.days.to)
         try parameters.append(after?.occurredAt)
         try parameters.append(after?.id)
         try parameters.append(Int32(truncatingIfNeeded: limit))
     }
 }
 
-/// A page of one customer's sales, newest first: a statement of its own, as another index serves it.
-struct ListCustomerSales: Statement {
-    static let name = "sales.list_of_customer"
+/// A page of the sales with a number, newest first: at most one of each register, found by its register's own index.
+struct ListNumberedSales: Statement {
+    static let name = "sales.list_of_number"
     static let sql: StaticString = """
-        WITH page AS (
-            SELECT s.id, s.occurred_at FROM stock.sale s
-            WHERE s.tenant_id = stock.current_tenant() AND s.customer_id = $8
-              AND ($1::text IS NULL OR s.status = $1) AND ($2::uuid IS NULL OR s.register_id = $2)
-              AND ($3::date IS NULL OR s.business_day >= $3) AND ($4::date IS NULL OR s.business_day <= $4)
+        WITH numbered AS MATERIALIZED (
+            SELECT n.*
+            FROM stock.register r
+            CROSS JOIN LATERAL (
+                SELECT s.id, s.occurred_at, s.business_day, s.status, s.customer_id
+                FROM stock.sale s
+                WHERE s.tenant_id = stock.current_tenant() AND s.register_id = r.id AND s.number = $9
+                OFFSET 0) n
+            WHERE r.tenant_id = stock.current_tenant() AND ($2::uuid IS NULL OR r.id = $2)
+        ), page AS (
+            SELECT s.id, s.occurred_at
+            FROM numbered s
+            WHERE ($3::uuid IS NULL OR s.customer_id = $3) AND ($1::text IS NULL OR s.status = $1)
+              AND ($4::date IS NULL OR s.business_day >= $4) AND ($5::date IS NULL OR s.business_day <= $5)
               AND (s.occurred_at, s.id)
-                  < (coalesce($5, 'infinity'), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-            ORDER BY s.occurred_at DESC, s.id DESC LIMIT $7 + 1
+                  < (coalesce($6, 'infinity'), coalesce($7, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+            ORDER BY s.occurred_at DESC, s.id DESC LIMIT $8 + 1
         ), placed AS (
             SELECT p.id, p.occurred_at, row_number() OVER (ORDER BY p.occurred_at DESC, p.id DESC) AS place FROM page p
         )
         SELECT string_agg(stock.sale_summary(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $7),
-               CASE WHEN count(*) > $7 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $7) END,
+                   FILTER (WHERE p.place <= $8),
+               CASE WHEN count(*) > $8 THEN (
+                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $8) END,
                pg_current_snapshot()
         FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.text, .uuid, .date, .date, .timestamptz, .uuid, .int4, .uuid]
+    static let parameterTypes: [PostgresType] = [
+        .text, .uuid, .uuid, .date, .date, .timestamptz, .uuid, .int4, .int8,
+    ]
 
     typealias Row = PageRow
 
     let list: ListSales
-    let customerID: CustomerID
+    let number: Int64
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try list.bind(&parameters)
-        try parameters.append(customerID)
+        try parameters.append(number)
     }
 }

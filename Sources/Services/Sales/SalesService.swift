@@ -12,7 +12,7 @@ package final class SalesService: Sendable {
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
         ReadSellableProducts.self, CheckSale.self, ChargeCustomer.self, TakeSoldStock.self, InsertSale.self,
-        PaySale.self, AnswerSale.self, ReadSale.self, ListSales.self, ListCustomerSales.self,
+        PaySale.self, AnswerSale.self, ReadSale.self, ListSales.self, ListNumberedSales.self,
     ]
 
     /// Makes the service.
@@ -48,12 +48,12 @@ package final class SalesService: Sendable {
         for _ in 0..<3 {
             let plan: SalePlan
             if let snapshot = remembered,
-                let computed = try? SalePlan(request, from: snapshot, by: context.caller.user)
+                let computed = try? SalePlan(request, from: snapshot, by: context.caller)
             {
                 plan = computed
             } else {
                 let snapshot = try await read(references, context)
-                plan = try SalePlan(request, from: snapshot, by: context.caller.user)
+                plan = try SalePlan(request, from: snapshot, by: context.caller)
             }
             do throws(WriteFailure) {
                 return try await store.attemptWrite(context, key: key) {
@@ -86,34 +86,33 @@ package final class SalesService: Sendable {
     ///
     /// - Parameters:
     ///   - filter: Which ones.
-    ///   - limit: At most how many, 1 to 200.
-    ///   - cursor: Where the page begins; nil is the first.
+    ///   - page: How many, and where the page begins.
     ///   - context: Who asks.
     /// - Returns: The page.
     /// - Throws: 400 `cursor_mismatch`.
     package func list(
         _ filter: SaleFilter,
-        limit: Int,
-        cursor: String?,
+        _ page: Page,
         _ context: CallContext
     ) async throws(Problem) -> CachedAnswer {
+        try await store.answer(list(filter, page, tenant: context.tenant), context)
+    }
+
+    func list(_ filter: SaleFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list")
         builder.add(filter.status?.rawValue)
         builder.add(filter.customerID?.description)
         builder.add(filter.registerID?.description)
-        builder.add(filter.from?.description)
-        builder.add(filter.to?.description)
-        let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .sales)
-        let list = ListSales(filter: filter, after: page.after(), limit: limit)
-        if let customerID = filter.customerID {
-            return try await store.page(
-                page.key,
-                context,
-                cursor: page.next,
-                fill: ListCustomerSales(list: list, customerID: customerID)
-            )
+        builder.add(filter.number.map { String($0) })
+        builder.add(filter.days.from?.description)
+        builder.add(filter.days.to?.description)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .sales)
+        let list = ListSales(filter: filter, after: page.afterMoment(), limit: page.limit)
+        return if let number = filter.number {
+            page.read(ListNumberedSales(list: list, number: number))
+        } else {
+            page.read(list)
         }
-        return try await store.page(page.key, context, cursor: page.next, fill: list)
     }
 
     /// The unit of a sale, in the one lock order: key, customer account, levels by product, counter.

@@ -21,6 +21,10 @@ struct SellingRules: Sendable, Equatable {
     let version: Int64
     let exponent: Int16
     let pricesIncludeTax: Bool
+    /// How far below the list price a manager may sell; nil is without limit.
+    let managerDiscountLimit: Percent?
+    /// The same for a cashier.
+    let cashierDiscountLimit: Percent?
 }
 
 /// The rules and products one cart was computed from, in the order of its lines; nil where there is no such product.
@@ -87,7 +91,7 @@ final class SellableProducts: Sendable {
 struct ReadSellableProducts: Statement {
     static let name = "sales.read_products"
     static let sql: StaticString = """
-        SELECT t.version, t.currency_exponent, t.prices_include_tax,
+        SELECT t.version, t.currency_exponent, t.prices_include_tax, t.manager_discount_limit, t.cashier_discount_limit,
                p.id, p.version, p.price, p.tax_rate, p.decimals, p.tracks_stock, p.status = 'active'
         FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS w (id, sku, place)
         JOIN stock.tenant t ON t.id = stock.current_tenant()
@@ -121,7 +125,9 @@ struct ReadSellableProducts: Statement {
             rules = SellingRules(
                 version: try row.next(),
                 exponent: try row.next(),
-                pricesIncludeTax: try row.next()
+                pricesIncludeTax: try row.next(),
+                managerDiscountLimit: try row.next(Percent?.self),
+                cashierDiscountLimit: try row.next(Percent?.self)
             )
             guard let id = try row.next(ProductID?.self) else {
                 product = nil
@@ -136,6 +142,21 @@ struct ReadSellableProducts: Statement {
                 tracksStock: try row.next(),
                 isActive: try row.next()
             )
+        }
+    }
+}
+
+extension Caller {
+    /// How far below the list price the caller may sell; nil is without limit.
+    ///
+    /// A member by role; a key by ``Scope/salesDiscount``, as a key is no person whose trust has degrees.
+    func discountLimit(_ rules: SellingRules) -> Percent? {
+        switch role {
+        case .owner: nil
+        case .manager: rules.managerDiscountLimit
+        case .cashier: rules.cashierDiscountLimit
+        case .stockKeeper, .viewer: .zero
+        case nil: may(.salesDiscount) ? nil : .zero
         }
     }
 }

@@ -10,8 +10,10 @@ package struct TenantPatch: Sendable, Equatable {
     /// Fixed by the first document.
     package var pricesIncludeTax: Change<Bool> = .keep
     package var oversell: Change<TenantOversell> = .keep
-    package var onPriceChange: Change<OnPriceChange> = .keep
-    package var returnsWithoutSale: Change<ReturnsWithoutSale> = .keep
+    /// How far below the list price a manager may sell; nil is without limit.
+    package var managerDiscountLimit: Change<Percent?> = .keep
+    /// The same for a cashier.
+    package var cashierDiscountLimit: Change<Percent?> = .keep
     /// Before today.
     package var closedUntil: Change<BusinessDay?> = .keep
 
@@ -21,18 +23,6 @@ package struct TenantPatch: Sendable, Equatable {
 
 /// Whether products that inherit it may be sold without stock.
 package enum TenantOversell: String, Sendable, Hashable, CaseIterable {
-    case deny
-    case allow
-}
-
-/// What happens to a draft whose list prices changed.
-package enum OnPriceChange: String, Sendable, Hashable, CaseIterable {
-    case refuse
-    case keep
-}
-
-/// Whether goods may come back at the till without their sale.
-package enum ReturnsWithoutSale: String, Sendable, Hashable, CaseIterable {
     case deny
     case allow
 }

@@ -17,8 +17,6 @@ package struct TenantSettings: Sendable, Equatable {
     package let timezone: String
     package let pricesIncludeTax: Bool
     package let oversell: TenantOversell
-    package let onPriceChange: OnPriceChange
-    package let returnsWithoutSale: ReturnsWithoutSale
     /// The last day nothing can be recorded on any more.
     package let closedUntil: BusinessDay?
     /// The row's version.
@@ -37,7 +35,7 @@ struct ReadTenantSettings: Statement {
     static let name = "settings.read"
     static let sql: StaticString = """
         SELECT t.id, t.slug, t.name, t.status = 'active', t.currency, t.currency_exponent, t.timezone,
-               t.prices_include_tax, t.oversell, t.on_price_change, t.returns_without_sale, t.closed_until, t.version,
+               t.prices_include_tax, t.oversell, t.closed_until, t.version,
                d.today,
                ceil(extract(epoch FROM (d.today + 1)::timestamp AT TIME ZONE t.timezone - now()) * 1000)::bigint,
                pg_current_snapshot()
@@ -61,8 +59,6 @@ struct ReadTenantSettings: Statement {
                 timezone: try row.next(),
                 pricesIncludeTax: try row.next(),
                 oversell: try row.nextCase(),
-                onPriceChange: try row.nextCase(),
-                returnsWithoutSale: try row.nextCase(),
                 closedUntil: try row.next(BusinessDay?.self),
                 version: try row.next(),
                 today: try row.next()

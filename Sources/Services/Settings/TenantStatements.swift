@@ -85,15 +85,15 @@ struct UpdateTenant: Statement {
             currency_exponent = coalesce($5, t.currency_exponent),
             prices_include_tax = coalesce($6, t.prices_include_tax),
             oversell = coalesce($7, t.oversell),
-            on_price_change = coalesce($8, t.on_price_change),
-            returns_without_sale = coalesce($9, t.returns_without_sale),
-            closed_until = CASE WHEN $10 THEN $11 ELSE t.closed_until END,
+            manager_discount_limit = CASE WHEN $8 THEN $9 ELSE t.manager_discount_limit END,
+            cashier_discount_limit = CASE WHEN $10 THEN $11 ELSE t.cashier_discount_limit END,
+            closed_until = CASE WHEN $12 THEN $13 ELSE t.closed_until END,
             version = t.version + 1,
             updated_at = now()
         WHERE t.id = stock.current_tenant()
         """
     static let parameterTypes: [PostgresType] = [
-        .text, .text, .text, .text, .int2, .bool, .text, .text, .text, .bool, .date,
+        .text, .text, .text, .text, .int2, .bool, .text, .bool, .numeric, .bool, .numeric, .bool, .date,
     ]
 
     var patch: TenantPatch
@@ -106,8 +106,10 @@ struct UpdateTenant: Statement {
         try parameters.append(patch.currency.newValue.map { Int16($0.exponent) })
         try parameters.append(patch.pricesIncludeTax.newValue)
         try parameters.append(patch.oversell.newValue)
-        try parameters.append(patch.onPriceChange.newValue)
-        try parameters.append(patch.returnsWithoutSale.newValue)
+        try parameters.append(patch.managerDiscountLimit.isSet)
+        try parameters.append(patch.managerDiscountLimit.newValue ?? nil)
+        try parameters.append(patch.cashierDiscountLimit.isSet)
+        try parameters.append(patch.cashierDiscountLimit.newValue ?? nil)
         try parameters.append(patch.closedUntil.isSet)
         try parameters.append(patch.closedUntil.newValue ?? nil)
     }

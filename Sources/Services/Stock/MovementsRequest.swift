@@ -76,8 +76,8 @@ package struct StockLevelFilter: Sendable, Equatable {
     /// Of this category only.
     package var categoryID: CategoryID?
 
-    /// Part of the name or the SKU, whose case does not count.
-    package var search: String?
+    /// Words, each of them part of the name, the SKU or a barcode; neither case nor accents count.
+    package var q: SearchText?
 
     /// Makes a filter that lets every active product pass.
     package init() {}
@@ -88,14 +88,10 @@ package struct MovementFilter: Sendable, Equatable {
     /// The kinds a movement can be of.
     package enum Kind: String, Sendable, CaseIterable {
         case sale
-        case saleReversal = "sale_reversal"
         case `return`
-        case purchase
-        case purchaseReversal = "purchase_reversal"
         case adjustment
         case loss
         case opening
-        case count
     }
 
     /// Of this product only.
@@ -104,11 +100,8 @@ package struct MovementFilter: Sendable, Equatable {
     /// Of this kind only.
     package var kind: Kind?
 
-    /// From this business day on.
-    package var from: BusinessDay?
-
-    /// To this business day, inclusive.
-    package var to: BusinessDay?
+    /// Of these business days only.
+    package var days = DayRange.all
 
     /// Makes a filter that lets everything pass.
     package init() {}

@@ -10,7 +10,7 @@ package final class StockService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RecordMovements.self, AnswerMovements.self, ListLevels.self, ListMovements.self, ListProductMovements.self,
+        RecordMovements.self, AnswerMovements.self, ListLevels.self, ListMovements.self,
     ]
 
     /// Makes the service.
@@ -77,60 +77,50 @@ package final class StockService: Sendable {
     ///
     /// - Parameters:
     ///   - filter: Which ones.
-    ///   - limit: At most how many, 1 to 200.
-    ///   - cursor: Where the page begins; nil is the first.
+    ///   - page: How many, and where the page begins.
     ///   - context: Who asks.
     /// - Returns: The page.
     /// - Throws: 400 `cursor_mismatch`.
     package func levels(
         _ filter: StockLevelFilter,
-        limit: Int,
-        cursor: String?,
+        _ page: Page,
         _ context: CallContext
     ) async throws(Problem) -> CachedAnswer {
-        var builder = KeyBuilder("list")
+        try await store.answer(levels(filter, page, tenant: context.tenant), context)
+    }
+
+    func levels(_ filter: StockLevelFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+        var builder = KeyBuilder("find")
         builder.add(filter.stock?.rawValue)
         builder.add(filter.categoryID?.description)
-        builder.add(filter.search?.lowercased())
-        let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .stock)
-        return try await store.page(
-            page.key,
-            context,
-            cursor: page.next,
-            fill: ListLevels(filter: filter, after: page.afterText(), limit: limit)
-        )
+        builder.add(filter.q?.text)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .stock)
+        return page.read(ListLevels(filter: filter, after: page.afterText(), limit: page.limit))
     }
 
     /// A page of movements, the last recorded first.
     ///
     /// - Parameters:
     ///   - filter: Which ones.
-    ///   - limit: At most how many, 1 to 200.
-    ///   - cursor: Where the page begins; nil is the first.
+    ///   - page: How many, and where the page begins.
     ///   - context: Who asks.
     /// - Returns: The page.
     /// - Throws: 400 `cursor_mismatch`.
     package func movements(
         _ filter: MovementFilter,
-        limit: Int,
-        cursor: String?,
+        _ page: Page,
         _ context: CallContext
     ) async throws(Problem) -> CachedAnswer {
+        try await store.answer(movements(filter, page, tenant: context.tenant), context)
+    }
+
+    func movements(_ filter: MovementFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list-movements")
         builder.add(filter.productID?.description)
         builder.add(filter.kind?.rawValue)
-        builder.add(filter.from?.description)
-        builder.add(filter.to?.description)
-        let page = try PagePosition(builder, limit: limit, cursor: cursor, cursors: cursors, context, module: .stock)
-        let list = ListMovements(filter: filter, after: page.after()?.id, limit: limit)
-        if let productID = filter.productID {
-            return try await store.page(
-                page.key,
-                context,
-                cursor: page.next,
-                fill: ListProductMovements(list: list, productID: productID)
-            )
-        }
-        return try await store.page(page.key, context, cursor: page.next, fill: list)
+        builder.add(filter.days.from?.description)
+        builder.add(filter.days.to?.description)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .stock)
+        return page.read(ListMovements(filter: filter, after: page.afterMoment()?.id, limit: page.limit))
     }
 }

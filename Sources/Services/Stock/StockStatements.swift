@@ -55,19 +55,25 @@ struct AnswerMovements: Statement {
     }
 }
 
-/// A page of levels, by name.
+/// A page of levels, by name; a search reads the tenant's products one after the other, as that of the catalogue.
 struct ListLevels: Statement {
     static let name = "stock.list_levels"
     static let sql: StaticString = """
-        WITH page AS (
+        WITH asked AS MATERIALIZED (
+            SELECT string_to_array(stock.search_text($3), ' ') AS words
+        ), page AS (
             SELECT p.id, p.name_key FROM stock.product p
             JOIN stock.stock_level l ON l.tenant_id = stock.current_tenant() AND l.product_id = p.id
             WHERE p.tenant_id = stock.current_tenant() AND p.status = 'active'
               AND ($1::text IS NULL OR $1 = CASE WHEN NOT p.tracks_stock THEN 'ok' WHEN l.on_hand <= 0 THEN 'out'
                                                  WHEN l.on_hand <= p.min_stock THEN 'low' ELSE 'ok' END)
               AND ($2::uuid IS NULL OR p.category_id = $2)
-              AND ($3::text IS NULL OR position(stock.folded($3) IN p.name_key) > 0
-                   OR position(stock.folded($3) IN p.sku_key) > 0)
+              AND ($3::text IS NULL OR NOT EXISTS (
+                      SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
+                      WHERE strpos(p.search_text, w.word) = 0
+                        AND NOT EXISTS (SELECT FROM stock.product_barcode b
+                                        WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id
+                                          AND strpos(coalesce(b.search_text, ''), w.word) > 0)))
               AND (p.name_key, p.id) > (coalesce($4, ''), coalesce($5, '00000000-0000-0000-0000-000000000000'::uuid))
             ORDER BY p.name_key, p.id LIMIT $6 + 1
         ), placed AS (
@@ -85,15 +91,14 @@ struct ListLevels: Statement {
     typealias Row = PageRow
 
     let filter: StockLevelFilter
-    let after: (text: String, id: ProductID)?
+    let after: NamePlace?
     let limit: Int
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(filter.stock)
         try parameters.append(filter.categoryID)
-        try parameters.append(filter.search)
-        try parameters.append(after?.text)
-        try parameters.append(after?.id)
+        try parameters.append(filter.q?.text)
+        try parameters.append(after)
         try parameters.append(Int32(truncatingIfNeeded: limit))
     }
 }
@@ -102,23 +107,18 @@ struct ListLevels: Statement {
 struct ListMovements: Statement {
     static let name = "stock.list_movements"
     static let sql: StaticString = """
-        WITH page AS (
-            SELECT m.id, m.recorded_at FROM stock.stock_movement m
-            WHERE m.tenant_id = stock.current_tenant() AND ($1::text IS NULL OR m.kind = $1)
-              AND ($2::date IS NULL OR m.business_day >= $2) AND ($3::date IS NULL OR m.business_day <= $3)
-              AND m.id < coalesce($4, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
-            ORDER BY m.id DESC LIMIT $5 + 1
-        ), placed AS (
-            SELECT p.id, p.recorded_at, row_number() OVER (ORDER BY p.id DESC) AS place FROM page p
+        WITH placed AS (
+            SELECT p.id, p.recorded_at, p.place FROM stock.movement_page($1, $2, $3, $4, $5, $6 + 1) WITH ORDINALITY
+                AS p (id, recorded_at, place)
         )
         SELECT string_agg(stock.movement_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $5),
-               CASE WHEN count(*) > $5 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.recorded_at), l.id::text] FROM placed l WHERE l.place = $5) END,
+                   FILTER (WHERE p.place <= $6),
+               CASE WHEN count(*) > $6 THEN (
+                   SELECT ARRAY[stock.rfc3339(l.recorded_at), l.id::text] FROM placed l WHERE l.place = $6) END,
                pg_current_snapshot()
         FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.text, .date, .date, .uuid, .int4]
+    static let parameterTypes: [PostgresType] = [.uuid, .text, .date, .date, .uuid, .int4]
 
     typealias Row = PageRow
 
@@ -127,44 +127,11 @@ struct ListMovements: Statement {
     let limit: Int
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(filter.productID)
         try parameters.append(filter.kind)
-        try parameters.append(filter.from)
-        try parameters.append(filter.to)
+        try parameters.append(filter.days.from)
+        try parameters.append(filter.days.to)
         try parameters.append(after)
         try parameters.append(Int32(truncatingIfNeeded: limit))
-    }
-}
-
-/// A page of one product's movements, the last first, by their own index.
-struct ListProductMovements: Statement {
-    static let name = "stock.list_movements_of_product"
-    static let sql: StaticString = """
-        WITH page AS (
-            SELECT m.id, m.recorded_at, m.seq FROM stock.stock_movement m
-            WHERE m.tenant_id = stock.current_tenant() AND m.product_id = $6 AND ($1::text IS NULL OR m.kind = $1)
-              AND ($2::date IS NULL OR m.business_day >= $2) AND ($3::date IS NULL OR m.business_day <= $3)
-              AND m.seq < coalesce((SELECT b.seq FROM stock.stock_movement b
-                                    WHERE b.tenant_id = stock.current_tenant() AND b.id = $4), 9223372036854775807)
-            ORDER BY m.seq DESC LIMIT $5 + 1
-        ), placed AS (
-            SELECT p.id, p.recorded_at, row_number() OVER (ORDER BY p.seq DESC) AS place FROM page p
-        )
-        SELECT string_agg(stock.movement_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $5),
-               CASE WHEN count(*) > $5 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.recorded_at), l.id::text] FROM placed l WHERE l.place = $5) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
-    static let parameterTypes: [PostgresType] = [.text, .date, .date, .uuid, .int4, .uuid]
-
-    typealias Row = PageRow
-
-    let list: ListMovements
-    let productID: ProductID
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try list.bind(&parameters)
-        try parameters.append(productID)
     }
 }

@@ -167,8 +167,10 @@ struct CoherenceCommand: AsyncParsableCommand {
             guard settings.text(.databaseURL) != nil else {
                 return try await check(targets, key: key, tenant: tenant, database: nil)
             }
+            // ^C ends a check early, with its report.
             return try await DatabaseSession.run(
                 try settings.operatorDatabase(),
+                endingOn: [.sigterm],
                 logger: try settings.commandLogger()
             ) { postgres in
                 try await check(targets, key: key, tenant: tenant, database: PostgresCoherence(postgres: postgres))
@@ -246,8 +248,10 @@ struct CoherenceCommand: AsyncParsableCommand {
             let tenant = try await laboratory.tenant("checked")
             let patience = try Patience(.seconds(seconds()))
             let settings = Settings(variables: ["DATABASE_URL": laboratory.database.appURL])
+            // ^C ends a check early, with its report.
             return try await DatabaseSession.run(
                 try settings.operatorDatabase(),
+                endingOn: [.sigterm],
                 logger: try settings.commandLogger()
             ) { postgres in
                 let run = try await CoherenceRun(

@@ -3,14 +3,36 @@ import IOLoop
 import Logging
 import Postgres
 import Services
+import UnixSignals
 
 /// A client of PostgreSQL for the time of a command.
 enum DatabaseSession {
     /// Runs a command's work with a connected client.
+    ///
+    /// - Parameters:
+    ///   - configuration: Where to connect.
+    ///   - statements: What every connection prepares as it comes up.
+    ///   - signals: What cancels the work, and with it what runs in the server.
+    ///   - logger: Where connections report that they come and go.
+    ///   - body: The work.
+    /// - Returns: What `body` returned.
+    /// - Throws: What `body` throws, ``Interruption`` after a signal.
     static func run<Value: Sendable>(
         _ configuration: PostgresConfiguration,
         statements: [any Statement.Type] = [],
+        endingOn signals: [UnixSignal] = [.sigterm, .sigint],
         logger: Logger,
+        _ body: (PostgresClient) async throws -> Value
+    ) async throws -> Value {
+        try await Interruption.ending(on: signals) {
+            try await connected(configuration, statements, logger, body)
+        }
+    }
+
+    private static func connected<Value: Sendable>(
+        _ configuration: PostgresConfiguration,
+        _ statements: [any Statement.Type],
+        _ logger: Logger,
         _ body: (PostgresClient) async throws -> Value
     ) async throws -> Value {
         let loop = IOLoop()

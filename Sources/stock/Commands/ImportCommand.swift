@@ -43,6 +43,52 @@ struct ImportCommand: AsyncParsableCommand {
         func mapping() throws -> ImportMapping {
             try map.map { try MappingFile.read($0) } ?? ImportMapping()
         }
+
+        /// Imports the file and says what came of it.
+        ///
+        /// - Parameters:
+        ///   - work: imports the bytes of the file, told where rejected rows go and who shows progress.
+        ///   - describe: the figures as text and as JSON, and how many rows were refused.
+        /// - Throws: `CommandFailure`, or what else keeps a command from running.
+        fileprivate func run<Report: Sendable>(
+            _ work: (PostgresClient, ImportedFile, ImportMapping, RejectedFile, ImportDisplay) async throws -> Report,
+            describe: (Report) -> (text: String, json: String, rejectedRows: Int)
+        ) async throws {
+            let settings = try configuration.settings()
+            let database = try settings.operatorDatabase()
+            let mapping = try mapping()
+            let imported = try ImportedFile(path: file)
+            let rejected = try RejectedFile(importedFile: file, named: self.rejected)
+            let display = ImportDisplay()
+            let result: Result<Report, any Error>
+            do {
+                result = .success(
+                    try await DatabaseSession.run(database, logger: try settings.commandLogger()) { postgres in
+                        try await work(postgres, imported, mapping, rejected, display)
+                    }
+                )
+            } catch {
+                result = .failure(error)
+            }
+            display.end()
+            try await imported.write(rejected, mapping)
+            switch result {
+            case .success(let report):
+                let (text, object, rows) = describe(report)
+                print(json ? object : text)
+                if rows > 0 {
+                    StandardError.write("\(rows) rows were rejected; see \(rejected.path)\n")
+                    throw CommandFailure(.rejectedRows, nil)
+                }
+            case .failure(let interruption as ImportInterruption<Report>):
+                let (text, object, _) = describe(interruption.report)
+                print(json ? object : text)
+                StandardError.write("The import ended early; what was written stays, and the same command goes on.\n")
+                throw failure(interruption.cause, rejected)
+            case .failure(let error):
+                throw failure(error, rejected)
+            }
+        }
     }
 
     /// `stock import sales FILE`.
@@ -61,7 +107,13 @@ struct ImportCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Makes products of SKUs that no product has.")
         var createProducts = false
 
-        @Option(name: .long, help: "The tender of every sale and refund: cash, card or transfer.")
+        @Option(name: .long, help: "Sales of more than is on hand: allow records them, deny rejects them.")
+        var oversell: Overselling = .allow
+
+        @Option(
+            name: .long,
+            help: "The tender of sales and refunds where the file has no payment_method: cash, card or transfer."
+        )
         var paymentMethod: PaymentMethod = .cash
 
         @Option(name: .long, help: "Goes on with this import only, and with no other file's.")
@@ -72,51 +124,34 @@ struct ImportCommand: AsyncParsableCommand {
         }
 
         func execute() async throws {
-            let settings = try options.configuration.settings()
-            let database = try settings.operatorDatabase()
-            let mapping = try options.mapping()
-            let isGzip = try FileChunks.isGzip(path: options.file)
-            let rejected = try RejectedFile(importedFile: options.file, named: options.rejected)
-            let display = ImportDisplay()
-            let report: SalesImport.Report
-            do {
-                report = try await DatabaseSession.run(database, logger: try settings.commandLogger()) { postgres in
-                    let choices = SalesImport.Options(
-                        tenant: try await options.tenant.find(in: postgres),
-                        mapping: mapping,
-                        createsProducts: createProducts,
-                        method: paymentMethod,
-                        onError: options.onError,
-                        isDryRun: options.dryRun,
-                        resumes: resume.flatMap { ImportID($0) },
-                        fileName: options.file.split(separator: "/").last.map(String.init) ?? options.file
+            try await options.run { postgres, file, mapping, rejected, display in
+                let choices = SalesImport.Options(
+                    tenant: try await options.tenant.find(in: postgres),
+                    mapping: mapping,
+                    createsProducts: createProducts,
+                    method: paymentMethod,
+                    allowsOverselling: oversell == .allow,
+                    onError: options.onError,
+                    isDryRun: options.dryRun,
+                    resumes: resume.flatMap { ImportID($0) },
+                    fileName: options.file.split(separator: "/").last.map(String.init) ?? options.file
+                )
+                let sales = SalesImport(postgres: postgres)
+                func take<Source: AsyncSequence>(
+                    _ source: Source
+                ) async throws -> SalesImport.Report where Source.Element == [UInt8] {
+                    try await sales.run(
+                        source,
+                        options: choices,
+                        onReject: { rejected.add($0) },
+                        onProgress: { display.show($0) }
                     )
-                    let sales = SalesImport(postgres: postgres)
-                    func take<Source: AsyncSequence>(
-                        _ source: Source
-                    ) async throws -> SalesImport.Report where Source.Element == [UInt8] {
-                        try await sales.run(
-                            source,
-                            options: choices,
-                            onReject: { try rejected.add($0) },
-                            onProgress: { display.show($0) }
-                        )
-                    }
-                    return isGzip
-                        ? try await GzipChunks.with(path: options.file) { try await take($0) }
-                        : try await take(FileChunks(path: options.file))
                 }
-                display.end()
-                try rejected.close()
-            } catch {
-                display.end()
-                try? rejected.close()
-                throw options.failure(error, rejected)
-            }
-            print(options.json ? report.json : report.text(isDryRun: options.dryRun))
-            if report.rejectedRows > 0 {
-                StandardError.write("\(report.rejectedRows) rows were rejected; see \(rejected.path)\n")
-                throw CommandFailure(.rejectedRows, nil)
+                return file.isGzip
+                    ? try await GzipChunks.with(path: file.path) { try await take($0) }
+                    : try await take(FileChunks(path: file.path))
+            } describe: { report in
+                (report.text(isDryRun: options.dryRun), report.json, report.rejectedRows)
             }
         }
     }
@@ -135,43 +170,50 @@ struct ImportCommand: AsyncParsableCommand {
         @OptionGroup var options: Options
 
         func execute() async throws {
-            let settings = try options.configuration.settings()
-            let mapping = try options.mapping()
-            let isGzip = try FileChunks.isGzip(path: options.file)
-            let rejected = try RejectedFile(importedFile: options.file, named: options.rejected)
-            let report: ProductsImport.Report
-            do {
-                report = try await OperatorShop.run(settings) { operators in
-                    let context = operators.context(try await operators.tenant(options.tenant))
-                    let products = ProductsImport(shop: operators.shop)
-                    func take<Source: AsyncSequence>(
-                        _ source: Source
-                    ) async throws -> ProductsImport.Report where Source.Element == [UInt8] {
-                        try await products.run(
-                            source,
-                            options: ProductsImport.Options(
-                                mapping: mapping,
-                                onError: options.onError,
-                                isDryRun: options.dryRun
-                            ),
-                            context: context,
-                            onReject: { try rejected.add($0) }
-                        )
-                    }
-                    return isGzip
-                        ? try await GzipChunks.with(path: options.file) { try await take($0) }
-                        : try await take(FileChunks(path: options.file))
+            try await options.run { postgres, file, mapping, rejected, display in
+                let choices = ProductsImport.Options(
+                    tenant: try await options.tenant.find(in: postgres),
+                    mapping: mapping,
+                    onError: options.onError,
+                    isDryRun: options.dryRun
+                )
+                let products = ProductsImport(postgres: postgres)
+                func take<Source: AsyncSequence>(
+                    _ source: Source
+                ) async throws -> ProductsImport.Report where Source.Element == [UInt8] {
+                    try await products.run(
+                        source,
+                        options: choices,
+                        onReject: { rejected.add($0) },
+                        onProgress: { display.show($0) }
+                    )
                 }
-                try rejected.close()
-            } catch {
-                try? rejected.close()
-                throw options.failure(error, rejected)
+                return file.isGzip
+                    ? try await GzipChunks.with(path: file.path) { try await take($0) }
+                    : try await take(FileChunks(path: file.path))
+            } describe: { report in
+                (report.text(isDryRun: options.dryRun), report.json, report.rejectedRows)
             }
-            print(options.json ? report.json : report.text)
-            if report.rejectedRows > 0 {
-                StandardError.write("\(report.rejectedRows) rows were rejected; see \(rejected.path)\n")
-                throw CommandFailure(.rejectedRows, nil)
-            }
+        }
+    }
+}
+
+/// The file of an import: read once to import it, and once more for its rejected rows.
+private struct ImportedFile {
+    let path: String
+    let isGzip: Bool
+
+    init(path: String) throws {
+        self.path = path
+        isGzip = try FileChunks.isGzip(path: path)
+    }
+
+    func write(_ rejected: RejectedFile, _ mapping: ImportMapping) async throws {
+        guard rejected.count > 0 else { return }
+        if isGzip {
+            try await GzipChunks.with(path: path) { try await rejected.write(from: $0, mapping: mapping) }
+        } else {
+            try await rejected.write(from: FileChunks(path: path), mapping: mapping)
         }
     }
 }
@@ -195,16 +237,78 @@ extension ImportCommand.Options {
     }
 }
 
+/// What an import does about sales of what is not on hand, where the product's rule forbids them.
+enum Overselling: String, ExpressibleByArgument {
+    case allow
+    case deny
+}
+
 extension ImportErrorPolicy: ExpressibleByArgument {}
 extension PaymentMethod: ExpressibleByArgument {}
 
-extension SalesImport.Report {
+/// What both kinds of figures are made of.
+private struct Figures {
+    let rows: Int
+    let blankRows: Int
+    let unusedColumns: [String]
+    let rejected: [RowRejection.Code: Int]
+    let duration: Duration
+
     private var seconds: Double {
         let parts = duration.components
         return Double(parts.seconds) + Double(parts.attoseconds) / 1e18
     }
 
-    private var linesPerSecond: Int { seconds > 0 ? Int(Double(rows) / seconds) : 0 }
+    var rowsPerSecond: Int { seconds > 0 ? Int(Double(rows) / seconds) : 0 }
+
+    /// The rejected rows by code.
+    var rejectedLines: [String] {
+        ["rejected    \(rejected.values.reduce(0, +))"]
+            + rejected.sorted { $0.key.rawValue < $1.key.rawValue }.map { code, count in
+                "  \(code.rawValue.padding(toWidth: 22))\(count)"
+            }
+    }
+
+    var blankLines: [String] { blankRows > 0 ? ["blank       \(blankRows)"] : [] }
+
+    /// What of the file was not looked at, and how fast the rest went.
+    var lastLines: [String] {
+        let shown = unusedColumns.prefix(20).joined(separator: ", ")
+        let rest = unusedColumns.count > 20 ? " and \(unusedColumns.count - 20) more" : ""
+        let tenths = Int((seconds * 10).rounded())
+        return (unusedColumns.isEmpty ? [] : ["not read    \(shown)\(rest)"])
+            + ["\(rowsPerSecond) rows/s in \(tenths / 10).\(tenths % 10) s"]
+    }
+
+    func writeRejected(_ writer: inout JSONWriter) {
+        writer.name("rejected")
+        writer.object { writer in
+            for (code, count) in rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                writer.member(code.rawValue, count)
+            }
+        }
+    }
+
+    func writeRest(_ writer: inout JSONWriter) {
+        writer.member("blank", blankRows)
+        writer.name("unused_columns")
+        writer.array { writer in
+            for column in unusedColumns { writer.string(column) }
+        }
+        writer.member("rows_per_second", rowsPerSecond)
+    }
+}
+
+extension SalesImport.Report {
+    private var figures: Figures {
+        Figures(
+            rows: rows,
+            blankRows: blankRows,
+            unusedColumns: unusedColumns,
+            rejected: rejected,
+            duration: duration
+        )
+    }
 
     private static func name(_ kind: SaleRow.Kind) -> String {
         switch kind {
@@ -215,26 +319,23 @@ extension SalesImport.Report {
     }
 
     /// The figures for people.
-    func text(isDryRun: Bool) -> String {
-        var lines = ["rows        \(rows)"]
+    fileprivate func text(isDryRun: Bool) -> String {
+        var lines = ["rows        \(rows)"] + figures.blankLines
         lines.append("accepted    \(rows - rejectedRows)")
         for kind in SaleRow.Kind.allCases {
-            if let count = rowsByKind[kind] { lines.append("  \(Self.name(kind).padding(toWidth: 22))\(count)") }
+            if let count = rowsByKind[kind], count > 0 {
+                lines.append("  \(Self.name(kind).padding(toWidth: 22))\(count)")
+            }
         }
-        lines.append("rejected    \(rejectedRows)")
-        for (code, count) in rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-            lines.append("  \(code.rawValue.padding(toWidth: 22))\(count)")
-        }
+        lines += figures.rejectedLines
         lines.append(isDryRun ? "to write    \(applied)" : "written     \(applied)")
         lines.append("unchanged   \(unchanged)")
-        if createdProducts > 0 { lines.append("products    \(createdProducts) created") }
-        let tenths = Int((seconds * 10).rounded())
-        lines.append("\(linesPerSecond) lines/s in \(tenths / 10).\(tenths % 10) s")
-        return lines.joined(separator: "\n")
+        if createdProducts > 0 { lines.append("products    \(createdProducts) \(isDryRun ? "to create" : "created")") }
+        return (lines + figures.lastLines).joined(separator: "\n")
     }
 
     /// The figures for programs.
-    var json: String {
+    fileprivate var json: String {
         var writer = JSONWriter()
         writer.object { writer in
             writer.member("import", job?.description)
@@ -243,33 +344,34 @@ extension SalesImport.Report {
             writer.object { writer in
                 for kind in SaleRow.Kind.allCases { writer.member(Self.name(kind), rowsByKind[kind] ?? 0) }
             }
-            writer.name("rejected")
-            writer.object { writer in
-                for (code, count) in rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-                    writer.member(code.rawValue, count)
-                }
-            }
+            figures.writeRejected(&writer)
             writer.member("written", applied)
             writer.member("unchanged", unchanged)
             writer.member("created_products", createdProducts)
-            writer.member("lines_per_second", linesPerSecond)
+            figures.writeRest(&writer)
         }
         return String(decoding: writer.bytes, as: UTF8.self)
     }
 }
 
 extension ProductsImport.Report {
+    private var figures: Figures {
+        Figures(
+            rows: rows,
+            blankRows: blankRows,
+            unusedColumns: unusedColumns,
+            rejected: rejected,
+            duration: duration
+        )
+    }
+
     /// The figures for people.
-    fileprivate var text: String {
-        var lines = ["rows        \(rows)"]
-        lines.append("created     \(created)")
-        lines.append("updated     \(updated)")
+    fileprivate func text(isDryRun: Bool) -> String {
+        var lines = ["rows        \(rows)"] + figures.blankLines
+        lines.append(isDryRun ? "to create   \(created)" : "created     \(created)")
+        lines.append(isDryRun ? "to update   \(updated)" : "updated     \(updated)")
         lines.append("unchanged   \(unchanged)")
-        lines.append("rejected    \(rejectedRows)")
-        for (code, count) in rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-            lines.append("  \(code.rawValue.padding(toWidth: 22))\(count)")
-        }
-        return lines.joined(separator: "\n")
+        return (lines + figures.rejectedLines + figures.lastLines).joined(separator: "\n")
     }
 
     /// The figures for programs.
@@ -280,12 +382,8 @@ extension ProductsImport.Report {
             writer.member("created", created)
             writer.member("updated", updated)
             writer.member("unchanged", unchanged)
-            writer.name("rejected")
-            writer.object { writer in
-                for (code, count) in rejected.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-                    writer.member(code.rawValue, count)
-                }
-            }
+            figures.writeRejected(&writer)
+            figures.writeRest(&writer)
         }
         return String(decoding: writer.bytes, as: UTF8.self)
     }

@@ -39,7 +39,7 @@ struct KeyCommand: AsyncParsableCommand {
                 }
                 granted.insert(scope)
             }
-            let draft = APIKeyDraft(name: Text.trimmed(name), scopes: granted)
+            let draft = APIKeyDraft(name: try TextRule.name.read(name, of: "--name"), scopes: granted)
             let body = try await OperatorShop.run(try configuration.settings()) { operators in
                 let id = try await operators.tenant(tenant)
                 return try await operators.shop.identity.createKey(draft, operators.context(id)).body.text

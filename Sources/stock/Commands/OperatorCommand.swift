@@ -3,6 +3,7 @@ import Foundation
 import Kernel
 import Postgres
 import Services
+import UnixSignals
 
 /// How a command ends other than well: a line for people and an exit status.
 struct CommandFailure: Error {
@@ -12,6 +13,9 @@ struct CommandFailure: Error {
         case rejectedRows = 2
         case usage = 64
         case configuration = 78
+        /// Ended by SIGINT or SIGTERM: 128 and the signal's number, as shells have it.
+        case interrupted = 130
+        case terminated = 143
     }
 
     let status: Status
@@ -47,13 +51,22 @@ extension CommandFailure {
         switch error {
         case let failure as CommandFailure:
             self = failure
+        case let interruption as Interruption:
+            let isTerm = interruption.signal == .sigterm
+            self.init(isTerm ? .terminated : .interrupted, isTerm ? "ended by SIGTERM" : "interrupted")
         case let error as ConfigurationError:
             self.init(.configuration, error.description)
+        case let problem as Problem where problem.code == .outcomeUnknown:
+            // A command has no key by which the same may be asked again.
+            self.init(.failed, "The connection was lost at the moment of committing. Look whether it was done.")
         case let problem as Problem:
             let fields = problem.errors.map { "\($0.pointer.drop { $0 == "/" }): \($0.detail)" }
             self.init(.failed, fields.isEmpty ? problem.detail : fields.joined(separator: " "))
         case let error as OperationsError:
             self.init(.failed, error.description)
+        case let error as PostgresError
+        where error.outcome != .unknown && (error.sqlState == .queryCanceled || error.code == .deadlineExceeded):
+            self.init(.failed, "The database took too long and was interrupted; nothing of that step was done.")
         case let error as PostgresError where error.sqlState == nil:
             self.init(.failed, "The database of DATABASE_URL can not be used: \(error.message).")
         case let error as PostgresError:

@@ -62,13 +62,13 @@ struct TenantCommand: AsyncParsableCommand {
                 throw CommandFailure(.usage, "--currency is '\(currency)'; accepted: an ISO 4217 code, as EUR")
             }
             let request = SignupRequest(
-                tenantName: Text.trimmed(name),
+                tenantName: try TextRule.name.read(name, of: "--name"),
                 slug: foldedSlug,
                 email: email,
                 password: try SecretSource.read("owner-password", value: ownerPassword, file: ownerPasswordFile),
                 currency: currency,
-                timezone: timezone,
-                name: ownerName
+                timezone: Text.trimmed(timezone),
+                name: try TextRule.name.read(ownerName, of: "--owner-name", isRequired: false)
             )
             let (id, body) = try await OperatorShop.run(try configuration.settings()) { operators in
                 let made = try await operators.shop.identity.createTenant(

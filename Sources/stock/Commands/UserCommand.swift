@@ -42,7 +42,7 @@ struct UserCommand: AsyncParsableCommand {
         func execute() async throws {
             let draft = MemberDraft(
                 email: try UserCommand.address(email),
-                name: name,
+                name: try TextRule.name.read(name, of: "--name", isRequired: false),
                 password: try SecretSource.read("password", value: password, file: passwordFile),
                 role: role
             )

@@ -14,6 +14,10 @@ struct ConfigurationError: Error, CustomStringConvertible {
         description = "\(variable.name) \(what); accepted: \(variable.help)"
     }
 
+    init(unknown name: String, nearest: Variable) {
+        description = "\(name) is no variable of stock; did you mean \(nearest.name)? Accepted there: \(nearest.help)"
+    }
+
     init(file: String, _ what: String) {
         description = "--config \(file): \(what)"
     }
@@ -22,13 +26,19 @@ struct ConfigurationError: Error, CustomStringConvertible {
 /// The configuration of a process, read once; what is bad stops the start before anything else happens.
 struct Settings: Sendable {
     private let reader: ConfigReader
+    /// Variables of the environment that look like ours and are not: a line for each.
+    let warnings: [String]
 
     /// Reads the environment, and a file behind it.
     ///
     /// - Parameter file: named by `--config`.
     /// - Throws: ``ConfigurationError`` if the file is unreadable or names a variable that does not exist.
     init(file: String?) throws {
-        var providers: [any ConfigProvider] = [EnvironmentVariablesProvider()]
+        let environment = try Surroundings(ProcessInfo.processInfo.environment)
+        warnings = environment.warnings
+        var providers: [any ConfigProvider] = [
+            EnvironmentVariablesProvider(environmentVariables: environment.variables)
+        ]
         if let file {
             providers.append(EnvironmentVariablesProvider(environmentVariables: try Self.variables(ofFile: file)))
         }
@@ -38,6 +48,7 @@ struct Settings: Sendable {
     /// For tests: exactly these variables.
     init(variables: [String: String]) {
         reader = ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: variables))
+        warnings = []
     }
 
     /// Lines of `NAME=value`; blank ones and those that begin with `#` are left out, quotes around a value are removed.
@@ -57,7 +68,8 @@ struct Settings: Sendable {
             }
             let name = line[..<equals].trimmingCharacters(in: .whitespaces)
             guard Variable.all.contains(where: { $0.name == name }) else {
-                throw ConfigurationError(file: path, "line \(index + 1): there is no variable \(name)")
+                let nearest = Variable.nearest(to: name).map { "; did you mean \($0.variable.name)?" } ?? ""
+                throw ConfigurationError(file: path, "line \(index + 1): there is no variable \(name)\(nearest)")
             }
             var value = line[line.index(after: equals)...].trimmingCharacters(in: .whitespaces)
             if value.count >= 2, let first = value.first, first == value.last, first == "\"" || first == "'" {
@@ -216,21 +228,80 @@ struct Settings: Sendable {
 
     /// Where to listen.
     func listen() throws -> (host: String, port: Int) {
-        let text = text(.listen) ?? Variable.listen.fallback ?? ""
+        try address(.listen, text(.listen) ?? Variable.listen.fallback ?? "")
+    }
+
+    /// Where to listen for operators; nil if nowhere.
+    func operationsListen() throws -> (host: String, port: Int)? {
+        guard let text = text(.operationsListen) else { return nil }
+        let own = try address(.operationsListen, text)
+        guard try own.port != listen().port || own.port == 0 else {
+            throw ConfigurationError(.operationsListen, "has the port of \(Variable.listen.name)")
+        }
+        return own
+    }
+
+    private func address(_ variable: Variable, _ text: String) throws -> (host: String, port: Int) {
         guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
             (0...65_535).contains(port), colon > text.startIndex
-        else { throw ConfigurationError(.listen, "is '\(text)'") }
+        else { throw ConfigurationError(variable, "is '\(text)'") }
         var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         guard !host.isEmpty, host == "localhost" || host.contains(".") || host.contains(":") else {
-            throw ConfigurationError(.listen, "is '\(text)'")
+            throw ConfigurationError(variable, "is '\(text)'")
         }
         return (host, port)
+    }
+
+    /// How long requests are still accepted after the signal to stop.
+    func drainDelay() throws -> Duration {
+        .seconds(try integer(.drainDelay, 0...120))
+    }
+
+    /// The commit this was built from, if whoever built it said so.
+    func commit() throws -> String? {
+        guard let text = text(.commit) else { return nil }
+        guard text.utf8.count <= 64,
+            text.utf8.allSatisfy({ byte in
+                switch byte {
+                case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            })
+        else {
+            throw ConfigurationError(.commit, "is no name of a commit: letters, digits, '-', '.' and '_', at most 64")
+        }
+        return text
     }
 
     /// How many connections to have open at once.
     func httpConnections() throws -> Int {
         try integer(.httpConnections, 1...65_536)
+    }
+
+    /// Of which one address may have how many.
+    func httpConnectionsPerAddress() throws -> Int {
+        try integer(.httpConnectionsPerAddress, 1...65_536)
+    }
+
+    /// Whose word about a client's address is taken.
+    func trustedProxies() throws -> TrustedProxies {
+        do throws(TrustedProxies.Invalid) {
+            return try TrustedProxies(list: text(.trustedProxies) ?? "")
+        } catch {
+            throw ConfigurationError(.trustedProxies, "names '\(error.part)', which is no address or network")
+        }
+    }
+
+    /// Which pages may use the API from a browser.
+    func corsOrigins() throws -> CrossOrigin {
+        do throws(CrossOrigin.Invalid) {
+            return try CrossOrigin(list: text(.corsOrigins) ?? "")
+        } catch {
+            throw ConfigurationError(.corsOrigins, "names '\(error.part)', which is no origin")
+        }
     }
 
     /// The name of this instance.
@@ -275,6 +346,15 @@ struct Settings: Sendable {
             throw ConfigurationError(.logLevel, "is '\(text)'")
         }
         return level
+    }
+
+    /// The share of answers from memory that gets a line.
+    func logHits() throws -> Double {
+        let text = text(.logHits) ?? Variable.logHits.fallback ?? ""
+        guard let share = Double(text), (0...1).contains(share) else {
+            throw ConfigurationError(.logHits, "is '\(text)'")
+        }
+        return share
     }
 
     func logFormat() throws -> LogFormat {

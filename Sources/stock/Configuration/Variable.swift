@@ -47,10 +47,36 @@ extension Variable {
     static let redisConnectTimeout = Variable("REDIS_CONNECT_TIMEOUT", "milliseconds, 1 to 60000", fallback: "200")
     static let redisCommandTimeout = Variable("REDIS_COMMAND_TIMEOUT", "milliseconds, 1 to 60000", fallback: "50")
     static let listen = Variable("STOCK_LISTEN", "address:port to serve on", fallback: "127.0.0.1:8080")
+    static let operationsListen = Variable(
+        "STOCK_OPERATIONS_LISTEN",
+        "address:port for /metrics, /health/detailed and the other health endpoints, where no client comes; empty: not served"
+    )
+    static let drainDelay = Variable(
+        "STOCK_DRAIN_DELAY",
+        "seconds from SIGTERM to the end of accepting, 0 to 120: longer than the load balancer needs to look away",
+        fallback: "4"
+    )
+    static let commit = Variable(
+        "STOCK_COMMIT",
+        "the commit this was built from, for /version; scripts/up and the image set it"
+    )
     static let httpConnections = Variable(
         "HTTP_CONNECTIONS",
-        "connections open at once, 1 to 65536; further ones wait to be accepted",
+        "connections open at once, 1 to 65536; for one more the oldest silent or idle one is closed",
         fallback: "4096"
+    )
+    static let httpConnectionsPerAddress = Variable(
+        "HTTP_CONNECTIONS_PER_ADDRESS",
+        "of which one address may have so many, 1 to 65536; proxies of TRUSTED_PROXIES may have all",
+        fallback: "1024"
+    )
+    static let trustedProxies = Variable(
+        "TRUSTED_PROXIES",
+        "addresses and networks, as 10.0.0.0/8,::1, whose X-Forwarded-For names the client; empty: nobody's"
+    )
+    static let corsOrigins = Variable(
+        "CORS_ORIGINS",
+        "origins, as https://shop.example,http://localhost:5173, whose pages may use the API; *: all; empty: none"
     )
     static let instance = Variable(
         "STOCK_INSTANCE",
@@ -76,6 +102,11 @@ extension Variable {
         fallback: "info"
     )
     static let logFormat = Variable("LOG_FORMAT", "json or text", fallback: "json")
+    static let logHits = Variable(
+        "LOG_HITS",
+        "the share of answers from memory that gets a line in the log, 0 to 1; every other request gets one",
+        fallback: "0.01"
+    )
     static let cacheEnabled = Variable("CACHE_ENABLED", "whether answers are cached: true or false", fallback: "true")
     static let cacheKeyPrefix = Variable(
         "CACHE_KEY_PREFIX",
@@ -136,7 +167,7 @@ extension Variable {
     )
     static let rateLimitLogin = Variable(
         "RATE_LIMIT_LOGIN",
-        "attempts per minute to log in to one account, 1 to 1000000; four times as many from one address; 0: no limit",
+        "wrong log-ins per minute to one account from one address, 1 to 1000000; four times as many to all; 0: no limit",
         fallback: "5"
     )
     static let rateLimitInFlight = Variable(
@@ -151,30 +182,49 @@ extension Variable {
     private static let shipped: [Variable] = [
         databaseURL, databaseOwnerURL, databasePoolSize, redisURL, redisHost, redisPort, redisDB, redisPassword,
         redisSentinels, redisSentinelMaster, redisSentinelPassword, redisConnectTimeout, redisCommandTimeout, listen,
-        httpConnections, instance, authSecret, authKeyFile, signupEnabled, logLevel,
-        logFormat, cacheEnabled, cacheKeyPrefix, cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL,
-        cacheUnitsTTL, cacheBalanceTTL, cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, cacheWarmUp,
-        rateLimitTenant, rateLimitKey, rateLimitLogin, rateLimitInFlight,
+        operationsListen, drainDelay, httpConnections, httpConnectionsPerAddress, trustedProxies, corsOrigins, instance,
+        commit, authSecret, authKeyFile, signupEnabled, logLevel, logFormat, logHits, cacheEnabled, cacheKeyPrefix,
+        cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL, cacheUnitsTTL, cacheBalanceTTL,
+        cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, cacheWarmUp, rateLimitTenant, rateLimitKey,
+        rateLimitLogin, rateLimitInFlight,
     ]
 
+    /// What scripts and tests of the project itself are told.
+    static let prefixesOfTests = ["STOCK_TEST_", "STOCK_SIMULATOR_"]
+
     #if COHERENCE_CONTROLS
+    /// Where test builds are told to fail.
+    static let ofTestBuilds: Set<String> = [
+        "STOCK_FAILPOINT", "STOCK_DRAIN_DELAY_MS", "STOCK_APPLY_DELAY_MS", "STOCK_BUMP_OFF",
+    ]
     static let guardsOff = Variable(
         "STOCK_GUARDS_OFF",
         "test builds only: guards of the cache to leave out, separated by commas"
     )
     private static let controls = [guardsOff]
     #else
+    static let ofTestBuilds: Set<String> = []
     private static let controls: [Variable] = []
     #endif
 
-    /// The list as `--help` shows it.
-    static var listing: String {
-        let width = all.map(\.name.count).max() ?? 0
-        let lines = all.map { variable in
-            let name = variable.name.padding(toWidth: width + 2)
-            return "  \(name)\(variable.help)\(variable.fallback.map { " (\($0))" } ?? "")"
+    /// The list as `--help` shows it: a table whose right column wraps within itself.
+    ///
+    /// - Parameter width: characters of a line of the terminal.
+    /// - Returns: lines no longer than that, but for words that are.
+    static func listing(width: Int) -> String {
+        let names = all.map(\.name.count).max() ?? 0
+        // Where the names leave too little room beside them, the explanation goes below them.
+        let isNarrow = width < names + 30
+        let indent = isNarrow ? 6 : names + 4
+        let lines = all.flatMap { variable in
+            let help = "\(variable.help)\(variable.fallback.map { " (\($0))" } ?? "")"
+            var rest = help.wrapped(to: max(16, width - indent - 1))[...]
+            var name = "  \(variable.name)"
+            if !isNarrow { name = name.padding(toWidth: indent) + (rest.popFirst() ?? "") }
+            return [name] + rest.map { String(repeating: " ", count: indent) + $0 }
         }
-        return (["Configuration, from the environment or the file named by --config:"] + lines).joined(separator: "\n")
+        let title = "Configuration, from the environment or the file named by --config:".wrapped(to: max(16, width - 1))
+        return (title + lines).joined(separator: "\n")
     }
 }
 
@@ -182,5 +232,18 @@ extension String {
     /// The text followed by spaces up to a width.
     func padding(toWidth width: Int) -> String {
         self + String(repeating: " ", count: Swift.max(0, width - count))
+    }
+
+    /// The text in lines of at most so many characters, broken at spaces; a longer word has a line for itself.
+    func wrapped(to width: Int) -> [String] {
+        var lines: [String] = []
+        for word in split(separator: " ") {
+            if let last = lines.last, last.count + 1 + word.count <= width {
+                lines[lines.count - 1] = "\(last) \(word)"
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
     }
 }

@@ -13,7 +13,7 @@ final class ImportDisplay {
         lastShown = clock.now
     }
 
-    func show(_ progress: SalesImport.Progress) {
+    func show(_ progress: ImportProgress) {
         let now = clock.now
         // A bar may move ten times a second; lines of a log may not.
         guard lastShown.duration(to: now) >= (isTerminal ? .milliseconds(100) : .seconds(2)) else { return }
@@ -21,7 +21,8 @@ final class ImportDisplay {
         switch progress {
         case .reading(let rows): line("reading    \(rows) rows")
         case .checking(let rows): line("checking   \(rows) rows")
-        case .writing(let rows, let total): line("writing    \(bar(rows, total))\(rows) of \(total) rows")
+        case .writing(let rows, let total?): line("writing    \(bar(rows, total))\(rows) of \(total) rows")
+        case .writing(let rows, nil): line("writing    \(rows) rows")
         }
     }
 

@@ -5,11 +5,11 @@ import Kernel
 /// A mapping file: one JSON object with the options of a file and, under `columns`, its column names by field.
 enum MappingFile {
     static func read(_ path: String) throws -> ImportMapping {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure(.failed, "\(path): cannot be read")
-        }
+        var bytes: [UInt8] = []
+        let file = try FileChunks(path: path)
+        while let chunk = try file.read(upTo: 1 << 17) { bytes += chunk }
         do {
-            return try parse(Array(data))
+            return try parse(bytes)
         } catch let fault as ImportMapping.Fault {
             throw CommandFailure(.failed, "\(path): \(fault)")
         } catch let error as JSONError {
@@ -18,7 +18,9 @@ enum MappingFile {
     }
 
     static func parse(_ bytes: [UInt8]) throws -> ImportMapping {
-        guard case .object(let object) = try JSONValue.parse(bytes) else {
+        // Editors put a byte order mark before it.
+        let text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes.dropFirst(3)) : bytes
+        guard case .object(let object) = try JSONValue.parse(text) else {
             throw ImportMapping.Fault("a mapping is a JSON object")
         }
         var mapping = ImportMapping()
@@ -28,10 +30,11 @@ enum MappingFile {
                     throw ImportMapping.Fault("columns is no object of column names by field")
                 }
                 for (field, column) in columns.members {
-                    guard case .string(let column) = column else {
-                        throw ImportMapping.Fault("columns: \(field) is not named by a text")
+                    switch column {
+                    case .string(let column): mapping.columns[field] = column
+                    case .null: mapping.unreadFields.insert(field)
+                    default: throw ImportMapping.Fault("columns: \(field) is no name of a column, nor null for none")
                     }
-                    mapping.columns[field] = column
                 }
             } else {
                 guard case .string(let text) = value else { throw ImportMapping.Fault("\(name) is no text") }

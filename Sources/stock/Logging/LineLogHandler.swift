@@ -43,7 +43,17 @@ struct LineLogHandler: LogHandler {
         writer.member("level", event.level.rawValue)
         writer.member("logger", label)
         writer.member("message", event.message.description)
-        for (name, value) in fields.sorted(by: { $0.key < $1.key }) { writer.member(name, Self.flat(value)) }
+        for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
+            switch value {
+            // What can be added up stays a number.
+            case .stringConvertible(let number as Int): writer.member(name, number)
+            case .stringConvertible(let number as Int64): writer.member(name, Int(number))
+            case .stringConvertible(let number as Double) where number.isFinite:
+                writer.name(name)
+                writer.raw("\(number)".utf8)
+            default: writer.member(name, Self.flat(value))
+            }
+        }
         writer.endObject()
         return writer.bytes + [0x0A]
     }

@@ -1,16 +1,16 @@
 import API
 import Cache
 import Events
+import Foundation
 import IOLoop
-import Kernel
 import Logging
+import Metrics
 import NIOCore
 import NIOPosix
 import Postgres
 import Redis
 import ServiceLifecycle
 import Services
-import Synchronization
 
 extension App {
     /// What a process is made of.
@@ -25,6 +25,7 @@ extension App {
         // First: what measures looks for the registry when it is made.
         let metrics = MetricsRegistry()
         metrics.install()
+        metrics.observe(ProcessMetrics().samples)
         let loop = IOLoop()
         let postgres = PostgresClient(
             configuration: choices.database,
@@ -54,31 +55,98 @@ extension App {
             // Unlike its name, this process never lived before: what it holds ends with it.
             instance: processName(choices.instance)
         )
-        var services: [any Service] = [
-            Background { await LogSink.standardError.run() },
-            Background { await postgres.run() },
-            Admittance(postgres: postgres, logger: logger),
-        ]
-        if let redis { services.append(Background { await redis.run() }) }
-        services.append(
-            CoherenceService(
-                cache: cache,
-                postgres: postgres,
-                redis: redis,
-                subscriber: subscriber,
-                relays: choices.role != .web,
-                logger: logger.labelled("stock.coherence")
-            )
+        var settings = APISettings(
+            signingKeys: choices.signingKeys,
+            build: Build(version: Release.version, commit: choices.commit, instance: choices.instance)
         )
+        settings.rates = choices.rates
+        settings.limits.connections = connections(choices.httpConnections, logger: logger)
+        settings.limits.connectionsPerAddress = choices.httpConnectionsPerAddress
+        settings.proxies = choices.proxies
+        settings.crossOrigin = choices.crossOrigin
+        settings.limits.drainDelay = choices.drainDelay
+        settings.metrics = metrics
+        settings.loggedHits = choices.logHits
+        let lifecycle = Lifecycle()
+        lifecycle.beginExamination()
+        let health = HealthRoutes(
+            lifecycle: lifecycle,
+            build: settings.build,
+            state: {
+                ProcessState(
+                    database: DatabaseState(postgres.availability, now: ContinuousClock.now),
+                    databaseVersion: postgres.serverVersion.map { "\($0 / 10_000).\($0 % 10_000)" },
+                    isRedisAvailable: redis?.isAvailable
+                )
+            },
+            cache: cache
+        )
+        metrics.observe(health.samples)
+        if let redis { metrics.observe { Self.samples(of: redis) } }
+
+        let look = FirstLook(database: choices.database, lifecycle: lifecycle, logger: logger)
+        var services: [any Service] = [Background { await LogSink.standardError.run() }]
+        if let (host, port) = choices.operations {
+            services.append(
+                Listener(
+                    variable: .operationsListen,
+                    host: host,
+                    port: port,
+                    api: try await API.operations(
+                        settings: settings,
+                        health: health,
+                        logger: logger.labelled("stock.operations")
+                    ),
+                    logger: logger
+                )
+            )
+        }
+        services.append(look)
+        services.append(Afterwards(look: look, service: Background { await postgres.run() }))
+        services.append(Afterwards(look: look, service: PoolGauges(postgres: postgres)))
+        if let redis { services.append(Background { await redis.run() }) }
+        let coherence = CoherenceService(
+            cache: cache,
+            postgres: postgres,
+            redis: redis,
+            subscriber: subscriber,
+            relays: choices.role != .web,
+            logger: logger.labelled("stock.coherence")
+        )
+        services.append(Afterwards(look: look, service: coherence))
         if choices.role != .worker {
-            services += try await serving(
-                choices,
+            let shop = Shop(
                 postgres: postgres,
-                redis: redis,
                 cache: cache,
-                metrics: metrics,
+                settings: choices.shop,
+                logger: logger.labelled("stock.services")
+            )
+            services.append(LateNotesWriter(identity: shop.identity))
+            let api = try await API.make(
+                shop: shop,
+                settings: settings,
+                health: health,
+                logger: logger.labelled("stock.api")
+            )
+            if choices.warmsUp, let redis {
+                services.append(
+                    WarmUp(
+                        api: api,
+                        cache: cache,
+                        store: RedisBusyPaths(client: redis, prefix: choices.cache.keyPrefix),
+                        isActive: { await shop.tenants.isActive($0, deadline: $1) },
+                        logger: logger.labelled("stock.warmup")
+                    )
+                )
+            }
+            let listener = Listener(
+                variable: .listen,
+                host: choices.host,
+                port: choices.port,
+                api: api,
                 logger: logger
             )
+            services.append(Afterwards(look: look, service: listener))
         }
         return Parts(loop: loop, services: services)
     }
@@ -96,7 +164,7 @@ extension App {
 
     /// As many connections as were asked for, if each can have a descriptor.
     private static func connections(_ wanted: Int, logger: Logger) -> Int {
-        let possible = max(1, DescriptorLimit.raise() - DescriptorLimit.reserve)
+        let possible = max(1, DescriptorLimit.raise() - DescriptorLimit.reserve - ServerLimits().spareConnections)
         guard possible < wanted else { return wanted }
         logger.warning(
             "the limit of open descriptors allows fewer connections than asked for",
@@ -105,68 +173,43 @@ extension App {
         return possible
     }
 
-    /// What answers HTTP, and what fills its memory before it says that it is ready.
-    private static func serving(
-        _ choices: ServeChoices,
-        postgres: PostgresClient,
-        redis: RedisClient?,
-        cache: TenantCache,
-        metrics: MetricsRegistry,
-        logger: Logger
-    ) async throws -> [any Service] {
-        let shop = Shop(
-            postgres: postgres,
-            cache: cache,
-            settings: choices.shop,
-            logger: logger.labelled("stock.services")
-        )
-        var settings = APISettings(
-            signingKeys: choices.signingKeys,
-            build: Build(version: Release.version, instance: choices.instance)
-        )
-        settings.rates = choices.rates
-        settings.limits.connections = connections(choices.httpConnections, logger: logger)
-        settings.metrics = metrics
-        let watch = DatabaseWatch()
-        let api = try await API.make(
-            shop: shop,
-            settings: settings,
-            logger: logger.labelled("stock.api"),
-            state: {
-                ProcessState(
-                    isDatabaseAvailable: postgres.isAvailable,
-                    databaseSilence: watch.silence(isAvailable: postgres.isAvailable),
-                    databaseVersion: postgres.serverVersion.map { "\($0 / 10_000).\($0 % 10_000)" },
-                    isRedisAvailable: redis?.isAvailable
-                )
-            }
-        )
-        var services: [any Service] = [LateNotesWriter(identity: shop.identity)]
-        if choices.warmsUp, let redis {
-            services.append(
-                WarmUp(
-                    api: api,
-                    cache: cache,
-                    store: RedisBusyPaths(client: redis, prefix: choices.cache.keyPrefix),
-                    isActive: { await shop.tenants.isActive($0, deadline: $1) },
-                    logger: logger.labelled("stock.warmup")
-                )
-            )
-        }
-        let host = choices.host
+    /// How Redis is, as metrics.
+    private static func samples(of redis: RedisClient) -> [MetricSample] {
+        [
+            MetricSample("stock_redis_connected", holds: redis.isConnected),
+            MetricSample("stock_redis_breaker_open", holds: redis.isBreakerOpen),
+        ]
+    }
+}
+
+/// An address that is served on; what keeps it from being bound is the fault of the variable that names it.
+private struct Listener: Service {
+    let variable: Variable
+    let host: String
+    let port: Int
+    let api: API
+    let logger: Logger
+
+    func run() async throws {
+        let (host, logger) = (host, logger)
+        let name = variable.name
         let server = HTTPServer(
             api: api,
             host: host,
-            port: choices.port,
+            port: port,
             group: MultiThreadedEventLoopGroup.singleton,
             logger: logger.labelled("stock.http"),
             onListening: { port in
-                logger.notice("listening", metadata: ["address": "\(host):\(port)"])
+                logger.notice("listening", metadata: ["address": "\(host):\(port)", "as": "\(name)"])
                 LogSink.standardError.flush()
             }
         )
-        services.append(server)
-        return services
+        do {
+            try await server.run()
+        } catch let error as IOError {
+            let reason = String(cString: strerror(error.errnoCode))
+            throw CommandFailure(.failed, "\(name) \(host):\(port) cannot be served on: \(reason)")
+        }
     }
 }
 
@@ -198,42 +241,61 @@ private struct LateNotesWriter: Service {
     }
 }
 
-/// Looks once at what the database says of itself, as soon as it answers.
-///
-/// A superuser is refused: row-level security does not hold for one, and with it the walls between tenants.
-private struct Admittance: Service {
+/// Looks once a second at how the pool is, and at how fast the thread that owns it answers.
+private struct PoolGauges: Service {
     let postgres: PostgresClient
-    let logger: Logger
+    private let lag = Gauge(label: "stock_io_loop_lag_seconds")
+    private let available = Gauge(label: "stock_postgres_available")
+    private let breakerOpen = Gauge(label: "stock_postgres_breaker_open")
+    private let lanes = ["shared", "exclusive", "listener"].map { LaneGauges($0) }
 
-    func run() async throws {
+    init(postgres: PostgresClient) {
+        self.postgres = postgres
+    }
+
+    func run() async {
         await cancelWhenGracefulShutdown {
-            while !Task.isCancelled, postgres.isSuperuser == nil { try? await Task.sleep(for: .milliseconds(50)) }
+            while !Task.isCancelled {
+                let asked = ContinuousClock.now
+                let statistics = await postgres.statistics()
+                lag.record((ContinuousClock.now - asked) / .seconds(1))
+                available.record(postgres.isAvailable ? 1 : 0)
+                breakerOpen.record(statistics.isBreakerOpen ? 1 : 0)
+                for (gauges, counts) in zip(lanes, [statistics.shared, statistics.exclusive, statistics.listener]) {
+                    gauges.record(counts)
+                }
+                // A pause that is meant: the interval of the look.
+                try? await Task.sleep(for: .seconds(1))
+            }
         }
-        if postgres.isSuperuser == true {
-            throw ConfigurationError(.databaseURL, "names a superuser, who sees every tenant's rows")
+    }
+
+    private struct LaneGauges {
+        let connections: Gauge
+        let inFlight: Gauge
+        let waiting: Gauge
+
+        init(_ lane: String) {
+            func gauge(_ name: String) -> Gauge { Gauge(label: name, dimensions: [("lane", lane)]) }
+            connections = gauge("stock_postgres_connections")
+            inFlight = gauge("stock_postgres_in_flight")
+            waiting = gauge("stock_postgres_waiting")
         }
-        if let version = postgres.serverVersion, version < Int(Doctor.oldestServer) {
-            logger.warning(
-                "the database server lacks fixes that row-level security needs",
-                metadata: ["version": "\(version / 10_000).\(version % 10_000)", "needed": "15.20"]
-            )
+
+        func record(_ counts: PoolStatistics.Counts) {
+            connections.record(counts.ready)
+            inFlight.record(counts.inFlight)
+            waiting.record(counts.waiting)
         }
-        // A service that ends would end the group.
-        try? await gracefulShutdown()
     }
 }
 
-/// Remembers when the database last answered.
-private final class DatabaseWatch: Sendable {
-    private let lastAvailable = Mutex(ContinuousClock.now)
-
-    /// For how long it has not, in seconds.
-    func silence(isAvailable: Bool) -> Double {
-        let now = ContinuousClock.now
-        return lastAvailable.withLock { last in
-            if isAvailable { last = now }
-            let parts = last.duration(to: now).components
-            return Double(parts.seconds) + Double(parts.attoseconds) / 1e18
+extension DatabaseState {
+    fileprivate init(_ availability: Availability, now: ContinuousClock.Instant) {
+        switch availability.state {
+        case .neverReached: self = .neverReached
+        case .available: self = .available
+        case .failing(let since): self = .failing(seconds: since.duration(to: now) / .seconds(1))
         }
     }
 }

@@ -1,3 +1,4 @@
+import API
 import IOLoop
 import Logging
 import ServiceLifecycle
@@ -25,8 +26,15 @@ struct App: Sendable {
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: quiet
         )
-        configuration.maximumGracefulShutdownDuration = .seconds(30)
-        logger.info("starting", metadata: ["role": "\(choices.role)", "version": "\(Release.version)"])
+        // What HTTP needs at most, and some for what it stands on.
+        let limits = ServerLimits()
+        configuration.maximumGracefulShutdownDuration = choices.drainDelay + limits.drainTotal + .seconds(4)
+        logger.info(
+            "starting",
+            metadata: [
+                "role": "\(choices.role)", "version": "\(Release.version)", "commit": "\(choices.commit ?? "unknown")",
+            ]
+        )
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped")
     }

@@ -3,13 +3,12 @@ import ArgumentParser
 import Foundation
 import Kernel
 import Logging
-import NIOCore
 
 /// `stock serve`.
 struct Serve: OperatorCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serves HTTP and keeps the caches right, until SIGTERM or SIGINT; then it drains.",
-        discussion: Variable.listing
+        discussion: Variable.listing(width: Terminal.width)
     )
 
     /// What of the service a process runs.
@@ -35,15 +34,8 @@ struct Serve: OperatorCommand {
         LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format, level: level) }
         var logger = Logger(label: "stock")
         logger[metadataKey: "instance"] = "\(choices.instance)"
+        for warning in settings.warnings { logger.warning("configuration", metadata: ["unknown": "\(warning)"]) }
         defer { LogSink.standardError.flush() }
-        do {
-            try await App(choices, logger: logger).run()
-        } catch let error as IOError {
-            let reason = String(cString: strerror(error.errnoCode))
-            throw CommandFailure(
-                .failed,
-                "\(Variable.listen.name) \(choices.host):\(choices.port) cannot be served on: \(reason)"
-            )
-        }
+        try await App(choices, logger: logger).run()
     }
 }

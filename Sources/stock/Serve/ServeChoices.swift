@@ -11,7 +11,15 @@ struct ServeChoices: Sendable {
     let instance: String
     let host: String
     let port: Int
+    /// Where operators look; nil if nowhere.
+    let operations: (host: String, port: Int)?
+    let drainDelay: Duration
+    let commit: String?
+    let logHits: Double
     let httpConnections: Int
+    let httpConnectionsPerAddress: Int
+    let proxies: TrustedProxies
+    let crossOrigin: CrossOrigin
     let database: PostgresConfiguration
     let redis: RedisConfiguration?
     let cache: CacheSettings
@@ -24,7 +32,14 @@ struct ServeChoices: Sendable {
         self.role = role
         instance = try settings.instance()
         (host, port) = try settings.listen()
+        operations = try settings.operationsListen()
+        drainDelay = try settings.drainDelay()
+        commit = try settings.commit()
+        logHits = try settings.logHits()
         httpConnections = try settings.httpConnections()
+        httpConnectionsPerAddress = try settings.httpConnectionsPerAddress()
+        proxies = try settings.trustedProxies()
+        crossOrigin = try settings.corsOrigins()
         database = try settings.database()
         redis = try settings.redis()
         let caching = try settings.cache()
@@ -66,6 +81,7 @@ extension RateLimitSettings {
         apiKey = choices.keyPerSecond == 0 ? nil : Self.rate(choices.keyPerSecond)
         loginAccount = choices.loginPerMinute == 0 ? nil : .perMinute(choices.loginPerMinute)
         loginAddress = choices.loginPerMinute == 0 ? nil : .perMinute(choices.loginPerMinute * 4)
+        credentials = choices.loginPerMinute == 0 ? nil : .perMinute(choices.loginPerMinute * 12)
         tenantInFlight = choices.tenantInFlight
         inFlight = max(inFlight, choices.tenantInFlight)
     }

@@ -13,6 +13,7 @@ import Testing
     private struct Outcome {
         var rows: [SaleRow] = []
         var rejections: [RowRejection] = []
+        var unused: [String] = []
     }
 
     private func read(
@@ -26,6 +27,7 @@ import Testing
         func add(_ record: borrowing CSVRecord) throws {
             guard let reader else {
                 reader = try SaleRowReader(mapping: mapping, header: record)
+                outcome.unused = reader?.unusedColumns ?? []
                 return
             }
             do throws(RowRejection) {
@@ -123,7 +125,7 @@ import Testing
             "7,a1,PEAR,1,2010-12-01T08:28:00,2,,UK",
         ])
         var grouping = SaleGrouping()
-        let places = outcome.rows.map { grouping.place($0) }
+        let places = try outcome.rows.map { try grouping.place($0) }
         #expect(places.map(\.document) == [0, 1, 0, 2, 0])
         #expect(places.map(\.sku) == [0, 1, 2, 1, 0])
         #expect(grouping.documents.map(\.kind) == [.sale, .sale, .goodsReturned])
@@ -133,10 +135,104 @@ import Testing
         #expect(grouping.skus[0].nameLine == 6)
     }
 
-    @Test("a rejected row is written as CSV")
-    func rejectedCSV() {
-        let rejection = RowRejection(line: 7, code: .quantityZero, reason: "quantity is \"0\", zero")
-        #expect(rejection.csv == "7,quantity_zero,\"quantity is \"\"0\"\", zero\"\r\n")
-        #expect(RowRejection(line: 8, code: .duplicate, reason: "plain").csv == "8,duplicate,plain\r\n")
+    @Test("a line without a time has that of its sale if the mapping says so, and none if there is no earlier line")
+    func inheritedTime() throws {
+        var mapping = ImportMapping(columns: Self.columns)
+        let lines = ["1,A,N,1,2010-12-01,1,,UK", "1,B,N,1,,1,,UK", "1,C,N,-1,,1,,UK", "2,D,N,1,,1,,UK"]
+        #expect(try read(lines, mapping: mapping).rejections.map(\.code) == [.timeInvalid, .timeInvalid, .timeInvalid])
+        try mapping.set("empty_time", to: "inherit")
+        let outcome = try read(lines, mapping: mapping)
+        #expect(outcome.rejections == [])
+        var grouping = SaleGrouping()
+        var refused: [Int] = []
+        for row in outcome.rows {
+            do { _ = try grouping.place(row) } catch { refused.append(error.line) }
+        }
+        #expect(refused == [5])
+        #expect(grouping.documents.allSatisfy { $0.time == grouping.documents.first?.time })
+    }
+
+    @Test("date and time may stand in two columns, and a sale may name how it was paid")
+    func twoColumns() throws {
+        var mapping = ImportMapping()
+        try mapping.set("time_format", to: "MM/dd/yyyy h:mm a")
+        let header = "sale,sku,quantity,unit_price,occurred_at,time_of_day,payment_method,Till"
+        let outcome = try read(
+            [
+                "1,A,1,1,12/01/2010,8:26 am,Card,3", "2,A,1,1,12/01/2010,8:26 am,,3",
+                "3,A,1,1,12/01/2010,8:26 am,shells,3",
+            ],
+            header: header,
+            mapping: mapping
+        )
+        #expect(outcome.rows.map(\.time) == Array(repeating: .wallClock(microseconds: 1_291_191_960_000_000), count: 2))
+        #expect(outcome.rows.map(\.method) == [.card, nil])
+        #expect(outcome.rejections.map(\.code) == [.valueInvalid])
+        #expect(outcome.rejections.first?.reason.contains("cash, card, transfer") == true)
+        #expect(outcome.unused == ["Till"])
+        mapping.unreadFields = ["payment_method"]
+        #expect(try read(["1,A,1,1,12/01/2010,8:26 am,shells,3"], header: header, mapping: mapping).rejections == [])
+    }
+
+    @Test("two lines of a sale cannot be paid in two ways")
+    func twoMethods() throws {
+        let outcome = try read(
+            ["1,A,1,1,2010-12-01,card", "1,B,1,1,2010-12-01,", "1,C,1,1,2010-12-01,cash"],
+            header: "sale,sku,quantity,unit_price,occurred_at,payment_method",
+            mapping: ImportMapping()
+        )
+        var grouping = SaleGrouping()
+        #expect(try outcome.rows.prefix(2).map { try grouping.place($0).document } == [0, 0])
+        #expect(throws: RowRejection.self) { try grouping.place(outcome.rows[2]) }
+        #expect(grouping.documents.map(\.method) == [.card])
+    }
+
+    @Test("a header that does not fit is shown as it was read, with the delimiter that would fit")
+    func delimiterHint() throws {
+        do {
+            _ = try read([], header: "sale;sku;quantity;unit_price;occurred_at", mapping: ImportMapping())
+            Issue.record("a header without commas was read by commas")
+        } catch let fault as ImportMapping.Fault {
+            #expect(fault.description.contains("'sale;sku;quantity;unit_price;occurred_at'"))
+            #expect(fault.description.contains("with ';' as delimiter it would have 5 columns"))
+        }
+    }
+
+    @Test("rejected rows stand as in their file, and are imported again with the same mapping")
+    func rejectedRows() throws {
+        var mapping = ImportMapping()
+        try mapping.set("delimiter", to: ";")
+        try mapping.set("encoding", to: "cp1252")
+        func write(_ file: [UInt8], _ rejections: [Int: RowRejection]) -> [UInt8] {
+            var rows = RejectedRows(encoding: mapping.encoding)
+            var parser = CSVParser(dialect: mapping.dialect)
+            var isHeader = true
+            func take(_ record: borrowing CSVRecord) {
+                if isHeader {
+                    rows.header(record)
+                } else if let found = rejections[record.line] {
+                    rows.row(record, found)
+                }
+                isHeader = false
+            }
+            parser.consume(file, take)
+            parser.finish(take)
+            return rows.drain()
+        }
+        func latin(_ text: String) -> [UInt8] { text.unicodeScalars.map { UInt8($0.value) } }
+        let file = latin("sale;sku;Café\n1;\"A;1\";x\n2;B;\"say \"\"é\"\"\"\n")
+        let rejection = RowRejection(line: 3, code: .quantityZero, reason: "quantity is \"0\"; zero €")
+        let once = write(file, [3: rejection])
+        let header = "sale;sku;Café;line;code;reason\r\n2;B;\"say \"\"é\"\"\";"
+        #expect(once == latin(header + "3;quantity_zero;\"quantity is \"\"0\"\"; zero \u{80}\"\r\n"))
+        // What was rejected again has the three columns once.
+        let again = write(once, [2: RowRejection(line: 2, code: .duplicate, reason: "plain")])
+        #expect(again == latin(header + "2;duplicate;plain\r\n"))
+        var read: ImportHeader?
+        var parser = CSVParser(dialect: mapping.dialect)
+        try parser.consume(once) { if read == nil { read = try ImportHeader($0, mapping: mapping) } }
+        #expect(read?.ownWidth == 3)
+        #expect(read?.width == 6)
+        #expect(read?.unusedColumns == ["sale", "sku", "Café"])
     }
 }

@@ -213,14 +213,17 @@ struct SalesImportTests {
                 "1,A,,2,2.50,2026-03-01T10:00:00", "2,A,,2,2.50,2026-03-01T10:00:00",
                 "2,B,,1,4,2026-03-01T10:00:00", "3,A,,1,2.50,2026-03-01T10:00:00",
             ]
-            let outcome = try await run(lines, into: shop)
+            let outcome = try await run(lines, into: shop) { $0.allowsOverselling = false }
             #expect(outcome.codes == [.insufficientStock, .insufficientStock])
+            #expect(outcome.rejections.allSatisfy { $0.reason.contains("--oversell allow") })
+            #expect(outcome.report.rowsByKind == [.sale: 2])
             #expect(outcome.rejections.map(\.line) == [3, 4])
             #expect(try await shop.psql("SELECT string_agg(external_id, ',' ORDER BY number) FROM stock.sale") == "1,3")
             #expect(try await shop.violations() == [])
             await #expect(throws: ImportFailure.self) {
                 try await run(["9,A,,5,2.50,2026-03-01T10:00:00", "8,B,,1,4,2026-03-01T10:00:00"], into: shop) {
                     $0.onError = .abort
+                    $0.allowsOverselling = false
                 }
             }
             #expect(try await shop.psql("SELECT count(*) FROM stock.sale") == "2")
@@ -240,13 +243,18 @@ struct SalesImportTests {
                 [
                     "1,A,,1.5,2.50,2026-03-01T10:00:00", "1,W,,1.5,2.50,2026-03-01T10:00:00",
                     "2,B,,1,4,2026-03-01T10:00:00", "3,A,,1,1,2026-01-31T23:59:59", "4,A,,1,1,2100-01-01T00:00:00",
+                    "5,A,,1,1,1899-12-31T23:00:00", "6,W,,1.5,2.50,2026-03-01T10:00:00",
                 ],
                 into: shop
             )
-            #expect(outcome.codes == [.quantityPrecision, .productInactive, .periodClosed, .timeInFuture])
+            #expect(
+                outcome.codes == [
+                    .quantityPrecision, .documentRejected, .productInactive, .periodClosed, .timeInFuture, .timeInvalid,
+                ]
+            )
             #expect(outcome.report.applied == 1)
             let changed = try await run(
-                ["1,W,,1.5,2.50,2026-03-01T10:00:00", "1,W,,2,2.50,2026-03-01T10:00:00"],
+                ["6,W,,1.5,2.50,2026-03-01T10:00:00", "6,W,,2,2.50,2026-03-01T10:00:00"],
                 into: shop
             )
             #expect(changed.codes == [.duplicate])
@@ -303,6 +311,89 @@ struct SalesImportTests {
             } catch ImportFailure.mapping(let fault) {
                 #expect(fault.description.contains("unit_price"))
             }
+        }
+    }
+
+    @Test("takes history in whatever is on hand, and tells so with figures that add up")
+    func history() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws in
+            let lines = [
+                "1,A,,2,2.50,2026-03-01T10:00:00", "2,x,,1,1,2026-03-01T10:00:00", "3,B,,0,1,2026-03-01T10:00:00",
+            ]
+            let outcome = try await run(lines, into: shop)
+            #expect(outcome.codes == [.quantityZero, .skuUnknown])
+            #expect(outcome.report.applied == 1)
+            #expect(outcome.report.rowsByKind.values.reduce(0, +) == outcome.report.rows - outcome.report.rejectedRows)
+            #expect(try await shop.psql("SELECT on_hand FROM stock.stock_level WHERE on_hand <> 0") == "-2.000000")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("records a document whole or not at all, whichever line of it is bad")
+    func wholeOrNotAtAll() async throws {
+        try await TestShop.open { (shop) async throws in
+            let lines = [
+                "INV-1,A,,1,5,2026-03-01T10:00:00", "INV-1,B,,1,x,2026-03-01T10:00:00",
+                "INV-2,A,,1,1,2026-03-01T10:00:00", "INV-1,W,,1,6,2026-03-01T10:00:00",
+            ]
+            let outcome = try await run(lines, into: shop)
+            #expect(outcome.rejections.map(\.line) == [3, 2, 5])
+            #expect(outcome.codes == [.priceInvalid, .documentRejected, .documentRejected])
+            #expect(outcome.report.applied == 1)
+            // Only what was rejected, corrected.
+            let corrected = try await run(
+                [lines[0], "INV-1,B,,1,4,2026-03-01T10:00:00", lines[3]],
+                into: shop,
+                header: Self.header
+            )
+            #expect(corrected.rejections == [])
+            #expect(try await shop.psql("SELECT total FROM stock.sale WHERE external_id = 'INV-1'") == "15.0000")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("pays each sale as the file says, and the others as the import says")
+    func methods() async throws {
+        try await TestShop.open { (shop) async throws in
+            let lines = [
+                "1,A,1,2.50,2026-03-01T10:00:00,card,x", "2,A,1,2.50,2026-03-01T10:00:00,,x",
+                "3,A,-1,2.50,2026-03-01T10:00:00,CASH,x",
+            ]
+            let outcome = try await run(
+                lines,
+                into: shop,
+                header: "sale,sku,quantity,unit_price,occurred_at,payment_method,Country"
+            ) { $0.method = .transfer }
+            #expect(outcome.rejections == [])
+            #expect(outcome.report.unusedColumns == ["Country"])
+            #expect(
+                try await shop.psql(
+                    "SELECT string_agg(direction || ' ' || method, ',' ORDER BY direction, method) FROM stock.payment"
+                ) == "in card,in transfer,out cash"
+            )
+        }
+    }
+
+    @Test("that is dry says what the run will say")
+    func dryAsTheRun() async throws {
+        try await TestShop.open(onHand: 1) { (shop) async throws in
+            let lines = Self.file + ["7,NEW,Thing,1,1,2026-03-01T10:00:00", "8,NEW,Thing,x,1,2026-03-01T10:00:00"]
+            var reports: [SalesImport.Report] = []
+            var rejections: [[RowRejection]] = []
+            for isDryRun in [true, false] {
+                let outcome = try await run(lines, into: shop) {
+                    $0.isDryRun = isDryRun
+                    $0.createsProducts = true
+                    $0.allowsOverselling = false
+                }
+                reports.append(outcome.report)
+                rejections.append(outcome.rejections)
+            }
+            #expect(rejections[0] == rejections[1])
+            #expect(reports[0].applied == reports[1].applied)
+            #expect(reports[0].createdProducts == 1)
+            #expect(reports[0].createdProducts == reports[1].createdProducts)
+            #expect(reports[0].rejected == reports[1].rejected)
         }
     }
 }

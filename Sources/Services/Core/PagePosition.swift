@@ -1,10 +1,13 @@
 import Cache
 import Kernel
+import Postgres
 
-/// Where a page of documents begins: the moment and id of the row before it, and the key the page is cached under.
+/// Where a page begins: the key it is cached under, and the sort values of the row before it.
 struct PagePosition: Sendable {
     /// The page's place in the cache.
     let key: CacheKey
+    /// How long the page is.
+    let limit: Int
     /// Makes the cursor of the next page.
     let next: @Sendable ([String]) -> String
 
@@ -14,34 +17,32 @@ struct PagePosition: Sendable {
     ///
     /// - Parameters:
     ///   - query: Filters and order; a cursor belongs to them.
-    ///   - limit: How long the page is; part of the key, not of the cursor.
-    ///   - cursor: What the client sent.
+    ///   - page: How long the page is, which is part of the key and not of the cursor, and where it begins.
     ///   - cursors: The codec.
-    ///   - context: Who asks.
+    ///   - tenant: Whose rows are asked for.
     ///   - module: Where the page is cached.
     /// - Throws: 400 `cursor_mismatch`.
     init(
         _ query: KeyBuilder,
-        limit: Int,
-        cursor: String?,
+        _ page: Page,
         cursors: PageCursors,
-        _ context: CallContext,
+        tenant: TenantID,
         module: Module
     ) throws(Problem) {
-        let tenant = context.tenant
         let text = "\(module.rawValue) \(query.text)"
-        values = try cursors.decode(cursor, count: 2, tenant: tenant, query: text)
+        values = try cursors.decode(page.cursor, count: 2, tenant: tenant, query: text)
         next = { cursors.encode($0, tenant: tenant, query: text) }
+        limit = page.limit
         var builder = query
-        builder.add(limit)
+        builder.add(page.limit)
         for value in values ?? [] { builder.add(value) }
         key = builder.key(tenant: tenant.rawValue, module: module)
     }
 
-    /// The row before the page.
+    /// The row before a page that is sorted by time.
     ///
     /// A signed cursor holds what a page of ours ended with, so it can be read.
-    func after<Kind>() -> (occurredAt: Timestamp, id: ID<Kind>)? {
+    func afterMoment<Kind>() -> (occurredAt: Timestamp, id: ID<Kind>)? {
         guard let values, values.count == 2, let occurredAt = Timestamp(values[0]), let id = ID<Kind>(values[1]) else {
             return nil
         }
@@ -49,8 +50,13 @@ struct PagePosition: Sendable {
     }
 
     /// The row before a page that is sorted by a text.
-    func afterText<Kind>() -> (text: String, id: ID<Kind>)? {
-        guard let values, values.count == 2, let id = ID<Kind>(values[1]) else { return nil }
-        return (values[0], id)
+    func afterText() -> NamePlace? {
+        guard let values, values.count == 2, let id = EntityID(values[1]) else { return nil }
+        return NamePlace(key: values[0], id: id)
+    }
+
+    /// The read of this page.
+    func read(_ statement: any Statement<PageRow>) -> CachedRead {
+        CachedRead(key: key, fill: .page(statement, next: next))
     }
 }

@@ -1,0 +1,129 @@
+import HTTPTypes
+import Kernel
+
+/// A header field of answers, as the OpenAPI document lists it.
+enum AnswerHeader: String, CaseIterable {
+    case requestID = "X-Request-Id"
+    case eTag = "ETag"
+    case location = "Location"
+    case cacheStatus = "Cache-Status"
+    case consistency = "Stock-Consistency"
+    case replayed = "Idempotency-Replayed"
+    case vary = "Vary"
+    case contentEncoding = "Content-Encoding"
+    case retryAfter = "Retry-After"
+    case authenticate = "WWW-Authenticate"
+    case rateLimit = "RateLimit"
+    case rateLimitPolicy = "RateLimit-Policy"
+
+    /// What it says.
+    var description: String {
+        switch self {
+        case .requestID: "The name of the request in our log: the client's own X-Request-Id, or one we made."
+        case .eTag: "The entity tag, for If-Match and If-None-Match."
+        case .location: "The path of the new resource."
+        case .cacheStatus: "Where the answer came from (RFC 9211)."
+        case .consistency: "To be sent with the next request, to any instance, which then sees this write."
+        case .replayed: "The answer is that of an earlier request with the same Idempotency-Key."
+        case .vary: "The bytes depend on this field of the request."
+        case .contentEncoding: "How the bytes are compressed, for clients that accept it."
+        case .retryAfter: "Seconds after which the same request may succeed."
+        case .authenticate: "How to say who asks."
+        case .rateLimit: "What is left, and in how many seconds there is more."
+        case .rateLimitPolicy: "How many requests, in how many seconds."
+        }
+    }
+
+    /// The shape of its value.
+    var schema: Schema {
+        switch self {
+        case .requestID, .location, .cacheStatus, .consistency, .rateLimit, .rateLimitPolicy, .authenticate: .text
+        case .eTag: .pattern(#"^"[^"]*"$"#, description: "Quoted, never weak.")
+        case .replayed: .choice(["true"])
+        case .vary: .choice(["Accept-Encoding"])
+        case .contentEncoding: .choice(["gzip"])
+        case .retryAfter: .integer(minimum: 1)
+        }
+    }
+
+    /// A value of it.
+    var example: String {
+        switch self {
+        case .requestID: "stp2cqjb"
+        case .eTag: #""3.17""#
+        case .location: "/v1/sales/01a1fdf2-b270-76bb-9b75-63983f68fe97"
+        case .cacheStatus: "stock-l1; hit"
+        case .consistency: "1.b.811:812"
+        case .replayed: "true"
+        case .vary: "Accept-Encoding"
+        case .contentEncoding: "gzip"
+        case .retryAfter: "1"
+        case .authenticate: "Bearer realm=\"stock\""
+        case .rateLimit: "\"tenant\";r=0;t=1"
+        case .rateLimitPolicy: "\"tenant\";q=200;w=2"
+        }
+    }
+
+    /// The fields of an answer, and whether each is always there.
+    typealias List = [(header: AnswerHeader, isAlways: Bool)]
+}
+
+extension Route {
+    /// The fields of success.
+    ///
+    /// - Parameter isCreation: whether something new was made.
+    /// - Returns: the fields, each with whether it is always there.
+    func headers(isCreation: Bool) -> AnswerHeader.List {
+        var list: AnswerHeader.List = [(.requestID, true)]
+        if self.givesTag { list.append((.eTag, true)) }
+        if isCreation && self.namesResource || self.isUpsert && isCreation { list.append((.location, true)) }
+        if self.isCached { list += [(.cacheStatus, true), (.vary, false), (.contentEncoding, false)] }
+        if self.takesConsistency || self.startsSession { list.append((.consistency, false)) }
+        if self.takesKey { list.append((.replayed, false)) }
+        return list
+    }
+
+    /// The fields of a problem with one of these codes.
+    static func headers(of codes: Set<Problem.Code>) -> AnswerHeader.List {
+        var list: AnswerHeader.List = [(.requestID, true)]
+        if codes.contains(.unauthenticated) { list.append((.authenticate, true)) }
+        if codes.contains(where: \.isStoredRefusal) { list += [(.replayed, false), (.consistency, false)] }
+        switch codes.first?.status {
+        case 429: list += [(.retryAfter, true), (.rateLimit, false), (.rateLimitPolicy, false)]
+        case 503: list.append((.retryAfter, true))
+        case 409 where codes.contains(.idempotencyInProgress): list.append((.retryAfter, false))
+        default: break
+        }
+        return list
+    }
+
+    /// Whether it is open and yet writes: signing up and logging in.
+    private var startsSession: Bool {
+        if case .open = self.access { self.method != .get } else { false }
+    }
+
+    /// Every problem the operation may answer with.
+    ///
+    /// Those it names itself, and those that follow from what it takes.
+    var allProblems: Set<Problem.Code> {
+        var codes = Set(self.problems)
+        codes.formUnion([.invalidRequest, .internalError, .overloaded, .databaseUnavailable])
+        switch self.access {
+        case .open:
+            break
+        case .authenticated:
+            codes.formUnion([.unauthenticated, .rateLimited, .tenantSuspended])
+        case .members:
+            codes.formUnion([.unauthenticated, .rateLimited, .tenantSuspended, .forbidden])
+        }
+        if !self.pathParameters.isEmpty { codes.insert(.notFound) }
+        if !self.parameters.isEmpty { codes.insert(.validationFailed) }
+        if self.body != nil { codes.insert(.validationFailed) }
+        if self.method != .get { codes.formUnion([.outcomeUnknown, .tooLarge, .unsupportedMediaType]) }
+        if self.throttle != nil { codes.insert(.rateLimited) }
+        if self.needsKey { codes.insert(.idempotencyKeyMissing) }
+        if self.takesKey { codes.formUnion([.idempotencyInProgress, .idempotencyKeyReused]) }
+        if self.needsMatch || self.isUpsert { codes.formUnion([.preconditionRequired, .versionMismatch]) }
+        return codes
+    }
+}

@@ -1,0 +1,155 @@
+import DequeModule
+import NIOCore
+import Synchronization
+
+/// The connections that are open, and which of them goes when there is no room for another.
+///
+/// A full server that stops accepting is closed to everybody, health checks included, for as long as those who filled it please. So
+/// there is always room: the oldest connection that has not sent a request yet makes it, or else the one that has been idle for
+/// longest; only one that is being answered is never ended. One address has a bound of its own, within which the same holds.
+final class OpenConnections: Sendable {
+    /// One of them.
+    final class Connection: Sendable {
+        fileprivate let channel: any Channel
+        /// What its address is counted by; nil if it is not.
+        fileprivate let address: String?
+        /// Whether no header block has come yet.
+        private let silent = Atomic(true)
+        /// When it was last answered, in nanoseconds of the system's monotonic clock; the largest number while it is at work.
+        private let idleSince: Atomic<UInt64>
+
+        fileprivate init(_ channel: any Channel, address: String?, now: NIODeadline) {
+            self.channel = channel
+            self.address = address
+            self.idleSince = Atomic(now.uptimeNanoseconds)
+        }
+
+        /// A request has begun.
+        func isBusy() {
+            self.silent.store(false, ordering: .relaxed)
+            self.idleSince.store(.max, ordering: .relaxed)
+        }
+
+        /// Every request is answered.
+        func isIdle(now: NIODeadline) {
+            self.idleSince.store(now.uptimeNanoseconds, ordering: .relaxed)
+        }
+
+        fileprivate var isSilent: Bool { self.silent.load(ordering: .relaxed) }
+        fileprivate var rest: UInt64 { self.idleSince.load(ordering: .relaxed) }
+    }
+
+    /// Connections in the order of their coming, of which some have spoken or gone since.
+    private struct Newcomers {
+        private var line: Deque<Connection> = []
+
+        mutating func append(_ connection: Connection, open: Int) {
+            self.line.append(connection)
+            // Those who are known to be of no use are forgotten once they are the larger part.
+            if self.line.count > 2 * open + 64 { self.line.removeAll { !$0.isSilent || !$0.channel.isActive } }
+        }
+
+        mutating func popFirst(where isOpen: (Connection) -> Bool) -> Connection? {
+            while let connection = self.line.popFirst() {
+                if connection.isSilent, isOpen(connection) { return connection }
+            }
+            return nil
+        }
+    }
+
+    private struct Neighbours {
+        var count = 0
+        var newcomers = Newcomers()
+    }
+
+    private struct State {
+        var open: [ObjectIdentifier: Connection] = [:]
+        var newcomers = Newcomers()
+        var addresses: [String: Neighbours] = [:]
+
+        mutating func remove(_ connection: Connection) {
+            guard self.open.removeValue(forKey: ObjectIdentifier(connection)) != nil, let address = connection.address
+            else { return }
+            self.addresses[address]?.count -= 1
+            if self.addresses[address]?.count == 0 { self.addresses[address] = nil }
+        }
+
+        /// Who makes room, of an address or of all.
+        mutating func victim(of address: String?) -> Connection? {
+            let open = self.open
+            func isOpen(_ connection: Connection) -> Bool { open[ObjectIdentifier(connection)] != nil }
+            let silent =
+                if let address {
+                    self.addresses[address]?.newcomers.popFirst(where: isOpen)
+                } else {
+                    self.newcomers.popFirst(where: isOpen)
+                }
+            if let silent { return silent }
+            let resting = open.values.filter { (address == nil || $0.address == address) && $0.rest < .max }
+            return resting.min { $0.rest < $1.rest }
+        }
+    }
+
+    private let total: Int
+    private let perAddress: Int
+    private let proxies: TrustedProxies
+    private let state = Mutex(State())
+
+    /// Sets the bounds.
+    ///
+    /// - Parameters:
+    ///   - total: connections in all.
+    ///   - perAddress: of which one address may have so many.
+    ///   - proxies: who may have any number, as many clients come by them.
+    init(total: Int, perAddress: Int, proxies: TrustedProxies) {
+        self.total = max(1, total)
+        self.perAddress = max(1, perAddress)
+        self.proxies = proxies
+    }
+
+    /// How many there are.
+    var count: Int { self.state.withLock { $0.open.count } }
+
+    /// Takes a connection in, at the cost of another if need be.
+    ///
+    /// - Parameter channel: the connection.
+    /// - Returns: what is to be told of its life; nil if there is no room, as all others are being answered.
+    func admit(_ channel: any Channel) -> Connection? {
+        let peer = channel.remoteAddress.flatMap { ClientAddress($0) }
+        let address = peer.flatMap { self.proxies.contains($0) ? nil : $0.limited }
+        let connection = Connection(channel, address: address, now: .now())
+        let (victims, isAdmitted): ([Connection], Bool) = self.state.withLock { state in
+            var victims: [Connection] = []
+            func makeRoom(_ address: String?) -> Bool {
+                guard let victim = state.victim(of: address) else { return false }
+                state.remove(victim)
+                victims.append(victim)
+                return true
+            }
+            if let address, let count = state.addresses[address]?.count, count >= self.perAddress {
+                guard makeRoom(address) else { return ([], false) }
+            }
+            if state.open.count >= self.total {
+                guard makeRoom(nil) else { return (victims, false) }
+            }
+            state.open[ObjectIdentifier(connection)] = connection
+            state.newcomers.append(connection, open: state.open.count)
+            if let address {
+                var neighbours = state.addresses.removeValue(forKey: address) ?? Neighbours()
+                neighbours.count += 1
+                neighbours.newcomers.append(connection, open: neighbours.count)
+                state.addresses[address] = neighbours
+            }
+            return (victims, true)
+        }
+        for victim in victims { victim.channel.close(promise: nil) }
+        return isAdmitted ? connection : nil
+    }
+
+    /// Forgets a connection that is closed.
+    ///
+    /// - Parameter connection: the connection.
+    func remove(_ connection: Connection) {
+        self.state.withLock { $0.remove(connection) }
+    }
+}

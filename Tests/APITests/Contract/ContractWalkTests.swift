@@ -1,0 +1,218 @@
+import Foundation
+import HTTPTypes
+import Kernel
+import NIOCore
+import TestSupport
+import Testing
+
+@testable import API
+
+@Suite("Every operation, walked through")
+struct ContractWalkTests {
+    private func journey(_ name: String = #function, _ body: (Journey) async throws -> Void) async throws {
+        let database = try await PostgresServer.shared().database(named: name)
+        let shop = try await TestShop(url: database.appURL, runs: true)
+        do {
+            let journey = await Journey(shop, database)
+            try await journey.open()
+            try await body(journey)
+            await shop.stop()
+        } catch {
+            await shop.stop()
+            throw error
+        }
+    }
+
+    @Test("every documented success and every documented property comes from a shop that uses its own examples")
+    func everything() async throws {
+        try await self.journey { journey in
+            try await self.identity(journey)
+            try await self.trade(journey)
+            try await self.refusals(journey)
+            try await self.records(journey)
+            try await self.operations(journey)
+            // What a document names can not be deleted.
+            try await journey.call("createCustomer", body: #"{"name":"Nobody"}"#)
+            try await journey.call("deleteProduct")
+            try await journey.call("deleteUnit")
+            try await journey.call("deleteCategory")
+            try await journey.call("deleteCustomer")
+            try await journey.call("logOut", body: #"{"everywhere":true}"#)
+
+            let coverage = journey.contract.coverage
+            #expect(journey.contract.successes.subtracting(coverage.answers).sorted() == [])
+            #expect(journey.contract.properties.subtracting(coverage.properties).sorted() == [])
+        }
+    }
+
+    private func identity(_ journey: Journey) async throws {
+        try await journey.call("logIn")
+        let refresh = try #require(journey.answers["logIn"]?["refresh_token"].string)
+        try await journey.call("refresh", body: #"{"refresh_token":"\#(refresh)"}"#)
+        try await journey.call("switchTenant")
+        try await journey.call("readMe")
+        try await journey.call("createAPIKey")
+        let key = try #require(journey.answers["createAPIKey"]?["secret"].string)
+        try await journey.call("readMe", token: key)
+        try await journey.call("listAPIKeys")
+        try await journey.call("revokeAPIKey")
+        try await journey.call("readTenant")
+        try await journey.call("changeTenant")
+        try await journey.call("listRegisters")
+        try await journey.call("listUsers")
+        try await journey.call("readUser")
+        try await journey.call("changeUser")
+    }
+
+    private func trade(_ journey: Journey) async throws {
+        try await journey.call("moveStock")
+        try await journey.call("confirmSale")
+        try await journey.call("createProduct", body: #"{"name":"Filter papers","sku":"FI-001","price":"2.50"}"#)
+        let customer = try #require(journey.answers["createCustomer"]?["id"].string)
+        let lines = #"[{"sku":"FI-001","quantity":"1"}]"#
+        let opening = #"{"movements":[{"sku":"FI-001","type":"opening","quantity":"10","reason":"first count"}]}"#
+        try await journey.call("moveStock", body: opening)
+        try await journey.call("confirmSale", body: #"{"customer_id":"\#(customer)","lines":\#(lines)}"#)
+        let sale = try #require(journey.answers["confirmSale"]?["id"].string)
+        let payment = #"{"direction":"in","method":"cash","amount":"2.50","tendered":"5.00","sale_id":"\#(sale)"}"#
+        try await journey.call("registerPayment", body: payment)
+        try await journey.call("readSale")
+        try await journey.call("listSales")
+        try await journey.call("readPayment")
+        try await journey.call("listPayments")
+    }
+
+    /// What problems tell of the fields they are about.
+    private func refusals(_ journey: Journey) async throws {
+        let customer = try #require(journey.answers["createCustomer"]?["id"].string)
+        let sale = try #require(journey.answers["confirmSale"]?["id"].string)
+        try await journey.call(
+            "confirmSale",
+            body: #"{"lines":[{"sku":"FI-001","quantity":"99"}],"payments":[{"method":"card","amount":"247.50"}]}"#,
+            gives: 409
+        )
+        try await journey.call(
+            "moveStock",
+            body:
+                #"{"movements":[{"sku":"FI-001","type":"loss","quantity":"1","reason":"torn","expect_on_hand":"3"}]}"#,
+            gives: 409
+        )
+        try await journey.call(
+            "registerPayment",
+            body: #"{"direction":"in","method":"card","amount":"1.00","sale_id":"\#(sale)"}"#,
+            gives: 409
+        )
+        try await journey.call("changeCustomer", body: #"{"credit_limit":"1.00"}"#)
+        try await journey.call(
+            "confirmSale",
+            body: #"{"customer_id":"\#(customer)","lines":[{"sku":"FI-001","quantity":"1"}]}"#,
+            gives: 409
+        )
+        try await journey.call("createAPIKey", body: #"{"name":"till","scopes":["sales:write"]}"#)
+        let till = try #require(journey.answers["createAPIKey"]?["secret"].string)
+        try await journey.call(
+            "confirmSale",
+            body:
+                #"{"lines":[{"sku":"FI-001","quantity":"1","unit_price":"1.00"}],"payments":[{"method":"card","amount":"1.00"}]}"#,
+            token: till,
+            gives: 403
+        )
+    }
+
+    private func records(_ journey: Journey) async throws {
+        for name in ["Category", "Unit", "Customer", "Product"] {
+            try await journey.call("read\(name)")
+            try await journey.call("change\(name)", body: name == "Product" ? #"{"name":"Filters"}"# : nil)
+        }
+        for name in ["listCategories", "listUnits", "listCustomers", "listProducts", "listStock", "listMovements"] {
+            try await journey.call(name)
+        }
+        try await journey.call("lookUpProducts", query: "code=co-001")
+        try await journey.call(
+            "upsertProducts",
+            body: #"{"products":[{"sku":"CO-001","price":"22.90"},{"sku":"NEW-1","name":"New","price":"1"}]}"#
+        )
+        let place = "/v1/products/\(ProductID.make())"
+        let product = #"{"name":"Milk","price":"1.20","sku":"MI-1"}"#
+        try await journey.call("putProduct", at: place, ["If-None-Match": "*"], body: product, gives: 201)
+        try await journey.call("putProduct", at: place, ["If-Match": "*"], body: product)
+        try await journey.call("readBalanceSeries", query: "view=monthly")
+        try await journey.call("readBalanceSummary", query: "from=2026-01-01&to=2026-01-31")
+        try await journey.call("readDashboard")
+    }
+
+    private func operations(_ journey: Journey) async throws {
+        try await journey.call("invalidateCache", body: #"{"module":"products"}"#)
+        try await journey.call("readCacheStatistics")
+        try await journey.call("explainCacheKey", query: "module=products&key=list")
+        try await journey.call("testCache")
+        try await journey.call("clearCache")
+        for name in [
+            "health", "healthLive", "healthReady", "healthCache", "healthDetailed", "version", "metrics",
+            "explainProblems", "openAPI",
+        ] { try await journey.call(name) }
+    }
+
+    @Test("the tag of a GET is accepted by If-Match wherever something is changed, plain or compressed")
+    func tags() async throws {
+        try await self.journey { journey in
+            let editable = journey.shop.api.routes.filter { $0.needsMatch || $0.isUpsert }
+            #expect(editable.count > 10)
+            // Deletions last: what is gone has no tag.
+            for route in editable.sorted(by: { $0.method != .delete && $1.method == .delete }) {
+                let place = try #require(
+                    journey.places[route.path],
+                    "make one of what \(route.method) \(route.path) changes in Journey.open()"
+                )
+                for encoding in ["identity", "gzip"] where route.method != .delete || encoding == "gzip" {
+                    let read = await journey.shop.send(
+                        .get,
+                        place,
+                        token: journey.token,
+                        ["Accept-Encoding": encoding]
+                    )
+                    let tag = try #require(read["etag"], "\(place): \(read.text)")
+                    try await journey.call(route.name, ["If-Match": tag])
+                }
+            }
+        }
+    }
+
+    @Test("what is cached is not sent again to who has it, and says so")
+    func unchanged() async throws {
+        try await self.journey { journey in
+            for route in journey.shop.api.routes where route.isCached && route.pathParameters.isEmpty {
+                let query = route.parameters.filter(\.isRequired).map { "\($0.name)=CO-001" }.joined(separator: "&")
+                let first = try await journey.call(route.name, query: query)
+                let tag = try #require(first["etag"])
+                let second = try await journey.call(route.name, query: query, ["If-None-Match": tag], gives: 304)
+                #expect(second.body.readableBytes == 0)
+            }
+        }
+    }
+
+    @Test("a POST heeds an Idempotency-Key if and only if it is documented to")
+    func keys() async throws {
+        try await self.journey { journey in
+            let body = #"{"name":"Twice","symbol":"tw","decimals":0}"#
+            let first = try await journey.call("createUnit", ["Idempotency-Key": "twice"], body: body)
+            let second = try await journey.call("createUnit", ["Idempotency-Key": "twice"], body: body)
+            #expect(second["idempotency-replayed"] == "true")
+            #expect(second.text == first.text)
+            for route in journey.shop.api.routes where route.takesKey {
+                let place = journey.places[route.path] ?? route.path
+                var fields = ["Idempotency-Key": "a b"]
+                if case .open = route.access { continue }
+                fields["If-Match"] = "*"
+                let reply = await journey.shop.send(
+                    route.method,
+                    place,
+                    token: journey.token,
+                    fields,
+                    body: String(decoding: route.body?.exampleBytes ?? [], as: UTF8.self)
+                )
+                #expect(reply.status == .badRequest, "\(route.name) does not read its Idempotency-Key: \(reply.text)")
+            }
+        }
+    }
+}

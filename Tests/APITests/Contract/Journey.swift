@@ -1,0 +1,93 @@
+import Foundation
+import HTTPTypes
+import TestSupport
+import Testing
+
+@testable import API
+
+/// A walk through the operations of a shop, each called by its name with the example of its own documentation.
+///
+/// What is answered is held against a contract of the walk's own, which knows afterwards what was shown.
+final class Journey {
+    let shop: TestShop
+    let database: TestDatabase
+    let contract: Contract
+    /// The owner's access token.
+    private(set) var token = ""
+    /// The last answer's body by operation.
+    private(set) var answers: [String: JSON] = [:]
+    /// Paths of what was made, by the path that it is edited at: `/v1/products/{id}`.
+    private(set) var places: [String: String] = [:]
+    private var keys = 0
+
+    init(_ shop: TestShop, _ database: TestDatabase) async {
+        self.shop = shop
+        self.database = database
+        self.contract = Contract(document: await shop.send(.get, "/openapi.json").json)
+    }
+
+    /// The route of an operation.
+    func route(_ name: String) throws -> Route {
+        try #require(shop.api.routes.first { $0.name == name }, "there is no operation \(name)")
+    }
+
+    /// Calls an operation.
+    ///
+    /// - Parameters:
+    ///   - name: the operation.
+    ///   - place: the path, if it is not the route's own.
+    ///   - query: what stands behind the question mark.
+    ///   - fields: further header fields; an Idempotency-Key and `If-Match: *` are added where they are needed.
+    ///   - body: another body than the documented example.
+    ///   - token: another credential than the owner's.
+    ///   - status: what has to come; the documented success unless said.
+    /// - Returns: the answer.
+    /// - Throws: when there is no such operation.
+    @discardableResult
+    func call(
+        _ name: String,
+        at place: String? = nil,
+        query: String = "",
+        _ fields: [String: String] = [:],
+        body: String? = nil,
+        token: String? = nil,
+        gives status: Int? = nil
+    ) async throws -> Reply {
+        let route = try self.route(name)
+        var fields = fields
+        if route.needsKey, fields["Idempotency-Key"] == nil {
+            keys += 1
+            fields["Idempotency-Key"] = "journey-\(keys)"
+        }
+        if route.needsMatch, fields["If-Match"] == nil { fields["If-Match"] = "*" }
+        var body = body
+        if body == nil, let example = route.body, !route.isBodyOptional {
+            body = String(decoding: example.exampleBytes, as: UTF8.self)
+        }
+        let path = place ?? places[route.path] ?? route.path
+        var credential: String? = token ?? self.token
+        if case .open = route.access { credential = nil }
+        let target = query.isEmpty ? path : "\(path)?\(query)"
+        let reply = await shop.send(route.method, target, token: credential, fields, body: body)
+        #expect(contract.faults(of: reply.exchange(route.method, target)) == [], "\(name)")
+        #expect(reply.status.code == status ?? route.status.code, "\(name): \(reply.text)")
+        answers[name] = reply.json
+        if let location = reply["location"], reply.status == .created {
+            let template = location.split(separator: "/").dropLast().joined(separator: "/")
+            places["/\(template)/{id}"] = location
+        }
+        if reply.status.code < 300, let token = reply.json["access_token"].string { self.token = token }
+        return reply
+    }
+
+    /// Opens the shop, and makes one of everything that can be edited.
+    func open() async throws {
+        try await self.call("signUp")
+        self.places["/v1/tenant"] = "/v1/tenant"
+        try await self.call("createCategory")
+        try await self.call("createUnit")
+        try await self.call("createCustomer")
+        try await self.call("addUser")
+        try await self.call("createProduct")
+    }
+}

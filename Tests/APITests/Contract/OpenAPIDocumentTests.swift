@@ -1,0 +1,98 @@
+import Foundation
+import HTTPTypes
+import Kernel
+import TestSupport
+import Testing
+
+@testable import API
+
+@Suite("The OpenAPI document")
+struct OpenAPIDocumentTests {
+    private func shop() async throws -> (routes: [Route], document: JSON) {
+        let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
+        let document = await shop.send(.get, "/openapi.json").json
+        await shop.stop()
+        return (shop.api.routes, document)
+    }
+
+    private func resolve(_ value: JSON, in document: JSON) -> JSON {
+        guard let reference = value["$ref"].string else { return value }
+        var target = document
+        for step in reference.dropFirst(2).split(separator: "/") { target = target[String(step)] }
+        return target
+    }
+
+    @Test("every body, asked for or answered, has an example that is one")
+    func examples() async throws {
+        let (routes, document) = try await self.shop()
+        for route in routes {
+            let operation = document["paths"][route.path][route.method.rawValue.lowercased()]
+            var contents: [(String, JSON)] = [("request", operation["requestBody"]["content"])]
+            for status in operation["responses"].names {
+                contents.append((status, self.resolve(operation["responses"][status], in: document)["content"]))
+            }
+            for (name, content) in contents {
+                for type in content.names {
+                    var examples = content[type]["examples"].names.map {
+                        self.resolve(content[type]["examples"][$0], in: document)["value"]
+                    }
+                    if examples.isEmpty { examples = [content[type]["example"]] }
+                    for example in examples {
+                        let schema = JSONSchema(content[type]["schema"], at: "", in: document)
+                        #expect(schema.validate(example).faults == [], "\(route.name) \(name)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("every reference leads somewhere, and nothing is defined that nobody uses")
+    func references() async throws {
+        let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
+        let reply = await shop.send(.get, "/openapi.json")
+        await shop.stop()
+        let components = reply.json["components"]
+        var used: Set<String> = []
+        for part in reply.text.components(separatedBy: "\"#/components/").dropFirst() {
+            let steps = part.prefix { $0 != "\"" }.split(separator: "/").map(String.init)
+            #expect(steps.count == 2)
+            #expect(components[steps[0]].names.contains(steps[1]), "\(steps)")
+            used.insert(steps.joined(separator: "/"))
+        }
+        for kind in ["schemas", "responses"] {
+            for name in components[kind].names {
+                #expect(used.contains("\(kind)/\(name)"), "\(kind)/\(name) is used by nothing")
+            }
+        }
+    }
+
+    @Test("it says where it is served, and how keys and conditions are sent")
+    func parameters() async throws {
+        let (routes, document) = try await self.shop()
+        #expect(document["servers"][0]["url"].string == "/")
+        for route in routes {
+            let operation = document["paths"][route.path][route.method.rawValue.lowercased()]
+            let headers = operation["parameters"].elements.filter { $0["in"].string == "header" }
+            let key = headers.first { $0["name"].string == "Idempotency-Key" }
+            #expect((key != nil) == route.takesKey, "\(route.name)")
+            #expect(key == nil || key?["required"] == .bool(route.needsKey), "\(route.name)")
+            let match = headers.first { $0["name"].string == "If-Match" }
+            #expect((match != nil) == (route.needsMatch || route.isUpsert), "\(route.name)")
+        }
+    }
+
+    @Test("the type of every problem leads to the page that explains its code")
+    func problems() async throws {
+        let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
+        let page = await shop.send(.get, "/problems")
+        let problem = await shop.send(.get, "/nothing")
+        await shop.stop()
+        #expect(page.status == .ok)
+        #expect(page["content-type"] == "text/html; charset=utf-8")
+        #expect(problem.json["type"].string == "/problems#not_found")
+        for code in Problem.Code.allCases {
+            #expect(page.text.contains("<h2 id=\"\(code.rawValue)\">"), "\(code)")
+            #expect(code.type == "/problems#\(code.rawValue)")
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import Domain
+import Kernel
+import Testing
+
+@Suite("The limit of discounts")
+struct DiscountRuleTests {
+    private func sale(
+        _ lines: [(quantity: String, list: String, price: String, discount: String)],
+        discount: String = "0"
+    ) throws -> (PricedSale, Money, [DiscountRule.ListedLine]) {
+        let documentDiscount = try Money(discount)
+        let priced = try PricedSale(
+            lines: lines.map {
+                LineToPrice(
+                    quantity: try Quantity($0.quantity),
+                    unitPrice: try Price($0.price),
+                    discount: try Money($0.discount)
+                )
+            },
+            documentDiscount: documentDiscount,
+            rules: PricingRules(exponent: 2, pricesIncludeTax: true)
+        )
+        let listed = try lines.map {
+            DiscountRule.ListedLine(price: try Price($0.list), quantity: try Quantity($0.quantity))
+        }
+        return (priced, documentDiscount, listed)
+    }
+
+    private func pointers(
+        _ limit: String,
+        _ lines: [(quantity: String, list: String, price: String, discount: String)],
+        discount: String = "0"
+    ) throws -> [String] {
+        let (priced, documentDiscount, listed) = try self.sale(lines, discount: discount)
+        return DiscountRule(limit: try Percent(limit), exponent: 2)
+            .faults(in: priced, documentDiscount: documentDiscount, listed: listed)
+            .map(\.pointer)
+    }
+
+    @Test("nothing off is within every limit, whatever rounding does to the amount")
+    func listPrice() throws {
+        for quantity in ["1", "0.333", "3.005", "0.001"] {
+            #expect(try self.pointers("0", [(quantity, "1.005", "1.005", "0")]) == [])
+            #expect(try self.pointers("0", [(quantity, "0", "7", "0")]) == [])
+        }
+    }
+
+    @Test("the share is rounded as amounts are, half away from zero")
+    func rounding() throws {
+        #expect(try self.pointers("5", [("1", "0.10", "0.09", "0")]) == [], "half a cent is a cent")
+        #expect(try self.pointers("4.99", [("1", "0.10", "0.09", "0")]) == ["/lines/0/unit_price"])
+        #expect(try self.pointers("100", [("2", "10", "0", "0")]) == [])
+    }
+
+    @Test("each line is held by itself, and the discount on the whole against the whole")
+    func lines() throws {
+        let two = [("1", "10", "9", "0"), ("1", "10", "10", "1.01")]
+        #expect(try self.pointers("10", two) == ["/lines/1/discount"])
+        // A share of the whole may fall on one line more than on another: only the sum counts.
+        let small = [("1", "0.05", "0.05", "0"), ("1", "0.05", "0.05", "0")]
+        #expect(try self.pointers("10", small, discount: "0.01") == [])
+        #expect(try self.pointers("10", [("1", "10", "9.5", "0")], discount: "0.51") == ["/discount"])
+        #expect(try self.pointers("10", [("1", "10", "9.5", "0")], discount: "0.50") == [])
+        #expect(try self.pointers("0", [("1", "10", "20", "0")], discount: "1") == ["/discount"])
+    }
+
+    @Test("a list price beyond what a sale can hold is still compared")
+    func wide() throws {
+        #expect(
+            try self.pointers("10", [("100000000", "999999999999", "0.01", "0")]) == ["/lines/0/unit_price"]
+        )
+    }
+}

@@ -1,0 +1,256 @@
+/// What statements are run with: SQL for their parameters, in a shop that `Tests/shops.sql` made.
+///
+/// A statement that is not here is run with a value for each parameter by its type. Only one that this makes fail, or that
+/// would find nothing at all, needs an example.
+struct Examples {
+    /// The tenant that is asked.
+    let tenant: Int
+    /// Its number among the kinds of `Tests/shops.sql`.
+    private enum Kind: Int {
+        case user = 1
+        case session, family, key, register, unit, category, product, customer, sale, line, opening, movement, payment
+        case ledger, job
+    }
+
+    /// How one statement is run.
+    struct Example {
+        /// What is run before, in the same transaction.
+        var before = ""
+        /// The parameters, separated by commas; several runs if there are several.
+        var runs: [String]
+    }
+
+    private func id(_ kind: Kind, _ number: Int) -> String {
+        func hexadecimal(_ number: Int, _ digits: Int) -> String {
+            let text = String(number, radix: 16)
+            return String(repeating: "0", count: digits - text.count) + text
+        }
+        return "'01980000-\(hexadecimal(tenant, 4))-7\(hexadecimal(kind.rawValue, 3))-8000-\(hexadecimal(number, 12))'"
+    }
+
+    /// An id that nothing has.
+    private func new(_ number: Int = 1) -> String { "'01990000-0000-7000-8000-00000000000\(number)'" }
+
+    /// The runs of a statement.
+    ///
+    /// - Parameter statement: The statement.
+    /// - Returns: Its own example, or one by the types of its parameters.
+    func example(of statement: SourceStatement) -> Example {
+        if let example = own[statement.name] { return example }
+        return Example(runs: [statement.types.map(value).joined(separator: ", ")])
+    }
+
+    private func value(of type: String) -> String {
+        if type.hasSuffix("[]") { return "ARRAY[\(value(of: String(type.dropLast(2))))]::\(type)" }
+        return switch type {
+        case "boolean": "true"
+        case "bytea": "'\\x01'"
+        case "smallint": "0"
+        case "integer", "bigint": "50"
+        case "text": "'nothing'"
+        case "date": "current_date - 30"
+        case "timestamptz": "now()"
+        case "numeric": "1"
+        case "uuid": id(.product, 7)
+        case "json", "jsonb": "'{}'"
+        default: "NULL"
+        }
+    }
+
+    private var own: [String: Example] {
+        var runs: [String: [String]] = [:]
+        let record = "'r', 'k', '\\x00'"
+        // The cache's own
+        runs["cache.drain"] = ["0, 500, true, 100, 500"]
+        runs["cache.drain_slowly"] = ["0, 500, true, 100, 500, 1"]
+        runs["cache.follow"] = ["0, 19000, 500"]
+        runs["cache.prune"] = ["0, 10000"]
+        runs["cache.touch_scope"] = ["'sales'", "NULL"]
+        runs["coherence.log"] = ["19000", "NULL"]
+        // Who is who
+        let user = id(.user, 1)
+        runs["identity.user_by_email"] = ["'owner-\(tenant)@example.org'"]
+        for name in ["user", "membership", "sessions_revoke", "me", "member"] { runs["identity.\(name)"] = [user] }
+        runs["identity.tenant"] = ["'shop-\(tenant)'"]
+        runs["command.tenant_by_slug"] = ["'shop-\(tenant)'"]
+        runs["identity.tenant_create"] = ["'newshop', 'N', 'EUR', 2::smallint, 'UTC', \(new())"]
+        runs["identity.user_insert"] = ["\(new()), 'n@example.org', 'x', 'n'"]
+        runs["identity.session_insert"] = ["\(new()), \(user), \(new(2)), '\\xaa'"]
+        runs["identity.session_rotate"] = ["decode(md5('\(tenant)/4'), 'hex'), \(new()), '\\xab'"]
+        runs["identity.session_check"] = [id(.session, 4)]
+        runs["identity.family_revoke"] = ["\(id(.session, 4)), \(user)"]
+        runs["identity.rehash"] = ["\(user), 'y'"]
+        runs["identity.member_guard"] = ["\(user), NULL"]
+        runs["identity.member_update"] = ["\(user), 'owner', true"]
+        runs["identity.member_answer"] = ["\(user), 200"]
+        for name in ["key_check", "key_touch", "key_revoke"] { runs["identity.\(name)"] = [id(.key, 1)] }
+        runs["identity.key_insert"] = ["\(new()), 'n', '\\xaa', ARRAY['sales:write'], \(user), NULL"]
+        runs["identity.key_answer"] = ["\(id(.key, 1)), 200"]
+        // The catalogue
+        let category = id(.category, 3)
+        let unit = id(.unit, 1)
+        let product = id(.product, 7)
+        let other = id(.product, 9)
+        runs["catalog.category"] = [category]
+        runs["catalog.categories"] = ["10, NULL, NULL", "10, 'category 12', \(id(.category, 12))"]
+        runs["catalog.category_insert"] = ["\(new()), 'New', \(category), true, NULL"]
+        runs["catalog.category_guard"] = ["\(category), NULL, \(id(.category, 4))"]
+        runs["catalog.category_update"] = ["\(category), 'Other', true, \(id(.category, 4)), true, true, 'e'"]
+        runs["catalog.category_delete"] = [new()]
+        runs["catalog.category_answer"] = ["\(record), \(category), 200"]
+        runs["catalog.unit"] = [unit]
+        runs["catalog.units"] = ["10, NULL, NULL"]
+        runs["catalog.unit_insert"] = ["\(new()), 'New', 'n', 0::smallint, NULL"]
+        runs["catalog.unit_guard"] = ["\(unit), NULL, 0"]
+        runs["catalog.unit_update"] = ["\(unit), 'N', 'n', 0::smallint, true, 'e'"]
+        runs["catalog.unit_delete"] = [new()]
+        runs["catalog.unit_answer"] = ["\(record), \(unit), 200"]
+        runs["catalog.lookup"] = ["'sku-77'", "'4444444444477'"]
+        runs["catalog.products_by_name"] = [
+            "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL",
+            "NULL, NULL, NULL, NULL, 'active', 50, 'thing number 2', \(product)",
+        ]
+        runs["catalog.products"] = ["NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'sku', false"]
+        runs["catalog.product_guard_new"] = ["\(unit), 0, \(category)"]
+        runs["catalog.product_insert"] = [
+            "\(new()), 'NEW', 'New', \(category), \(unit), 1, 0, true, 'deny', 0, 'active', 'e'"
+        ]
+        runs["catalog.product_guard"] = ["\(product), NULL"]
+        runs["catalog.product_guard_fields"] = ["\(product), \(unit), true, 0, \(category)"]
+        runs["catalog.product_update"] = [
+            "\(product), true, 'NEW', 'New', true, \(category), \(unit), 1, 0, true, 'deny', 0, 'active', true, 'e'"
+        ]
+        runs["catalog.barcodes"] = ["\(product), ARRAY['1', '2']"]
+        runs["catalog.product_delete"] = [new()]
+        runs["catalog.product_answer"] = ["\(record), \(product), 200"]
+        let batch = """
+            ARRAY[\(new()), \(new(2))]::uuid[], ARRAY['SKU-7', 'N1'], ARRAY[NULL, 'e2'], ARRAY['a', 'b'],
+            ARRAY[NULL, NULL]::uuid[], ARRAY[NULL, NULL]::uuid[], ARRAY[1, 1], ARRAY[0, 0], ARRAY[true, true],
+            ARRAY['deny', 'deny'], ARRAY[0, 0], ARRAY['active', 'active']
+            """
+        runs["catalog.batch_guard"] = [
+            """
+            ARRAY['SKU-7', 'N1'], ARRAY[NULL, 'e2'], ARRAY['a', 'b'], ARRAY[NULL, NULL]::uuid[],
+            ARRAY[NULL, NULL]::uuid[], ARRAY[1, 1], ARRAY[NULL, NULL]::boolean[], ARRAY[0, 0]
+            """
+        ]
+        runs["catalog.batch_insert"] = [batch]
+        runs["catalog.batch_update"] = [batch]
+        let codes = "ARRAY['SKU-7', 'SKU-8'], ARRAY[NULL, 'ext-8'], ARRAY[1, 2], ARRAY[true, true], ARRAY['1', '2']"
+        runs["catalog.batch_barcodes"] = [codes]
+        runs["catalog.batch_touch"] = [codes]
+        runs["catalog.batch_answer"] = ["\(record), ARRAY[\(new())]::uuid[], ARRAY['SKU-7'], ARRAY['ext-7']"]
+        // Customers
+        let customer = id(.customer, 3)
+        runs["customers.one"] = [customer]
+        runs["customers.list"] = [
+            "NULL, NULL, NULL, 50, NULL, NULL", "NULL, NULL, NULL, 50, 'customer 2', \(customer)",
+        ]
+        runs["customers.guard"] = ["\(customer), NULL"]
+        runs["customers.insert"] = ["\(new()), 'N', 't', 'p', 'e', 1, true, NULL"]
+        runs["customers.update"] = [
+            "\(customer), 'N', true, 't', true, 't', true, 't', true, 1, true, true, 'e'"
+        ]
+        runs["customers.delete"] = [new()]
+        runs["customers.answer"] = ["\(record), \(customer), 200"]
+        // Documents
+        let sale = id(.sale, 77)
+        let ids = "ARRAY[\(product), \(other)]::uuid[]"
+        runs["sales.read_products"] = ["ARRAY[\(product), NULL]::uuid[], ARRAY[NULL, 'SKU-9']"]
+        runs["sales.check"] = [
+            "1, NULL, \(customer), NULL, true, \(ids), ARRAY[1, 1]::bigint[], ARRAY[0, 0]::smallint[]"
+        ]
+        runs["sales.charge_customer"] = ["\(customer), 1"]
+        runs["sales.take_stock"] = [
+            "\(new(9)), NULL, NULL, ARRAY[\(new()), \(new(2))]::uuid[], ARRAY[0, 1], \(ids), ARRAY[1, 1]"
+        ]
+        runs["sales.insert"] = [
+            """
+            \(new(9)), NULL, \(customer), \(user), NULL, NULL, 5, 0, 0, 5, 5, ARRAY[\(new()), \(new(2))]::uuid[], \(ids),
+            ARRAY[1, 1], ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0], ARRAY[0, 0], ARRAY[2.5, 2.5]
+            """
+        ]
+        runs["sales.pay"] = [
+            """
+            \(sale), NULL, NULL, NULL, ARRAY[\(new())]::uuid[], ARRAY[\(new(2))]::uuid[], ARRAY['cash'], ARRAY[2.5],
+            ARRAY[NULL]::numeric[]
+            """
+        ]
+        runs["sales.answer"] = ["\(record), \(sale)"]
+        runs["sales.read"] = [sale]
+        runs["sales.list"] = [
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
+            "'confirmed', \(id(.register, 1)), NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
+            "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, 50",
+            "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(sale), 50",
+        ]
+        runs["payments.register"] = ["\(new()), \(new(2)), 'cash', 2.5, NULL, NULL, \(customer), NULL, NULL"]
+        runs["payments.answer"] = ["\(record), \(id(.payment, 77))"]
+        runs["payments.read"] = [id(.payment, 77)]
+        runs["payments.list"] = [
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
+            "'in', 'cash', NULL, NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
+            "'out', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
+            "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, NULL, 50",
+            "NULL, NULL, NULL, \(sale), NULL, NULL, NULL, NULL, 50",
+        ]
+        // Stock
+        runs["stock.record"] = [
+            """
+            ARRAY[\(new()), \(new(2))]::uuid[], ARRAY[NULL, \(product)]::uuid[], ARRAY['SKU-9', NULL],
+            ARRAY['adjustment', 'adjustment'], ARRAY[1, 1], ARRAY['x', 'x'], ARRAY[1, 1], ARRAY[NULL, NULL]::numeric[],
+            NULL, NULL
+            """
+        ]
+        runs["stock.answer"] = ["\(record), ARRAY[\(id(.movement, 101))]::uuid[]"]
+        runs["stock.list_levels"] = [
+            "NULL, NULL, NULL, NULL, NULL, 50", "NULL, NULL, NULL, 'thing number 2', \(product), 50",
+        ]
+        runs["stock.list_movements"] = [
+            "NULL, NULL, NULL, NULL, NULL, 50", "NULL, 'loss', NULL, NULL, NULL, 50",
+            "NULL, 'sale', current_date - 10, NULL, NULL, 50", "\(product), NULL, NULL, NULL, NULL, 50",
+        ]
+        // Balance, settings, records
+        runs["balance.series"] = ["'daily', current_date - 30, current_date, 'all', 'day', 'YYYY-MM-DD'"]
+        runs["balance.summary"] = ["current_date - 30, current_date"]
+        runs["balance.dashboard"] = ["current_date - 2"]
+        runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL"]
+        runs["settings.update"] = ["'N', NULL, NULL, NULL, NULL, NULL, 'allow', NULL, NULL, true, NULL"]
+        runs["core.take_key"] = ["'POST /v1/sales', 'key-new', '\\x00'", "'POST /v1/payments', 'key-40', '\\x00'"]
+        runs["core.find_record"] = ["'POST /v1/sales', 'key-40'"]
+        runs["core.record_refusal"] = ["\(record), 409, '{}'"]
+        runs["unit.scope"] = ["'\(tenant)', '4000'"]
+        runs["imports.begin"] = ["\(new()), 'sales', 'skip', 'f', '\\x00', '{}'"]
+        runs["imports.finish"] = ["\(id(.job, 1)), 1, 0"]
+        var own = runs.mapValues { Example(runs: $0) }
+        // What needs something to be there, or not to be.
+        let free = "UPDATE stock.unit SET name = 'Something'"
+        own["identity.default_units"] = Example(before: free, runs: ["\(new()), \(new(2))"])
+        own["identity.membership_insert"] = Example(
+            before: "INSERT INTO stock.app_user (id, email, password_hash) VALUES (\(new()), 'n@example.org', 'x')",
+            runs: ["\(new()), 'viewer'"]
+        )
+        own["imports.create_first_unit"] = Example(before: free, runs: [new()])
+        let staged = """
+            SELECT stock.import_open();
+            INSERT INTO pg_temp.import_document
+            SELECT n, false, 'new-' || n, NULL, now() - interval '1 day', gen_random_uuid(), gen_random_uuid(), gen_random_uuid()
+            FROM generate_series(0, 299) n;
+            INSERT INTO pg_temp.import_sku
+            SELECT n, 'SKU-' || n + 1, n + 1, 2.5, 'Thing', n + 1, gen_random_uuid() FROM generate_series(0, 299) n;
+            INSERT INTO pg_temp.import_line
+            SELECT n / 2, n % 300, n + 1, 1, 2.5, gen_random_uuid(), gen_random_uuid() FROM generate_series(0, 599) n
+            """
+        let checked = staged + "; SELECT stock.import_sales_check(NULL)"
+        let planned = checked + "; SELECT stock.import_sales_plan(100)"
+        own["imports.check_sales"] = Example(before: staged, runs: ["NULL"])
+        own["imports.create_products"] = Example(before: checked, runs: [unit])
+        own["imports.rejections"] = Example(before: checked, runs: ["0"])
+        own["imports.plan_sales"] = Example(before: checked, runs: ["100"])
+        own["imports.is_bounded"] = Example(before: planned, runs: ["0, 99"])
+        own["imports.draft_sales"] = Example(before: planned, runs: ["0, 99"])
+        own["imports.apply_sales"] = Example(before: planned, runs: ["0, 99, 'cash', \(id(.job, 1)), false, false"])
+        own["imports.assist_copied"] = Example(before: "SELECT stock.import_assist()", runs: [""])
+        return own
+    }
+}

@@ -1,0 +1,55 @@
+/// Where a plan may do what plans must not, each with its reason.
+struct PlanException {
+    /// The statement's name, or what names begin with, followed by a star.
+    let statement: String
+    let rule: PlanRule
+    let relation: String
+    /// A sentence.
+    let reason: String
+
+    func covers(_ fault: PlanFault) -> Bool {
+        rule == fault.rule && relation == fault.relation
+            && (statement.hasSuffix("*")
+                ? fault.statement.hasPrefix(statement.dropLast()) : fault.statement == statement)
+    }
+
+    /// Tables whose rows do not grow with what a shop does: a few per tenant, or one.
+    static let small: Set<String> = [
+        "cache_lane", "schema_migration", "register", "document_counter", "unit", "category",
+    ]
+
+    /// Statements that are not examined.
+    static let unexamined: [(name: String, reason: String)] = [
+        ("verify.*", "Reads all there is, by plans of its own, which the tests of the verification time."),
+        ("operations.*", "Asks the catalogs, before there is a schema."),
+        ("doctor.*", "Asks the catalogs."),
+        ("imports.discard_plans", "Throws plans away, and can not run in a transaction."),
+    ]
+
+    static let all: [PlanException] = [
+        PlanException(
+            statement: "cache.drop_outbox",
+            rule: .sequentialScan,
+            relation: "cache_outbox",
+            reason: "It deletes every row there is."
+        ),
+        PlanException(
+            statement: "coherence.outbox",
+            rule: .wholeIndex,
+            relation: "cache_outbox",
+            reason: "The checker counts the rows that wait, which are few where a relay is at work."
+        ),
+        PlanException(
+            statement: "identity.tenants",
+            rule: .wholeIndex,
+            relation: "tenant",
+            reason: "An operator lists all tenants."
+        ),
+        PlanException(
+            statement: "balance.dashboard",
+            rule: .filter,
+            relation: "sale",
+            reason: "Three days are read for one, as a business day may lie a day away from the date in UTC."
+        ),
+    ]
+}

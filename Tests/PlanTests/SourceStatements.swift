@@ -1,0 +1,121 @@
+import Foundation
+import TestSupport
+
+/// A statement of the product, as its source says it.
+struct SourceStatement: Sendable {
+    /// The name it is prepared under.
+    let name: String
+    let sql: String
+    /// The types of its parameters, as SQL calls them.
+    let types: [String]
+}
+
+/// All statements of the product, read from its sources: one that is new is among them without anybody adding it.
+struct SourceStatements: Sendable {
+    let all: [SourceStatement]
+    /// What looks like a statement and could not be read, a sentence each.
+    let unread: [String]
+
+    /// Reads every Swift file of the product.
+    static func read() throws -> SourceStatements {
+        let files = try FileManager.default.subpathsOfDirectory(atPath: SourceTree.root + "/Sources").sorted()
+            .filter { $0.hasSuffix(".swift") && $0 != "Postgres/Statement/Statement.swift" }
+        let texts = try files.map { file in
+            (file, try String(contentsOfFile: "\(SourceTree.root)/Sources/\(file)", encoding: .utf8))
+        }
+        var all: [SourceStatement] = []
+        var unread: [String] = []
+        for (file, text) in texts {
+            for declaration in text.matches(of: /struct (\w+)[^{\n]*: [^{\n]*\b(?:Statement|Invariant)\b[^{\n]*\{\n/) {
+                let type = String(declaration.output.1)
+                let body = text[declaration.range.upperBound...].prefix(upTo: "\n}\n")
+                guard let name = body.firstMatch(of: /static let name(?:: \w+)? = "([^"]+)"/) else {
+                    unread.append("\(file): \(type) has no name that can be read")
+                    continue
+                }
+                guard let sql = Self.sql(in: body) else {
+                    unread.append("\(file): the SQL of \(type) is not one literal")
+                    continue
+                }
+                guard let types = Self.types(in: body, type: type, texts.map(\.1)) else {
+                    unread.append("\(file): the parameter types of \(type) can not be read")
+                    continue
+                }
+                all.append(SourceStatement(name: String(name.output.1), sql: sql, types: types))
+            }
+            // A count that does not go by the form of declarations, against statements the expression above overlooks.
+            let texts = text.matches(of: /static (?:let|var) sql: StaticString/).count
+            let found = text.matches(of: /struct (\w+)[^{\n]*: [^{\n]*\b(?:Statement|Invariant)\b[^{\n]*\{\n/).count
+            if texts != found { unread.append("\(file): \(texts) SQL texts in \(found) statements") }
+        }
+        return SourceStatements(all: all, unread: unread)
+    }
+
+    private static func sql(in body: Substring) -> String? {
+        guard let start = body.firstMatch(of: /static let sql: StaticString =\s*"/) else { return nil }
+        let text = body[body.index(before: start.range.upperBound)...]
+        if text.hasPrefix("\"\"\"\n") {
+            return unescaped(text.dropFirst(4).prefix(upTo: "\n        \"\"\""))
+        }
+        return text.dropFirst().firstMatch(of: /^((?:[^"\\]|\\.)*)"/).map { unescaped($0.output.1) }
+    }
+
+    private static func unescaped(_ text: Substring) -> String {
+        text.replacingOccurrences(of: "\\\\", with: "\u{0}")
+            .replacingOccurrences(of: "\\\"", with: "\"")
+            .replacingOccurrences(of: "\u{0}", with: "\\")
+    }
+
+    /// The types: a list, another type's list, or both added up.
+    private static func types(in body: Substring, type: String, _ texts: [String]) -> [String]? {
+        guard let start = body.firstMatch(of: /static (?:let|var) parameterTypes(?:: \[PostgresType\])? ?=? ?/) else {
+            return []
+        }
+        let expression = body[start.range.upperBound...]
+        guard let whole = expression.prefixMatch(of: /(?:\[[^\]]*\]|\w+\.\w+)(?: \+ (?:\[[^\]]*\]|\w+\.\w+))*/) else {
+            return nil
+        }
+        var types: [String] = []
+        for part in whole.output.matches(of: /\[[^\]]*\]|(\w+)\.(\w+)/) {
+            if part.output.0.hasPrefix("[") {
+                for name in part.output.0.matches(of: /\.(\w+)/) { types.append(sqlName(String(name.output.1))) }
+            } else if let owner = part.output.1, let member = part.output.2 {
+                guard let found = list(String(owner), String(member), texts) else { return nil }
+                types += found
+            }
+        }
+        return types
+    }
+
+    private static func list(_ owner: String, _ member: String, _ texts: [String]) -> [String]? {
+        for text in texts {
+            guard let place = text.range(of: "(?:struct|enum) \(owner)\\b[^{\\n]*\\{\n", options: .regularExpression)
+            else { continue }
+            let body = text[place.upperBound...].prefix(upTo: "\n}\n")
+            guard let start = body.range(of: "static let \(member): [PostgresType] = ") else { return nil }
+            guard let list = body[start.upperBound...].prefixMatch(of: /\[[^\]]*\]/) else { return nil }
+            return list.output.matches(of: /\.(\w+)/).map { sqlName(String($0.output.1)) }
+        }
+        return nil
+    }
+
+    /// What SQL calls a `PostgresType`.
+    private static func sqlName(_ name: String) -> String {
+        if name.hasSuffix("Array") { return sqlName(String(name.dropLast(5))) + "[]" }
+        return switch name {
+        case "bool": "boolean"
+        case "int2": "smallint"
+        case "int4": "integer"
+        case "int8": "bigint"
+        case "pgSnapshot": "pg_snapshot"
+        default: name
+        }
+    }
+}
+
+extension Substring {
+    /// What comes before a text; all of it if that does not occur.
+    fileprivate func prefix(upTo end: String) -> Substring {
+        range(of: end).map { self[..<$0.lowerBound] } ?? self
+    }
+}

@@ -1,0 +1,173 @@
+import Domain
+import Kernel
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("An import of products")
+struct ProductsImportTests {
+    /// A file in portions.
+    private struct Portions: AsyncSequence, AsyncIteratorProtocol {
+        var bytes: ArraySlice<UInt8>
+
+        func makeAsyncIterator() -> Self { self }
+
+        mutating func next() async -> [UInt8]? {
+            guard !bytes.isEmpty else { return nil }
+            defer { bytes = bytes.dropFirst(1 << 16) }
+            return Array(bytes.prefix(1 << 16))
+        }
+    }
+
+    /// What an import came to.
+    private struct Outcome {
+        var report: ProductsImport.Report
+        var rejections: [RowRejection]
+    }
+
+    /// Rows that were refused, also by an import that throws.
+    private final class Rejections {
+        var rows: [RowRejection] = []
+    }
+
+    private static let header = "sku,name,price,unit"
+
+    private func run(
+        _ lines: [String],
+        into shop: TestShop,
+        header: String = Self.header,
+        rejected: Rejections = Rejections(),
+        _ change: (inout ProductsImport.Options) -> Void = { _ in }
+    ) async throws -> Outcome {
+        var options = ProductsImport.Options(tenant: shop.tenant, mapping: ImportMapping())
+        change(&options)
+        let text = ([header] + lines).joined(separator: "\n") + "\n"
+        let report = try await ProductsImport(postgres: shop.postgres).run(
+            Portions(bytes: Array(text.utf8)[...]),
+            options: options,
+            onReject: { rejected.rows.append($0) },
+            onProgress: { _ in }
+        )
+        return Outcome(report: report, rejections: rejected.rows)
+    }
+
+    private func products(_ shop: TestShop) async throws -> String {
+        try await shop.psql("SELECT count(*) FROM stock.product WHERE sku LIKE 'N%'")
+    }
+
+    private static func rows(_ range: Range<Int>, price: String = "2.50") -> [String] {
+        range.map { "N\($0),Thing number \($0),\(price),pc" }
+    }
+
+    @Test("makes, changes and leaves alone; the same file again writes nothing")
+    func again() async throws {
+        try await TestShop.open { (shop) async throws in
+            let first = try await run(Self.rows(0..<2_500), into: shop)
+            #expect([first.report.created, first.report.rejectedRows] == [2_500, 0])
+            let outbox = try await shop.psql("SELECT max(id) FROM stock.cache_outbox")
+            let second = try await run(Self.rows(0..<2_500), into: shop)
+            #expect([second.report.unchanged, second.report.updated] == [2_500, 0])
+            #expect(try await shop.psql("SELECT max(id) FROM stock.cache_outbox") == outbox)
+            let third = try await run(Self.rows(0..<10, price: "3"), into: shop)
+            #expect(third.report.updated == 10)
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("leaves a bad row out with its line, code and field, and takes the others of its batch")
+    func badRows() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.psql("UPDATE stock.product SET external_id = 'e1' WHERE sku = 'A'")
+            let lines = [
+                "N1,,One,1,", "N2,,,1,", "N3,,Three,,", "N4,,Four,1,\(String(repeating: "9", count: 101))",
+                "B,e1,Apple,1,", "N5,,Five,1,4.00638E+12", "N6,,Six,1,12 34", "N1,,Again,1,",
+            ]
+            let outcome = try await run(lines, into: shop, header: "sku,external_id,name,price,barcodes")
+            #expect(outcome.report.created == 2)
+            #expect(
+                Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) }) == [
+                    3: .nameMissing, 4: .priceInvalid, 5: .textTooLong, 6: .duplicate, 7: .valueInvalid, 9: .duplicate,
+                ]
+            )
+            #expect(outcome.rejections.contains { $0.line == 6 && $0.reason == "sku: Another product has this SKU." })
+            let codes = try await shop.psql("SELECT string_agg(code, ',' ORDER BY code) FROM stock.product_barcode")
+            #expect(codes == "12,34")
+        }
+    }
+
+    @Test("that stops at a bad row writes nothing at all, whichever batch the row is in, and names its line")
+    func abort() async throws {
+        try await TestShop.open { (shop) async throws in
+            var lines = Self.rows(0..<1_800)
+            lines[1_499] = "N1499,Thing,,pc"
+            let rejected = Rejections()
+            await #expect(throws: ImportFailure.self) {
+                try await run(lines, into: shop, rejected: rejected) { $0.onError = .abort }
+            }
+            #expect(rejected.rows.map(\.line) == [1_501])
+            #expect(try await products(shop) == "0")
+            lines[1_499] = "N1499,Thing,1,pc"
+            #expect(try await run(lines, into: shop) { $0.onError = .abort }.report.created == 1_800)
+            #expect(try await products(shop) == "1800")
+        }
+    }
+
+    @Test("that is dry is the run, rolled back")
+    func dryRun() async throws {
+        try await TestShop.open { (shop) async throws in
+            let lines = ["N1,One,1,pc", "N2,,1,pc", "N3,Three,1,crate", "N1,Twin,1,pc", "A,Apple,9,"]
+            let dry = try await run(lines, into: shop) { $0.isDryRun = true }
+            #expect(try await products(shop) == "0")
+            let real = try await run(lines, into: shop)
+            #expect(dry.rejections.sorted { $0.line < $1.line } == real.rejections.sorted { $0.line < $1.line })
+            #expect(dry.report.rejected == real.report.rejected)
+            #expect([dry.report.created, dry.report.updated] == [real.report.created, real.report.updated])
+            #expect([real.report.created, real.report.updated, real.report.rejectedRows] == [1, 1, 3])
+        }
+    }
+
+    @Test("twice at the same time ends well both times")
+    func atOnce() async throws {
+        try await TestShop.open { (shop) async throws in
+            let lines = Self.rows(0..<3_000)
+            async let one = run(lines, into: shop)
+            async let other = run(lines.reversed(), into: shop)
+            let reports = try await [one.report, other.report]
+            #expect(reports.map(\.created).reduce(0, +) == 3_000)
+            #expect(reports.map(\.unchanged).reduce(0, +) == 3_000)
+            #expect(reports.map(\.rejectedRows) == [0, 0])
+            #expect(try await products(shop) == "3000")
+        }
+    }
+
+    @Test("reads what a batch touches and no more, whatever the statistics say", arguments: ["", "ANALYZE;"])
+    func readsByKey(statistics: String) async throws {
+        try await TestShop.open { (shop) async throws in
+            // Plans of the connection are made now, with statistics of nothing or none.
+            try await shop.psql("DELETE FROM stock.stock_movement; DELETE FROM stock.product; \(statistics)")
+            _ = try await run(Self.rows(0..<6_000), into: shop)
+            let read = try await shop.psql(
+                """
+                SET ROLE stock_app; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;
+                BEGIN;
+                SELECT set_config('stock.tenant_id', '\(shop.tenant.rawValue)', true);
+                SELECT count(*) FROM stock.upsert_products(
+                    (SELECT array_agg(gen_random_uuid()) FROM generate_series(1, 100)),
+                    (SELECT array_agg('N' || n) FROM generate_series(5951, 6050) n),
+                    array_fill(NULL::text, ARRAY[100]), array_fill('Other'::text, ARRAY[100]),
+                    array_fill(NULL::uuid, ARRAY[100]), array_fill(NULL::uuid, ARRAY[100]),
+                    array_fill(3::numeric, ARRAY[100]), array_fill(NULL::numeric, ARRAY[100]),
+                    array_fill(NULL::boolean, ARRAY[100]), array_fill(NULL::text, ARRAY[100]),
+                    array_fill(NULL::numeric, ARRAY[100]), array_fill(NULL::text, ARRAY[100]),
+                    array_fill('["1","2"]'::text, ARRAY[100]), true);
+                SELECT sum(seq_tup_read) + sum(idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname LIKE 'product%';
+                ROLLBACK;
+                """
+            )
+            let rows = try #require(read.split(separator: "\n").compactMap { Int($0) }.last)
+            // A look-up by key, the row itself, its lock, its answer and three foreign keys: a few reads for each of 100.
+            #expect(rows < 2_000, "\(read)")
+        }
+    }
+}

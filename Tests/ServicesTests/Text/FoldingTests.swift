@@ -1,0 +1,170 @@
+import IOLoop
+import Kernel
+import Logging
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Services
+
+/// What SQL makes of text, compared with what Swift makes of it, over all of Unicode that both know.
+@Suite("Folding and trimming in SQL")
+struct FoldingTests {
+    /// What the database made of texts.
+    private struct Folded: Sendable {
+        var folded: [String] = []
+        var searched: [String] = []
+        var trimmed: [String] = []
+    }
+
+    private func fold(_ texts: [String]) async throws -> Folded {
+        let server = try await PostgresServer.shared()
+        let database = try await server.database(named: "folding")
+        let loop = IOLoop()
+        loop.start()
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let client = PostgresClient(
+            configuration: try PostgresConfiguration(url: database.appURL),
+            loop: loop,
+            statements: [FoldTexts.self],
+            logger: logger
+        )
+        let running = Task { await client.run() }
+        let result: Result<Folded, any Error>
+        do {
+            var folded = Folded()
+            for start in stride(from: 0, to: texts.count, by: 5_000) {
+                let statement = FoldTexts(texts: Array(texts[start..<min(start + 5_000, texts.count)]))
+                let rows = try await client.query(
+                    statement,
+                    tenant: nil,
+                    on: .shared,
+                    deadline: .now + .seconds(60)
+                )
+                let row = try #require(rows.first)
+                folded.folded += row.folded
+                folded.searched += row.searched
+                folded.trimmed += row.trimmed
+            }
+            result = .success(folded)
+        } catch {
+            result = .failure(error)
+        }
+        running.cancel()
+        await running.value
+        loop.stop()
+        return try result.get()
+    }
+
+    @Test("Swift and SQL fold and trim every character alike, composed or not, wherever in a word it stands")
+    func alike() async throws {
+        let texts = Letters.known.flatMap { scalar -> [String] in
+            let text = "\(scalar)"
+            return [text, "a\(text)", "\(text)b", Letters.decomposed(text)]
+        }
+        #expect(texts.count > 100_000)
+        let sql = try await fold(texts)
+        var different: [String] = []
+        for (index, text) in texts.enumerated() {
+            // By their scalars: Swift holds texts equal that are composed differently.
+            let isFolded = sql.folded[index].unicodeScalars.elementsEqual(Text.folded(text).unicodeScalars)
+            let isTrimmed = sql.trimmed[index].unicodeScalars.elementsEqual(Text.trimmed(text).unicodeScalars)
+            if !isFolded || !isTrimmed { different.append("\(text.unicodeScalars.map(\.value))") }
+        }
+        #expect(different == [])
+    }
+
+    @Test("a letter is found in each of its cases, and by its letter without accents")
+    func cases() async throws {
+        let forms = Letters.cased.map { Letters.forms("x\($0)y") }
+        #expect(forms.count > 2_500)
+        let sql = try await fold(forms.flatMap { $0 })
+        var start = 0
+        for texts in forms {
+            let found = Set(sql.searched[start..<start + texts.count].map { Array($0.unicodeScalars) })
+            #expect(found.count == 1, "\(texts)")
+            start += texts.count
+        }
+        let words = [
+            ("CAFÉ", "cafe"), ("Müller", "MULLER"), ("Łódź", "lodz"), ("Straße", "STRASSE"), ("ΚΑΦΈΣ", "καφες"),
+        ]
+        let first = try await fold(words.map(\.0))
+        let second = try await fold(words.map(\.1))
+        #expect(first.searched == second.searched)
+    }
+
+    @Test("folding what is folded changes nothing, nor does searching by what is searched")
+    func idempotent() async throws {
+        let texts = Letters.known.map { "a\($0)" }
+        let once = try await fold(texts)
+        #expect(try await fold(once.folded).folded == once.folded)
+        #expect(try await fold(once.searched).searched == once.searched)
+    }
+
+    @Test("every field of text has the length in its column that it has in its rule")
+    func lengths() async throws {
+        let rules: [String: (rule: TextRule, isBlankable: Bool)] = [
+            "api_key.name": (.name, false), "app_user.email": (.email, false), "app_user.name": (.name, true),
+            "category.name": (.name, false), "category.external_id": (.externalID, false),
+            "customer.name": (.name, false), "customer.tax_id": (.taxID, false), "customer.phone": (.phone, false),
+            "customer.email": (.email, false), "customer.external_id": (.externalID, false),
+            "product.sku": (.sku, false), "product.name": (.productName, false),
+            "product.external_id": (.externalID, false), "product_barcode.code": (.barcode, false),
+            "register.name": (.name, false), "sale.note": (.note, true), "sale.external_id": (.externalID, false),
+            "sale_return.note": (.note, true), "sale_return.external_id": (.externalID, false),
+            "stock_movement.reason": (.reason, false), "tenant.name": (.name, false),
+            "tenant.timezone": (.timezone, false), "tenant.locale": (.locale, false), "unit.name": (.name, false),
+            "unit.symbol": (.symbol, false), "unit.external_id": (.externalID, false),
+        ]
+        let database = try await PostgresServer.shared().database(named: "lengths")
+        let found = try await database.psql(
+            """
+            SELECT c.conrelid::regclass || '.' || a.attname || '=' ||
+                   array_to_string(ARRAY(SELECT m[1] FROM regexp_matches(pg_get_constraintdef(c.oid), '\\m\\d+', 'g') m), '-')
+            FROM pg_constraint c
+            JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+            WHERE c.connamespace = 'stock'::regnamespace AND c.contype = 'c' AND cardinality(c.conkey) = 1
+              AND a.atttypid = 'text'::regtype AND pg_get_constraintdef(c.oid) ~ '^CHECK \\(\\(\\(length'
+            """
+        )
+        var bounds: [String: String] = [:]
+        for line in found.split(separator: "\n") {
+            let parts = line.split(separator: "=").map { String($0) }
+            let column = parts[0].hasPrefix("stock.") ? String(parts[0].dropFirst(6)) : parts[0]
+            bounds[column] = parts.count > 1 ? parts[1] : ""
+        }
+        for (column, (rule, isBlankable)) in rules {
+            #expect(bounds[column] == "\(isBlankable ? 0 : 1)-\(rule.maximum)", "\(column)")
+        }
+        // What a person can enter has a rule; a new column asks for one here.
+        let unruled = Set(bounds.keys).subtracting(rules.keys).subtracting(["idempotency_record.key"])
+        #expect(unruled == [])
+    }
+}
+
+/// The three things SQL does to text.
+private struct FoldTexts: Statement {
+    static let name = "test.fold_texts"
+    static let sql: StaticString = """
+        SELECT array_agg(stock.folded(w.text) ORDER BY w.n), array_agg(stock.search_text(w.text) ORDER BY w.n),
+               array_agg(stock.trimmed(w.text) ORDER BY w.n)
+        FROM unnest($1::text[]) WITH ORDINALITY AS w (text, n)
+        """
+    static let parameterTypes: [PostgresType] = [.textArray]
+
+    let texts: [String]
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(texts) }
+
+    struct Row: DecodableRow {
+        let folded: [String]
+        let searched: [String]
+        let trimmed: [String]
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            folded = try row.next()
+            searched = try row.next()
+            trimmed = try row.next()
+        }
+    }
+}
