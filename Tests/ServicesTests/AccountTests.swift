@@ -487,6 +487,23 @@ struct AccountTests {
             // Typed into psql: the role of the database is who did it.
             #expect(try await one(.memberRemoved)["data.0.actor.type"] == "operator")
             let all = try await live.database.psql("SELECT string_agg(a::text, ' ') FROM stock.audit_log a")
+            let lines = live.log.all
+            for message in [
+                "info a log-in failed", "info an invitation was made", "info an invitation was accepted",
+                "info an invitation was revoked", "info a membership was changed", "info an API key was made",
+                "info an API key was revoked", "info a password was changed", "info a password was reset",
+                "notice a replaced refresh token was used again",
+            ] {
+                let found = lines.first { $0.hasPrefix(message) }
+                #expect(found?.contains("request_id=test") == true, "\(message): \(found ?? "not there")")
+                #expect(found?.contains("address=192.0.2.1") == true, "\(message)")
+            }
+            for line in lines {
+                for secret in ["another long one", "yet another one", "_", "@", LiveShop.password, "scrypt"]
+                where line.replacing("request_id", with: "").replacing("api_key=", with: "").contains(secret) {
+                    Issue.record("\(secret) in \(line)")
+                }
+            }
             for secret in [
                 "another long one", "yet another one", "inv_", "rst_", "stk_", LiveShop.password, "scrypt",
             ] {

@@ -20,6 +20,8 @@ final class LiveShop: Sendable {
     let owner: SignedIn
     /// Moves when a test says so; begins at the machine's time.
     let clock: MovingClock
+    /// What was logged, at info and above.
+    let log: LogRecorder
 
     private init(
         database: TestDatabase,
@@ -27,7 +29,8 @@ final class LiveShop: Sendable {
         cache: TenantCache,
         shop: Shop,
         owner: SignedIn,
-        clock: MovingClock
+        clock: MovingClock,
+        log: LogRecorder
     ) {
         self.database = database
         self.postgres = postgres
@@ -35,6 +38,7 @@ final class LiveShop: Sendable {
         self.shop = shop
         self.owner = owner
         self.clock = clock
+        self.log = log
     }
 
     static let password = "correct horse battery"
@@ -60,6 +64,7 @@ final class LiveShop: Sendable {
             logger: logger
         )
         let cache = TenantCache()
+        let log = LogRecorder()
         let coherence = CoherenceService(cache: cache, postgres: postgres, logger: logger)
         let clock = MovingClock()
         let shop = Shop(
@@ -70,7 +75,7 @@ final class LiveShop: Sendable {
                 passwordCost: PasswordCost(ln: 4, r: 8, p: 1),
                 clock: clock.wall
             ),
-            logger: logger
+            logger: log.logger
         )
         let connections = Task { await postgres.run() }
         let followers = Task { await coherence.run() }
@@ -96,7 +101,8 @@ final class LiveShop: Sendable {
                 cache: cache,
                 shop: shop,
                 owner: owner,
-                clock: clock
+                clock: clock,
+                log: log
             )
             result = .success(try await body(live))
         } catch {
@@ -124,7 +130,8 @@ final class LiveShop: Sendable {
                 name: owner.email
             ),
             deadline: deadline,
-            requestID: "test"
+            requestID: "test",
+            address: Origin.test.address
         )
     }
 
@@ -133,7 +140,8 @@ final class LiveShop: Sendable {
         CallContext(
             caller: Caller(tenant: owner.tenant.id, scopes: Set(Scope.allCases), name: "operator"),
             deadline: deadline,
-            requestID: "test"
+            requestID: "test",
+            address: Origin.test.address
         )
     }
 
@@ -230,4 +238,37 @@ func usable(_ live: LiveShop) async throws {
 extension Origin {
     /// Where requests of tests come from.
     static let test = Origin(requestID: "test", address: "192.0.2.1")
+}
+
+/// Keeps what the services log.
+final class LogRecorder: Sendable {
+    private let lines = Mutex<[String]>([])
+
+    /// Level, message and metadata of every line.
+    var all: [String] { lines.withLock { $0 } }
+
+    var logger: Logger {
+        Logger(label: "live") { _ in Handler(recorder: self) }
+    }
+
+    private struct Handler: LogHandler {
+        let recorder: LogRecorder
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.info
+
+        init(recorder: LogRecorder) {
+            self.recorder = recorder
+        }
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let words = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            let line = ([event.level.rawValue, "\(event.message)"] + words).joined(separator: " ")
+            recorder.lines.withLock { $0.append(line) }
+        }
+    }
 }

@@ -13,6 +13,8 @@ package struct NumberFormat: Sendable, Equatable {
         case empty
         /// Not a number, or one written in another format.
         case malformed
+        /// A zero before other digits, as in `010.00`, which the other doors refuse, too.
+        case leadingZero
         case tooManyDecimals
         /// 10^12 or more.
         case tooLarge
@@ -104,6 +106,7 @@ package struct NumberFormat: Sendable, Equatable {
         while index < bytes.endIndex {
             let byte = bytes[index]
             if let digit = byte.digitValue {
+                guard digits == 0 || value > 0 else { throw .leadingZero }
                 guard value < 1_000_000_000_000 else { throw .tooLarge }
                 value = value * 10 + Int64(digit)
                 digits += 1

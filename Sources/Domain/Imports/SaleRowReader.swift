@@ -193,6 +193,7 @@ extension NumberFormat {
         case .empty: "\(field) is empty"
         case .malformed:
             "\(field) is \(excerpt(bytes)), no number with '\(separator)' before its decimals\(Self.currencyHint(bytes))"
+        case .leadingZero: "\(field) is \(excerpt(bytes)), which begins with a zero before other digits"
         case .tooManyDecimals: "\(field) is \(excerpt(bytes)); at most \(Self.scale) decimals are kept"
         case .tooLarge: "\(field) is \(excerpt(bytes)); less than 1000000000000 is accepted"
         }

@@ -43,7 +43,8 @@ import Testing
             (.point, "0.1234567", .tooManyDecimals), (.point, "1000000000000", .tooLarge),
             (.point, "99999999999999999999999999", .tooLarge), (.point, "£5", .malformed),
             (.comma, "1\u{A0}23,5", .malformed), (.comma, "1\u{A0}234.567", .malformed), (.point, "(-3)", .malformed),
-            (.point, "()", .malformed), (.point, "(3", .malformed),
+            (.point, "()", .malformed), (.point, "(3", .malformed), (.point, "010.00", .leadingZero),
+            (.comma, "-01", .leadingZero), (.comma, "00,5", .leadingZero),
         ]
     )
     func refused(decimal: NumberFormat.DecimalSeparator, text: String, fault: NumberFormat.Fault) {
