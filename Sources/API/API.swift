@@ -217,7 +217,7 @@ package final class API: Sendable {
         if let name = fields.repeated {
             throw Problem(.invalidRequest, "The field \(name) was sent more than once.")
         }
-        if route.method != .get, let coding = fields.contentEncoding, coding.lowercased() != "identity" {
+        if let coding = fields.contentEncoding, fields.hasBody, coding.lowercased() != "identity" {
             throw Problem(
                 .unsupportedMediaType,
                 "Bodies are taken as they are: Content-Encoding must be identity or left out, "

@@ -104,7 +104,7 @@ struct AdmissionTests {
         }
         try await entered.wait()
         var tasks: [Task<Void, any Error>] = []
-        for tenant in [1, 1, 1, 2, 3] as [Int64] {
+        for tenant in [1, 1, 2, 3] as [Int64] {
             let before = admission.waiting
             tasks.append(
                 Task {
@@ -118,7 +118,7 @@ struct AdmissionTests {
         gate.set(())
         try await first.value
         for task in tasks { try await task.value }
-        #expect(order.all == [1, 2, 3, 1, 1])
+        #expect(order.all == [1, 2, 3, 1])
     }
 
     @Test("who waited past the deadline is not started, and passes the turn on")

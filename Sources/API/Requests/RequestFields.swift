@@ -68,6 +68,9 @@ struct RequestFields: Sendable {
         return Int(contentLength) ?? .max
     }
 
+    /// Whether a body comes.
+    var hasBody: Bool { self.isChunked || self.bodyLength > 0 }
+
     /// Whether the client takes a body compressed by gzip, and would not rather have it plain (RFC 9110, 12.5.3).
     ///
     /// To be asked only where there is a choice.
