@@ -150,7 +150,7 @@ package final class API: Sendable {
         self.log.answered(
             subject,
             method: request.method,
-            client: self.client(fields, channel)?.description ?? "unknown",
+            client: self.client(fields, channel)?.description ?? "local",
             requestID: requestID,
             trace: fields.traceParent,
             reply: reply,

@@ -2,6 +2,7 @@ import Foundation
 import HTTPTypes
 import Kernel
 import NIOCore
+import Synchronization
 import TestSupport
 import Testing
 
@@ -48,6 +49,56 @@ struct ConnectionGuardTests {
                 body: #"{"name":"Ana"}"#
             )
             #expect(answer.text == #"{"name":"Ana"}"#)
+        }
+    }
+
+    @Test("a server that ends loses none of those who connect in the last moment: each is answered or refused")
+    func lastMoment() async throws {
+        var limits = self.limits
+        limits.drainDelay = .milliseconds(800)
+        limits.lastCall = .milliseconds(500)
+        let callers = Callers()
+        try await TestAPI(Self.routes, limits: limits).serve { client in
+            callers.begin(8, port: client.port)
+            try await eventually("all are at work") { callers.answered > 100 }
+        }
+        let lost = await callers.end()
+        #expect(lost.isEmpty, "\(lost)")
+    }
+
+    /// Clients that connect anew for each request, until they are refused.
+    private final class Callers: Sendable {
+        private let state = Mutex((answered: 0, tasks: [Task<[String], Never>]()))
+
+        var answered: Int { self.state.withLock { $0.answered } }
+
+        func begin(_ count: Int, port: Int) {
+            let tasks = (0..<count).map { _ in Task { await self.call(port) } }
+            self.state.withLock { $0.tasks = tasks }
+        }
+
+        private func call(_ port: Int) async -> [String] {
+            let client = HTTPClient(port: port, forgivesClosing: false)
+            let headers = ["Content-Type": "application/json", "Connection": "close"]
+            var lost: [String] = []
+            while true {
+                do {
+                    let answer = try await client.send("POST", "/echo", headers: headers, body: #"{"name":"Ana"}"#)
+                    if answer.status != 200 { lost.append("\(answer.status)") }
+                    self.state.withLock { $0.answered += 1 }
+                } catch HTTPClientError.connection(ECONNREFUSED) {
+                    return lost
+                } catch {
+                    lost.append("\(error)")
+                }
+            }
+        }
+
+        /// Waits until all were refused; returns what was neither answered nor refused.
+        func end() async -> [String] {
+            var lost: [String] = []
+            for task in self.state.withLock({ $0.tasks }) { lost += await task.value }
+            return lost
         }
     }
 

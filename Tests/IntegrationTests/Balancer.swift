@@ -87,7 +87,9 @@ struct Balancer: Sendable {
     }
 
     /// A client that counts a connection closed under its request as what it is.
-    func client() -> HTTPClient { HTTPClient(port: port, patience: 10, forgivesClosing: false) }
+    func client(from source: String? = nil) -> HTTPClient {
+        HTTPClient(port: port, patience: 10, source: source, forgivesClosing: false)
+    }
 
     /// Ends it.
     func stop() async throws {

@@ -41,6 +41,53 @@ extension Integration {
             try await deployment.stop()
         }
 
+        @Test(
+            "who guesses passwords is shut out by address, as the balancer tells it, and nobody else is",
+            arguments: programs
+        )
+        func addresses(program: Balancer.Program) async throws {
+            let deployment = try await Deployment.start(
+                instances: 1,
+                settings: ["TRUSTED_PROXIES": "127.0.0.1", "RATE_LIMIT_LOGIN": "5"]
+            )
+            let tenant = try await deployment.tenant()
+            let balancer = try await Balancer.start(program, deployment.instances.map(\.port))
+            func logIn(_ client: HTTPClient, _ password: String, _ fields: [String: String] = [:]) async throws -> Int {
+                try await client.send(
+                    "POST",
+                    "/v1/auth/login",
+                    headers: fields.merging(["Content-Type": "application/json"]) { $1 },
+                    body: #"{"email":"owner@\#(tenant.slug).example","password":"\#(password)"}"#
+                ).status
+            }
+            let guesser = balancer.client(from: "127.0.0.2")
+            var statuses: [Int] = []
+            try await eventually(within: .seconds(60), "the guesser is refused") {
+                statuses.append(try await logIn(guesser, "wrong \(statuses.count)"))
+                return statuses.last == 429
+            }
+            // What it says of itself does not help it, nor does it hurt another.
+            for claim in ["127.0.0.9", "10.0.0.1, 127.0.0.9", "127.0.0.1"] {
+                #expect(try await logIn(guesser, "wrong again", ["X-Forwarded-For": claim]) == 429, "\(claim)")
+            }
+            let other = balancer.client(from: "127.0.0.3")
+            var answer = 0
+            try await eventually(within: .seconds(60), "the owner's own password is taken from elsewhere") {
+                answer = try await logIn(other, Tenant.password)
+                return answer != 503
+            }
+            #expect(answer == 200)
+            try await eventually("the log names the client and not the balancer") {
+                let lines = deployment.a.process.errors.lines.map { JSON(parsing: Array($0.utf8)) }
+                let clients = Set(
+                    lines.filter { $0["route"].string == "/v1/auth/login" }.compactMap { $0["client"].string }
+                )
+                return clients.isSuperset(of: ["127.0.0.2", "127.0.0.3"]) && !clients.contains("127.0.0.9")
+            }
+            try await balancer.stop()
+            try await deployment.stop()
+        }
+
         @Test("instances that are restarted one after the other cost no request, sales included", arguments: programs)
         func rolling(program: Balancer.Program) async throws {
             // The delay that is shipped: what it is worth is tested here.

@@ -61,6 +61,9 @@ package struct MetricDescription: Sendable {
         .init("stock_redis_breaker_open", .gauge, "1 while Redis is left alone, after errors."),
         .init("stock_redis_commands_total", .counter, "Commands by what became of them.", labels: true),
         .init("stock_redis_command_seconds", .histogram, "From a command to its reply."),
+        .init("stock_password_hashes_running", .gauge, "Passwords being hashed."),
+        .init("stock_password_hashes_waiting", .gauge, "Passwords waiting for that."),
+        .init("stock_password_hashes_refused_total", .counter, "Those that found no room; the client got 429."),
         // The process
         .init(
             "stock_io_loop_lag_seconds",

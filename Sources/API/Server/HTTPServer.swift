@@ -42,14 +42,15 @@ package struct HTTPServer: Service {
 
     /// Serves.
     ///
-    /// On shutdown readiness turns 503 first; after the drain delay no connection is accepted, those that are idle are
-    /// closed, and those that are busy finish.
+    /// On shutdown readiness turns 503 first; towards the end of the drain delay no connection is queued any more, and after it those
+    /// that are idle are closed, and those that are busy finish.
     package func run() async throws {
         let api = self.api
         let limits = api.limits
         var quiet = self.logger
         // Hummingbird logs each client that goes away at trace and each start at info; ours says what matters.
         quiet.logLevel = max(quiet.logLevel, .notice)
+        let listening = ListeningChannel()
         let connections = OpenConnections(
             total: limits.connections,
             perAddress: limits.connectionsPerAddress,
@@ -81,6 +82,7 @@ package struct HTTPServer: Service {
                 )
             },
             onServerRunning: { [onListening] channel in
+                listening.began(channel)
                 await onListening(channel.localAddress?.port ?? 0)
             }
         )
@@ -88,7 +90,7 @@ package struct HTTPServer: Service {
         var configuration = ServiceGroupConfiguration(
             services: [
                 .init(service: server),
-                .init(service: Drain(lifecycle: api.lifecycle, delay: limits.drainDelay)),
+                .init(service: Drain(lifecycle: api.lifecycle, channel: listening, limits: limits)),
             ],
             logger: quiet
         )
@@ -100,12 +102,18 @@ package struct HTTPServer: Service {
 /// Stands between the signal and the end of accepting.
 private struct Drain: Service {
     let lifecycle: Lifecycle
-    let delay: Duration
+    let channel: ListeningChannel
+    let limits: ServerLimits
 
     func run() async throws {
         try await gracefulShutdown()
         self.lifecycle.beginDraining()
+        let lastCall = min(self.limits.lastCall, self.limits.drainDelay)
         // A pause that is meant: load balancers need it to see that readiness is gone.
-        try? await Task.sleep(for: self.delay)
+        try? await Task.sleep(for: self.limits.drainDelay - lastCall)
+        guard lastCall > .zero else { return }
+        await self.channel.stopQueueing()
+        // Another one: whoever is in the queue is accepted, and sends what it connected for.
+        try? await Task.sleep(for: lastCall)
     }
 }

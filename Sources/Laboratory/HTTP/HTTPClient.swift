@@ -32,6 +32,7 @@ package final class HTTPClient: Sendable {
     package let port: Int
     /// How many seconds it waits for the next bytes of an answer.
     private let patience: Int
+    private let source: String?
     private let forgivesClosing: Bool
     private let witness: Witness?
     private let state = Mutex(State())
@@ -44,11 +45,19 @@ package final class HTTPClient: Sendable {
     /// - Parameters:
     ///   - port: the server's port on 127.0.0.1.
     ///   - patience: how many seconds it waits for the next bytes of an answer.
+    ///   - source: the address of 127.0.0.0/8 that it calls from, each another client to a server; nil leaves it to the system.
     ///   - forgivesClosing: whether a request on a kept-alive connection that was closed meanwhile is sent again; not where closing it is
     ///     the fault that is looked for.
     ///   - witness: sees every answer to ``send(_:_:headers:body:)``.
-    package init(port: Int, patience: Int = 60, forgivesClosing: Bool = true, witness: Witness? = nil) {
+    package init(
+        port: Int,
+        patience: Int = 60,
+        source: String? = nil,
+        forgivesClosing: Bool = true,
+        witness: Witness? = nil
+    ) {
         self.port = port
+        self.source = source
         self.patience = patience
         self.forgivesClosing = forgivesClosing
         self.witness = witness
@@ -104,7 +113,11 @@ package final class HTTPClient: Sendable {
                 // The server closed it while it was idle.
             }
         }
-        return try exchange(bytes, expectsBody: expectsBody, on: try Connection(port: port, patience: patience))
+        return try exchange(
+            bytes,
+            expectsBody: expectsBody,
+            on: try Connection(port: port, from: source, patience: patience)
+        )
     }
 
     private func exchange(_ bytes: [UInt8], expectsBody: Bool, on connection: Connection) throws -> HTTPResponse {
@@ -138,13 +151,28 @@ package enum HTTPClientError: Error, Equatable {
 private struct Connection: Sendable {
     let descriptor: CInt
 
-    init(port: Int, patience: Int) throws {
+    init(port: Int, from source: String?, patience: Int) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw HTTPClientError.connection(errno) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        if let source {
+            var own = sockaddr_in()
+            own.sin_family = sa_family_t(AF_INET)
+            inet_pton(AF_INET, source, &own.sin_addr)
+            let isBound = withUnsafePointer(to: &own) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            guard isBound == 0 else {
+                let code = errno
+                close()
+                throw HTTPClientError.connection(code)
+            }
+        }
         let result = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))

@@ -9,7 +9,8 @@ import Postgres
 /// People, sessions and API keys: who may come in, and as what.
 package struct IdentityService: Sendable {
     let store: Store
-    let hasher: PasswordHasher
+    /// Hashes passwords, by turns.
+    package let hasher: PasswordHasher
     let tokens: RefreshTokens
     let cursors: PageCursors
     let clock: WallClock

@@ -41,6 +41,7 @@ package final class PasswordHasher: Sendable {
 
     private struct Queue {
         var running = 0
+        var refused: Int64 = 0
         var waiting = FairQueue<String, Turn>()
     }
 
@@ -64,6 +65,21 @@ package final class PasswordHasher: Sendable {
 
     /// How many wait for their turn.
     var waiting: Int { queue.withLock { $0.waiting.count } }
+
+    /// How busy it is.
+    package struct Load: Sendable, Equatable {
+        /// Hashes being computed.
+        package let running: Int
+        /// Those that wait for their turn.
+        package let waiting: Int
+        /// Those that found no room, since the process began.
+        package let refused: Int64
+    }
+
+    /// How busy it is at this moment.
+    package var load: Load {
+        queue.withLock { Load(running: $0.running, waiting: $0.waiting.count, refused: $0.refused) }
+    }
 
     /// The PHC string of a password under a fresh salt: `$scrypt$ln=15,r=8,p=3$<salt>$<hash>`.
     ///
@@ -137,7 +153,10 @@ package final class PasswordHasher: Sendable {
                 }
                 guard queue.waiting.count < Self.maximumWaiting,
                     queue.waiting.count(of: address) < Self.maximumWaitingPerAddress
-                else { return false }
+                else {
+                    queue.refused += 1
+                    return false
+                }
                 queue.waiting.append(turn, of: address)
                 return nil
             }

@@ -87,28 +87,32 @@ struct RolePowers: Statement {
     static let name = "operations.role_powers"
     static let sql: StaticString = """
         WITH me AS (SELECT * FROM pg_roles WHERE rolname = session_user),
-        power (oid, name, kind) AS (
-            SELECT r.oid, r.rolname, v.kind
+        power (oid, name, rank, kind) AS (
+            SELECT r.oid, r.rolname, v.rank, v.kind
             FROM pg_roles r, LATERAL (VALUES
-                (r.rolsuper, 'a superuser'), (r.rolbypassrls, 'a role with BYPASSRLS'),
-                (r.rolcreaterole, 'a role with CREATEROLE'), (r.rolcreatedb, 'a role with CREATEDB'),
-                (r.rolreplication, 'a role with REPLICATION'),
-                (r.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files',
-                               'pg_write_server_files', 'pg_execute_server_program', 'pg_signal_backend'),
-                 'a role above row-level security'),
-                (r.oid IN (SELECT nspowner FROM pg_namespace WHERE nspname = 'stock'
+                (1, 'a superuser', r.rolsuper), (2, 'a role with BYPASSRLS', r.rolbypassrls),
+                (3, 'the owner of the schema or its tables',
+                 r.oid IN (SELECT nspowner FROM pg_namespace WHERE nspname = 'stock'
                            UNION ALL
                            SELECT c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                           WHERE n.nspname = 'stock'),
-                 'the owner of the schema or its tables'),
-                (r.oid IN (SELECT datdba FROM pg_database WHERE datname = current_database()),
-                 'the owner of the database')) AS v (has, kind)
+                           WHERE n.nspname = 'stock')),
+                (4, 'the owner of the database',
+                 r.oid IN (SELECT datdba FROM pg_database WHERE datname = current_database())),
+                (5, 'a role with CREATEROLE', r.rolcreaterole), (6, 'a role with CREATEDB', r.rolcreatedb),
+                (7, 'a role with REPLICATION', r.rolreplication),
+                (8, 'a role above row-level security',
+                 r.rolname IN ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files',
+                               'pg_write_server_files', 'pg_execute_server_program', 'pg_signal_backend'))
+                ) AS v (rank, kind, has)
             WHERE v.has
         )
-        SELECT CASE WHEN p.oid = me.oid THEN me.rolname || ' is ' || p.kind
-                    ELSE me.rolname || ' may become ' || p.name || ', ' || p.kind END
-        FROM me JOIN power p ON p.oid = me.oid OR (NOT me.rolsuper AND pg_has_role(me.oid, p.oid, 'MEMBER'))
-        ORDER BY p.oid <> me.oid, p.name, p.kind
+        -- The worst of each role says enough.
+        SELECT (SELECT CASE WHEN p.oid = me.oid THEN me.rolname || ' is ' || p.kind
+                            ELSE me.rolname || ' may become ' || p.name || ', ' || p.kind END
+                FROM power p WHERE p.oid = r.oid ORDER BY p.rank LIMIT 1)
+        FROM me JOIN pg_roles r ON r.oid = me.oid OR (NOT me.rolsuper AND pg_has_role(me.oid, r.oid, 'MEMBER'))
+        WHERE r.oid IN (SELECT p.oid FROM power p)
+        ORDER BY r.oid <> me.oid, r.rolname
         LIMIT 3
         """
 

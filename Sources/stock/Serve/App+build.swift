@@ -62,9 +62,9 @@ extension App {
         settings.rates = choices.rates
         settings.limits.connections = connections(choices.httpConnections, logger: logger)
         settings.limits.connectionsPerAddress = choices.httpConnectionsPerAddress
+        settings.limits.drainDelay = choices.drainDelay
         settings.proxies = choices.proxies
         settings.crossOrigin = choices.crossOrigin
-        settings.limits.drainDelay = choices.drainDelay
         settings.metrics = metrics
         settings.loggedHits = choices.logHits
         let lifecycle = Lifecycle()
@@ -84,7 +84,20 @@ extension App {
         metrics.observe(health.samples)
         if let redis { metrics.observe { Self.samples(of: redis) } }
 
-        let look = FirstLook(database: choices.database, lifecycle: lifecycle, logger: logger)
+        let look = FirstLook(
+            database: choices.database,
+            lifecycle: lifecycle,
+            logger: logger,
+            onBegin: {
+                logger.info(
+                    "starting",
+                    metadata: [
+                        "role": "\(choices.role)", "version": "\(Release.version)",
+                        "commit": "\(choices.commit ?? "unknown")",
+                    ]
+                )
+            }
+        )
         var services: [any Service] = [Background { await LogSink.standardError.run() }]
         if let (host, port) = choices.operations {
             services.append(
@@ -121,6 +134,7 @@ extension App {
                 settings: choices.shop,
                 logger: logger.labelled("stock.services")
             )
+            metrics.observe { Self.samples(of: shop.identity.hasher.load) }
             services.append(LateNotesWriter(identity: shop.identity))
             let api = try await API.make(
                 shop: shop,
@@ -171,6 +185,15 @@ extension App {
             metadata: [Variable.httpConnections.name: "\(wanted)", "possible": "\(possible)"]
         )
         return possible
+    }
+
+    /// How busy hashing passwords is, as metrics.
+    private static func samples(of load: PasswordHasher.Load) -> [MetricSample] {
+        [
+            MetricSample("stock_password_hashes_running", Double(load.running)),
+            MetricSample("stock_password_hashes_waiting", Double(load.waiting)),
+            MetricSample("stock_password_hashes_refused_total", count: load.refused),
+        ]
     }
 
     /// How Redis is, as metrics.

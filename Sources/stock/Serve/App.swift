@@ -29,12 +29,6 @@ struct App: Sendable {
         // What HTTP needs at most, and some for what it stands on.
         let limits = ServerLimits()
         configuration.maximumGracefulShutdownDuration = choices.drainDelay + limits.drainTotal + .seconds(4)
-        logger.info(
-            "starting",
-            metadata: [
-                "role": "\(choices.role)", "version": "\(Release.version)", "commit": "\(choices.commit ?? "unknown")",
-            ]
-        )
         try await ServiceGroup(configuration: configuration).run()
         logger.info("stopped")
     }

@@ -17,6 +17,8 @@ struct FirstLook: Service {
     let database: PostgresConfiguration
     let lifecycle: Lifecycle
     let logger: Logger
+    /// Called when what follows may begin: a start that is refused says nothing but why.
+    let onBegin: @Sendable () -> Void
     let over = Announcement()
 
     /// How long the first attempt may keep the instance from listening.
@@ -38,15 +40,21 @@ struct FirstLook: Service {
                         )
                     }
                     isSilent = true
-                    over.make()
+                    begin()
                     // A pause that is meant: between two attempts at a database that is away.
                     try? await Task.sleep(for: .seconds(1))
                 }
             }
-            over.make()
+            begin()
         }
         // A service that ends would end the group.
         try? await gracefulShutdown()
+    }
+
+    private func begin() {
+        guard !over.isMade else { return }
+        onBegin()
+        over.make()
     }
 
     private func look() async throws {
