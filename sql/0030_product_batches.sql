@@ -67,21 +67,32 @@ BEGIN
                CASE WHEN k.unit_id <> k.old_unit OR k.tracks_stock <> k.old_tracks
                     THEN stock.product_is_named(k.product_id) ELSE false END AS is_fixed
         FROM known k
+    ), judged AS MATERIALIZED (
+        SELECT p.*, p.product_id IS NULL AND p.name IS NULL AS lacks_name,
+               p.product_id IS NULL AND p.price IS NULL AS lacks_price,
+               p.decimals IS NULL AS lacks_unit, p.by_external <> p.by_sku AS has_others_sku,
+               min_scale(coalesce(p.min_stock, p.old_min_stock)) > p.decimals AS is_too_fine,
+               p.price >= 1000000000000 AS has_large_price, p.tax_rate >= 1000 AS has_large_rate,
+               p.min_stock >= 1000000000000 AS has_large_stock
+        FROM placed p
     )
     SELECT array_agg(p.product_id ORDER BY p.place),
-           array_agg((
+           -- Most rows are fine: only for others a list is made.
+           array_agg(CASE WHEN p.lacks_name OR p.lacks_price OR p.lacks_unit OR p.has_others_sku OR p.is_too_fine
+                               OR p.has_large_price OR p.has_large_rate OR p.has_large_stock OR NOT p.has_category
+                               OR p.is_twin OR p.is_fixed THEN (
                SELECT json_agg(json_build_object('pointer', v.field, 'code', v.code, 'detail', v.sentence) ORDER BY v.n)
                FROM (VALUES
-                   (1, p.product_id IS NULL AND p.name IS NULL, '/name', 'required', 'A new product needs a name.'),
-                   (2, p.product_id IS NULL AND p.price IS NULL, '/price', 'required', 'A new product needs a price.'),
-                   (3, p.price >= 1000000000000, '/price', 'out_of_range', 'Must be below 1000000000000.'),
-                   (4, p.tax_rate >= 1000, '/tax_rate', 'out_of_range', 'Must be below 1000.'),
-                   (5, p.min_stock >= 1000000000000, '/min_stock', 'out_of_range', 'Must be below 1000000000000.'),
-                   (6, p.decimals IS NULL, '/unit_id', 'not_found', 'There is no such unit.'),
+                   (1, p.lacks_name, '/name', 'required', 'A new product needs a name.'),
+                   (2, p.lacks_price, '/price', 'required', 'A new product needs a price.'),
+                   (3, p.has_large_price, '/price', 'out_of_range', 'Must be below 1000000000000.'),
+                   (4, p.has_large_rate, '/tax_rate', 'out_of_range', 'Must be below 1000.'),
+                   (5, p.has_large_stock, '/min_stock', 'out_of_range', 'Must be below 1000000000000.'),
+                   (6, p.lacks_unit, '/unit_id', 'not_found', 'There is no such unit.'),
                    (7, NOT p.has_category, '/category_id', 'not_found', 'There is no such category.'),
-                   (8, min_scale(coalesce(p.min_stock, p.old_min_stock)) > p.decimals, '/min_stock', 'quantity_precision',
+                   (8, p.is_too_fine, '/min_stock', 'quantity_precision',
                     format('The unit allows %s decimals.', p.decimals)),
-                   (9, p.by_external <> p.by_sku, '/sku', 'duplicate', 'Another product has this SKU.'),
+                   (9, p.has_others_sku, '/sku', 'duplicate', 'Another product has this SKU.'),
                    (10, p.is_twin, '', 'duplicate', 'The product is named twice.'),
                    (11, p.is_fixed AND p.unit_id <> p.old_unit, '/unit_id', 'invalid_state',
                     'A document names the product: its unit is fixed.'),
@@ -89,9 +100,9 @@ BEGIN
                     'A document names the product: whether it tracks stock is fixed.')
                ) AS v (n, holds, field, code, sentence)
                WHERE v.holds
-           ) ORDER BY p.place)
+           ) END ORDER BY p.place)
     INTO products, errors
-    FROM placed p;
+    FROM judged p;
 END
 $$;
 

@@ -20,6 +20,8 @@ BEGIN
         JOIN pg_attribute second ON second.attrelid = i.indrelid AND second.attnum = i.indkey[1]
         LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.contype = 'u'
         WHERE first.attname = 'tenant_id' AND NOT i.indisprimary AND i.indpred IS NULL AND i.indnkeyatts > 1
+          -- Lists by name read these in their order, without a word about the name.
+          AND second.attname <> 'name_key'
         ORDER BY i.indexrelid
     LOOP
         IF v_index.conname IS NOT NULL THEN
@@ -241,4 +243,30 @@ BEGIN ATOMIC
         DELETE FROM stock.cache_log g USING old WHERE g.lane = p_lane AND g.seq = old.seq RETURNING 1
     )
     SELECT count(*) FROM gone;
+END;
+
+-- The lane and its log from a position on (NULL: the newest row), with the snapshot both were read in. In the order of the
+-- index: a follower that is far behind takes page after page, and each would have sorted all that is left.
+CREATE OR REPLACE FUNCTION stock.cache_follow(p_lane smallint, p_from_seq bigint, p_limit integer)
+RETURNS TABLE (
+    ns uuid, database_identity text, head bigint, drains bigint,
+    seq bigint, tag integer, tenant_id bigint, module text, xids xid8[], snapshot pg_snapshot
+)
+LANGUAGE sql STABLE
+SET enable_sort = off SET enable_bitmapscan = off
+BEGIN ATOMIC
+    SELECT l.ns, l.database_identity, l.head_seq, l.drains,
+           g.seq, g.tag, g.tenant_id, g.module, g.xids, pg_current_snapshot()
+    FROM stock.cache_lane l
+    LEFT JOIN LATERAL (
+        SELECT f.seq, f.tag, f.tenant_id, f.module, f.xids
+        FROM stock.cache_log f
+        WHERE f.lane = p_lane AND f.seq >= coalesce(
+            p_from_seq, (SELECT n.seq FROM stock.cache_log n WHERE n.lane = p_lane ORDER BY n.seq DESC LIMIT 1))
+        ORDER BY f.seq
+        LIMIT p_limit
+    ) g ON true
+    WHERE l.lane = p_lane
+    ORDER BY g.seq
+    LIMIT p_limit;
 END;

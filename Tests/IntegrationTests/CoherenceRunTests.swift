@@ -7,6 +7,7 @@ import Testing
 struct CoherenceRunTests {
     /// A zero is worth what was tried: fewer reads or faults than this show nothing.
     static let reads = 5_000
+    static let searches = 200
     static let faults = 10
 
     @Test(
@@ -33,6 +34,7 @@ struct CoherenceRunTests {
         #expect(report["violation_count"].int == 0, "seed \(seed): \(report["violations"])")
         #expect(report["unexpected"].int == 0, "seed \(seed): \(report["unexpected_answers"])")
         #expect(try #require(report["reads"].int) >= Self.reads)
+        #expect(try #require(report["searches"].int) >= Self.searches)
         #expect(try #require(report["fault_count"].int) >= Self.faults)
         // What is promised, on a busy machine, too.
         #expect(report["slow_recoveries"].elements.isEmpty, "seed \(seed): \(report["slow_recoveries"])")

@@ -68,10 +68,10 @@ struct PlanFault: Hashable {
     private static let few = 50.0
 
     /// What the plans of a statement do that they must not.
-    static func faults(of statement: String, _ plans: [Plan], small: Set<String>) -> [PlanFault] {
+    static func faults(of statement: String, _ plans: [Plan], growing: Set<String>) -> [PlanFault] {
         var faults: [PlanFault] = []
         for plan in plans {
-            visit(plan.root, below: [], query: plan.query, statement, small, &faults)
+            visit(plan.root, below: [], query: plan.query, statement, growing, &faults)
         }
         return faults
     }
@@ -81,7 +81,7 @@ struct PlanFault: Hashable {
         below ancestors: [Plan.Node],
         query: String,
         _ statement: String,
-        _ small: Set<String>,
+        _ growing: Set<String>,
         _ faults: inout [PlanFault]
     ) {
         func fault(_ rule: PlanRule, _ relation: String, _ words: String) {
@@ -90,9 +90,9 @@ struct PlanFault: Hashable {
                 PlanFault(statement: statement, rule: rule, relation: relation, detail: "\(words), in: \(text)")
             )
         }
-        if let relation = node.relation, !small.contains(relation), node.type != "ModifyTable" {
+        if let relation = node.relation, growing.contains(relation), node.type != "ModifyTable" {
             let place = node.index.map { "\(relation) by \($0)" } ?? relation
-            if node.type == "Seq Scan" {
+            if node.type == "Seq Scan", node.rows + node.filtered > few {
                 fault(.sequentialScan, relation, "\(relation) from end to end, \(Int(node.rows + node.filtered)) rows")
             } else if node.type.hasPrefix("Index"), node.condition == nil,
                 !ancestors.contains(where: { $0.type == "Limit" }), node.rows + node.filtered > few
@@ -107,10 +107,12 @@ struct PlanFault: Hashable {
                 )
             }
         }
-        if node.joinFiltered > max(few, node.rows) {
+        if node.joinFiltered > max(few, node.rows),
+            let relation = relations(of: node).intersection(growing).sorted().first
+        {
             fault(
                 .joinFilter,
-                relations(of: node).subtracting(small).sorted().first ?? "",
+                relation,
                 "\(Int(node.joinFiltered)) pairs discarded, \(Int(node.rows)) kept by \(node.joinFilter ?? "")"
             )
         }
@@ -118,12 +120,12 @@ struct PlanFault: Hashable {
             let limit = ancestors.last(where: { $0.type == "Limit" }),
             !ancestors.reversed().prefix(while: { $0.type != "Limit" }).contains(where: { $0.type == "Aggregate" }),
             let input = node.children?.first, input.rows > 10 * limit.rows + few,
-            let relation = relations(of: node).subtracting(small).sorted().first
+            let relation = relations(of: node).intersection(growing).sorted().first
         {
             fault(.sortedPage, relation, "\(Int(input.rows)) rows of \(relation) sorted for \(Int(limit.rows))")
         }
         for child in node.children ?? [] {
-            visit(child, below: ancestors + [node], query: query, statement, small, &faults)
+            visit(child, below: ancestors + [node], query: query, statement, growing, &faults)
         }
     }
 

@@ -26,7 +26,10 @@ struct SourceStatements: Sendable {
         var all: [SourceStatement] = []
         var unread: [String] = []
         for (file, text) in texts {
-            for declaration in text.matches(of: /struct (\w+)[^{\n]*: [^{\n]*\b(?:Statement|Invariant)\b[^{\n]*\{\n/) {
+            let declarations = text.matches(
+                of: /(?:struct|enum) (\w+)[^{\n]*: [^{\n]*\b(?:Statement|Invariant)\b[^{\n]*\{\n/
+            )
+            for declaration in declarations {
                 let type = String(declaration.output.1)
                 let body = text[declaration.range.upperBound...].prefix(upTo: "\n}\n")
                 guard let name = body.firstMatch(of: /static let name(?:: \w+)? = "([^"]+)"/) else {
@@ -44,9 +47,10 @@ struct SourceStatements: Sendable {
                 all.append(SourceStatement(name: String(name.output.1), sql: sql, types: types))
             }
             // A count that does not go by the form of declarations, against statements the expression above overlooks.
-            let texts = text.matches(of: /static (?:let|var) sql: StaticString/).count
-            let found = text.matches(of: /struct (\w+)[^{\n]*: [^{\n]*\b(?:Statement|Invariant)\b[^{\n]*\{\n/).count
-            if texts != found { unread.append("\(file): \(texts) SQL texts in \(found) statements") }
+            let count = text.matches(of: /static (?:let|var) sql: StaticString/).count
+            if count != declarations.count {
+                unread.append("\(file): \(count) SQL texts in \(declarations.count) statements")
+            }
         }
         return SourceStatements(all: all, unread: unread)
     }

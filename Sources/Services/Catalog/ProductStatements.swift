@@ -274,9 +274,9 @@ struct GuardProductFields: Statement {
     static let name = "catalog.product_guard_fields"
     static let sql: StaticString = """
         SELECT CASE
-                   WHEN $2 <> p.unit_id AND d.is_named
+                   WHEN $2 <> p.unit_id AND stock.product_is_named(p.id)
                        THEN stock.refuse_field('invalid_state', '/unit_id', 'A document names the product: its unit is fixed.')
-                   WHEN $3 <> p.tracks_stock AND d.is_named
+                   WHEN $3 <> p.tracks_stock AND stock.product_is_named(p.id)
                        THEN stock.refuse_field('invalid_state', '/tracks_stock',
                                                'A document names the product: whether it tracks stock is fixed.')
                    WHEN u.id IS NULL
@@ -289,11 +289,7 @@ struct GuardProductFields: Statement {
                                                format('The unit allows %s decimals.', u.decimals))
                END
         FROM stock.product p
-        LEFT JOIN stock.unit u ON u.tenant_id = p.tenant_id AND u.id = coalesce($2, p.unit_id),
-             LATERAL (SELECT EXISTS (SELECT FROM stock.stock_movement m
-                                     WHERE m.tenant_id = p.tenant_id AND m.product_id = p.id)
-                          OR EXISTS (SELECT FROM stock.sale_line l
-                                     WHERE l.tenant_id = p.tenant_id AND l.product_id = p.id) AS is_named) d
+        LEFT JOIN stock.unit u ON u.tenant_id = p.tenant_id AND u.id = coalesce($2, p.unit_id)
         WHERE p.tenant_id = stock.current_tenant() AND p.id = $1
         """
     static let parameterTypes: [PostgresType] = [.uuid, .uuid, .bool, .numeric, .uuid]

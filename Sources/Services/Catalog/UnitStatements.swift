@@ -80,6 +80,9 @@ struct GuardUnit: Statement {
                                JOIN stock.sale_line l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
                                WHERE p.tenant_id = u.tenant_id AND p.unit_id = u.id AND min_scale(l.quantity) > $3)
                     OR EXISTS (SELECT FROM stock.product p
+                               JOIN stock.sale_return_line r ON r.tenant_id = p.tenant_id AND r.product_id = p.id
+                               WHERE p.tenant_id = u.tenant_id AND p.unit_id = u.id AND min_scale(r.quantity) > $3)
+                    OR EXISTS (SELECT FROM stock.product p
                                WHERE p.tenant_id = u.tenant_id AND p.unit_id = u.id AND min_scale(p.min_stock) > $3))
                        THEN stock.refuse_field('invalid_state', '/decimals', 'Quantities with more decimals are recorded.')
                END

@@ -141,6 +141,23 @@ struct ProductsImportTests {
         }
     }
 
+    @Test("leaves the unit of a product alone that nothing but a return names")
+    func namedByReturn() async throws {
+        try await TestShop.open { (shop) async throws in
+            let returned = "sale,sku,quantity,unit_price,occurred_at\nC1,S,-1,10,2026-03-01T10:00:00\n"
+            let report = try await SalesImport(postgres: shop.postgres).run(
+                Portions(bytes: Array(returned.utf8)[...]),
+                options: SalesImport.Options(tenant: shop.tenant, mapping: ImportMapping()),
+                onReject: { _ in },
+                onProgress: { _ in }
+            )
+            #expect(report.applied == 1)
+            let outcome = try await run(["S,Service,10,kg", "A,Apple,2.5,kg"], into: shop)
+            #expect(outcome.rejections.map(\.line) == [2, 3])
+            #expect(outcome.rejections.allSatisfy { $0.reason.contains("A document names the product") })
+        }
+    }
+
     @Test("reads what a batch touches and no more, whatever the statistics say", arguments: ["", "ANALYZE;"])
     func readsByKey(statistics: String) async throws {
         try await TestShop.open { (shop) async throws in

@@ -186,7 +186,7 @@ struct SalesImportTests {
         try await TestShop.open { (shop) async throws in
             let lines = [
                 "1,new-1,,1,3.10,2026-03-01T10:00:00", "1,NEW-1,Lamp,1,9,2026-03-01T10:00:00",
-                "2,New-1,Lantern,5,3.10,2026-03-01T10:00:00", "2,x,,0,1,2026-03-01T10:00:00",
+                "2,New-1,Lantern,5,3.10,2026-03-01T10:00:00", "3,x,,0,1,2026-03-01T10:00:00",
             ]
             let unknown = try await run(lines, into: shop)
             #expect(unknown.codes == [.quantityZero, .skuUnknown, .skuUnknown, .skuUnknown])
