@@ -27,7 +27,7 @@ struct CheckerSearcherTests {
     func questions() {
         var random = CheckerRandom(seed: 7)
         let text = CheckedText(category: "c")
-        let questions = (0..<2_000).map { _ in text.path(&random) }
+        let questions = (0..<2_000).map { _ in text.path(text.question(&random), &random) }
         let allowed = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_/?&=%")
         #expect(questions.allSatisfy { $0.allSatisfy(allowed.contains) })
         #expect(Set(questions).count > 1_000)

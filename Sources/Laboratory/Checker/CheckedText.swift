@@ -14,57 +14,55 @@ struct CheckedText: Sendable {
         "Đặng Ếch", "Čokoláda řež", "Йод Ёлка", "ﬁne Waﬄe", "Ǆungla", "Ａ Ｂ wide", "한글 이름", "がぎぐ かな", "ÅNGSTRÖM Å",
     ]
 
-    /// A path and query, one of very many.
-    func path(_ random: inout CheckerRandom) -> String {
-        let text = Self.text(&random)
-        var fields: [(name: String, value: String)] = []
-        let route: String
-        switch random.below(8) {
-        case 0:
-            return "/v1/products/lookup?code=\(Self.encoded(text, &random))"
-        case 1..<3:
-            route = "/v1/customers"
-        case 3..<5:
-            route = "/v1/stock"
-            fields.append(("category_id", category))
-        default:
-            route = "/v1/products"
-            fields.append(("category_id", category))
-            if random.below(2) == 0 { fields.append(("status", "active")) }
-            if random.below(2) == 0 { fields.append(("sort", "name")) }
-        }
-        fields.append(("q", text))
-        if random.below(2) == 0 { fields.append(("limit", "50")) }
-        for index in fields.indices.reversed() { fields.swapAt(index, random.below(index + 1)) }
-        return route + "?" + fields.map { "\($0.name)=\(Self.encoded($0.value, &random))" }.joined(separator: "&")
+    /// What is asked, however it is written.
+    struct Question: Sendable {
+        fileprivate let route: String
+        fileprivate let words: [String]
     }
 
-    /// A name or a part of one, in any case, with and without marks, composed or not, with all sorts of blanks.
-    private static func text(_ random: inout CheckerRandom) -> String {
-        let words = names[random.below(names.count)].split(separator: " ").map(String.init)
-        var text =
-            switch random.below(4) {
-            case 0: words.joined(separator: blank(&random))
-            case 1: words.reversed().joined(separator: blank(&random))
-            case 2: words[random.below(words.count)]
-            default: String(words[random.below(words.count)].prefix(2 + random.below(3)))
-            }
+    /// A question about a name or a part of one.
+    func question(_ random: inout CheckerRandom) -> Question {
+        var words = Self.names[random.below(Self.names.count)].split(separator: " ").map(String.init)
+        switch random.below(4) {
+        case 0: words.reverse()
+        case 1: words = [words[random.below(words.count)]]
+        case 2: words = [String(words[random.below(words.count)].prefix(2 + random.below(3)))]
+        default: break
+        }
+        let routes = ["/v1/products", "/v1/products", "/v1/products/lookup", "/v1/stock", "/v1/stock", "/v1/customers"]
+        return Question(route: routes[random.below(routes.count)], words: words)
+    }
+
+    /// A path and query of a question: in any case, with and without marks, composed or not, with all sorts of blanks,
+    /// its parameters in any order and defaults spelled out or not.
+    ///
+    /// What is written differently may be one question to the cache and another to the database.
+    func path(_ question: Question, _ random: inout CheckerRandom) -> String {
+        var text = question.words.joined(separator: Self.blank(&random))
         switch random.below(4) {
         case 0: text = text.uppercased()
         case 1: text = text.lowercased()
-        case 2:
-            text = text.map { random.below(2) == 0 ? $0.uppercased() : $0.lowercased() }.joined()
+        case 2: text = text.map { random.below(2) == 0 ? $0.uppercased() : $0.lowercased() }.joined()
         default: break
         }
-        if random.below(4) == 0 { text = text.folding(options: .diacriticInsensitive, locale: nil) }
+        if random.below(8) == 0 { text = text.folding(options: .diacriticInsensitive, locale: nil) }
         switch random.below(3) {
         case 0: text = text.decomposedStringWithCanonicalMapping
         case 1: text = text.precomposedStringWithCanonicalMapping
         default: break
         }
-        if random.below(3) == 0 { text = blank(&random) + text }
-        if random.below(3) == 0 { text += blank(&random) }
-        return text
+        if random.below(4) == 0 { text = Self.blank(&random) + text }
+        if random.below(4) == 0 { text += Self.blank(&random) }
+        guard question.route != "/v1/products/lookup" else {
+            return "\(question.route)?code=\(Self.encoded(text, &random))"
+        }
+        var fields: [(name: String, value: String)] = [("q", text)]
+        if question.route != "/v1/customers" { fields.append(("category_id", category)) }
+        if question.route == "/v1/products", random.below(4) == 0 { fields.append(("sort", "name")) }
+        if random.below(4) == 0 { fields.append(("limit", "50")) }
+        for index in fields.indices.reversed() { fields.swapAt(index, random.below(index + 1)) }
+        let query = fields.map { "\($0.name)=\(Self.encoded($0.value, &random))" }.joined(separator: "&")
+        return "\(question.route)?\(query)"
     }
 
     private static func blank(_ random: inout CheckerRandom) -> String {

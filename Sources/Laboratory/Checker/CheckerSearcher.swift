@@ -6,6 +6,8 @@ final class CheckerSearcher {
     private let judge: CoherenceJudge
     private let connections: [CheckerConnection]
     private let authorization: String
+    private var question: CheckedText.Question?
+    private var path = ""
     /// When an instance that did not answer is asked again, by instance.
     private var restingUntil: [Int64]
 
@@ -17,8 +19,13 @@ final class CheckerSearcher {
         restingUntil = ports.map { _ in .min }
     }
 
-    /// A question to ask.
-    func path(_ random: inout CheckerRandom) -> String { text.path(&random) }
+    /// What to ask next: mostly the last question again, as it was or written in another way.
+    func path(_ random: inout CheckerRandom) -> String {
+        if question == nil || random.below(12) == 0 { question = text.question(&random) }
+        guard let question else { return "" }
+        if path.isEmpty || random.below(3) > 0 { path = text.path(question, &random) }
+        return path
+    }
 
     /// An instance, or nil while all that were tried rest.
     func instance(_ random: inout CheckerRandom) -> Int? {

@@ -148,7 +148,6 @@ package final class CoherenceWorkload: Sendable {
 
     private func search(_ random: inout CheckerRandom) {
         let searcher = CheckerSearcher(text: shop.text, key: shop.key, ports: ports, judge: judge)
-        var path = ""
         while !judge.isStopped {
             guard !judge.areWritersParked, let instance = searcher.instance(&random),
                 let other = searcher.instance(&random)
@@ -156,9 +155,7 @@ package final class CoherenceWorkload: Sendable {
                 usleep(500)
                 continue
             }
-            // Asked again it comes out of a cache, and on another instance out of the other one.
-            if path.isEmpty || random.below(3) == 0 { path = searcher.path(&random) }
-            if !searcher.compare(path, from: instance, with: other) { usleep(1_000) }
+            if !searcher.compare(searcher.path(&random), from: instance, with: other) { usleep(1_000) }
             pause(max(plan.readPause, .milliseconds(2)))
         }
     }
