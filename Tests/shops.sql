@@ -123,6 +123,14 @@ SELECT s.tenant_id, 'sale.confirmed', s.id, '{}', s.at FROM fill_sale s;
 INSERT INTO stock.import_job (tenant_id, id, kind, status, file_name, file_hash)
 SELECT h.id, pg_temp.fill_id(16, h.id, n), 'sales', 'completed', 'sales.csv', decode(md5(n::text), 'hex')
 FROM fill_shop h, generate_series(1, 2) n;
+INSERT INTO stock.invitation (tenant_id, id, email, role, token_hash, expires_at)
+SELECT h.id, pg_temp.fill_id(17, h.id, n), 'guest-' || n || '@example.org', 'viewer', decode(md5(h.id || '/' || n), 'hex'),
+       now() + interval '7 days'
+FROM fill_shop h, generate_series(1, CASE WHEN h.is_large THEN 200 ELSE 1 END) n;
+INSERT INTO stock.audit_log (tenant_id, id, at, action, actor_type, actor_id)
+SELECT s.tenant_id, pg_temp.fill_id(18, s.tenant_id, s.number), s.at, 'action ' || s.number % 10, 'user',
+       pg_temp.fill_id(1, s.tenant_id, 1)
+FROM fill_sale s WHERE s.number % 4 = 0;
 INSERT INTO stock.cache_log (lane, seq, tag, tenant_id, module, xids)
 SELECT 0, n, n, 1, 'sales', '{}' FROM generate_series(1, 20000) n;
 UPDATE stock.cache_lane SET head_seq = 20000, drains = 20000;

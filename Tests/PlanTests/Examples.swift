@@ -9,7 +9,7 @@ struct Examples {
     private enum Kind: Int {
         case user = 1
         case session, family, key, register, unit, category, product, customer, sale, line, opening, movement, payment
-        case ledger, job
+        case ledger, job, invitation
     }
 
     /// How one statement is run.
@@ -71,7 +71,22 @@ struct Examples {
         let user = id(.user, 1)
         runs["identity.user_by_email"] = ["'owner-\(tenant)@example.org'"]
         for name in ["user", "membership", "sessions_revoke", "me", "member"] { runs["identity.\(name)"] = [user] }
-        runs["identity.tenant"] = ["'shop-\(tenant)'"]
+        runs["identity.tenant"] = ["'shop-\(tenant)', NULL", "NULL, \(tenant)"]
+        runs["identity.note"] = ["'user.changed', 'user', \(user), '{}'"]
+        runs["identity.note_person"] = ["\(user), 'user.changed', '{}'"]
+        runs["identity.audit"] = [
+            "NULL, NULL, NULL, NULL, NULL, NULL, 50",
+            "NULL, NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
+            "\(user), NULL, NULL, NULL, NULL, NULL, 50", "NULL, 'action 3', NULL, NULL, NULL, NULL, 50",
+            "NULL, NULL, NULL, NULL, now() - interval '200 days', \(new()), 50",
+        ]
+        let invitation = id(.invitation, 1)
+        runs["identity.user_hold"] = ["\(user), NULL"]
+        runs["identity.invitation_insert"] = ["\(new()), 'n@example.org', 'viewer', '\\xaa', \(user)"]
+        runs["identity.invitation_renew"] = ["\(invitation), '\\xaa'"]
+        runs["identity.invitation_revoke"] = [invitation]
+        runs["identity.invitation_take"] = ["\(invitation), decode(md5('\(tenant)/1'), 'hex'), NULL"]
+        runs["identity.password_set"] = ["\(user), 'y', 1"]
         runs["command.tenant_by_slug"] = ["'shop-\(tenant)'"]
         runs["identity.tenant_create"] = ["'newshop', 'N', 'EUR', 2::smallint, 'UTC', \(new())"]
         runs["identity.user_insert"] = ["\(new()), 'n@example.org', 'x', 'n'"]
@@ -79,7 +94,7 @@ struct Examples {
         runs["identity.session_rotate"] = ["decode(md5('\(tenant)/4'), 'hex'), \(new()), '\\xab'"]
         runs["identity.session_check"] = [id(.session, 4)]
         runs["identity.family_revoke"] = ["\(id(.session, 4)), \(user)"]
-        runs["identity.rehash"] = ["\(user), 'y'"]
+        runs["identity.rehash"] = ["\(user), 'y', 1"]
         runs["identity.member_guard"] = ["\(user), NULL"]
         runs["identity.member_update"] = ["\(user), 'owner', true"]
         runs["identity.member_answer"] = ["\(user), 200"]
@@ -126,20 +141,10 @@ struct Examples {
         let batch = """
             ARRAY[\(new()), \(new(2))]::uuid[], ARRAY['SKU-7', 'N1'], ARRAY[NULL, 'e2'], ARRAY['a', 'b'],
             ARRAY[NULL, NULL]::uuid[], ARRAY[NULL, NULL]::uuid[], ARRAY[1, 1], ARRAY[0, 0], ARRAY[true, true],
-            ARRAY['deny', 'deny'], ARRAY[0, 0], ARRAY['active', 'active']
+            ARRAY['deny', 'deny'], ARRAY[0, 0], ARRAY['active', 'active'], ARRAY['["1"]', '["2"]']
             """
-        runs["catalog.batch_guard"] = [
-            """
-            ARRAY['SKU-7', 'N1'], ARRAY[NULL, 'e2'], ARRAY['a', 'b'], ARRAY[NULL, NULL]::uuid[],
-            ARRAY[NULL, NULL]::uuid[], ARRAY[1, 1], ARRAY[NULL, NULL]::boolean[], ARRAY[0, 0]
-            """
-        ]
-        runs["catalog.batch_insert"] = [batch]
-        runs["catalog.batch_update"] = [batch]
-        let codes = "ARRAY['SKU-7', 'SKU-8'], ARRAY[NULL, 'ext-8'], ARRAY[1, 2], ARRAY[true, true], ARRAY['1', '2']"
-        runs["catalog.batch_barcodes"] = [codes]
-        runs["catalog.batch_touch"] = [codes]
-        runs["catalog.batch_answer"] = ["\(record), ARRAY[\(new())]::uuid[], ARRAY['SKU-7'], ARRAY['ext-7']"]
+        runs["catalog.batch"] = ["\(record), \(batch)"]
+        runs["imports.products"] = [batch]
         // Customers
         let customer = id(.customer, 3)
         runs["customers.one"] = [customer]
@@ -215,7 +220,9 @@ struct Examples {
         runs["balance.summary"] = ["current_date - 30, current_date"]
         runs["balance.dashboard"] = ["current_date - 2"]
         runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL"]
-        runs["settings.update"] = ["'N', NULL, NULL, NULL, NULL, NULL, 'allow', NULL, NULL, true, NULL"]
+        runs["settings.update"] = [
+            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL"
+        ]
         runs["core.take_key"] = ["'POST /v1/sales', 'key-new', '\\x00'", "'POST /v1/payments', 'key-40', '\\x00'"]
         runs["core.find_record"] = ["'POST /v1/sales', 'key-40'"]
         runs["core.record_refusal"] = ["\(record), 409, '{}'"]
@@ -230,11 +237,19 @@ struct Examples {
             before: "INSERT INTO stock.app_user (id, email, password_hash) VALUES (\(new()), 'n@example.org', 'x')",
             runs: ["\(new()), 'viewer'"]
         )
+        own["identity.reset_take"] = Example(
+            before: """
+                UPDATE stock.app_user SET reset_hash = '\\xbb', reset_expires_at = now() + interval '1 hour'
+                WHERE id = \(user)
+                """,
+            runs: ["\(user), '\\xbb'"]
+        )
         own["imports.create_first_unit"] = Example(before: free, runs: [new()])
         let staged = """
             SELECT stock.import_open();
-            INSERT INTO pg_temp.import_document
-            SELECT n, false, 'new-' || n, NULL, now() - interval '1 day', gen_random_uuid(), gen_random_uuid(), gen_random_uuid()
+            INSERT INTO pg_temp.import_document (ordinal, is_return, external_id, instant, id, payment_id, ledger_id)
+            SELECT n, false, 'new-' || n, now() - interval '1 day', gen_random_uuid(), gen_random_uuid(),
+                   gen_random_uuid()
             FROM generate_series(0, 299) n;
             INSERT INTO pg_temp.import_sku
             SELECT n, 'SKU-' || n + 1, n + 1, 2.5, 'Thing', n + 1, gen_random_uuid() FROM generate_series(0, 299) n;
@@ -242,14 +257,17 @@ struct Examples {
             SELECT n / 2, n % 300, n + 1, 1, 2.5, gen_random_uuid(), gen_random_uuid() FROM generate_series(0, 599) n
             """
         let checked = staged + "; SELECT stock.import_sales_check(NULL)"
-        let planned = checked + "; SELECT stock.import_sales_plan(100)"
+        let planned = checked + "; SELECT stock.import_sales_plan(100, true)"
         own["imports.check_sales"] = Example(before: staged, runs: ["NULL"])
         own["imports.create_products"] = Example(before: checked, runs: [unit])
         own["imports.rejections"] = Example(before: checked, runs: ["0"])
-        own["imports.plan_sales"] = Example(before: checked, runs: ["100"])
+        own["imports.plan_sales"] = Example(before: checked, runs: ["100, true"])
         own["imports.is_bounded"] = Example(before: planned, runs: ["0, 99"])
         own["imports.draft_sales"] = Example(before: planned, runs: ["0, 99"])
-        own["imports.apply_sales"] = Example(before: planned, runs: ["0, 99, 'cash', \(id(.job, 1)), false, false"])
+        own["imports.apply_sales"] = Example(
+            before: planned,
+            runs: ["0, 99, 'cash', \(id(.job, 1)), false, false, true"]
+        )
         own["imports.assist_copied"] = Example(before: "SELECT stock.import_assist()", runs: [""])
         return own
     }

@@ -74,7 +74,8 @@ struct ListProductsByName: Statement {
             FROM stock.product p
             JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
             WHERE p.tenant_id = stock.current_tenant()
-              AND ($7::text IS NULL OR (p.name_key, p.id) > ($7, $8))
+              AND (p.name_key, p.id) > (CASE WHEN $7::text IS NULL THEN '' ELSE $7 END,
+                                         CASE WHEN $8::uuid IS NULL THEN '00000000-0000-0000-0000-000000000000' ELSE $8 END)
               AND ($1::text IS NULL OR NOT EXISTS (
                       SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
                       WHERE strpos(p.search_text, w.word) = 0

@@ -30,9 +30,11 @@ struct ListCustomers: Statement {
         ), page AS MATERIALIZED (
             SELECT c.tenant_id, c.id, c.name_key, row_number() OVER (ORDER BY c.name_key, c.id) AS place
             FROM stock.customer c
-            JOIN stock.customer_account a ON a.tenant_id = c.tenant_id AND a.customer_id = c.id
+            CROSS JOIN LATERAL (SELECT l.balance FROM stock.customer_account l
+                                WHERE l.tenant_id = c.tenant_id AND l.customer_id = c.id OFFSET 0) a
             WHERE c.tenant_id = stock.current_tenant()
-              AND ($5::text IS NULL OR (c.name_key, c.id) > ($5, $6))
+              AND (c.name_key, c.id) > (CASE WHEN $5::text IS NULL THEN '' ELSE $5 END,
+                                        CASE WHEN $6::uuid IS NULL THEN '00000000-0000-0000-0000-000000000000' ELSE $6 END)
               AND ($1::text IS NULL OR NOT EXISTS (
                       SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
                       WHERE strpos(c.search_text, w.word) = 0))

@@ -154,24 +154,27 @@ struct ListAudit: Statement {
             (SELECT a.id, a.at FROM stock.audit_log a
              WHERE $1::uuid IS NULL AND $2::text IS NULL AND a.tenant_id = stock.current_tenant()
                AND a.at >= (SELECT b.first FROM bounds b) AND a.at < (SELECT b.last FROM bounds b)
-               AND a.at <= coalesce($5, 'infinity')
-               AND (a.at, a.id) < (coalesce($5, 'infinity'), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+               AND a.at <= CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END
+               AND (a.at, a.id) < (CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END,
+                                  CASE WHEN $6::uuid IS NULL THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff' ELSE $6 END)
              ORDER BY a.at DESC, a.id DESC LIMIT $7 + 1)
             UNION ALL
             (SELECT a.id, a.at FROM stock.audit_log a
              WHERE $1::uuid IS NOT NULL AND a.tenant_id = stock.current_tenant()
                AND a.actor_id = $1 AND ($2::text IS NULL OR a.action = $2)
                AND a.at >= (SELECT b.first FROM bounds b) AND a.at < (SELECT b.last FROM bounds b)
-               AND a.at <= coalesce($5, 'infinity')
-               AND (a.at, a.id) < (coalesce($5, 'infinity'), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+               AND a.at <= CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END
+               AND (a.at, a.id) < (CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END,
+                                  CASE WHEN $6::uuid IS NULL THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff' ELSE $6 END)
              ORDER BY a.at DESC, a.id DESC LIMIT $7 + 1)
             UNION ALL
             (SELECT a.id, a.at FROM stock.audit_log a
              WHERE $1::uuid IS NULL AND $2::text IS NOT NULL AND a.tenant_id = stock.current_tenant()
                AND a.action = $2
                AND a.at >= (SELECT b.first FROM bounds b) AND a.at < (SELECT b.last FROM bounds b)
-               AND a.at <= coalesce($5, 'infinity')
-               AND (a.at, a.id) < (coalesce($5, 'infinity'), coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+               AND a.at <= CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END
+               AND (a.at, a.id) < (CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END,
+                                  CASE WHEN $6::uuid IS NULL THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff' ELSE $6 END)
              ORDER BY a.at DESC, a.id DESC LIMIT $7 + 1)
         ), placed AS (
             SELECT p.id, p.at, row_number() OVER (ORDER BY p.at DESC, p.id DESC) AS place FROM page p

@@ -425,11 +425,12 @@ struct CheckSession: Statement {
         LEFT JOIN (
             SELECT s.user_id, u.email, m.role, least(s.expires_at, s.family_expires_at) AS expires_at,
                    t.status = 'active' AS is_active
-            FROM stock.session s
+            -- By its own key: a person may have thousands.
+            FROM (SELECT * FROM stock.session
+                  WHERE id = $1 AND tenant_id = stock.current_tenant() AND revoked_at IS NULL OFFSET 0) s
             JOIN stock.app_user u ON u.id = s.user_id AND u.status = 'active'
             JOIN stock.tenant t ON t.id = s.tenant_id
             JOIN stock.membership m ON m.tenant_id = s.tenant_id AND m.user_id = s.user_id AND m.active
-            WHERE s.id = $1 AND s.tenant_id = stock.current_tenant() AND s.revoked_at IS NULL
         ) c ON true
         """
     static let parameterTypes: [PostgresType] = [.uuid]

@@ -74,7 +74,8 @@ struct ListLevels: Statement {
                         AND NOT EXISTS (SELECT FROM stock.product_barcode b
                                         WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id
                                           AND strpos(coalesce(b.search_text, ''), w.word) > 0)))
-              AND (p.name_key, p.id) > (coalesce($4, ''), coalesce($5, '00000000-0000-0000-0000-000000000000'::uuid))
+              AND (p.name_key, p.id) > (CASE WHEN $4::text IS NULL THEN '' ELSE $4 END,
+                                        CASE WHEN $5::uuid IS NULL THEN '00000000-0000-0000-0000-000000000000' ELSE $5 END)
             ORDER BY p.name_key, p.id LIMIT $6 + 1
         ), placed AS (
             SELECT p.id, p.name_key, row_number() OVER (ORDER BY p.name_key, p.id) AS place FROM page p
