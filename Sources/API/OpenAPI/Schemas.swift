@@ -488,6 +488,7 @@ package enum Schemas {
     ]
     private static let detailedHealth = Schema.object([
         Field.required("status", condition), Field.required("instance", .text), Field.required("version", .text),
+        Field.required("commit", .nullable(.text)), Field.required("ready", .boolean),
         Field.required("uptime_seconds", count), Field.required("draining", .boolean),
         Field.required(
             "database",
