@@ -489,6 +489,7 @@ package enum Schemas {
     /// What operators are told, on a surface of their own that the document does not speak of.
     static let detailedHealth = Schema.object([
         Field.required("status", condition), Field.required("instance", .text), Field.required("version", .text),
+        Field.required("commit", .nullable(.text)), Field.required("ready", .boolean),
         Field.required("uptime_seconds", count), Field.required("draining", .boolean),
         Field.required(
             "database",
