@@ -568,7 +568,7 @@ struct PasswordHasherTests {
 
     @Test("who gave up before its turn is not hashed for")
     func late() async throws {
-        let hasher = PasswordHasher(cost: PasswordCost(ln: 14, r: 8, p: 1))
+        let hasher = PasswordHasher(cost: PasswordCost(ln: 16, r: 8, p: 1))
         let order = Finished()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
@@ -577,7 +577,8 @@ struct PasswordHasherTests {
             }
             try await eventually("one is hashed") { hasher.running == 1 }
             group.addTask {
-                let refusal = await problem { try await hasher.hash("s3cret secret", until: .now) }
+                let soon = ContinuousClock.now.advanced(by: .milliseconds(1))
+                let refusal = await problem { try await hasher.hash("s3cret secret", until: soon) }
                 #expect(refusal?.code == .overloaded)
                 order.add("late")
             }

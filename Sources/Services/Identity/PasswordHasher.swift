@@ -158,6 +158,7 @@ package final class PasswordHasher: Sendable {
         _ deadline: ContinuousClock.Instant?,
         _ work: @escaping @Sendable () -> T
     ) async throws(Problem) -> T {
+        if let deadline, ContinuousClock.now >= deadline { throw Self.tooLate }
         let refusal = await withCheckedContinuation { (turn: Turn) in
             let verdict = queue.withLock { queue -> Problem?? in
                 if queue.running < Self.maximumRunning {
