@@ -142,7 +142,7 @@ struct IdentityRoutes {
     /// Which tenant is meant, in the bodies that name one.
     static let tenantMembers: [Schema.Member] = [
         .optional("tenant", .string(description: "Its slug.")),
-        .optional("tenant_id", .integer(minimum: 1)),
+        .optional("tenant_id", .integer(minimum: 1), isShown: false),
     ]
 
     // MARK: Passwords
@@ -303,7 +303,8 @@ struct IdentityRoutes {
                 "Give an invitation another token and another week; the former token ends",
                 area: "identity",
                 access: .roles(.owner),
-                answer: .reference("NewInvitation")
+                answer: .reference("NewInvitation"),
+                givesTag: true
             ) { call in
                 try call.noQuery()
                 return try call.reply(await shop.identity.renew(call.id(), call.context()))
@@ -331,6 +332,7 @@ struct IdentityRoutes {
                 body: .reference("AcceptRequest"),
                 status: .created,
                 answer: .reference("Tokens"),
+                namesResource: false,
                 problems: [.unauthenticated, .tenantSuspended, .rateLimited, .duplicate]
             ) { call in
                 try call.noQuery()
@@ -358,6 +360,7 @@ struct IdentityRoutes {
                 body: .object([.required("token", .text)]),
                 status: .created,
                 answer: .reference("Tokens"),
+                namesResource: false,
                 problems: [.forbidden, .tenantSuspended, .duplicate]
             ) { call in
                 try call.noQuery()
