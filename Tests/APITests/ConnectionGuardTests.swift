@@ -337,7 +337,7 @@ struct ConnectionGuardTests {
     )
     func expectTooMuch(path: String, bytes: Int) async throws {
         let login = Route(.post, "/login", "login", "Log in", area: "identity", access: .open) { call in
-            _ = try await call.body { $0.text("name", maximum: 100_000) }
+            _ = try await call.body { $0.text("name", TextRule(maximum: 100_000)) }
             return .json { $0.object { _ in } }
         }
         try await TestAPI(Self.routes + [login], limits: self.limits).serve { client in

@@ -250,7 +250,7 @@ struct CostTests {
     @Test("a body costs by its size, announced or not")
     func size() async throws {
         let route = Route(.post, "/it", "it", "It", area: "test", access: .authenticated) { call in
-            _ = try await call.body { $0.text("name", maximum: 1_000_000) }
+            _ = try await call.body { $0.text("name", TextRule(maximum: 1_000_000)) }
             return Reply(.noContent)
         }
         let rates = Self.limited { $0.tenant = Rate(perSecond: 0.001, burst: 4) }
