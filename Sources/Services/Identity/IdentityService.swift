@@ -321,7 +321,8 @@ package struct IdentityService: Sendable {
             let found = try await store.query(FindUserByEmail(email: email), tenant: nil, deadline: deadline).first
             let account: Account
             if let found {
-                let isMatch = try await hasher.verify(password, against: found.passwordHash, from: origin.network).isMatch
+                let isMatch = try await hasher.verify(password, against: found.passwordHash, from: origin.network)
+                    .isMatch
                 guard isMatch, found.isActive else {
                     throw wrongPassword(of: found, from: origin)
                 }
