@@ -394,17 +394,10 @@ struct IdentityRoutes {
                     var filter = AuditFilter()
                     filter.actor = (query.id("actor") as UserID?)?.entity
                     filter.action = query.choice("action")
-                    filter.from = query.day("from")
-                    filter.to = query.day("to")
+                    filter.days = query.days()
                     return (filter, query.page())
                 }
-                let body = try await shop.identity.audit(
-                    filter,
-                    limit: page.limit,
-                    cursor: page.cursor,
-                    call.context()
-                )
-                return Reply(.ok, body: body)
+                return Reply(.ok, body: try await shop.identity.audit(filter, page, call.context()))
             }
         ]
     }
