@@ -74,7 +74,7 @@ CREATE TRIGGER sweep AFTER INSERT ON stock.session FOR EACH STATEMENT EXECUTE FU
 CREATE TABLE stock.invitation (
     tenant_id   bigint NOT NULL REFERENCES stock.tenant (id),
     id          uuid NOT NULL,
-    email       text NOT NULL CHECK (length(email) BETWEEN 3 AND 320),
+    email       text NOT NULL CHECK (length(email) BETWEEN 1 AND 254),
     email_key   text GENERATED ALWAYS AS (stock.folded(email)) STORED,
     role        text NOT NULL CHECK (role IN ('owner', 'manager', 'cashier', 'stock_keeper', 'viewer')),
     token_hash  bytea NOT NULL,

@@ -109,8 +109,9 @@ extension API {
         limits.drainDelay = .zero
         let nobody = Problem(.unauthenticated, "Nobody signs in here.")
         let rates = RateLimits(.unlimited)
+        let routes = health.routes + [health.detailedRoute] + MetricsRoutes(metrics: settings.metrics).routes
         return API(
-            routes: health.routes + [health.detailedRoute] + MetricsRoutes(metrics: settings.metrics).routes,
+            routes: routes + [Routes.openAPI(of: routes, version: settings.build.version)],
             authenticator: Authenticator(
                 tokens: try await AccessTokens(keys: settings.signingKeys, clock: settings.clock),
                 rates: rates,

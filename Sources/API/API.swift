@@ -112,7 +112,8 @@ package final class API: Sendable {
                     "refused",
                     metadata: [
                         "request_id": "\(requestID)", "method": "\(request.method.rawValue)",
-                        "code": "\(problem.code.rawValue)", "address": "\(self.client(fields, channel)?.description ?? "unknown")",
+                        "code": "\(problem.code.rawValue)",
+                        "address": "\(self.client(fields, channel)?.description ?? "unknown")",
                     ]
                 )
             }

@@ -205,6 +205,7 @@ struct CacheAgreementTests {
             ids["/v1/customers/{id}"] = try await make("/v1/customers", #"{"name":"\#(name)"}"#)
             ids["/v1/categories/{id}"] = try await make("/v1/categories", #"{"name":"\#(name)"}"#)
         }
+        ids["/v1/invitations/{id}"] = try await make("/v1/users", #"{"email":"new@example.com","role":"viewer"}"#)
         let product = try #require(ids["/v1/products/{id}"])
         _ = try await make(
             "/v1/stock/movements",

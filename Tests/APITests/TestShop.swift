@@ -25,6 +25,8 @@ final class TestShop: Sendable {
     let postgres: PostgresClient
     /// What every answer is held against: the document that this API serves.
     let contract: Contract
+    /// The same for what operators ask.
+    let operationsContract: Contract
     private let loop: IOLoop
     private let tasks: [Task<Void, Never>]
 
@@ -73,6 +75,7 @@ final class TestShop: Sendable {
         self.api = try await API.make(shop: shop, settings: settings, health: health, logger: logger)
         self.operations = try await API.operations(settings: settings, health: health, logger: logger)
         self.contract = await Self.contract(of: self.api)
+        self.operationsContract = await Self.contract(of: self.operations)
         self.shop = shop
         self.cache = cache
         self.postgres = postgres
@@ -168,7 +171,11 @@ final class TestShop: Sendable {
 
     /// Asks what operators ask.
     func sendToOperations(_ path: String) async -> Reply {
-        await self.operations.respond(to: Self.request(.get, path, HTTPFields(), nil), channel: nil)
+        let reply = await self.operations.respond(to: Self.request(.get, path, HTTPFields(), nil), channel: nil)
+        for fault in self.operationsContract.faults(of: reply.exchange(.get, path)) {
+            Issue.record("\(path): \(fault)")
+        }
+        return reply
     }
 
     private static func request(

@@ -70,7 +70,7 @@ struct AccountTests {
     }
 
     private func actions(_ live: LiveShop, _ filter: AuditFilter = AuditFilter()) async throws -> [String?] {
-        let body = try await live.shop.identity.audit(filter, limit: 200, cursor: nil, live.context)
+        let body = try await live.shop.identity.audit(filter, Page(limit: 200), live.context)
         return try JSONBody(body).texts("data", "action")
     }
 
@@ -471,7 +471,7 @@ struct AccountTests {
             func one(_ action: AuditAction) async throws -> JSONBody {
                 var filter = AuditFilter()
                 filter.action = action
-                return try JSONBody(try await identity.audit(filter, limit: 1, cursor: nil, live.context))
+                return try JSONBody(try await identity.audit(filter, Page(limit: 1), live.context))
             }
             let role = try await one(.memberRoleChanged)
             #expect(role["data.0.actor.name"] == "ana@example.com")
@@ -525,19 +525,19 @@ struct AccountTests {
             var cursor: String?
             repeat {
                 let page = try JSONBody(
-                    try await identity.audit(AuditFilter(), limit: 2, cursor: cursor, live.context)
+                    try await identity.audit(AuditFilter(), Page(limit: 2, cursor: cursor), live.context)
                 )
                 paged += page.texts("data", "action")
                 cursor = page["next_cursor"]
             } while cursor != nil && paged.count < 50
             #expect(paged == all)
-            let first = try JSONBody(try await identity.audit(AuditFilter(), limit: 2, cursor: nil, live.context))
+            let first = try JSONBody(try await identity.audit(AuditFilter(), Page(limit: 2), live.context))
             var filter = AuditFilter()
             filter.action = .apiKeyCreated
             let narrow = filter
             #expect(try await actions(live, filter).count == 5)
             let mismatch = await problem {
-                try await identity.audit(narrow, limit: 2, cursor: first["next_cursor"], live.context)
+                try await identity.audit(narrow, Page(limit: 2, cursor: first["next_cursor"]), live.context)
             }
             #expect(mismatch?.code == .cursorMismatch)
             filter.actor = live.owner.user.entity
@@ -545,16 +545,12 @@ struct AccountTests {
             filter.actor = foreign.caller.user?.entity
             #expect(try await actions(live, filter).isEmpty)
             filter = AuditFilter()
-            filter.from = BusinessDay("2020-01-02")
+            filter.days = try DayRange(from: BusinessDay("2020-01-02"), to: nil)
             #expect(try await actions(live, filter) == all)
-            filter.to = BusinessDay("2020-01-01")
-            let reversed = filter
-            let refused = await problem { try await identity.audit(reversed, limit: 2, cursor: nil, live.context) }
-            #expect(refused?.code == .validationFailed)
-            filter.from = nil
+            filter.days = try DayRange(from: nil, to: BusinessDay("2020-01-01"))
             #expect(try await actions(live, filter).isEmpty)
 
-            let theirs = try JSONBody(try await identity.audit(AuditFilter(), limit: 200, cursor: nil, foreign))
+            let theirs = try JSONBody(try await identity.audit(AuditFilter(), Page(limit: 200), foreign))
             #expect(!theirs.texts("data", "action").contains("api_key.created"))
             let rights = try await live.database.psql(
                 """

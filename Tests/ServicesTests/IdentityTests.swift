@@ -566,6 +566,30 @@ struct PasswordHasherTests {
         #expect(try await hasher.hash("s3cret secret").isEmpty == false)
     }
 
+    @Test("who gave up before its turn is not hashed for")
+    func late() async throws {
+        let hasher = PasswordHasher(cost: PasswordCost(ln: 16, r: 8, p: 1))
+        let order = Finished()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                _ = try await hasher.hash("s3cret secret")
+                order.add("first")
+            }
+            try await eventually("one is hashed") { hasher.running == 1 }
+            group.addTask {
+                let soon = ContinuousClock.now.advanced(by: .milliseconds(1))
+                let refusal = await problem { try await hasher.hash("s3cret secret", until: soon) }
+                #expect(refusal?.code == .overloaded)
+                order.add("late")
+            }
+            try await eventually("one waits") { hasher.waiting == 1 || order.all.count == 2 }
+            _ = try await hasher.hash("s3cret secret")
+            try await group.waitForAll()
+        }
+        #expect(Set(order.all) == ["first", "late"])
+        #expect(hasher.running == 0)
+    }
+
     @Test("addresses take turns, so that who tries by the dozen delays another by one hash")
     func turns() async throws {
         let hasher = PasswordHasher(cost: PasswordCost(ln: 14, r: 8, p: 1))

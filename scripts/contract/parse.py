@@ -5,6 +5,8 @@ Usage: parse.py BASE, with the owner's password in PASSWORD and models.py in the
 import json
 import os
 import sys
+import time
+import urllib.error
 import urllib.request
 
 import models
@@ -23,14 +25,30 @@ def send(method, path, body=None, **fields):
     if body is not None:
         request.add_header("Content-Type", "application/json")
         data = json.dumps(body).encode()
-    with urllib.request.urlopen(request, data=data, timeout=60) as answer:
-        return answer.read()
+    for _ in range(60):
+        try:
+            with urllib.request.urlopen(request, data=data, timeout=60) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as refused:
+            # As any client: what is too busy now is asked again after a while.
+            if refused.code != 503:
+                raise SystemExit(f"{method} {path}: {refused.code} {refused.read().decode()}")
+            time.sleep(int(refused.headers["Retry-After"]))
+    raise SystemExit(f"{method} {path}: too busy for a minute")
 
 
 def read(model, text):
     # Strictly: a member that the model does not have is refused, as the document says.
     return model.model_validate_json(text)
 
+
+# A name of the document is the name of its model, whatever else the tool had to name.
+document = json.loads(send("GET", "/openapi.json"))
+for name, schema in document["components"]["schemas"].items():
+    fields = getattr(models, name).model_fields
+    names = {field.alias or name for name, field in fields.items()}
+    if names != set(schema["properties"]):
+        raise SystemExit(f"{name} became another model: {sorted(names)}")
 
 login = {"email": "shop@example.com", "password": os.environ["PASSWORD"]}
 token = read(models.Tokens, send("POST", "/v1/auth/login", login)).access_token
@@ -60,7 +78,6 @@ read(models.Sale, send("GET", f"/v1/sales/{sale.id}"))
 read(models.Dashboard, send("GET", "/v1/dashboard"))
 read(models.BalanceSummary, send("GET", "/v1/balance/summary"))
 
-document = json.loads(send("GET", "/openapi.json"))
 scopes = document["components"]["schemas"]["APIKeyRequest"]["properties"]["scopes"]["items"]["enum"]
 key = read(models.NewAPIKey, send("POST", "/v1/api-keys", {"name": "all", "scopes": scopes}))
 print(token)

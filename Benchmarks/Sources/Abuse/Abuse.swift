@@ -139,7 +139,7 @@ struct Abuse {
         print("\(attack.rawValue): \(refused) of \(count) sales refused \(during.refused)")
         print("  alone: \(text(alone)); beside it: \(text(during))")
         print(String(format: "  p99 ratio %.2f, goal %.1f; attackers got ", ratio, attack.goal) + answers.text)
-        fflush(stdout)
+        fflush(nil)
     }
 
     /// What attackers were answered.

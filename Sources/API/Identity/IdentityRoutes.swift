@@ -142,7 +142,7 @@ struct IdentityRoutes {
     /// Which tenant is meant, in the bodies that name one.
     static let tenantMembers: [Schema.Member] = [
         .optional("tenant", .string(description: "Its slug.")),
-        .optional("tenant_id", .integer(minimum: 1)),
+        .optional("tenant_id", .integer(minimum: 1), isShown: false),
     ]
 
     // MARK: Passwords
@@ -303,7 +303,8 @@ struct IdentityRoutes {
                 "Give an invitation another token and another week; the former token ends",
                 area: "identity",
                 access: .roles(.owner),
-                answer: .reference("NewInvitation")
+                answer: .reference("NewInvitation"),
+                givesTag: true
             ) { call in
                 try call.noQuery()
                 return try call.reply(await shop.identity.renew(call.id(), call.context()))
@@ -331,6 +332,7 @@ struct IdentityRoutes {
                 body: .reference("AcceptRequest"),
                 status: .created,
                 answer: .reference("Tokens"),
+                namesResource: false,
                 problems: [.unauthenticated, .tenantSuspended, .rateLimited, .duplicate]
             ) { call in
                 try call.noQuery()
@@ -358,6 +360,7 @@ struct IdentityRoutes {
                 body: .object([.required("token", .text)]),
                 status: .created,
                 answer: .reference("Tokens"),
+                namesResource: false,
                 problems: [.forbidden, .tenantSuspended, .duplicate]
             ) { call in
                 try call.noQuery()
@@ -391,17 +394,10 @@ struct IdentityRoutes {
                     var filter = AuditFilter()
                     filter.actor = (query.id("actor") as UserID?)?.entity
                     filter.action = query.choice("action")
-                    filter.from = query.day("from")
-                    filter.to = query.day("to")
+                    filter.days = query.days()
                     return (filter, query.page())
                 }
-                let body = try await shop.identity.audit(
-                    filter,
-                    limit: page.limit,
-                    cursor: page.cursor,
-                    call.context()
-                )
-                return Reply(.ok, body: body)
+                return Reply(.ok, body: try await shop.identity.audit(filter, page, call.context()))
             }
         ]
     }

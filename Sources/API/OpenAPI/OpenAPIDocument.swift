@@ -262,6 +262,20 @@ package enum OpenAPIDocument {
 
     // MARK: Components
 
+    /// The names of the schemas that the routes refer to, by whatever way; problems are everywhere.
+    private static func schemas(of routes: [Route]) -> Set<String> {
+        var names: Set<String> = []
+        var open = ["Problem"]
+        for route in routes {
+            for schema in [route.body, route.answer] { open += schema?.references ?? [] }
+            open += route.parameters.flatMap(\.schema.references)
+        }
+        while let name = open.popLast() {
+            if names.insert(name).inserted { open += Schemas.named[name]?.references ?? [] }
+        }
+        return names
+    }
+
     /// What the name of a field that may be missing ends in.
     private static let sometimes = ".sometimes"
 
@@ -282,7 +296,8 @@ package enum OpenAPIDocument {
         }
         writer.name("schemas")
         writer.object { writer in
-            for (name, schema) in Schemas.all {
+            let used = Self.schemas(of: routes)
+            for (name, schema) in Schemas.all where used.contains(name) {
                 writer.name(name)
                 schema.write(to: &writer)
             }

@@ -61,10 +61,11 @@ private enum ExampleWords {
     ///
     /// The figures of a sale add up: 21.90 with 7 % in it, 30.00 given.
     static let texts: [String: String] = [
-        "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMWEx4oCmIn0.c2lnbmF0dXJl",
+        "address": "192.0.2.1", "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMWEx4oCmIn0.c2lnbmF0dXJl",
         "amount": "21.90", "available": "1", "balance": "0.00", "barcodes": "2000000000381", "because": "l1 has it",
         "bus": "ok", "cache": "ok", "cache_status": "stock-l1; hit", "cashier_discount_limit": "0", "change": "8.10",
-        "code": "not_found", "commit": "afffb42", "cost": "12.50", "credit_limit": "250.00", "currency": "EUR",
+        "code": "not_found", "commit": "afffb42", "current_password": "correct horse battery",
+        "new_password": "correct horse battery staple", "cost": "12.50", "credit_limit": "250.00", "currency": "EUR",
         "database": "ok", "date": "2026-01-31", "detail": "There is no such product.", "discount": "0.00",
         "due": "0.00", "email": "ana@example.com", "expect_on_hand": "30", "expense": "0.00",
         "expires_at": "2035-12-31T23:59:59.000000Z",
@@ -95,7 +96,7 @@ private enum ExampleWords {
     static func text(_ name: String, of owner: String) -> String? {
         switch name {
         case "name": Self.names.first { owner.hasPrefix($0.owner) }?.name ?? Self.texts[name]
-        case "email" where owner.hasPrefix("Member"): "bo@example.com"
+        case "email" where owner.hasPrefix("Member") || owner.hasPrefix("Invitation"): "bo@example.com"
         default: Self.texts[name]
         }
     }

@@ -73,6 +73,16 @@ package indirect enum Schema: Sendable {
         ])
     }
 
+    /// The named schemas it refers to itself.
+    var references: [String] {
+        switch self {
+        case .reference(let name): [name]
+        case .array(let schema, _), .nullable(let schema): schema.references
+        case .object(let members): members.flatMap(\.schema.references)
+        case .string, .pattern, .choice, .integer, .number, .boolean, .anyObject: []
+        }
+    }
+
     /// Writes the schema.
     func write(to writer: inout JSONWriter) {
         writer.object { writer in self.writeMembers(to: &writer) }

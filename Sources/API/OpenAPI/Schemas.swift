@@ -18,14 +18,19 @@ package enum Schemas {
         ("Unit", unit), ("UnitRequest", unitRequest), ("UnitPatch", unitPatch),
         ("Product", product), ("ProductRequest", productRequest), ("ProductPatch", productPatch),
         ("ProductUpsert", upsert), ("ProductBatchRequest", batchRequest), ("ProductBatch", batch),
+        ("UpsertOutcome", upsertOutcome),
         ("StockLevel", stockLevel), ("Movement", movement), ("MovementsRequest", movementsRequest),
+        ("MovementRequest", movementRequest),
         ("Customer", customer), ("CustomerRequest", customerRequest), ("CustomerPatch", customerPatch),
         ("Register", register),
-        ("Sale", sale), ("SaleSummary", .object(saleFigures)), ("SaleRequest", saleRequest),
-        ("Payment", payment), ("PaymentRequest", paymentRequest),
-        ("BalanceSeries", series), ("BalanceSummary", summary), ("MethodTotal", methodTotal), ("Dashboard", dashboard),
+        ("Sale", sale), ("SaleLine", saleLine), ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
+        ("SaleRequest", saleRequest),
+        ("SaleLineRequest", saleLineRequest), ("TenderRequest", tenderRequest),
+        ("Payment", payment), ("PaymentRequest", paymentRequest), ("PaymentAllocation", allocation),
+        ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
+        ("MethodTotal", methodTotal), ("Dashboard", dashboard),
         ("Status", status), ("Health", health), ("CacheHealth", .object(cacheHealth)),
-        ("DetailedHealth", detailedHealth), ("Version", build), ("CacheTest", cacheTest),
+        ("Version", build), ("CacheTest", cacheTest),
     ]
 
     /// The same by name.
@@ -256,18 +261,14 @@ package enum Schemas {
     private static let batchRequest = Schema.object([
         Field.required("products", .array(.reference("ProductUpsert"), maximum: 1000))
     ])
+    private static let upsertOutcome = Schema.object([
+        Field.required("id", .id), Field.required("sku", .nullable(.text)),
+        Field.required("external_id", .nullable(.text)),
+        Field.required("outcome", .choice(["created", "updated", "unchanged"])),
+        Field.required("version", .version),
+    ])
     private static let batch = Schema.object([
-        Field.required(
-            "data",
-            .array(
-                .object([
-                    Field.required("id", .id), Field.required("sku", .nullable(.text)),
-                    Field.required("external_id", .nullable(.text)),
-                    Field.required("outcome", .choice(["created", "updated", "unchanged"])),
-                    Field.required("version", .version),
-                ])
-            )
-        ),
+        Field.required("data", .array(.reference("UpsertOutcome"))),
         Field.required("next_cursor", .nullable(.text)),
     ])
 
@@ -292,19 +293,14 @@ package enum Schemas {
         Field.required("occurred_at", .time), Field.required("recorded_at", .time),
         Field.required("business_day", .day),
     ])
+    private static let movementRequest = Schema.object([
+        Field.optional("product_id", .id, isShown: false), Field.optional("sku", .text),
+        Field.required("type", .choice(["opening", "adjustment", "loss"])),
+        Field.required("quantity", .quantity), Field.required("reason", .text),
+        Field.optional("unit_cost", .price), Field.optional("expect_on_hand", .quantity, isShown: false),
+    ])
     private static let movementsRequest = Schema.object([
-        Field.required(
-            "movements",
-            .array(
-                .object([
-                    Field.optional("product_id", .id, isShown: false), Field.optional("sku", .text),
-                    Field.required("type", .choice(["opening", "adjustment", "loss"])),
-                    Field.required("quantity", .quantity), Field.required("reason", .text),
-                    Field.optional("unit_cost", .price), Field.optional("expect_on_hand", .quantity, isShown: false),
-                ]),
-                maximum: 1000
-            )
-        ),
+        Field.required("movements", .array(.reference("MovementRequest"), maximum: 1000)),
         Field.optional("occurred_at", .time),
     ])
 
@@ -346,61 +342,48 @@ package enum Schemas {
         Field.required("paid", .money), Field.required("refunded", .money), Field.required("due", .money),
         Field.required("external_id", .nullable(.text)), Field.required("version", .version),
     ]
+    private static let saleLine = Schema.object([
+        Field.required("id", .id), Field.required("position", .integer(minimum: 0)),
+        Field.required("product_id", .id), Field.required("sku", .nullable(.text)),
+        Field.required("name", .text), Field.required("unit", .text),
+        Field.required("quantity", .quantity), Field.required("unit_price", .price),
+        Field.required("price_source", .choice(["list", "override"])),
+        Field.required("discount", .money), Field.required("tax_rate", .rate),
+        Field.required("tax", .money), Field.required("total", .money),
+        Field.required("unit_cost", .price), Field.required("returned_quantity", .quantity),
+    ])
+    private static let salePayment = Schema.object([
+        Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
+        Field.required("method", method), Field.required("amount", .money),
+        Field.required("tendered", .nullable(.money)), Field.required("change", .nullable(.money)),
+        Field.required("status", paymentStatus), Field.required("occurred_at", .time),
+    ])
     private static let sale = Schema.object(
         saleFigures + [
-            Field.required(
-                "lines",
-                .array(
-                    .object([
-                        Field.required("id", .id), Field.required("position", .integer(minimum: 0)),
-                        Field.required("product_id", .id), Field.required("sku", .nullable(.text)),
-                        Field.required("name", .text), Field.required("unit", .text),
-                        Field.required("quantity", .quantity), Field.required("unit_price", .price),
-                        Field.required("price_source", .choice(["list", "override"])),
-                        Field.required("discount", .money), Field.required("tax_rate", .rate),
-                        Field.required("tax", .money), Field.required("total", .money),
-                        Field.required("unit_cost", .price), Field.required("returned_quantity", .quantity),
-                    ])
-                )
-            ),
+            Field.required("lines", .array(.reference("SaleLine"))),
             Field.required("change", .money),
-            Field.required(
-                "payments",
-                .array(
-                    .object([
-                        Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
-                        Field.required("method", method), Field.required("amount", .money),
-                        Field.required("tendered", .nullable(.money)), Field.required("change", .nullable(.money)),
-                        Field.required("status", paymentStatus), Field.required("occurred_at", .time),
-                    ])
-                )
-            ),
+            Field.required("payments", .array(.reference("SalePayment"))),
         ]
     )
+    private static let saleLineRequest = Schema.object([
+        Field.optional("product_id", .id, isShown: false), Field.optional("sku", .text),
+        Field.required("quantity", .quantity), Field.optional("unit_price", .price),
+        Field.optional("discount", .money),
+    ])
+    private static let tenderRequest = Schema.object([
+        Field.required("method", method), Field.required("amount", .money),
+        Field.optional("tendered", .money),
+    ])
     private static let saleRequest = Schema.object([
         Field.optional("register_id", .id, isShown: false), Field.optional("customer_id", .id, isShown: false),
         Field.optional("occurred_at", .time), Field.optional("status", saleStatus), Field.optional("note", .text),
         Field.optional("discount", .money),
-        Field.required(
-            "lines",
-            .array(
-                .object([
-                    Field.optional("product_id", .id, isShown: false), Field.optional("sku", .text),
-                    Field.required("quantity", .quantity), Field.optional("unit_price", .price),
-                    Field.optional("discount", .money),
-                ]),
-                maximum: 1000
-            )
-        ),
-        Field.optional(
-            "payments",
-            .array(
-                .object([
-                    Field.required("method", method), Field.required("amount", .money),
-                    Field.optional("tendered", .money),
-                ])
-            )
-        ),
+        Field.required("lines", .array(.reference("SaleLineRequest"), maximum: 1000)),
+        Field.optional("payments", .array(.reference("TenderRequest"))),
+    ])
+    private static let allocation = Schema.object([
+        Field.required("position", .integer(minimum: 1)), Field.required("sale_id", .nullable(.id)),
+        Field.required("amount", .money),
     ])
     private static let payment = Schema.object([
         Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
@@ -409,15 +392,7 @@ package enum Schemas {
         Field.required("change", .nullable(.money)), Field.required("status", paymentStatus),
         Field.required("sale_id", .nullable(.id)), Field.required("return_id", .nullable(.id)),
         Field.required("customer_id", .nullable(.id)),
-        Field.required(
-            "allocations",
-            .array(
-                .object([
-                    Field.required("position", .integer(minimum: 1)), Field.required("sale_id", .nullable(.id)),
-                    Field.required("amount", .money),
-                ])
-            )
-        ),
+        Field.required("allocations", .array(.reference("PaymentAllocation"))),
         Field.required("user_id", .nullable(.id)), Field.required("occurred_at", .time),
         Field.required("recorded_at", .time), Field.required("business_day", .day), Field.required("version", .version),
     ])
@@ -431,19 +406,15 @@ package enum Schemas {
 
     // MARK: Balance
 
+    private static let periodTotal = Schema.object([
+        Field.required("period", .text), Field.required("income", .money),
+        Field.required("expense", .money), Field.required("net", .money),
+    ])
     private static let series = Schema.object([
         Field.required("view", .choice(["daily", "weekly", "monthly", "yearly"])),
         Field.required("method", .choice(["all", "cash", "card", "transfer"])), Field.required("from", .day),
         Field.required("to", .day), Field.required("timezone", .text), Field.required("currency", .text),
-        Field.required(
-            "data",
-            .array(
-                .object([
-                    Field.required("period", .text), Field.required("income", .money),
-                    Field.required("expense", .money), Field.required("net", .money),
-                ])
-            )
-        ),
+        Field.required("data", .array(.reference("PeriodTotal"))),
     ])
     private static let methodTotal = Schema.object([
         Field.required("method", method), Field.required("income", .money), Field.required("expense", .money),
@@ -486,8 +457,10 @@ package enum Schemas {
         Field.required("redis", store), Field.required("bus", store), Field.required("l1_entries", count),
         Field.required("l1_bytes", count),
     ]
-    private static let detailedHealth = Schema.object([
+    /// What operators are told, on a surface of their own that the document does not speak of.
+    static let detailedHealth = Schema.object([
         Field.required("status", condition), Field.required("instance", .text), Field.required("version", .text),
+        Field.required("commit", .nullable(.text)), Field.required("ready", .boolean),
         Field.required("uptime_seconds", count), Field.required("draining", .boolean),
         Field.required(
             "database",

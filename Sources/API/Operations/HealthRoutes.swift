@@ -165,7 +165,7 @@ package struct HealthRoutes: Sendable {
             "All that the instance knows of itself",
             area: "operations",
             access: .open,
-            answer: .reference("DetailedHealth")
+            answer: Schemas.detailedHealth
         ) { _ in
             self.detailed()
         }

@@ -7,7 +7,7 @@ import Services
 /// Writes one line for each request, at info.
 ///
 /// Answers from memory are too many for that, and too alike: of them a share is written. What operators and balancers ask
-/// themselves is written when it fails, else at debug. A line holds nothing that a client could have hidden a secret in: the
+/// themselves, every second and more, is written at debug. A line holds nothing that a client could have hidden a secret in: the
 /// route and not the path, ids and not names, no query and no field but the name of the request.
 struct RequestLog: Sendable {
     /// What is known of a request on its way.
@@ -65,8 +65,7 @@ struct RequestLog: Sendable {
         ended: ContinuousClock.Instant
     ) {
         if reply.isFromMemory, !self.isDrawn(ended) { return }
-        let isQuiet = subject.route?.area == "operations" && reply.status.code < 400
-        let level: Logger.Level = isQuiet ? .debug : .info
+        let level: Logger.Level = subject.route?.area == "operations" ? .debug : .info
         guard self.logger.logLevel <= level else { return }
         let (seconds, attoseconds) = (ended - began).components
         var metadata: Logger.Metadata = [

@@ -86,6 +86,8 @@ package final class Route: Sendable {
     package let answerType: ContentType
     /// Whether success says where the new resource is found, and its entity tag.
     package let namesResource: Bool
+    /// Whether success carries the entity tag of what it answers.
+    package let givesTag: Bool
     /// Problems beside those that every route may give.
     package let problems: [Problem.Code]
     /// Serves it.
@@ -113,6 +115,7 @@ package final class Route: Sendable {
         answer: Schema? = nil,
         answerType: ContentType = .json,
         namesResource: Bool? = nil,
+        givesTag: Bool? = nil,
         problems: [Problem.Code] = [],
         handler: @escaping Handler
     ) {
@@ -140,6 +143,7 @@ package final class Route: Sendable {
         self.answer = answer
         self.answerType = answerType
         self.namesResource = namesResource ?? (status == .created)
+        self.givesTag = givesTag ?? (isCached || self.namesResource || isUpsert || (needsMatch && answer != nil))
         self.problems = problems
         self.handler = handler
     }
@@ -154,11 +158,6 @@ package final class Route: Sendable {
 
     /// The scope of its idempotency keys: one route of one tenant.
     package var idempotencyScope: String { "\(self.method.rawValue) \(self.path)" }
-
-    /// Whether success carries the entity tag of what it answers.
-    var givesTag: Bool {
-        self.isCached || self.namesResource || self.isUpsert || (self.needsMatch && self.answer != nil)
-    }
 
     /// Whether it reads or writes a tenant's data, so that requests and answers may carry `Stock-Consistency`.
     var takesConsistency: Bool {

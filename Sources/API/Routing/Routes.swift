@@ -54,7 +54,12 @@ enum Routes {
     }
 
     /// The route that describes all of them, itself included.
-    private static func openAPI(of routes: [Route], version: String) -> Route {
+    ///
+    /// - Parameters:
+    ///   - routes: the table.
+    ///   - version: the program's version.
+    /// - Returns: the route.
+    static func openAPI(of routes: [Route], version: String) -> Route {
         func route(_ handler: @escaping Route.Handler) -> Route {
             Route(
                 .get,

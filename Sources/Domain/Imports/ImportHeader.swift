@@ -1,3 +1,5 @@
+import Kernel
+
 /// The header of a file: which column is which field's, and which nothing was asked of.
 package struct ImportHeader: Sendable {
     /// The names of the columns that `FILE.rejected.csv` has behind the file's own.
@@ -46,14 +48,14 @@ package struct ImportHeader: Sendable {
                         : "field \(index + 1) of the header is no \(mapping.encoding.rawValue) text"
                 )
             }
-            names.append(String(decoding: bytes, as: UTF8.self))
+            names.append(Text.trimmed(String(decoding: bytes, as: UTF8.self)))
         }
         self.names = names
         let isOfRejected = names.count > 3 && Array(names.suffix(3)) == Self.reasonColumns
         ownWidth = isOfRejected ? names.count - 3 : names.count
         for (index, name) in names.prefix(ownWidth).enumerated() {
             exact[name, default: []].append(index)
-            folded[name.lowercased(), default: []].append(index)
+            folded[Text.folded(name), default: []].append(index)
         }
     }
 
@@ -69,7 +71,7 @@ package struct ImportHeader: Sendable {
             throw ImportMapping.Fault("columns: \(field) must be read")
         }
         let name = mapping.columns[field] ?? field
-        let matches = exact[name] ?? folded[name.lowercased()] ?? []
+        let matches = exact[name] ?? folded[Text.folded(name)] ?? []
         if let match = matches.first, matches.count == 1 {
             used.insert(match)
             return match

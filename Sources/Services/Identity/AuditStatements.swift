@@ -197,8 +197,8 @@ struct ListAudit: Statement {
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(filter.actor.map { ID<Entity>($0) })
         try parameters.append(filter.action?.rawValue)
-        try parameters.append(filter.from)
-        try parameters.append(filter.to)
+        try parameters.append(filter.days.from)
+        try parameters.append(filter.days.to)
         try parameters.append(after?.at)
         try parameters.append(after?.id)
         try parameters.append(Int32(truncatingIfNeeded: limit))

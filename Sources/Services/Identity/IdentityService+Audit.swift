@@ -10,10 +10,8 @@ package struct AuditFilter: Sendable, Equatable {
     /// Of this member or API key.
     package var actor: EntityID?
     package var action: AuditAction?
-    /// The first business day.
-    package var from: BusinessDay?
-    /// The last business day.
-    package var to: BusinessDay?
+    /// Of these business days only.
+    package var days = DayRange.all
 
     /// Everything.
     package init() {}
@@ -24,40 +22,32 @@ extension IdentityService {
     ///
     /// - Parameters:
     ///   - filter: Which entries.
-    ///   - limit: At most how many, 1 to 200.
-    ///   - cursor: Where the page begins; nil is the first.
+    ///   - page: How many, and where the page begins.
     ///   - context: Who asks.
     /// - Returns: The page's body.
-    /// - Throws: 400 `cursor_mismatch`, 422 `validation_failed` for a range that ends before it begins.
+    /// - Throws: 400 `cursor_mismatch`.
     package func audit(
         _ filter: AuditFilter,
-        limit: Int,
-        cursor: String?,
+        _ page: Page,
         _ context: CallContext
     ) async throws(Problem) -> ByteBuffer {
-        if let from = filter.from, let to = filter.to, to < from {
-            throw Problem(
-                .validationFailed,
-                "The range ends before it begins.",
-                errors: [FieldError("?to", "out_of_range", "Must not be before from, \(from).")]
-            )
-        }
         let parts = [
-            filter.actor?.description, filter.action?.rawValue, filter.from?.description, filter.to?.description,
+            filter.actor?.description, filter.action?.rawValue, filter.days.from?.description,
+            filter.days.to?.description,
         ]
         let query = "audit " + parts.map { $0 ?? "" }.joined(separator: " ")
-        let values = try cursors.decode(cursor, count: 2, tenant: context.tenant, query: query)
+        let values = try cursors.decode(page.cursor, count: 2, tenant: context.tenant, query: query)
         var after: (at: Timestamp, id: AuditEntryID)?
         // A signed cursor holds what a page of ours ended with, so it can be read.
         if let values, let at = Timestamp(values[0]), let id = AuditEntryID(values[1]) { after = (at, id) }
         let rows = try await store.query(
-            ListAudit(filter: filter, after: after, limit: limit),
+            ListAudit(filter: filter, after: after, limit: page.limit),
             tenant: context.tenant,
             deadline: context.deadline
         )
         guard var row = rows.first else { throw Problem(.internalError, "Something went wrong on our side.") }
-        let page = Filled(page: &row) { cursors.encode($0, tenant: context.tenant, query: query) }
-        guard case .body(let body, _) = page.content else { throw Problem(.internalError, "Something went wrong.") }
+        let filled = Filled(page: &row) { cursors.encode($0, tenant: context.tenant, query: query) }
+        guard case .body(let body, _) = filled.content else { throw Problem(.internalError, "Something went wrong.") }
         return body
     }
 

@@ -26,7 +26,13 @@ extension IdentityService {
             throw Problem.notFound
         }
         try Self.check(new, of: user.email, at: "/new_password")
-        guard try await hasher.verify(current, against: user.passwordHash, from: context.origin.network).isMatch else {
+        let isMatch = try await hasher.verify(
+            current,
+            against: user.passwordHash,
+            from: context.origin.network,
+            until: context.deadline
+        ).isMatch
+        guard isMatch else {
             _ = wrongPassword(of: user, from: context.origin)
             throw Problem(
                 .validationFailed,
@@ -34,7 +40,7 @@ extension IdentityService {
                 errors: [FieldError("/current_password", "wrong", "Is not the password of this account.")]
             )
         }
-        let hash = try await hasher.hash(new, from: context.origin.network)
+        let hash = try await hasher.hash(new, from: context.origin.network, until: context.deadline)
         let written: Written
         do throws(PostgresError) {
             written = try await store.perform(context.tenant, deadline: context.deadline) {

@@ -157,13 +157,14 @@ package struct IdentityService: Sendable {
         let (isMatch, isWeak) = try await hasher.verify(
             request.password,
             against: found?.passwordHash,
-            from: origin.network
+            from: origin.network,
+            until: deadline
         )
         guard isMatch, let user = found, user.isActive else {
             throw wrongPassword(of: found, from: origin)
         }
         if isWeak {
-            let hash = try await hasher.hash(request.password, from: origin.network)
+            let hash = try await hasher.hash(request.password, from: origin.network, until: deadline)
             _ = try? await store.transact(nil, deadline: deadline) {
                 (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
                 try unit.add(RehashPassword(user: user.id, hash: hash, passwordVersion: user.passwordVersion))
@@ -321,13 +322,18 @@ package struct IdentityService: Sendable {
             let found = try await store.query(FindUserByEmail(email: email), tenant: nil, deadline: deadline).first
             let account: Account
             if let found {
-                let isMatch = try await hasher.verify(password, against: found.passwordHash, from: origin.network).isMatch
+                let isMatch = try await hasher.verify(
+                    password,
+                    against: found.passwordHash,
+                    from: origin.network,
+                    until: deadline
+                ).isMatch
                 guard isMatch, found.isActive else {
                     throw wrongPassword(of: found, from: origin)
                 }
                 account = .known(found)
             } else {
-                let hash = try await hasher.hash(password, from: origin.network)
+                let hash = try await hasher.hash(password, from: origin.network, until: deadline)
                 account = .new(id: .make(), email: email, name: name, hash: hash)
             }
             do throws(PostgresError) {

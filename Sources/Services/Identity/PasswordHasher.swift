@@ -37,12 +37,18 @@ package struct PasswordCost: Sendable, Equatable {
 /// pile up in front of sales: a quarter of the cores, one at least, at a low priority. Addresses take turns, so that whoever tries
 /// passwords by the dozen delays somebody else's log-in by one hash.
 package final class PasswordHasher: Sendable {
-    private typealias Turn = CheckedContinuation<Bool, Never>
+    /// Nil when it is one's turn, else why it never will be.
+    private typealias Turn = CheckedContinuation<Problem?, Never>
+
+    private struct Waiter {
+        let turn: Turn
+        let deadline: ContinuousClock.Instant
+    }
 
     private struct Queue {
         var running = 0
         var refused: Int64 = 0
-        var waiting = FairQueue<String, Turn>()
+        var waiting = FairQueue<String, Waiter>()
     }
 
     /// How many hashes are computed at once.
@@ -86,13 +92,18 @@ package final class PasswordHasher: Sendable {
     /// - Parameters:
     ///   - password: As typed.
     ///   - address: Who asks, for turns; those who do not say share one.
+    ///   - deadline: After this nobody waits for it any more.
     /// - Returns: What is stored.
-    /// - Throws: 429 `rate_limited` if too many are waiting.
-    package func hash(_ password: String, from address: String = "") async throws(Problem) -> String {
+    /// - Throws: 429 `rate_limited` if too many are waiting, 503 `overloaded` if its turn came too late.
+    package func hash(
+        _ password: String,
+        from address: String = "",
+        until deadline: ContinuousClock.Instant? = nil
+    ) async throws(Problem) -> String {
         let salt = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
         let cost = cost
         let prepared = PasswordRules.prepared(password)
-        let digest = try await run(address) { Self.derive(prepared, salt: salt, cost: cost) }
+        let digest = try await run(address, deadline) { Self.derive(prepared, salt: salt, cost: cost) }
         guard let digest else { throw Problem(.internalError, "Something went wrong on our side.") }
         return PHCString(cost: cost, salt: salt, hash: digest).text
     }
@@ -105,22 +116,24 @@ package final class PasswordHasher: Sendable {
     ///   - password: As typed.
     ///   - stored: A PHC string; `nil` or one that cannot be read takes as long and answers no.
     ///   - address: Who asks, for turns; those who do not say share one.
+    ///   - deadline: After this nobody waits for it any more.
     /// - Returns: Whether it fits, and whether it should be hashed anew because the stored hash is not what today's would be.
-    /// - Throws: 429 `rate_limited` if too many are waiting.
+    /// - Throws: 429 `rate_limited` if too many are waiting, 503 `overloaded` if its turn came too late.
     package func verify(
         _ password: String,
         against stored: String?,
-        from address: String = ""
+        from address: String = "",
+        until deadline: ContinuousClock.Instant? = nil
     ) async throws(Problem) -> (isMatch: Bool, isWeak: Bool) {
         let phc = stored.flatMap { PHCString($0) }
         let salt = phc?.salt ?? Array("unknown account.".utf8)
         let cost = phc?.cost ?? cost
         let prepared = PasswordRules.prepared(password)
-        let digest = try await run(address) { Self.derive(prepared, salt: salt, cost: cost) }
+        let digest = try await run(address, deadline) { Self.derive(prepared, salt: salt, cost: cost) }
         if let phc, let digest, ConstantTime.equal(digest, phc.hash) { return (true, phc.cost.work < self.cost.work) }
         // Strings that look the same are equal in Swift: their bytes tell.
         guard !prepared.utf8.elementsEqual(password.utf8) else { return (false, false) }
-        let raw = try await run(address) { Self.derive(password, salt: salt, cost: cost) }
+        let raw = try await run(address, deadline) { Self.derive(password, salt: salt, cost: cost) }
         guard let phc, let raw, ConstantTime.equal(raw, phc.hash) else { return (false, false) }
         return (true, true)
     }
@@ -142,52 +155,69 @@ package final class PasswordHasher: Sendable {
     /// Runs work on a thread of its own, once it is its turn.
     private func run<T: Sendable>(
         _ address: String,
+        _ deadline: ContinuousClock.Instant?,
         _ work: @escaping @Sendable () -> T
     ) async throws(Problem) -> T {
-        let isAdmitted = await withCheckedContinuation { (turn: Turn) in
-            let verdict = queue.withLock { queue -> Bool? in
+        if let deadline, ContinuousClock.now >= deadline { throw Self.tooLate }
+        let refusal = await withCheckedContinuation { (turn: Turn) in
+            let verdict = queue.withLock { queue -> Problem?? in
                 if queue.running < Self.maximumRunning {
                     queue.running += 1
                     queue.waiting.begin(address, cost: 1)
-                    return true
+                    return .some(nil)
                 }
                 guard queue.waiting.count < Self.maximumWaiting,
                     queue.waiting.count(of: address) < Self.maximumWaitingPerAddress
                 else {
                     queue.refused += 1
-                    return false
+                    return .some(Self.tooMany)
                 }
-                queue.waiting.append(turn, of: address)
+                let patience = deadline ?? ContinuousClock.now.advanced(by: .seconds(60))
+                queue.waiting.append(Waiter(turn: turn, deadline: patience), of: address)
                 return nil
             }
             if let verdict { turn.resume(returning: verdict) }
         }
-        guard isAdmitted else {
-            throw Problem(.rateLimited, "Too many logins are going on. Try again in a moment.", retryAfter: 2)
-        }
+        if let refusal { throw refusal }
         let result = await withCheckedContinuation { (finished: CheckedContinuation<T, Never>) in
             Thread {
                 Self.yieldToEverythingElse()
                 finished.resume(returning: work())
             }.start()
         }
-        let next = queue.withLock { queue -> Turn? in
-            queue.waiting.end(address)
-            guard let next = queue.waiting.next(), let turn = queue.waiting.begin(next) else {
-                queue.running -= 1
-                return nil
-            }
-            return turn
-        }
-        // The place is handed on, so it never looks free in between.
-        next?.resume(returning: true)
+        passOn(from: address)
         return result
     }
 
+    /// Gives the place to the next, so that it never looks free in between; those who gave up get none.
+    private func passOn(from address: String) {
+        let now = ContinuousClock.now
+        let (late, next) = queue.withLock { queue -> ([Waiter], Waiter?) in
+            queue.waiting.end(address)
+            let late = queue.waiting.removeAll { $0.deadline <= now }
+            guard let party = queue.waiting.next(), let waiter = queue.waiting.begin(party) else {
+                queue.running -= 1
+                return (late, nil)
+            }
+            return (late, waiter)
+        }
+        for waiter in late { waiter.turn.resume(returning: Self.tooLate) }
+        next?.turn.resume(returning: nil)
+    }
+
+    private static let tooMany = Problem(
+        .rateLimited,
+        "Too many logins are going on. Try again in a moment.",
+        retryAfter: 2
+    )
+    private static let tooLate = Problem(.overloaded, "The request waited too long for its turn.", retryAfter: 2)
+
     /// Lowers this thread's priority: on Linux niceness is a thread's own, and a new thread's number is 0 to itself.
+    ///
+    /// Everything else gets twice as much of a core that both want; much less, and on a busy machine no log-in would end in time.
     private static func yieldToEverythingElse() {
         #if os(Linux)
-        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
+        _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 3)
         #endif
     }
 }

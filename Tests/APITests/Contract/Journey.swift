@@ -20,6 +20,9 @@ final class Journey {
     private(set) var places: [String: String] = [:]
     private var keys = 0
 
+    /// What opens a session of the owner.
+    private static let ofTheOwner: Set<String> = ["signUp", "logIn", "refresh", "switchTenant"]
+
     init(_ shop: TestShop, _ database: TestDatabase) async {
         self.shop = shop
         self.database = database
@@ -76,7 +79,7 @@ final class Journey {
             let template = location.split(separator: "/").dropLast().joined(separator: "/")
             places["/\(template)/{id}"] = location
         }
-        if reply.status.code < 300, let token = reply.json["access_token"].string { self.token = token }
+        if Self.ofTheOwner.contains(name), let token = reply.json["access_token"].string { self.token = token }
         return reply
     }
 
@@ -87,7 +90,16 @@ final class Journey {
         try await self.call("createCategory")
         try await self.call("createUnit")
         try await self.call("createCustomer")
-        try await self.call("addUser")
+        try await self.call("inviteUser")
+        let invitation = try #require(self.answers["inviteUser"]?["invitation_token"].string)
+        try await self.call(
+            "acceptInvitation",
+            body: #"{"token":"\#(invitation)","password":"another horse battery","name":"Bo"}"#
+        )
+        try await self.call("listUsers")
+        let members = self.answers["listUsers"]?["data"].elements ?? []
+        let member = try #require(members.first { $0["email"].string == "bo@example.com" }?["id"].string)
+        self.places["/v1/users/{id}"] = "/v1/users/\(member)"
         try await self.call("createProduct")
     }
 }
