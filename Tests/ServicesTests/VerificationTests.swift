@@ -26,8 +26,10 @@ struct VerificationTests {
         }
     }
 
+    // The wrong plan takes hours; the deadline leaves room for a machine that does much else.
     @Test(
-        "many small shops and a large one are checked in seconds, whichever comes first and whatever the statistics say",
+        "many small shops and a large one are checked to the end, whichever comes first and whatever the statistics say",
+        .serialized,
         arguments: [1, 31],
         [true, false]
     )
@@ -41,7 +43,7 @@ struct VerificationTests {
         for isAnalysedNow in [false, true] {
             if isAnalysedNow { try await database.psql("ANALYZE") }
             let violations = try await withDatabase(database.appURL) { (client) async throws in
-                try await Verification(postgres: client).run(deadline: .now + .seconds(15))
+                try await Verification(postgres: client).run(deadline: .now + .seconds(120))
             }
             #expect(violations.isEmpty, "\(violations.prefix(5))")
         }

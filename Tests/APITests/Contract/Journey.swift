@@ -67,7 +67,7 @@ final class Journey {
         if body == nil, let example = route.body, !route.isBodyOptional {
             body = String(decoding: example.exampleBytes, as: UTF8.self)
         }
-        let path = place ?? places[route.path] ?? route.path
+        let path = place ?? self.place(of: route.path)
         var credential: String? = token ?? self.token
         if case .open = route.access { credential = nil }
         let target = query.isEmpty ? path : "\(path)?\(query)"
@@ -81,6 +81,13 @@ final class Journey {
         }
         if Self.ofTheOwner.contains(name), let token = reply.json["access_token"].string { self.token = token }
         return reply
+    }
+
+    /// Where a route is asked: at what was made last, or below it.
+    private func place(of path: String) -> String {
+        if let place = places[path] { return place }
+        guard let end = path.range(of: "{id}")?.upperBound, let made = places[String(path[..<end])] else { return path }
+        return made + path[end...]
     }
 
     /// Opens the shop, and makes one of everything that can be edited.
