@@ -12,7 +12,7 @@ enum DatabaseSession {
     /// - Parameters:
     ///   - configuration: Where to connect.
     ///   - statements: What every connection prepares as it comes up.
-    ///   - signals: What cancels the work, and with it what runs in the server.
+    ///   - signals: What cancels the work, and with it what runs in the server; none where the process has handlers of its own.
     ///   - logger: Where connections report that they come and go.
     ///   - body: The work.
     /// - Returns: What `body` returned.
@@ -24,7 +24,8 @@ enum DatabaseSession {
         logger: Logger,
         _ body: (PostgresClient) async throws -> Value
     ) async throws -> Value {
-        try await Interruption.ending(on: signals) {
+        guard !signals.isEmpty else { return try await connected(configuration, statements, logger, body) }
+        return try await Interruption.ending(on: signals) {
             try await connected(configuration, statements, logger, body)
         }
     }

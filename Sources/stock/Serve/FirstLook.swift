@@ -70,7 +70,7 @@ struct FirstLook: Service {
         }
         var quiet = logger
         quiet.logLevel = .critical
-        let findings = try await DatabaseSession.run(configuration, logger: quiet) { postgres in
+        let findings = try await DatabaseSession.run(configuration, endingOn: [], logger: quiet) { postgres in
             do {
                 return try await Admittance(postgres: postgres, folder: folder)
                     .examine(deadline: .now + Self.patience)
