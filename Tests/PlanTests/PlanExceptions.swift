@@ -13,7 +13,9 @@ struct PlanException {
                 ? fault.statement.hasPrefix(statement.dropLast()) : fault.statement == statement)
     }
 
-    /// Tables whose rows do not grow with what a shop does: a few per tenant, or one. Of invitations the open ones alone are rows.
+    /// Tables whose rows do not grow with what a shop does: a few per tenant, or one.
+    ///
+    /// Of invitations the open ones alone are rows.
     static let small: Set<String> = [
         "cache_lane", "schema_migration", "register", "document_counter", "unit", "category", "invitation",
     ]

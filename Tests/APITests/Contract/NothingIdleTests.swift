@@ -88,6 +88,8 @@ struct NothingIdleTests {
             let isMade = ["THEN", "ELSE"].contains { Self.functions.contains("\($0) '\(kind.rawValue)'") }
             #expect(isMade, "\(kind)")
         }
-        for outcome in ["created", "updated", "unchanged"] { #expect(Self.functions.contains("'\(outcome)'"), "\(outcome)") }
+        for outcome in ["created", "updated", "unchanged"] {
+            #expect(Self.functions.contains("'\(outcome)'"), "\(outcome)")
+        }
     }
 }
