@@ -210,11 +210,12 @@ extension Variable {
     /// The list as `--help` shows it: a table whose right column wraps within itself.
     ///
     /// - Parameter width: characters of a line of the terminal.
-    /// - Returns: lines no longer than that, but for words that are.
+    /// - Returns: lines no longer than that.
     static func listing(width: Int) -> String {
         let names = all.map(\.name.count).max() ?? 0
+        let longestWord = all.flatMap { $0.help.split(separator: " ") }.map(\.count).max() ?? 0
         // Where the names leave too little room beside them, the explanation goes below them.
-        let isNarrow = width < names + 30
+        let isNarrow = width - 1 < names + 4 + longestWord
         let indent = isNarrow ? 6 : names + 4
         let lines = all.flatMap { variable in
             let help = "\(variable.help)\(variable.fallback.map { " (\($0))" } ?? "")"
@@ -234,10 +235,15 @@ extension String {
         self + String(repeating: " ", count: Swift.max(0, width - count))
     }
 
-    /// The text in lines of at most so many characters, broken at spaces; a longer word has a line for itself.
+    /// The text in lines of at most so many characters, broken at spaces; a longer word is broken where its line ends.
     func wrapped(to width: Int) -> [String] {
         var lines: [String] = []
-        for word in split(separator: " ") {
+        for whole in split(separator: " ") {
+            var word = whole
+            while word.count > width {
+                lines.append(String(word.prefix(width)))
+                word = word.dropFirst(width)
+            }
             if let last = lines.last, last.count + 1 + word.count <= width {
                 lines[lines.count - 1] = "\(last) \(word)"
             } else {
