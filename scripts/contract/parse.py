@@ -45,6 +45,8 @@ def read(model, text):
 # A name of the document is the name of its model, whatever else the tool had to name.
 document = json.loads(send("GET", "/openapi.json"))
 for name, schema in document["components"]["schemas"].items():
+    if "properties" not in schema:
+        continue
     fields = getattr(models, name).model_fields
     names = {field.alias or name for name, field in fields.items()}
     if names != set(schema["properties"]):
