@@ -91,7 +91,12 @@ extension Integration {
         )
         func away() async throws {
             let server = try await PostgresServer.start()
-            let database = try await server.database(named: "away")
+            let database = try await server.emptyDatabase(named: "away")
+            let migrated = try await StockCommand.run(
+                ["migrate", "up"],
+                environment: ["DATABASE_OWNER_URL": database.superuserURL, "DATABASE_URL": database.appURL]
+            )
+            try #require(migrated.status == .exited(0), "\(migrated.errors)")
             try await server.stop()
             let port = try FreePort.next()
             var environment = Self.environment(database.appURL)
