@@ -175,11 +175,13 @@ package final class API: Sendable {
             .map { self.proxies.client(behind: $0, forwarded: fields.forwardedFor) }
     }
 
+    /// Path and query of a target.
+    ///
+    /// A fragment is for the client alone (RFC 3986, 3.5): one that is sent says nothing.
     static func split(_ target: String) -> (path: Substring, query: Substring?) {
-        guard let mark = target.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (target[...], nil) }
-        let rest = target[target.utf8.index(after: mark)...]
-        let end = rest.utf8.firstIndex(of: UInt8(ascii: "#")) ?? rest.endIndex
-        return (target[..<mark], rest[..<end])
+        let said = Substring(target.utf8.prefix { $0 != UInt8(ascii: "#") })
+        guard let mark = said.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (said, nil) }
+        return (said[..<mark], said[said.utf8.index(after: mark)...])
     }
 
     private func serve(

@@ -134,6 +134,9 @@ final class TestShop: Sendable {
         return reply
     }
 
+    /// What is told with every fault of an answer: which of many requests it was.
+    @TaskLocal static var occasion = ""
+
     /// Sends a request and reads the answer as JSON.
     func send(
         _ method: HTTPRequest.Method,
@@ -162,9 +165,11 @@ final class TestShop: Sendable {
             headers[.contentLength] = String(body.count)
             if headers[.contentType] == nil { headers[.contentType] = "application/json" }
         }
-        let reply = await self.api.respond(to: Self.request(method, path, headers, body), channel: nil)
-        for fault in self.contract.faults(of: reply.exchange(method, path)) {
-            Issue.record("\(method) \(path): \(fault)")
+        let request = Self.request(method, path, headers, body)
+        let reply = await self.api.respond(to: request, channel: nil)
+        // What no target may have is gone from it.
+        for fault in self.contract.faults(of: reply.exchange(method, request.head.path ?? path)) {
+            Issue.record("\(Self.occasion)\(method) \(path.debugDescription): \(fault)")
         }
         return reply
     }

@@ -47,7 +47,10 @@ document = json.loads(send("GET", "/openapi.json"))
 for name, schema in document["components"]["schemas"].items():
     if "properties" not in schema:
         continue
-    fields = getattr(models, name).model_fields
+    model = getattr(models, name)
+    if not hasattr(model, "model_fields"):
+        raise SystemExit(f"{name} became {model}")
+    fields = model.model_fields
     names = {field.alias or name for name, field in fields.items()}
     if names != set(schema["properties"]):
         raise SystemExit(f"{name} became another model: {sorted(names)}")

@@ -35,7 +35,7 @@ struct Abuse {
     enum Attack: String, CaseIterable {
         /// Batches of 1,000 products on four connections, each as soon as the last was answered.
         case bulks
-        /// `/metrics?aa&ab&...` of 2,690 names, without a credential, 100 a second.
+        /// `POST /v1/auth/login?aa&ab&...` of 2,690 names, without a credential, 100 a second.
         case names
         /// A megabyte of JSON to `/v1/auth/refresh`, without a credential, 20 a second.
         case bodies
@@ -179,7 +179,7 @@ struct Abuse {
             }
         case .names:
             let query = (0..<2_690).map { "\(Self.letter($0 / 52))\(Self.letter($0 % 52))" }.joined(separator: "&")
-            let request = Self.request("GET", "/metrics?\(query.prefix(8_000))", [:])
+            let request = Self.request("POST", "/v1/auth/login?\(query.prefix(8_000))", [:], "{}")
             return (0..<4).map { _ in repeating(answers, isOver, rate: 25, source: { _ in 1 }) { _ in request } }
         case .bodies:
             let body = #"{"refresh_token":["# + String(repeating: "[],", count: 330_000) + "[]]}"

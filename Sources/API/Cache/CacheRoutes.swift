@@ -10,7 +10,7 @@ struct CacheRoutes {
     var routes: [Route] {
         let shop = self.shop
         let access = Route.Access.roles(.owner, scope: .admin)
-        let done = Schema.reference("Status")
+        let done = Schema.reference("Acknowledgement")
         return [
             Route(
                 .get,

@@ -29,7 +29,7 @@ package enum Schemas {
         ("Payment", payment), ("PaymentRequest", paymentRequest), ("PaymentAllocation", allocation),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
         ("MethodTotal", methodTotal), ("Dashboard", dashboard),
-        ("Status", status), ("Health", health), ("CacheHealth", .object(cacheHealth)),
+        ("Acknowledgement", acknowledgement), ("Health", health), ("CacheHealth", .object(cacheHealth)),
         ("Version", build), ("CacheTest", cacheTest),
     ]
 
@@ -446,7 +446,7 @@ package enum Schemas {
     private static let condition = Schema.choice(["ok", "degraded"])
     private static let database = Schema.choice(["ok", "unavailable"])
     private static let store = Schema.choice(["ok", "unavailable", "none"])
-    private static let status = Schema.object([Field.required("status", .choice(["ok"]))])
+    private static let acknowledgement = Schema.object([Field.required("status", .choice(["ok"]))])
     private static let health = Schema.object([
         Field.required("status", condition), Field.required("draining", .boolean),
         Field.required("database", database), Field.required("cache", condition),

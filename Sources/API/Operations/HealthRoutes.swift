@@ -108,7 +108,7 @@ package struct HealthRoutes: Sendable {
                 "Whether the process lives",
                 area: "operations",
                 access: .open,
-                answer: .reference("Status")
+                answer: .reference("Acknowledgement")
             ) { _ in
                 .json { $0.object { $0.member("status", "ok") } }
             },
@@ -119,7 +119,7 @@ package struct HealthRoutes: Sendable {
                 "Whether to send requests here",
                 area: "operations",
                 access: .open,
-                answer: .reference("Status"),
+                answer: .reference("Acknowledgement"),
                 problems: [.draining]
             ) { _ in
                 try self.ready()

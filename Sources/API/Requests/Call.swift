@@ -211,7 +211,7 @@ package struct Call: Sendable {
     ///
     /// - Throws: `idempotency_key_missing`, or `invalid_request` for one that is malformed.
     func idempotencyKey() throws(Problem) -> String {
-        guard var text = self.fields.idempotencyKey.map({ Substring($0) }), !text.isEmpty else {
+        guard var text = self.fields.idempotencyKey.map({ Substring($0) }) else {
             throw Problem(
                 .idempotencyKeyMissing,
                 "Send an Idempotency-Key of your own making, so that the request can be repeated without harm."

@@ -57,6 +57,8 @@ package struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertibl
         }
         guard fields.isAtEnd else { return nil }
         let seconds = Int64(day.daysSince1970) * 86_400 + Int64(hour * 3600 + minute * 60 + second - offset)
+        // An offset or a leap second may lead out of the years there are.
+        guard BusinessDay(daysSince1970: Int(seconds.flooredDivision(by: 86_400).quotient)) != nil else { return nil }
         self.init(microsecondsSince1970: seconds * 1_000_000 + Int64(fraction))
     }
 

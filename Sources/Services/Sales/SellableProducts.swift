@@ -93,7 +93,8 @@ struct ReadSellableProducts: Statement {
     static let sql: StaticString = """
         SELECT t.version, t.currency_exponent, t.prices_include_tax, t.manager_discount_limit, t.cashier_discount_limit,
                p.id, p.version, p.price, p.tax_rate, p.decimals, p.tracks_stock, p.status = 'active'
-        FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS w (id, sku, place)
+        FROM (SELECT n.id, stock.folded(n.sku) AS key, n.place
+              FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (id, sku, place) OFFSET 0) w
         JOIN stock.tenant t ON t.id = stock.current_tenant()
         LEFT JOIN LATERAL (
             SELECT b.id, b.version, b.price, b.tax_rate, u.decimals, b.tracks_stock, b.status
@@ -102,7 +103,7 @@ struct ReadSellableProducts: Statement {
                 WHERE a.tenant_id = stock.current_tenant() AND a.id = w.id
                 UNION ALL
                 SELECT a.* FROM stock.product a
-                WHERE w.id IS NULL AND a.tenant_id = stock.current_tenant() AND a.sku_key = stock.folded(w.sku)
+                WHERE w.id IS NULL AND a.tenant_id = stock.current_tenant() AND a.sku_key = w.key
             ) b
             JOIN stock.unit u ON u.tenant_id = stock.current_tenant() AND u.id = b.unit_id
         ) p ON true

@@ -23,7 +23,9 @@ struct HTTPFuzzTests {
             let tried = try await FuzzRun.run("requests", share: 0.5) { seed in
                 var mutator = Mutator(seed: seed)
                 guard let route = routes.randomElement(using: &mutator.random) else { return }
-                let reply = await self.send(route, &mutator, bodies, journey)
+                let reply = await TestShop.$occasion.withValue("FUZZ_SEED=\(seed) ") {
+                    await self.send(route, &mutator, bodies, journey)
+                }
                 #expect(reply.status.code < 500, "FUZZ_SEED=\(seed) \(route.method) \(route.path): \(reply.text)")
                 if reply.status == .unauthorized, !self.isOpen(route) { try await journey.call("logIn") }
             }
