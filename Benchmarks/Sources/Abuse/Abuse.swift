@@ -7,7 +7,8 @@ import Synchronization
 /// usage: abuse PORT NEIGHBOUR_TOKEN PRODUCT NOISY_TOKEN NOISY_KEY SECONDS [ATTACK...]
 ///
 /// The neighbour keeps to a schedule, and a sale's time counts from when it was due. It and the attackers come from addresses of their
-/// own in 127.0.0.0/8. Attackers without a tenant keep to a schedule as well: how fast a closed loop of refusals can spin says nothing.
+/// own in 127.0.0.0/8. Attackers without a tenant keep to a schedule as well: how fast a closed loop of refusals can spin says nothing. What
+/// many of them do in one period is spread over it: all at once would measure how fast the machine starts threads.
 @main
 struct Abuse {
     static func main() throws {
@@ -41,7 +42,7 @@ struct Abuse {
         case bodies
         /// Queries that nobody asked before, with one key, on 256 connections, 1,000 a second.
         case queries
-        /// 4,300 connections that send nothing, made again when they are closed.
+        /// 4,300 connections that send nothing, made again when they are closed, 1,000 a second at most.
         case silence
         /// Log-ins of ten clients, each from many addresses at many accounts, 50 a second.
         case logins
@@ -187,7 +188,7 @@ struct Abuse {
             return (0..<4).map { _ in repeating(answers, isOver, rate: 5, source: { _ in 1 }) { _ in request } }
         case .queries:
             return (0..<256).map { client in
-                repeating(answers, isOver, rate: 4, source: { _ in 1 }) { number in
+                repeating(answers, isOver, rate: 4, phase: Double(client) / 256, source: { _ in 1 }) { number in
                     Self.request(
                         "GET",
                         "/v1/products?q=x\(client)x\(number)",
@@ -204,11 +205,12 @@ struct Abuse {
                         let open = connections.filter { !$0.isClosed }
                         for _ in open.count..<connections.count { answers.add("closed") }
                         connections = open
-                        while connections.count < 1_075, !isOver(), let connection = try? Connection(port: port) {
+                        for _ in 0..<25 where connections.count < 1_075 {
+                            guard let connection = try? Connection(port: port) else { break }
                             connections.append(connection)
                             answers.add("opened")
                         }
-                        Thread.sleep(forTimeInterval: 0.5)
+                        Thread.sleep(forTimeInterval: 0.1)
                     }
                 }
             }
@@ -218,6 +220,7 @@ struct Abuse {
                     answers,
                     isOver,
                     rate: 5,
+                    phase: Double(client) / 10,
                     source: { UInt32(0x01_0000 + client * 1_000 + $0 % 1_000) },
                     keepsConnection: false
                 ) { number in
@@ -245,6 +248,7 @@ struct Abuse {
         _ answers: Answers,
         _ isOver: @escaping @Sendable () -> Bool,
         rate: Double?,
+        phase: Double = 0,
         source: @escaping @Sendable (Int) -> UInt32,
         keepsConnection: Bool = true,
         _ request: @escaping @Sendable (Int) -> [UInt8]
@@ -256,7 +260,7 @@ struct Abuse {
             var number = 0
             while !isOver() {
                 if let rate {
-                    let due = start.advanced(by: .milliseconds(Int(Double(number) * 1_000 / rate)))
+                    let due = start.advanced(by: .milliseconds(Int((Double(number) + phase) * 1_000 / rate)))
                     let wait = due - ContinuousClock.now
                     if wait > .zero { Thread.sleep(forTimeInterval: Self.seconds(wait)) }
                 }

@@ -21,6 +21,8 @@ package struct SaleGrouping: Sendable {
         package let firstLine: Int
         /// How it was paid, if a row says so.
         package fileprivate(set) var method: PaymentMethod?
+        /// What its rows come to, before tax.
+        fileprivate var amount: Int128 = 0
     }
 
     /// A SKU as the file spells it; spellings that differ in case alone are joined where they are compared.
@@ -60,9 +62,15 @@ package struct SaleGrouping: Sendable {
 
     /// Finds the document and the SKU of a row, which it may be the first of.
     ///
-    /// - Throws: `RowRejection` if the row has no time and nothing to take it from, or is paid otherwise than its document.
+    /// - Throws: `RowRejection` if the row has no time and nothing to take it from, is paid otherwise than its document, or makes it
+    ///   come to more than an amount can be.
     package mutating func place(_ row: SaleRow) throws(RowRejection) -> Place {
         let (document, time) = try document(of: row)
+        documents[document].amount += row.amount
+        guard documents[document].amount < SaleRow.amountBound else {
+            let reason = "the lines of its document come to 100000000000000 or more"
+            throw RowRejection(line: row.line, code: .amountTooLarge, reason: reason)
+        }
         return Place(document: document, sku: sku(of: row, at: time))
     }
 

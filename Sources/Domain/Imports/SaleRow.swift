@@ -28,4 +28,10 @@ package struct SaleRow: Sendable, Equatable {
     package var time: TimeFormat.Reading?
     /// How its document was paid; nil if the file does not say.
     package var method: PaymentMethod?
+
+    /// What no amount may come to: 10^14, in millionths of millionths.
+    static let amountBound: Int128 = 100_000_000_000_000_000_000_000_000
+
+    /// Quantity times price, exactly, in millionths of millionths.
+    var amount: Int128 { Int128(quantity) * Int128(unitPrice) }
 }

@@ -99,9 +99,7 @@ package struct SaleRowReader: Sendable {
                 kind = .free
             }
         }
-        // 10^14, the bound of an amount, in millionths of millionths.
-        if let quantity, let unitPrice,
-            Int128(quantity.magnitude) * Int128(unitPrice.magnitude) >= 100_000_000_000_000_000_000_000_000
+        if let quantity, let unitPrice, Int128(quantity.magnitude) * Int128(unitPrice.magnitude) >= SaleRow.amountBound
         {
             faults.add(.amountTooLarge, "quantity times unit_price is 100000000000000 or more")
         }

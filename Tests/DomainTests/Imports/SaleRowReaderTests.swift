@@ -152,6 +152,21 @@ import Testing
         #expect(grouping.documents.allSatisfy { $0.time == grouping.documents.first?.time })
     }
 
+    @Test("a line that makes its document too large is refused, as one that is too large by itself")
+    func largeDocument() throws {
+        let outcome = try read([
+            "1,A,N,1000000,2010-12-01,99999999,,UK", "1,B,N,1000000,2010-12-01,1,,UK", "2,B,N,1000000,2010-12-01,1,,UK",
+            "3,A,N,1000000,2010-12-01,100000000,,UK",
+        ])
+        #expect(outcome.rejections.map(\.code) == [.amountTooLarge])
+        var grouping = SaleGrouping()
+        var refused: [RowRejection.Code] = []
+        for row in outcome.rows {
+            do { _ = try grouping.place(row) } catch { refused.append(error.code) }
+        }
+        #expect(refused == [.amountTooLarge])
+    }
+
     @Test("date and time may stand in two columns, and a sale may name how it was paid")
     func twoColumns() throws {
         var mapping = ImportMapping()
