@@ -90,6 +90,23 @@ CREATE INDEX invitation_expiry_idx ON stock.invitation (tenant_id, expires_at);
 CALL stock.secure_table('stock.invitation', 'SELECT, INSERT, UPDATE, DELETE');
 CALL stock.watch_table('stock.invitation', 'cache_touch', 'identity');
 
+-- An invitation stands on the right of whoever made it, and ends with their membership or their being an owner.
+CREATE INDEX invitation_inviter_idx ON stock.invitation (tenant_id, invited_by);
+CREATE FUNCTION stock.inviter_ended() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM stock.invitation i WHERE i.tenant_id = OLD.tenant_id AND i.invited_by = OLD.user_id;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER inviter_ended AFTER UPDATE OF active, role ON stock.membership
+    FOR EACH ROW WHEN (OLD.active AND OLD.role = 'owner' AND NOT (NEW.active AND NEW.role = 'owner'))
+    EXECUTE FUNCTION stock.inviter_ended();
+ALTER TABLE stock.membership ENABLE ALWAYS TRIGGER inviter_ended;
+CREATE TRIGGER inviter_removed AFTER DELETE ON stock.membership
+    FOR EACH ROW WHEN (OLD.role = 'owner') EXECUTE FUNCTION stock.inviter_ended();
+ALTER TABLE stock.membership ENABLE ALWAYS TRIGGER inviter_removed;
+
 -- An expired one can still be seen and renewed for a month.
 CREATE FUNCTION stock.invitation_sweep() RETURNS trigger
 LANGUAGE plpgsql AS $$

@@ -132,6 +132,43 @@ extension Integration {
             try await deployment.stop()
         }
 
+        @Test("rejected rows replace a file of rejected rows, and nothing else there is")
+        func rejectedPlace() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            _ = try await deployment.tenant(slug: "retail", currency: "GBP", timezone: "Europe/London")
+            let folder = try ScratchFolder.make("import")
+            let (file, mapping, reports) = (folder + "/in.csv", folder + "/map.json", folder + "/reports")
+            try "sku,name,price\nA,Apple,1\nB,,\n".write(toFile: file, atomically: false, encoding: .utf8)
+            try "{}".write(toFile: mapping, atomically: false, encoding: .utf8)
+            try FileManager.default.createDirectory(atPath: reports, withIntermediateDirectories: false)
+            try "mine".write(toFile: reports + "/of-march", atomically: false, encoding: .utf8)
+            func run(_ rejected: String, tenant: String = "retail") async throws -> StockCommand.Result {
+                try await StockCommand.run(
+                    ["import", "products", file, "--map", mapping, "--rejected", rejected, "--tenant", tenant],
+                    environment: deployment.environment,
+                    within: .seconds(60)
+                )
+            }
+            for place in [reports, file, folder + "/./in.csv", mapping, "/dev/null"] {
+                let result = try await run(place)
+                #expect(result.status == .exited(64), "\(place): \(result.output)\(result.errors)")
+            }
+            let earlier = folder + "/rejected.csv"
+            try "of an earlier run".write(toFile: earlier, atomically: false, encoding: .utf8)
+            _ = try await run(earlier, tenant: "nobody")
+            #expect(try String(contentsOfFile: earlier, encoding: .utf8) == "of an earlier run")
+            let result = try await run(earlier)
+            #expect(result.status == .exited(2), "\(result.output)\(result.errors)")
+            #expect(try String(contentsOfFile: earlier, encoding: .utf8).contains("B,,,3,"))
+            let left = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+            #expect(left == ["in.csv", "map.json", "rejected.csv", "reports"])
+            #expect(try String(contentsOfFile: reports + "/of-march", encoding: .utf8) == "mine")
+            try "sku,name,price\nA,Apple,1\n".write(toFile: file, atomically: false, encoding: .utf8)
+            #expect(try await run(earlier).status == .exited(0))
+            #expect(!FileManager.default.fileExists(atPath: earlier))
+            try await deployment.stop()
+        }
+
         @Test("a sale with a bad line is rejected whole, and its corrected rows are imported as they were rejected")
         func corrected() async throws {
             let deployment = try await Deployment.start(instances: 1)

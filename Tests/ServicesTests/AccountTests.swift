@@ -230,6 +230,18 @@ struct AccountTests {
         }
     }
 
+    @Test("an invitation ends with the right of whoever made it", arguments: ["active = false", "role = 'manager'"])
+    func inviter(_ change: String) async throws {
+        try await LiveShop.open { live in
+            let made = try await invite("bea@example.com", as: .owner, live.context, live)
+            let token = try required(made["invitation_token"])
+            _ = try await live.shop.identity.shown(token, deadline: live.deadline)
+            try await live.database.psql("UPDATE stock.membership SET \(change) WHERE role = 'owner'")
+            #expect(await problem { try await accept(token, "another long one", live) }?.code == .unauthenticated)
+            #expect(try await live.database.psql("SELECT count(*) FROM stock.invitation") == "0")
+        }
+    }
+
     @Test("who is logged in accepts by the token alone, if the invitation is for that address")
     func loggedIn() async throws {
         try await LiveShop.open { live in

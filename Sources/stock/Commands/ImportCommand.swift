@@ -58,7 +58,7 @@ struct ImportCommand: AsyncParsableCommand {
             let database = try settings.operatorDatabase()
             let mapping = try mapping()
             let imported = try ImportedFile(path: file)
-            let rejected = try RejectedFile(importedFile: file, named: self.rejected)
+            let rejected = try RejectedFile(importedFile: file, mapping: map, named: self.rejected)
             let display = ImportDisplay()
             let result: Result<Report, any Error>
             do {
@@ -74,6 +74,7 @@ struct ImportCommand: AsyncParsableCommand {
             try await imported.write(rejected, mapping)
             switch result {
             case .success(let report):
+                try rejected.clear()
                 let (text, object, rows) = describe(report)
                 print(json ? object : text)
                 if rows > 0 {

@@ -1,27 +1,56 @@
 import Domain
 import Foundation
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 /// `FILE.rejected.csv`: the rows that were not taken over, each as it stands in the file, with its line, code and reason.
 ///
-/// It is made at the end, by reading the file once more, so that nothing of the file has to be kept; one of an earlier run is
-/// taken away at the beginning.
+/// It is made at the end, by reading the file once more, so that nothing of the file has to be kept. It is written beside and put in
+/// the place of one of an earlier run then; nothing else is ever replaced.
 final class RejectedFile {
     private(set) var path: String
     private let isFallbackAllowed: Bool
+    private let inputs: [(path: String, what: String)]
     private var rejections: [Int: RowRejection] = [:]
 
     /// How many rows were noted.
     var count: Int { rejections.count }
 
-    init(importedFile: String, named: String?) throws {
+    /// Chooses the place, which is looked at and left as it is.
+    ///
+    /// - Parameters:
+    ///   - importedFile: the file to be imported.
+    ///   - mapping: the file that says how to read it.
+    ///   - named: where rejected rows go; nil: beside the file.
+    /// - Throws: `CommandFailure` if something else is there, or one of the two.
+    init(importedFile: String, mapping: String?, named: String?) throws {
         path = named ?? importedFile + ".rejected.csv"
         isFallbackAllowed = named == nil
-        guard path != importedFile else {
-            throw CommandFailure(.usage, "--rejected: '\(path)' is the file to be imported")
+        inputs = [(importedFile, "the file to be imported")] + (mapping.map { [($0, "the mapping")] } ?? [])
+        try check()
+    }
+
+    /// Refuses a place that holds anything but an earlier file of this kind.
+    private func check() throws {
+        var about = stat()
+        guard lstat(path, &about) == 0 else { return }
+        for input in inputs {
+            var other = stat()
+            guard stat(input.path, &other) == 0, other.st_dev == about.st_dev, other.st_ino == about.st_ino else { continue }
+            throw CommandFailure(.usage, "--rejected: '\(path)' is \(input.what)")
         }
-        if FileManager.default.fileExists(atPath: path) {
-            try? FileManager.default.removeItem(atPath: path)
+        guard about.st_mode & S_IFMT == S_IFREG else {
+            throw CommandFailure(.usage, "rejected rows can not go to '\(path)': it is no file; name another by --rejected")
         }
+    }
+
+    /// Takes away what an earlier run has left, after a run that rejected nothing.
+    func clear() throws {
+        guard rejections.isEmpty else { return }
+        try check()
+        unlink(path)
     }
 
     /// Notes a row.
@@ -40,7 +69,7 @@ final class RejectedFile {
         mapping: ImportMapping
     ) async throws where Source.Element == [UInt8] {
         guard !rejections.isEmpty else { return }
-        let handle = try open()
+        let (handle, written) = try open()
         var rows = RejectedRows(encoding: mapping.encoding)
         var transcoder = UTF16Transcoder(encoding: mapping.encoding)
         var parser = CSVParser(dialect: mapping.dialect, limits: .whole)
@@ -70,19 +99,27 @@ final class RejectedFile {
         parser.finish { take($0) }
         try flush()
         try handle.close()
+        guard rename(written, path) == 0 else { throw CommandFailure(.failed, "\(path): cannot be written") }
     }
 
-    private func open() throws -> FileHandle {
-        if !FileManager.default.createFile(atPath: path, contents: nil), isFallbackAllowed {
+    /// A new file beside the place, and its path.
+    private func open() throws -> (FileHandle, path: String) {
+        if let made = Self.make(beside: path) { return made }
+        if isFallbackAllowed {
             // The file may lie where nothing can be written: then its rejected rows go where the command was given.
             let name = path.split(separator: "/").last.map(String.init) ?? "rejected.csv"
             StandardError.write("\(path) cannot be written; rejected rows go to ./\(name)\n")
             path = name
-            _ = FileManager.default.createFile(atPath: path, contents: nil)
+            try check()
+            if let made = Self.make(beside: path) { return made }
         }
-        guard let handle = FileHandle(forWritingAtPath: path) else {
-            throw CommandFailure(.failed, "\(path): cannot be written")
-        }
-        return handle
+        throw CommandFailure(.failed, "\(path): cannot be written")
+    }
+
+    private static func make(beside path: String) -> (FileHandle, path: String)? {
+        let name = "\(path).\(getpid())"
+        let descriptor = Glibc.open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+        guard descriptor >= 0 else { return nil }
+        return (FileHandle(fileDescriptor: descriptor, closeOnDealloc: true), name)
     }
 }
