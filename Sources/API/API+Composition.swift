@@ -80,7 +80,7 @@ extension API {
             lifecycle: health.lifecycle,
             proxies: settings.proxies,
             crossOrigin: settings.crossOrigin,
-            cache: shop.store.cache,
+            store: shop.store,
             clock: settings.clock,
             metrics: settings.metrics,
             loggedHits: settings.loggedHits,

@@ -28,7 +28,7 @@ package final class API: Sendable {
     private let crossOrigin: CrossOrigin
     private let authenticator: Authenticator
     private let rates: RateLimits
-    private let cache: TenantCache?
+    private let store: Store?
     private let date: HTTPDate
     private let metrics: HTTPMetrics
     private let log: RequestLog
@@ -44,7 +44,7 @@ package final class API: Sendable {
     ///   - lifecycle: whether the instance drains.
     ///   - proxies: whose word about a client's address is taken.
     ///   - crossOrigin: which pages may use it from a browser.
-    ///   - cache: makes the tokens of reads; `nil` in tests without one.
+    ///   - store: runs what cached routes read; `nil` where there are none.
     ///   - clock: for the `Date` field.
     ///   - metrics: where what is measured here is read; nil for a surface that nobody measures.
     ///   - loggedHits: the share of answers from memory that gets a line in the log, 0 to 1.
@@ -57,7 +57,7 @@ package final class API: Sendable {
         lifecycle: Lifecycle,
         proxies: TrustedProxies = TrustedProxies(),
         crossOrigin: CrossOrigin = CrossOrigin(),
-        cache: TenantCache? = nil,
+        store: Store? = nil,
         clock: WallClock,
         metrics: MetricsRegistry? = nil,
         loggedHits: Double = 1,
@@ -67,7 +67,7 @@ package final class API: Sendable {
         self.router = Router(routes)
         self.authenticator = authenticator
         self.limits = limits
-        self.cache = cache
+        self.store = store
         self.rates = rates
         self.lifecycle = lifecycle
         self.proxies = proxies
@@ -261,30 +261,66 @@ package final class API: Sendable {
             client: client,
             caller: caller,
             token: Self.token(fields, caller),
-            cache: self.cache,
+            cache: self.store?.cache,
             rates: self.rates
         )
-        guard let caller else {
-            guard let throttle = route.throttle else { return try await route.handler(call) }
-            return try await self.rates.attempt(throttle, from: client().limited) { try await route.handler(call) }
-        }
         subject.caller = caller
+        switch (route.service, caller) {
+        case (.read(let reading), let caller?):
+            return try await self.read(call, caller, reading)
+        case (.read, nil):
+            throw Problem(.unauthenticated, "This needs a credential.")
+        case (.work(let handler), let caller?):
+            return try await self.work(call, caller) { try await handler(call) }
+        case (.work(let handler), nil):
+            guard let throttle = route.throttle else { return try await handler(call) }
+            return try await self.rates.attempt(throttle, from: client().limited) { try await handler(call) }
+        }
+    }
 
-        if route.isCached, !call.bypassesCache {
-            // What is in memory is free; what is not pays when the store has found out, before anything is done for it.
-            let reply = try await route.handler(call)
-            // The lowest bits of the time are as good as chance: one in eight is counted.
-            if self.rates.now & 7 == 0, route.isReplayable, let target = request.head.path, reply.status == .ok {
-                self.busy.note(caller.tenant, target)
+    /// Answers from the cache.
+    ///
+    /// What is in memory is free; what is not pays before anything is done for it.
+    private func read(_ call: Call, _ caller: Caller, _ reading: Route.Reading) async throws -> Reply {
+        guard let store else { throw Problem(.internalError, "Nothing is cached here.") }
+        guard !call.bypassesCache else {
+            return try await self.work(call, caller) {
+                try call.reply(await store.answer(reading(call, caller), call.context()))
             }
-            return reply
         }
-        try self.rates.take(caller, bytes: min(fields.bodyLength, call.bodyLimit))
+        let read = try reading(call, caller)
+        let reply: Reply
+        if let hit = try store.hit(read, token: call.token, deadline: call.deadline) {
+            reply = try call.reply(hit)
+        } else {
+            try self.rates.take(caller, bytes: 0)
+            reply = try call.reply(await store.answer(read, call.context()))
+        }
+        // The lowest bits of the time are as good as chance: one in eight is counted.
+        if self.rates.now & 7 == 0, call.route.isReplayable, let target = call.request.head.path, reply.status == .ok {
+            self.busy.note(caller.tenant, target)
+        }
+        return reply
+    }
+
+    /// Does work that costs the caller a request, when it is the caller's turn.
+    private func work(
+        _ call: Call,
+        _ caller: Caller,
+        _ body: () async throws -> Reply
+    ) async throws -> Reply {
+        try self.rates.take(caller, bytes: min(call.fields.bodyLength, call.bodyLimit))
         let came = ContinuousClock.now
-        return try await self.rates.admission.run(tenant: caller.tenant, deadline: deadline) {
+        return try await self.rates.admission.run(tenant: caller.tenant, deadline: call.deadline) {
             self.metrics.waitedForTurn(ContinuousClock.now - came)
-            return try await route.handler(call)
+            return try await body()
         }
+    }
+
+    /// Computes a cached answer for a caller who pays nothing for it.
+    func replay(_ call: Call, _ caller: Caller) async throws -> Reply {
+        guard let store, case .read(let reading) = call.route.service else { throw Problem.notFound }
+        return try call.reply(await store.answer(reading(call, caller), call.context()))
     }
 
     private static func token(_ fields: RequestFields, _ caller: Caller?) -> ConsistencyToken? {

@@ -18,6 +18,7 @@ struct TestAPI {
 
     let api: API
     let tokens: AccessTokens
+    let memory: TestMemory
 
     /// Makes an API; without a caller every credential is refused.
     init(
@@ -33,6 +34,8 @@ struct TestAPI {
         logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     ) async throws {
         let limiter = RateLimits(rates)
+        let memory = try TestMemory()
+        self.memory = memory
         let tokens = try await AccessTokens(keys: [SigningKey(secret: Self.secret)])
         self.tokens = tokens
         self.api = API(
@@ -54,6 +57,7 @@ struct TestAPI {
             lifecycle: lifecycle,
             proxies: proxies,
             crossOrigin: crossOrigin,
+            store: memory.store,
             clock: .system,
             metrics: metrics,
             loggedHits: loggedHits,

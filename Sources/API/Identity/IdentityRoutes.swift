@@ -123,18 +123,16 @@ struct IdentityRoutes {
                 guard let tenant else { throw Problem(.validationFailed, "The body names no tenant.") }
                 return try self.reply(.ok, await shop.identity.switchTenant(tenant, call.context()))
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/me",
                 "readMe",
                 "Who the credential belongs to",
                 area: "identity",
                 access: .authenticated,
-                isCached: true,
                 answer: .reference("Me")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.me(call.context()))
+                return shop.identity.me(caller)
             },
         ]
     }
@@ -199,18 +197,16 @@ struct IdentityRoutes {
     private var people: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/users",
                 "listUsers",
                 "Members of the tenant",
                 area: "identity",
                 access: .scope(.admin),
-                isCached: true,
                 answer: .page("Member")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.members(call.context()))
+                return shop.identity.members(caller)
             },
             Route(
                 .post,
@@ -228,18 +224,16 @@ struct IdentityRoutes {
                 let draft = try await call.body { InvitationDraft.read(&$0) }
                 return try call.reply(await shop.identity.invite(draft, call.context()))
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/users/{id}",
                 "readUser",
                 "One member",
                 area: "identity",
                 access: .scope(.admin),
-                isCached: true,
                 answer: .reference("Member")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.member(call.id(), call.context()))
+                return try shop.identity.member(call.id(), caller)
             },
             Route(
                 .patch,
@@ -270,31 +264,27 @@ struct IdentityRoutes {
     private var invitations: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/invitations",
                 "listInvitations",
                 "Invitations nobody has accepted yet, without their tokens",
                 area: "identity",
                 access: .scope(.admin),
-                isCached: true,
                 answer: .page("Invitation")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.invitations(call.context()))
+                return shop.identity.invitations(caller)
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/invitations/{id}",
                 "readInvitation",
                 "One invitation",
                 area: "identity",
                 access: .scope(.admin),
-                isCached: true,
                 answer: .reference("Invitation")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.invitation(call.id(), call.context()))
+                return try shop.identity.invitation(call.id(), caller)
             },
             Route(
                 .post,
@@ -407,18 +397,16 @@ struct IdentityRoutes {
     private var keys: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/api-keys",
                 "listAPIKeys",
                 "API keys, without their secrets",
                 area: "identity",
                 access: .scope(.admin),
-                isCached: true,
                 answer: .page("APIKey")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.keys(call.context()))
+                return shop.identity.keys(caller)
             },
             Route(
                 .post,

@@ -32,7 +32,7 @@ package struct Call: Sendable {
     let token: ConsistencyToken?
     /// Makes the tokens of reads; `nil` in tests without a cache.
     let cache: TenantCache?
-    /// Paid where the request has not; `nil` for one that costs its tenant nothing.
+    /// Charged for a body whose length shows only when it is read; `nil` for a request that costs its tenant nothing.
     let rates: RateLimits?
 
     // MARK: Who and until when
@@ -48,8 +48,7 @@ package struct Call: Sendable {
             requestID: self.requestID,
             address: self.address,
             bypassCache: self.bypassesCache,
-            token: self.token,
-            toll: self.route.isCached && !self.bypassesCache ? self.rates : nil
+            token: self.token
         )
     }
 

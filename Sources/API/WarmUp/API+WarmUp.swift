@@ -19,6 +19,7 @@ extension API {
         guard case .route(let route, let segments) = self.router.match(.get, name), route.isReplayable else {
             return false
         }
+        let caller = Caller(tenant: path.tenant, role: .viewer, scopes: Role.viewer.scopes, name: "warm-up")
         let head = HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: path.target)
         let call = Call(
             route: route,
@@ -30,12 +31,12 @@ extension API {
             deadline: deadline,
             bodyLimit: 0,
             client: { nil },
-            caller: Caller(tenant: path.tenant, role: .viewer, scopes: Role.viewer.scopes, name: "warm-up"),
+            caller: caller,
             token: nil,
             cache: nil,
             rates: nil
         )
-        guard let reply = try? await route.handler(call) else { return false }
+        guard let reply = try? await self.replay(call, caller) else { return false }
         return reply.status == .ok
     }
 }
