@@ -73,6 +73,9 @@ extension API {
                     )
                 },
                 ofKey: { key, deadline in try await identity.caller(apiKey: key, deadline: deadline) },
+                ofKnownSession: { claims in
+                    try identity.knownCaller(session: claims.session, user: claims.user, tenant: claims.tenant)
+                },
                 ofKnownKey: { key in try identity.knownCaller(apiKey: key) }
             ),
             limits: settings.limits,

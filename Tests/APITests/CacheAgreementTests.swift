@@ -1,9 +1,7 @@
 import Cache
 import Domain
 import HTTPTypes
-import HummingbirdCore
 import Kernel
-import NIOCore
 import TestSupport
 import Testing
 
@@ -56,18 +54,13 @@ struct CacheAgreementTests {
     /// What a route reads, asked with a query.
     private static func read(_ route: Route, _ reading: Route.Reading, query: String) throws -> CachedRead {
         let caller = Caller.member(.owner)
-        let head = HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: route.path)
         return try reading(
             Call(
                 route: route,
-                request: Request(head: head, body: RequestBody(buffer: ByteBuffer())),
-                fields: RequestFields(HTTPFields()),
+                exchange: Exchange(getting: "\(route.path)?\(query)"),
                 segments: [],
-                queryText: query[...],
-                requestID: "test",
                 deadline: .now,
                 bodyLimit: 0,
-                client: { nil },
                 caller: caller,
                 token: nil,
                 cache: nil,

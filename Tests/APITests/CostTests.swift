@@ -126,7 +126,9 @@ struct CostTests {
         )
         func ask(_ key: String, from address: String = "192.0.2.1") async -> Problem.Code? {
             do {
-                _ = try await authenticator.caller("Bearer \(key)", from: address, deadline: .now + .seconds(5))
+                var seen = Authenticator.SeenToken()
+                let credential = try authenticator.credential("Bearer \(key)", &seen)
+                _ = try await authenticator.caller(credential, from: address, deadline: .now + .seconds(5))
                 return nil
             } catch {
                 return (error as? Problem)?.code

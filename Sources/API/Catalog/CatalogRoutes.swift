@@ -281,7 +281,7 @@ struct CatalogRoutes {
             ) { call in
                 try call.noQuery()
                 let condition: PutCondition =
-                    call.fields.ifNoneMatch == "*" ? .absent : .matching(try call.expectedVersion())
+                    call.exchange.fields.ifNoneMatch == "*" ? .absent : .matching(try call.expectedVersion())
                 let draft = try await call.body { ProductDraft.read(&$0) }
                 return try call.reply(
                     await shop.catalog.putProduct(call.id(), draft, condition: condition, call.context())

@@ -43,7 +43,7 @@ struct IdentityRoutes {
                     throw Problem(.validationFailed, "The body is not valid.")
                 }
                 // With a known address it takes that account's password, so it is a try at one.
-                let session = try await self.rates.logIn(to: request.email, from: call.client().limited) {
+                let session = try await self.rates.logIn(to: request.email, from: call.client.limited) {
                     try await shop.identity.signUp(request, from: call.origin, deadline: call.deadline)
                 }
                 return try self.reply(.created, session)
@@ -62,7 +62,7 @@ struct IdentityRoutes {
             ) { call in
                 try call.noQuery()
                 let request = try await call.body { LoginRequest.read(&$0) }
-                let session = try await self.rates.logIn(to: request.email, from: call.client().limited) {
+                let session = try await self.rates.logIn(to: request.email, from: call.client.limited) {
                     try await shop.identity.logIn(request, from: call.origin, deadline: call.deadline)
                 }
                 return try self.reply(.ok, session)
@@ -184,7 +184,7 @@ struct IdentityRoutes {
                 try call.noQuery()
                 let context = try call.context()
                 let request = try await call.body { PasswordChange.read(&$0) }
-                let consistency = try await self.rates.logIn(to: context.caller.name, from: call.client().limited) {
+                let consistency = try await self.rates.logIn(to: context.caller.name, from: call.client.limited) {
                     try await shop.identity.changePassword(from: request.current, to: request.new, context)
                 }
                 return Reply(.noContent).with(consistency: consistency)
@@ -329,7 +329,7 @@ struct IdentityRoutes {
                 let request = try await call.body { AcceptRequest.read(&$0) }
                 let invitation = try await shop.identity.shown(request.token, deadline: call.deadline)
                 // Whoever invited holds the token, too: it must not be a way to try passwords.
-                let session = try await self.rates.logIn(to: invitation.email, from: call.client().limited) {
+                let session = try await self.rates.logIn(to: invitation.email, from: call.client.limited) {
                     try await shop.identity.accept(
                         invitation,
                         password: request.password,
