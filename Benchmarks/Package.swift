@@ -90,6 +90,15 @@ let package = Package(
             ],
             path: "Sources/BareHandler"
         ),
+        .executableTarget(
+            name: "bare-channel",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Sources/BareChannel"
+        ),
         .target(name: "BlockingClient", path: "Sources/BlockingClient"),
         .executableTarget(name: "series-lag", dependencies: ["BlockingClient"], path: "Sources/SeriesLag"),
         .executableTarget(name: "crowd", dependencies: ["BlockingClient"], path: "Sources/Crowd"),

@@ -73,6 +73,9 @@ extension API {
                     )
                 },
                 ofKey: { key, deadline in try await identity.caller(apiKey: key, deadline: deadline) },
+                ofKnownSession: { claims in
+                    try identity.knownCaller(session: claims.session, user: claims.user, tenant: claims.tenant)
+                },
                 ofKnownKey: { key in try identity.knownCaller(apiKey: key) }
             ),
             limits: settings.limits,
@@ -80,7 +83,7 @@ extension API {
             lifecycle: health.lifecycle,
             proxies: settings.proxies,
             crossOrigin: settings.crossOrigin,
-            cache: shop.store.cache,
+            store: shop.store,
             clock: settings.clock,
             metrics: settings.metrics,
             loggedHits: settings.loggedHits,

@@ -28,9 +28,9 @@ package final class API: Sendable {
     private let crossOrigin: CrossOrigin
     private let authenticator: Authenticator
     private let rates: RateLimits
-    private let cache: TenantCache?
+    private let store: Store?
     private let date: HTTPDate
-    private let metrics: HTTPMetrics
+    let metrics: HTTPMetrics
     private let log: RequestLog
     private let logger: Logger
 
@@ -44,7 +44,7 @@ package final class API: Sendable {
     ///   - lifecycle: whether the instance drains.
     ///   - proxies: whose word about a client's address is taken.
     ///   - crossOrigin: which pages may use it from a browser.
-    ///   - cache: makes the tokens of reads; `nil` in tests without one.
+    ///   - store: runs what cached routes read; `nil` where there are none.
     ///   - clock: for the `Date` field.
     ///   - metrics: where what is measured here is read; nil for a surface that nobody measures.
     ///   - loggedHits: the share of answers from memory that gets a line in the log, 0 to 1.
@@ -57,7 +57,7 @@ package final class API: Sendable {
         lifecycle: Lifecycle,
         proxies: TrustedProxies = TrustedProxies(),
         crossOrigin: CrossOrigin = CrossOrigin(),
-        cache: TenantCache? = nil,
+        store: Store? = nil,
         clock: WallClock,
         metrics: MetricsRegistry? = nil,
         loggedHits: Double = 1,
@@ -67,7 +67,7 @@ package final class API: Sendable {
         self.router = Router(routes)
         self.authenticator = authenticator
         self.limits = limits
-        self.cache = cache
+        self.store = store
         self.rates = rates
         self.lifecycle = lifecycle
         self.proxies = proxies
@@ -89,123 +89,90 @@ package final class API: Sendable {
     ///   - channel: the connection it came by; `nil` in tests.
     /// - Returns: the answer with all its fields.
     package func respond(to request: Request, channel: (any Channel)?) async -> Reply {
-        let began = ContinuousClock.now
-        self.metrics.began()
+        let exchange = Exchange(request, channel: channel, proxies: self.proxies)
         var subject = RequestLog.Subject()
-        let fields = RequestFields(request.headers)
-        let requestID = RequestID.of(fields.requestID)
-        let target = request.head.path ?? "/"
-        let (path, query) = Self.split(target)
-        var reply: Reply
+        self.metrics.began()
+        let reply: Reply
         do {
-            reply = try await self.serve(request, fields, requestID, path, query, channel, &subject)
-        } catch var problem as Problem {
-            if problem.code == .outcomeUnknown, fields.idempotencyKey != nil {
-                problem.detail += " Repeat the request with the same Idempotency-Key."
-            }
-            reply = problem.reply(requestID: requestID, instance: String(path))
-            if problem.code == .internalError || problem.code == .outcomeUnknown {
-                self.logger.error("problem", metadata: ["request_id": "\(requestID)", "detail": "\(problem.detail)"])
-            } else if problem.code.status == 401 || problem.code.status == 403 {
-                // Without the path, which a client may have put a credential into.
-                self.logger.info(
-                    "refused",
-                    metadata: [
-                        "request_id": "\(requestID)", "method": "\(request.method.rawValue)",
-                        "code": "\(problem.code.rawValue)",
-                        "address": "\(self.client(fields, channel)?.description ?? "unknown")",
-                    ]
-                )
-            }
-        } catch is HTTPParserError {
-            reply = Problem(.invalidRequest, "The body is not well-formed HTTP/1.1.")
-                .reply(requestID: requestID, instance: String(path))
-            reply.closesConnection = true
-        } catch let refused as MethodRefused {
-            reply = refused.problem.reply(requestID: requestID, instance: String(path))
-            reply.append(.allow, refused.allowed)
+            reply = try await self.serve(exchange, &subject)
         } catch {
-            // Whatever it is stays in the log; the client learns the name under which to find it there.
-            self.logger.error(
-                "request failed",
-                metadata: [
-                    "request_id": "\(requestID)", "route": "\(subject.route?.path ?? "unmatched")",
-                    "error": "\(String(describing: error))",
-                ]
-            )
-            reply = Problem(.internalError, "Something went wrong here; the log has it under the request_id.")
-                .reply(requestID: requestID, instance: String(path))
+            reply = self.refusal(of: error, exchange, subject)
         }
-        if reply.status.code >= 400, fields.isChunked || fields.bodyLength > self.limits.bodyBytes {
-            // Refused unread, perhaps: reading what is left only to throw it away is not worth a connection.
-            reply.closesConnection = true
+        return self.finished(reply, exchange, subject)
+    }
+
+    /// Answers a request at once, if it is refused or all of its answer lies in memory: without a task, on the thread that asks.
+    ///
+    /// The steps are those of ``respond(to:channel:)``, up to the first that would have to wait. What is not answered here has left
+    /// no trace.
+    ///
+    /// - Parameters:
+    ///   - head: the header block of a request that has ended.
+    ///   - channel: the connection it came by.
+    ///   - seen: the token that came before on this connection.
+    /// - Returns: the answer with all its fields; nil if it is to be asked for the other way.
+    func answerAtOnce(
+        _ head: HTTPRequestHead,
+        channel: any Channel,
+        seen: inout Authenticator.SeenToken
+    ) -> Reply? {
+        guard let exchange = Exchange(whole: head, channel: channel, proxies: self.proxies) else { return nil }
+        var subject = RequestLog.Subject()
+        let reply: Reply
+        do {
+            let visit = try self.visit(exchange, &subject)
+            guard visit.route.isCached else { return nil }
+            let credential = try self.authenticator.credential(exchange.fields.authorization, &seen)
+            guard let caller = try self.authenticator.known(credential),
+                case .found(let found) = try self.lookUp(self.call(visit, caller, &subject))
+            else { return nil }
+            reply = found
+        } catch {
+            reply = self.refusal(of: error, exchange, subject)
         }
-        if self.lifecycle.isDraining {
-            // Clients that keep connections learn here, and not by a reset, that this one ends.
-            reply.closesConnection = true
-        }
-        self.crossOrigin.dress(&reply, origin: fields.origin)
-        reply = self.dress(reply, requestID: requestID, isHead: request.method == .head)
-        let ended = ContinuousClock.now
-        self.metrics.answered(subject.route, status: reply.status.code, time: ended - began)
-        self.log.answered(
-            subject,
-            method: request.method,
-            client: self.client(fields, channel)?.description ?? "local",
-            requestID: requestID,
-            trace: fields.traceParent,
-            reply: reply,
-            began: began,
-            ended: ended
-        )
-        return reply
+        self.metrics.began()
+        self.metrics.answeredAtOnce()
+        return self.finished(reply, exchange, subject)
     }
 
     /// The bytes the body of a request may have.
     func bodyLimit(method: String, target: String) -> Int {
         guard let method = HTTPRequest.Method(rawValue: method),
-            case .route(let route, _) = self.router.match(method, Self.split(target).path)
+            case .route(let route, _) = self.router.match(method, Exchange.split(target).path)
         else { return self.limits.bodyBytes }
         return route.bodyLimit(self.limits)
     }
 
-    /// Where a request comes from: its peer, or the client of a proxy that is trusted.
-    private func client(_ fields: RequestFields, _ channel: (any Channel)?) -> ClientAddress? {
-        channel?.remoteAddress.flatMap { ClientAddress($0) }
-            .map { self.proxies.client(behind: $0, forwarded: fields.forwardedFor) }
-    }
+    // MARK: Steps that never suspend
 
-    /// Path and query of a target.
-    ///
-    /// A fragment is for the client alone (RFC 3986, 3.5): one that is sent says nothing.
-    static func split(_ target: String) -> (path: Substring, query: Substring?) {
-        let said = Substring(target.utf8.prefix { $0 != UInt8(ascii: "#") })
-        guard let mark = said.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (said, nil) }
-        return (said[..<mark], said[said.utf8.index(after: mark)...])
-    }
-
-    private func serve(
-        _ request: Request,
-        _ fields: RequestFields,
-        _ requestID: String,
-        _ path: Substring,
-        _ query: Substring?,
-        _ channel: (any Channel)?,
-        _ subject: inout RequestLog.Subject
-    ) async throws -> Reply {
+    /// A request that has found its route.
+    private struct Visit {
+        let exchange: Exchange
         let route: Route
         let segments: [Substring]
-        switch self.router.match(request.method, path) {
+        let deadline: ContinuousClock.Instant
+    }
+
+    /// What memory has for a call.
+    private enum Look {
+        /// The answer.
+        case found(Reply)
+        /// Not the answer to this read.
+        case missing(CachedRead)
+        /// Nothing, as memory is not to be asked.
+        case nothing
+    }
+
+    /// Finds the route, and refuses what no credential would help.
+    private func visit(_ exchange: Exchange, _ subject: inout RequestLog.Subject) throws -> Visit {
+        let route: Route
+        let segments: [Substring]
+        switch self.router.match(exchange.method, exchange.path) {
         case .route(let found, let varying):
             route = found
             segments = varying
         case .otherMethod(let methods):
-            if request.method == .options, let origin = fields.origin,
-                let answer = self.crossOrigin.preflight(methods: methods, origin: origin)
-            {
-                return answer
-            }
-            throw MethodRefused(method: request.method, allowed: methods)
+            throw MethodRefused(method: exchange.method, known: methods)
         case .nothing:
             throw Problem(.notFound, "There is nothing at this path.")
         }
@@ -217,74 +184,203 @@ package final class API: Sendable {
                 retryAfter: 1
             )
         }
-        if let name = fields.repeated {
+        if let name = exchange.fields.repeated {
             throw Problem(.invalidRequest, "The field \(name) was sent more than once.")
         }
-        if let coding = fields.contentEncoding, fields.hasBody, coding.lowercased() != "identity" {
+        if let coding = exchange.fields.contentEncoding, exchange.fields.hasBody, coding.lowercased() != "identity" {
             throw Problem(
                 .unsupportedMediaType,
                 "Bodies are taken as they are: Content-Encoding must be identity or left out, "
                     + "not \"\(Text.excerpt(coding))\"."
             )
         }
-        let deadline = ContinuousClock.now + self.limits.requestDeadline
-        let client: @Sendable () -> ClientAddress? = { self.client(fields, channel) }
-        var caller: Caller?
-        switch route.access {
-        case .open:
-            break
-        case .authenticated:
-            caller = try await self.authenticator.caller(
-                fields.authorization,
-                from: client().limited,
-                deadline: deadline
-            )
-        case .members(let roles, let scope):
-            let known = try await self.authenticator.caller(
-                fields.authorization,
-                from: client().limited,
-                deadline: deadline
-            )
-            subject.caller = known
-            try Self.authorize(known, roles: roles, scope: scope)
-            caller = known
-        }
-        let call = Call(
+        return Visit(
+            exchange: exchange,
             route: route,
-            request: request,
-            fields: fields,
             segments: segments,
-            queryText: query,
-            requestID: requestID,
-            deadline: deadline,
-            bodyLimit: route.bodyLimit(self.limits),
-            client: client,
+            deadline: exchange.began + self.limits.requestDeadline
+        )
+    }
+
+    /// The call of a caller who may; nil is nobody, on a route that is open.
+    private func call(
+        _ visit: Visit,
+        _ caller: Caller?,
+        _ subject: inout RequestLog.Subject
+    ) throws(Problem) -> Call {
+        subject.caller = caller
+        if let caller, case .members(let roles, let scope) = visit.route.access {
+            try Self.authorize(caller, roles: roles, scope: scope)
+        }
+        return Call(
+            route: visit.route,
+            exchange: visit.exchange,
+            segments: visit.segments,
+            deadline: visit.deadline,
+            bodyLimit: visit.route.bodyLimit(self.limits),
             caller: caller,
-            token: Self.token(fields, caller),
-            cache: self.cache,
+            token: Self.token(visit.exchange.fields, caller),
+            cache: self.store?.cache,
             rates: self.rates
         )
-        guard let caller else {
-            guard let throttle = route.throttle else { return try await route.handler(call) }
-            return try await self.rates.attempt(throttle, from: client().limited) { try await route.handler(call) }
-        }
-        subject.caller = caller
+    }
 
-        if route.isCached, !call.bypassesCache {
-            // What is in memory is free; what is not pays when the store has found out, before anything is done for it.
-            let reply = try await route.handler(call)
-            // The lowest bits of the time are as good as chance: one in eight is counted.
-            if self.rates.now & 7 == 0, route.isReplayable, let target = request.head.path, reply.status == .ok {
-                self.busy.note(caller.tenant, target)
+    /// Looks into memory for the answer to a call; what lies there is free.
+    private func lookUp(_ call: Call) throws -> Look {
+        guard case .read(let reading) = call.route.service, let caller = call.caller, let store, !call.bypassesCache
+        else {
+            return .nothing
+        }
+        let read = try reading(call, caller)
+        guard let hit = try store.hit(read, token: call.token, deadline: call.deadline) else { return .missing(read) }
+        let reply = try call.reply(hit)
+        self.note(call, caller, reply)
+        return .found(reply)
+    }
+
+    /// Counts what is asked for often.
+    private func note(_ call: Call, _ caller: Caller, _ reply: Reply) {
+        // The lowest bits of the time are as good as chance: one in eight is counted.
+        if self.rates.now & 7 == 0, call.route.isReplayable, reply.status == .ok {
+            self.busy.note(caller.tenant, call.exchange.target)
+        }
+    }
+
+    /// The document of what went wrong, and its line in the log.
+    private func refusal(of error: any Error, _ exchange: Exchange, _ subject: RequestLog.Subject) -> Reply {
+        let requestID = exchange.requestID
+        let instance = String(exchange.path)
+        switch error {
+        case var problem as Problem:
+            if problem.code == .outcomeUnknown, exchange.fields.idempotencyKey != nil {
+                problem.detail += " Repeat the request with the same Idempotency-Key."
             }
+            if problem.code == .internalError || problem.code == .outcomeUnknown {
+                self.logger.error("problem", metadata: ["request_id": "\(requestID)", "detail": "\(problem.detail)"])
+            } else if problem.code.status == 401 || problem.code.status == 403 {
+                // Without the path, which a client may have put a credential into.
+                self.logger.info(
+                    "refused",
+                    metadata: [
+                        "request_id": "\(requestID)", "method": "\(exchange.method.rawValue)",
+                        "code": "\(problem.code.rawValue)",
+                        "address": "\(exchange.client?.description ?? "unknown")",
+                    ]
+                )
+            }
+            return problem.reply(requestID: requestID, instance: instance)
+        case is HTTPParserError:
+            var reply = Problem(.invalidRequest, "The body is not well-formed HTTP/1.1.")
+                .reply(requestID: requestID, instance: instance)
+            reply.closesConnection = true
             return reply
+        case let refused as MethodRefused:
+            if exchange.method == .options, let origin = exchange.fields.origin,
+                let answer = self.crossOrigin.preflight(methods: refused.known, origin: origin)
+            {
+                return answer
+            }
+            var reply = refused.problem.reply(requestID: requestID, instance: instance)
+            reply.append(.allow, refused.allowed)
+            return reply
+        default:
+            // Whatever it is stays in the log; the client learns the name under which to find it there.
+            self.logger.error(
+                "request failed",
+                metadata: [
+                    "request_id": "\(requestID)", "route": "\(subject.route?.path ?? "unmatched")",
+                    "error": "\(String(describing: error))",
+                ]
+            )
+            return Problem(.internalError, "Something went wrong here; the log has it under the request_id.")
+                .reply(requestID: requestID, instance: instance)
         }
-        try self.rates.take(caller, bytes: min(fields.bodyLength, call.bodyLimit))
+    }
+
+    /// An answer with all its fields, counted and logged.
+    private func finished(_ answer: Reply, _ exchange: Exchange, _ subject: RequestLog.Subject) -> Reply {
+        var reply = answer
+        if reply.status.code >= 400, exchange.fields.isChunked || exchange.fields.bodyLength > self.limits.bodyBytes {
+            // Refused unread, perhaps: reading what is left only to throw it away is not worth a connection.
+            reply.closesConnection = true
+        }
+        if self.lifecycle.isDraining {
+            // Clients that keep connections learn here, and not by a reset, that this one ends.
+            reply.closesConnection = true
+        }
+        self.crossOrigin.dress(&reply, origin: exchange.fields.origin)
+        self.dress(&reply, requestID: exchange.requestID, isHead: exchange.method == .head)
+        let ended = ContinuousClock.now
+        self.metrics.answered(subject.route, status: reply.status.code, time: ended - exchange.began)
+        self.log.answered(subject, exchange, reply, ended: ended)
+        return reply
+    }
+
+    // MARK: Steps that may wait
+
+    private func serve(_ exchange: Exchange, _ subject: inout RequestLog.Subject) async throws -> Reply {
+        let visit = try self.visit(exchange, &subject)
+        var caller: Caller?
+        switch visit.route.access {
+        case .open:
+            break
+        case .authenticated, .members:
+            var seen = Authenticator.SeenToken()
+            caller = try await self.authenticator.caller(
+                self.authenticator.credential(exchange.fields.authorization, &seen),
+                from: exchange.client.limited,
+                deadline: visit.deadline
+            )
+        }
+        let call = try self.call(visit, caller, &subject)
+        switch (try self.lookUp(call), call.route.service, caller) {
+        case (.found(let reply), _, _):
+            return reply
+        case (.missing(let read), _, let caller?):
+            return try await self.answer(read, call, caller)
+        case (_, .read(let reading), let caller?):
+            return try await self.work(call, caller) { try await self.ask(reading(call, caller), call) }
+        case (_, .work(let handler), let caller?):
+            return try await self.work(call, caller) { try await handler(call) }
+        case (_, .work(let handler), nil):
+            guard let throttle = call.route.throttle else { return try await handler(call) }
+            return try await self.rates.attempt(throttle, from: exchange.client.limited) { try await handler(call) }
+        case (_, _, nil):
+            throw Problem(.unauthenticated, "This needs a credential.")
+        }
+    }
+
+    /// Answers what memory does not have, which is paid for before anything is done.
+    private func answer(_ read: CachedRead, _ call: Call, _ caller: Caller) async throws -> Reply {
+        try self.rates.take(caller, bytes: 0)
+        let reply = try await self.ask(read, call)
+        self.note(call, caller, reply)
+        return reply
+    }
+
+    private func ask(_ read: CachedRead, _ call: Call) async throws -> Reply {
+        guard let store else { throw Problem(.internalError, "Nothing is cached here.") }
+        return try call.reply(await store.answer(read, call.context()))
+    }
+
+    /// Does work that costs the caller a request, when it is the caller's turn.
+    private func work(
+        _ call: Call,
+        _ caller: Caller,
+        _ body: () async throws -> Reply
+    ) async throws -> Reply {
+        try self.rates.take(caller, bytes: min(call.exchange.fields.bodyLength, call.bodyLimit))
         let came = ContinuousClock.now
-        return try await self.rates.admission.run(tenant: caller.tenant, deadline: deadline) {
+        return try await self.rates.admission.run(tenant: caller.tenant, deadline: call.deadline) {
             self.metrics.waitedForTurn(ContinuousClock.now - came)
-            return try await route.handler(call)
+            return try await body()
         }
+    }
+
+    /// Computes a cached answer for a caller who pays nothing for it.
+    func replay(_ call: Call, _ caller: Caller) async throws -> Reply {
+        guard case .read(let reading) = call.route.service else { throw Problem.notFound }
+        return try await self.ask(reading(call, caller), call)
     }
 
     private static func token(_ fields: RequestFields, _ caller: Caller?) -> ConsistencyToken? {
@@ -306,8 +402,7 @@ package final class API: Sendable {
         }
     }
 
-    private func dress(_ answer: Reply, requestID: String, isHead: Bool) -> Reply {
-        var reply = answer
+    private func dress(_ reply: inout Reply, requestID: String, isHead: Bool) {
         reply.append(.requestID, requestID)
         reply.append(.date, self.date.text)
         for field in SecurityHeaders.fields { reply.fields.append(field) }
@@ -319,24 +414,18 @@ package final class API: Sendable {
             reply.append(.contentLength, String(reply.body.readableBytes))
             if isHead { reply.body = ByteBuffer() }
         }
-        return reply
     }
-}
-
-extension ClientAddress? {
-    /// What limits count a request by; those that come by a socket in the file system are one.
-    var limited: String { self?.limited ?? "local" }
 }
 
 /// A method that the path does not have.
 private struct MethodRefused: Error {
     let method: HTTPRequest.Method
-    let allowed: String
+    /// The methods it has.
+    let known: [HTTPRequest.Method]
 
-    init(method: HTTPRequest.Method, allowed: [HTTPRequest.Method]) {
-        self.method = method
-        let names = allowed.map(\.rawValue) + (allowed.contains(.get) ? ["HEAD"] : [])
-        self.allowed = names.sorted().joined(separator: ", ")
+    var allowed: String {
+        let names = self.known.map(\.rawValue) + (self.known.contains(.get) ? ["HEAD"] : [])
+        return names.sorted().joined(separator: ", ")
     }
 
     var problem: Problem {

@@ -10,6 +10,9 @@ package enum CacheContent: Sendable {
     case absent
 }
 
+/// Computes an answer from one snapshot, outside any transaction that has written.
+package typealias CacheFill = @Sendable () async throws -> Filled
+
 /// A freshly computed answer, with the snapshot it was computed from.
 package struct Filled: Sendable {
     /// The answer.

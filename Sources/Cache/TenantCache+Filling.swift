@@ -28,7 +28,7 @@ extension TenantCache {
     package func refresh(
         _ key: CacheKey,
         deadline: ContinuousClock.Instant,
-        fill: @Sendable @escaping () async throws -> Filled
+        fill: @escaping CacheFill
     ) {
         let now = self.clock.now
         // At most once in a while, so that an ailing database is not asked by every hit.
@@ -63,7 +63,7 @@ extension TenantCache {
         _ start: FlightStart,
         _ deadline: ContinuousClock.Instant,
         renews: Bool = false,
-        _ fill: @Sendable @escaping () async throws -> Filled
+        _ fill: @escaping CacheFill
     ) {
         Task(priority: renews ? nil : .high) {
             var machine = FlightStateMachine(

@@ -22,6 +22,25 @@ extension TenantCache {
         return CachedAnswer(stored, .l1Hit, wantsRefresh: now >= stored.refreshAt)
     }
 
+    /// The answer in this instance's memory, computed anew behind the reader's back if it ends soon.
+    ///
+    /// - Parameters:
+    ///   - key: what is read.
+    ///   - token: what the client has written and seen.
+    ///   - deadline: when a computation begun here is to end; nobody waits for it.
+    ///   - fill: makes what computes the answer; asked only where that is needed.
+    /// - Returns: the answer, or nil: ask ``read(_:token:bypass:deadline:fill:)``.
+    package func hit(
+        _ key: CacheKey,
+        token: ConsistencyToken?,
+        deadline: ContinuousClock.Instant,
+        fill: () -> CacheFill
+    ) -> CachedAnswer? {
+        guard let answer = self.hit(key, token: token) else { return nil }
+        if answer.wantsRefresh { self.refresh(key, deadline: deadline, fill: fill()) }
+        return answer
+    }
+
     private func satisfies(_ stored: StoredAnswer, _ token: ConsistencyToken) -> Bool {
         let defects = self.settings.defects
         // A live entry is of the namespace in force, as a rotation retires all of the old one.
@@ -50,16 +69,13 @@ extension TenantCache {
         token: ConsistencyToken? = nil,
         bypass: Bool = false,
         deadline: ContinuousClock.Instant,
-        fill: @Sendable @escaping () async throws -> Filled
+        fill: @escaping CacheFill
     ) async throws -> CachedAnswer {
         do {
             if bypass || !self.settings.isEnabled || self.isForeign(token) {
                 return try await self.readPast(key, deadline, fill)
             }
-            if let answer = self.hit(key, token: token) {
-                if answer.wantsRefresh { self.refresh(key, deadline: deadline, fill: fill) }
-                return answer
-            }
+            if let answer = self.hit(key, token: token, deadline: deadline, fill: { fill }) { return answer }
             return try await self.readThrough(key, token, deadline, fill)
         } catch {
             if error is CacheOverload { self.metrics.bulkheadRefused() }
@@ -84,7 +100,7 @@ extension TenantCache {
     private func readPast(
         _ key: CacheKey,
         _ deadline: ContinuousClock.Instant,
-        _ fill: @Sendable @escaping () async throws -> Filled
+        _ fill: @escaping CacheFill
     ) async throws -> CachedAnswer {
         let scope = self.scopes.scope(key.tenant, key.module)
         scope.counters.bypasses.wrappingAdd(1, ordering: .relaxed)
@@ -96,7 +112,7 @@ extension TenantCache {
         _ key: CacheKey,
         _ token: ConsistencyToken?,
         _ deadline: ContinuousClock.Instant,
-        _ fill: @Sendable @escaping () async throws -> Filled
+        _ fill: @escaping CacheFill
     ) async throws -> CachedAnswer {
         let scope = self.scopes.scope(key.tenant, key.module)
         for attempt in 0..<3 {

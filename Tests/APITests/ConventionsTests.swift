@@ -254,11 +254,7 @@ struct AccessTests {
         #expect(refused["ratelimit-policy"] == "\"tenant\";q=3;w=3000")
         #expect(refused["ratelimit"]?.hasPrefix("\"tenant\";r=0;t=") == true)
 
-        let hit = Route(.get, "/it", "it", "It", area: "test", access: .authenticated, isCached: true) { _ in
-            var reply = Reply.json { $0.object { _ in } }
-            reply.isFromMemory = true
-            return reply
-        }
+        let hit = TestMemory.route("/it")
         let cached = try await TestAPI([hit], caller: .member(.owner), rates: rates)
         for _ in 0..<20 { #expect(try await cached.send(.get, "/it", bearer).status == .ok) }
     }

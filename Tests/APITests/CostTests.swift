@@ -126,7 +126,9 @@ struct CostTests {
         )
         func ask(_ key: String, from address: String = "192.0.2.1") async -> Problem.Code? {
             do {
-                _ = try await authenticator.caller("Bearer \(key)", from: address, deadline: .now + .seconds(5))
+                var seen = Authenticator.SeenToken()
+                let credential = try authenticator.credential("Bearer \(key)", &seen)
+                _ = try await authenticator.caller(credential, from: address, deadline: .now + .seconds(5))
                 return nil
             } catch {
                 return (error as? Problem)?.code
@@ -193,18 +195,18 @@ struct CostTests {
     func before() async throws {
         let worked = Count()
         let gate = Latch<Void>()
-        let miss = Route(.get, "/it", "it", "It", area: "test", access: .authenticated, isCached: true) { call in
-            let context = try call.context()
-            try context.toll?.pay(context.caller)
+        let miss = TestMemory.route("/it/{id}") {
             worked.add()
             try await gate.wait()
-            return .json { $0.object { _ in } }
+            return "{}"
         }
         let rates = Self.limited { $0.tenant = Rate(perSecond: 0.001, burst: 3) }
         let api = try await TestAPI([miss], caller: .member(.owner), rates: rates)
         let bearer: [HTTPField.Name: String] = [.authorization: "Bearer \(try api.token())"]
         let statuses = try await withThrowingTaskGroup(of: Int.self) { group in
-            for _ in 0..<50 { group.addTask { try await api.send(.get, "/it", bearer).status.code } }
+            for number in 0..<50 {
+                group.addTask { try await api.send(.get, "/it/\(number)", bearer).status.code }
+            }
             var statuses: [Int: Int] = [:]
             while let status = try await group.next() {
                 statuses[status, default: 0] += 1
@@ -218,15 +220,12 @@ struct CostTests {
 
     @Test("an answer in memory is free, even when the limit is used up")
     func free() async throws {
-        let hit = Route(.get, "/hit", "hit", "Hit", area: "test", access: .authenticated, isCached: true) { _ in
-            var reply = Reply.json { $0.object { _ in } }
-            reply.isFromMemory = true
-            return reply
-        }
+        let hit = TestMemory.route("/hit")
         let work = Route(.get, "/work", "work", "Work", area: "test", access: .authenticated) { _ in Reply(.noContent) }
-        let rates = Self.limited { $0.tenant = Rate(perSecond: 0.001, burst: 1) }
+        let rates = Self.limited { $0.tenant = Rate(perSecond: 0.001, burst: 2) }
         let api = try await TestAPI([hit, work], caller: .member(.owner), rates: rates)
         let bearer: [HTTPField.Name: String] = [.authorization: "Bearer \(try api.token())"]
+        #expect(try await api.send(.get, "/hit", bearer)["cache-status"] == "stock-l1; fwd=miss; stored")
         #expect(try await api.send(.get, "/work", bearer).status == .noContent)
         #expect(try await api.send(.get, "/work", bearer).status == .tooManyRequests)
         for _ in 0..<5 { #expect(try await api.send(.get, "/hit", bearer).status == .ok) }

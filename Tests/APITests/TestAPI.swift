@@ -18,6 +18,7 @@ struct TestAPI {
 
     let api: API
     let tokens: AccessTokens
+    let memory: TestMemory
 
     /// Makes an API; without a caller every credential is refused.
     init(
@@ -33,6 +34,8 @@ struct TestAPI {
         logger: Logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
     ) async throws {
         let limiter = RateLimits(rates)
+        let memory = try TestMemory()
+        self.memory = memory
         let tokens = try await AccessTokens(keys: [SigningKey(secret: Self.secret)])
         self.tokens = tokens
         self.api = API(
@@ -47,13 +50,16 @@ struct TestAPI {
                 ofKey: { key, _ in
                     guard let caller, key == "stk_good" else { throw Problem(.unauthenticated, "No such key.") }
                     return caller
-                }
+                },
+                ofKnownSession: { _ in caller },
+                ofKnownKey: { key in key == "stk_good" ? caller : nil }
             ),
             limits: limits,
             rates: limiter,
             lifecycle: lifecycle,
             proxies: proxies,
             crossOrigin: crossOrigin,
+            store: memory.store,
             clock: .system,
             metrics: metrics,
             loggedHits: loggedHits,
@@ -102,13 +108,17 @@ struct TestAPI {
     private static let contract = Contract.shared(document: OpenAPIDocument.make(routes: [], version: "0"))
 
     /// Serves on a free port while the body runs.
-    func serve<Value: Sendable>(_ body: @escaping @Sendable (HTTPClient) async throws -> Value) async throws -> Value {
+    func serve<Value: Sendable>(
+        answersAtOnce: Bool = true,
+        _ body: @escaping @Sendable (HTTPClient) async throws -> Value
+    ) async throws -> Value {
         let (ports, continuation) = AsyncStream<Int>.makeStream()
         let server = HTTPServer(
             api: self.api,
             host: "127.0.0.1",
             port: 0,
             group: MultiThreadedEventLoopGroup.singleton,
+            answersAtOnce: answersAtOnce,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }),
             onListening: { continuation.yield($0) }
         )

@@ -95,11 +95,11 @@ struct AccountTests {
                 )
                 #expect(body["invitation_token"]?.hasPrefix("inv_\(live.owner.tenant.id)_") == true)
             }
-            let members = try JSONBody(try await live.shop.identity.members(live.context))
+            let members = try JSONBody(try await live.answer(live.shop.identity.members(live.caller)))
             #expect(members.texts("data", "email") == ["ana@example.com"])
             #expect(try await live.database.psql("SELECT count(*) FROM stock.app_user") == accounts)
             // Neither list nor database holds what opens it.
-            let listed = try JSONBody(try await live.shop.identity.invitations(live.context))
+            let listed = try JSONBody(try await live.answer(live.shop.identity.invitations(live.caller)))
             #expect(listed.count("data") == 2)
             #expect(listed["data.0.invitation_token"] == nil)
         }
@@ -130,7 +130,7 @@ struct AccountTests {
             // Both together are the person's.
             let there = try await accept(try required(second["invitation_token"]), "the attacker's choice", live)
             #expect(there.tenant.role == .manager)
-            #expect(try JSONBody(try await identity.members(context)).count("data") == 2)
+            #expect(try JSONBody(try await live.answer(identity.members(context.caller), context)).count("data") == 2)
         }
     }
 
@@ -151,7 +151,7 @@ struct AccountTests {
                 try await invite("BEA@example.com".lowercased(), as: .viewer, live.context, live)
             }
             #expect(second?.code == .duplicate)
-            #expect(try JSONBody(try await live.shop.identity.invitations(live.context)).count("data") == 0)
+            #expect(try JSONBody(try await live.answer(live.shop.identity.invitations(live.caller))).count("data") == 0)
         }
     }
 
@@ -202,7 +202,10 @@ struct AccountTests {
             let first = try required(made["invitation_token"])
             #expect(await problem { try await identity.renew(id, foreign) }?.code == .notFound)
             #expect(await problem { try await identity.revoke(id, foreign) }?.code == .notFound)
-            #expect(await problem { try await identity.invitation(id, foreign) }?.code == .notFound)
+            #expect(
+                await problem { try await live.answer(identity.invitation(id, foreign.caller), foreign) }?.code
+                    == .notFound
+            )
             let renewed = try JSONBody(try await identity.renew(id, live.context))
             let second = try required(renewed["invitation_token"])
             #expect(renewed["version"] == "2")

@@ -28,7 +28,7 @@ struct CatalogTests {
             #expect(created.etag == "\"1.0\"")
             let id = try id(created)
             #expect(created.location == "/v1/products/\(id)")
-            let read = try await catalog.product(id, live.context)
+            let read = try await live.answer(catalog.product(id, live.caller))
             #expect(read.body == created.body)
             #expect(read.etag == created.etag)
             let body = try JSONBody(read)
@@ -47,14 +47,14 @@ struct CatalogTests {
                 live.context
             )
             #expect(patched.etag == "\"2.0\"")
-            #expect(try JSONBody(try await catalog.product(id, live.context))["name"] == "Café")
+            #expect(try JSONBody(try await live.answer(catalog.product(id, live.caller)))["name"] == "Café")
             let stale = await problem {
                 try await catalog.updateProduct(id, patch, expected: .oneOf([1]), live.context)
             }
             #expect(stale?.code == .versionMismatch)
             let deleted = try await catalog.deleteProduct(id, expected: .oneOf([2]), live.context)
             #expect(deleted.status == 204)
-            #expect(await problem { try await catalog.product(id, live.context) }?.code == .notFound)
+            #expect(await problem { try await live.answer(catalog.product(id, live.caller)) }?.code == .notFound)
             #expect(
                 await problem { try await catalog.deleteProduct(id, expected: .any, live.context) }?.code == .notFound
             )
@@ -67,17 +67,19 @@ struct CatalogTests {
             let catalog = live.shop.catalog
             let id = try id(try await catalog.createProduct(try draft("A"), live.context))
             try await usable(live)
-            _ = try await catalog.product(id, live.context)
-            try await eventually("the change is seen") { try await catalog.product(id, live.context).status == .l1Hit }
+            _ = try await live.answer(catalog.product(id, live.caller))
+            try await eventually("the change is seen") {
+                try await live.answer(catalog.product(id, live.caller)).status == .l1Hit
+            }
             var patch = ProductPatch()
             patch.price = .set(try Price("2"))
             _ = try await catalog.updateProduct(id, patch, expected: .any, live.context)
-            let after = try await catalog.product(id, live.context)
+            let after = try await live.answer(catalog.product(id, live.caller))
             #expect(after.status != .l1Hit)
             #expect(try JSONBody(after)["price"] == "2.00")
             var bypass = live.context
             bypass.bypassCache = true
-            #expect(try await catalog.product(id, bypass).status == .bypass)
+            #expect(try await live.answer(catalog.product(id, bypass.caller), bypass).status == .bypass)
         }
     }
 
@@ -108,11 +110,19 @@ struct CatalogTests {
             _ = try await catalog.createProduct(one, live.context)
             _ = try await catalog.createProduct(two, live.context)
             #expect(
-                try JSONBody(try await catalog.lookUp(ProductCode("779"), live.context)).texts("data", "name")
+                try JSONBody(try await live.answer(catalog.lookUp(ProductCode("779"), live.caller))).texts(
+                    "data",
+                    "name"
+                )
                     == ["One", "Two"]
             )
-            #expect(try JSONBody(try await catalog.lookUp(ProductCode(" 500\r"), live.context)).count("data") == 2)
-            #expect(try JSONBody(try await catalog.lookUp(ProductCode("0779"), live.context)).count("data") == 0)
+            #expect(
+                try JSONBody(try await live.answer(catalog.lookUp(ProductCode(" 500\r"), live.caller))).count("data")
+                    == 2
+            )
+            #expect(
+                try JSONBody(try await live.answer(catalog.lookUp(ProductCode("0779"), live.caller))).count("data") == 0
+            )
             #expect(throws: ReadingFault.self) { try ProductCode(" ") }
         }
     }
@@ -131,10 +141,12 @@ struct CatalogTests {
             var cursor: String?
             repeat {
                 let page = try JSONBody(
-                    try await catalog.products(
-                        ProductFilter(sort: sort),
-                        Page(limit: 2, cursor: cursor),
-                        live.context
+                    try await live.answer(
+                        catalog.products(
+                            ProductFilter(sort: sort),
+                            Page(limit: 2, cursor: cursor),
+                            live.caller
+                        )
                     )
                 )
                 seen += page.texts("data", "sku")
@@ -152,22 +164,28 @@ struct CatalogTests {
         try await LiveShop.open { live in
             let catalog = live.shop.catalog
             for name in ["A", "B", "C"] { _ = try await catalog.createProduct(try draft(name), live.context) }
-            let page = try JSONBody(try await catalog.products(ProductFilter(), Page(limit: 1), live.context))
+            let page = try JSONBody(
+                try await live.answer(catalog.products(ProductFilter(), Page(limit: 1), live.caller))
+            )
             let cursor = try required(page["next_cursor"])
             let other = await problem {
-                try await catalog.products(
-                    ProductFilter(status: .active),
-                    Page(limit: 1, cursor: cursor),
-                    live.context
+                try await live.answer(
+                    catalog.products(
+                        ProductFilter(status: .active),
+                        Page(limit: 1, cursor: cursor),
+                        live.caller
+                    )
                 )
             }
             #expect(other?.code == .cursorMismatch)
             let changed = await problem {
-                try await catalog.products(ProductFilter(), Page(limit: 1, cursor: cursor + "A"), live.context)
+                try await live.answer(
+                    catalog.products(ProductFilter(), Page(limit: 1, cursor: cursor + "A"), live.caller)
+                )
             }
             #expect(changed?.code == .cursorMismatch)
             #expect(
-                await problem { try await catalog.categories(Page(cursor: cursor), live.context) }?.code
+                await problem { try await live.answer(catalog.categories(Page(cursor: cursor), live.caller)) }?.code
                     == .cursorMismatch
             )
         }
@@ -193,7 +211,7 @@ struct CatalogTests {
             _ = try await catalog.createProduct(one, live.context)
             _ = try await catalog.createProduct(two, live.context)
             func names(_ filter: ProductFilter) async throws -> [String?] {
-                try JSONBody(try await catalog.products(filter, Page(), live.context)).texts("data", "name")
+                try JSONBody(try await live.answer(catalog.products(filter, Page(), live.caller))).texts("data", "name")
             }
             #expect(try await names(ProductFilter(q: SearchText("ñandú"))) == ["100 % ÑANDÚ"])
             #expect(try await names(ProductFilter(q: SearchText("%"))) == ["100 % ÑANDÚ"])
@@ -205,7 +223,7 @@ struct CatalogTests {
             #expect(try await names(ProductFilter(stock: .out)) == ["100 % ÑANDÚ"])
             #expect(try await names(ProductFilter(stock: .ok)) == ["Plain"])
             #expect(try await names(ProductFilter(stock: .low)).isEmpty)
-            let tag = try await catalog.category(category, live.context).etag
+            let tag = try await live.answer(catalog.category(category, live.caller)).etag
             #expect(tag == "\"1.1\"")
             let inUse = await problem { try await catalog.deleteCategory(category, expected: .any, live.context) }
             #expect(inUse?.code == .inUse)
@@ -259,7 +277,7 @@ struct CatalogTests {
             let dangling = await problem { try await make("Else", in: .make()) }
             #expect(dangling?.errors.map(\.pointer) == ["/parent_id"])
             #expect(
-                try JSONBody(try await catalog.categories(Page(), live.context)).texts("data", "name") == [
+                try JSONBody(try await live.answer(catalog.categories(Page(), live.caller))).texts("data", "name") == [
                     "Low", "Middle", "Top",
                 ]
             )
@@ -286,7 +304,7 @@ struct CatalogTests {
             milk.minStock = try Quantity("0.125")
             #expect(await problem { try await catalog.createProduct(milk, live.context) }?.code == .quantityPrecision)
             #expect(
-                try JSONBody(try await catalog.units(Page(), live.context)).texts("data", "symbol") == [
+                try JSONBody(try await live.answer(catalog.units(Page(), live.caller))).texts("data", "symbol") == [
                     "kg", "l", "pc",
                 ]
             )
@@ -318,7 +336,9 @@ struct CatalogTests {
             )
             #expect(third.texts("data", "outcome") == ["updated", "updated"])
             #expect(third.texts("data", "version") == ["2", "2"])
-            #expect(try JSONBody(try await catalog.lookUp(ProductCode("1"), live.context)).count("data") == 0)
+            #expect(
+                try JSONBody(try await live.answer(catalog.lookUp(ProductCode("1"), live.caller))).count("data") == 0
+            )
         }
     }
 
@@ -343,7 +363,11 @@ struct CatalogTests {
                     "/products/1/name", "/products/1/price", "/products/1/category_id", "/products/2",
                 ]
             )
-            #expect(try JSONBody(try await catalog.products(ProductFilter(), Page(), live.context)).count("data") == 0)
+            #expect(
+                try JSONBody(try await live.answer(catalog.products(ProductFilter(), Page(), live.caller))).count(
+                    "data"
+                ) == 0
+            )
         }
     }
 }

@@ -33,13 +33,15 @@ struct IdentityTests {
             let caller = try await caller(live.owner, live)
             #expect(caller.role == .owner)
             #expect(caller.may(.admin))
-            let tenant = try JSONBody(try await live.shop.tenants.get(live.context))
+            let tenant = try JSONBody(try await live.answer(live.shop.tenants.get(live.caller)))
             #expect(tenant["slug"] == "nandu")
             #expect(tenant["name"] == "Ñandú")
             #expect(tenant["currency"] == "EUR")
-            #expect(try JSONBody(try await live.shop.tenants.registers(live.context)).count("data") == 1)
-            #expect(try JSONBody(try await live.shop.catalog.units(Page(), live.context)).count("data") == 2)
-            let me = try JSONBody(try await live.shop.identity.me(live.context))
+            #expect(try JSONBody(try await live.answer(live.shop.tenants.registers(live.caller))).count("data") == 1)
+            #expect(
+                try JSONBody(try await live.answer(live.shop.catalog.units(Page(), live.caller))).count("data") == 2
+            )
+            let me = try JSONBody(try await live.answer(live.shop.identity.me(live.caller)))
             #expect(me["user.email"] == "ana@example.com")
             #expect(me["tenant.slug"] == "nandu")
             #expect(me.count("scopes") == Scope.allCases.count)
@@ -265,7 +267,7 @@ struct IdentityTests {
             #expect(last?.code == .invalidState)
             _ = try await identity.updateMember(user, patch, expected: .oneOf([2]), live.context)
             #expect(await problem { try await caller(session, live) }?.code == .unauthenticated)
-            #expect(try JSONBody(try await identity.members(live.context)).count("data") == 2)
+            #expect(try JSONBody(try await live.answer(identity.members(live.caller))).count("data") == 2)
         }
     }
 
@@ -388,7 +390,7 @@ struct IdentityTests {
                 }
                 #expect(refused?.code == .unauthenticated)
             }
-            let listed = try JSONBody(try await identity.keys(live.context))
+            let listed = try JSONBody(try await live.answer(identity.keys(live.caller)))
             #expect(listed["data.0.name"] == "till")
             #expect(listed["data.0.secret"] == nil)
             let dump = try await live.database.psql("SELECT encode(secret_hash, 'hex') FROM stock.api_key")

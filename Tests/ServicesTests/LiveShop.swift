@@ -135,6 +135,14 @@ final class LiveShop: Sendable {
         )
     }
 
+    /// The owner.
+    var caller: Caller { context.caller }
+
+    /// The answer to a read, to the owner unless it is said to whom.
+    func answer(_ read: CachedRead, _ asking: CallContext? = nil) async throws(Problem) -> CachedAnswer {
+        try await shop.store.answer(read, asking ?? context)
+    }
+
     /// What an operator's command asks with.
     var operators: CallContext {
         CallContext(

@@ -34,7 +34,7 @@ struct PaymentTests {
             #expect(payment.list("allocations").map { $0["sale_id"] } == [ids[2], ids[1]])
             #expect(payment.list("allocations").map { $0["amount"] } == ["4.00", "6.00"])
             #expect(try await shop.psql("SELECT balance FROM stock.customer_account") == "14.0000")
-            let read = try await shop.sales.sale(try #require(SaleID(ids[1])), shop.context)
+            let read = try await shop.answer(shop.sales.sale(try #require(SaleID(ids[1])), shop.caller))
             let sale = try JSONObjectBody(try #require(read.body))
             #expect(sale["due"] == "2.00")
             #expect(sale["version"] == "2")
@@ -135,7 +135,7 @@ struct PaymentTests {
             }
             try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")]))
             func amounts(_ filter: PaymentFilter) async throws -> [String?] {
-                let list = try await shop.payments.list(filter, Page(limit: 10), shop.context)
+                let list = try await shop.answer(shop.payments.list(filter, Page(limit: 10), shop.caller))
                 return try JSONObjectBody(try #require(list.body)).list("data").map { $0["amount"] }
             }
             #expect(try await amounts(PaymentFilter()) == ["2.50", "2.00", "1.00"])

@@ -48,9 +48,9 @@ struct SaleTests {
             #expect(answer.status == 201)
             #expect(answer.location == "/v1/sales/\(id)")
             #expect(answer.etag == "\"1\"")
-            let read = try await shop.sales.sale(id, shop.context)
+            let read = try await shop.answer(shop.sales.sale(id, shop.caller))
             #expect(read.body == answer.body)
-            let list = try await shop.sales.list(SaleFilter(), Page(limit: 10), shop.context)
+            let list = try await shop.answer(shop.sales.list(SaleFilter(), Page(limit: 10), shop.caller))
             let page = try JSONObjectBody(try #require(list.body))
             #expect(page.list("data").map { $0["id"] } == ["\(id)"])
             #expect(page["next_cursor"] == nil)
@@ -72,7 +72,9 @@ struct SaleTests {
             var days: [String?] = []
             var cursor: String?
             repeat {
-                let list = try await shop.sales.list(SaleFilter(), Page(limit: 2, cursor: cursor), shop.context)
+                let list = try await shop.answer(
+                    shop.sales.list(SaleFilter(), Page(limit: 2, cursor: cursor), shop.caller)
+                )
                 let page = try JSONObjectBody(try #require(list.body))
                 days += page.list("data").map { $0["business_day"] }
                 cursor = page["next_cursor"]
@@ -82,14 +84,14 @@ struct SaleTests {
             var filter = SaleFilter()
             filter.customerID = shop.customerID
             filter.days = try DayRange(from: nil, to: BusinessDay("2026-03-03"))
-            let named = try await shop.sales.list(filter, Page(limit: 10), shop.context)
+            let named = try await shop.answer(shop.sales.list(filter, Page(limit: 10), shop.caller))
             let page = try JSONObjectBody(try #require(named.body))
             #expect(page.list("data").map { $0["business_day"] } == ["2026-03-03", "2026-03-01"])
 
-            let first = try await shop.sales.list(SaleFilter(), Page(limit: 2), shop.context)
+            let first = try await shop.answer(shop.sales.list(SaleFilter(), Page(limit: 2), shop.caller))
             let foreign = try JSONObjectBody(try #require(first.body))["next_cursor"]
             let problem = await refusal {
-                try await shop.sales.list(filter, Page(limit: 2, cursor: foreign), shop.context)
+                try await shop.answer(shop.sales.list(filter, Page(limit: 2, cursor: foreign), shop.caller))
             }
             #expect(problem?.code == .cursorMismatch)
         }

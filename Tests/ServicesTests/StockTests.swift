@@ -123,7 +123,9 @@ struct StockTests {
                 var names: [String?] = []
                 var cursor: String?
                 repeat {
-                    let list = try await shop.stock.levels(filter, Page(limit: limit, cursor: cursor), shop.context)
+                    let list = try await shop.answer(
+                        shop.stock.levels(filter, Page(limit: limit, cursor: cursor), shop.caller)
+                    )
                     let page = try JSONObjectBody(try #require(list.body))
                     names += page.list("data").map { $0["name"] }
                     cursor = page["next_cursor"]
@@ -140,13 +142,13 @@ struct StockTests {
 
             var movements = MovementFilter()
             movements.productID = ProductID(TestShop.product("A"))
-            let list = try await shop.stock.movements(movements, Page(limit: 1), shop.context)
+            let list = try await shop.answer(shop.stock.movements(movements, Page(limit: 1), shop.caller))
             let page = try JSONObjectBody(try #require(list.body))
             #expect(page.list("data").map { $0["type"] } == ["loss"])
             let second = Page(limit: 1, cursor: page["next_cursor"])
-            let next = try await shop.stock.movements(movements, second, shop.context)
+            let next = try await shop.answer(shop.stock.movements(movements, second, shop.caller))
             #expect(try JSONObjectBody(try #require(next.body)).list("data").map { $0["type"] } == ["opening"])
-            let all = try await shop.stock.movements(MovementFilter(), Page(limit: 100), shop.context)
+            let all = try await shop.answer(shop.stock.movements(MovementFilter(), Page(limit: 100), shop.caller))
             #expect(try JSONObjectBody(try #require(all.body)).list("data").count == 5)
         }
     }

@@ -132,10 +132,15 @@ struct StoreTests {
             var context = live.context
             context.caller.tenant = other
             let foreign = context
-            #expect(await problem { try await catalog.product(id, foreign) }?.code == .notFound)
+            #expect(
+                await problem { try await live.answer(catalog.product(id, foreign.caller), foreign) }?.code == .notFound
+            )
             #expect(await problem { try await catalog.deleteProduct(id, expected: .any, foreign) }?.code == .notFound)
-            #expect(try JSONBody(try await catalog.products(ProductFilter(), Page(), foreign)).count("data") == 0)
-            #expect(try await catalog.product(id, live.context).body == made.body)
+            #expect(
+                try JSONBody(try await live.answer(catalog.products(ProductFilter(), Page(), foreign.caller), foreign))
+                    .count("data") == 0
+            )
+            #expect(try await live.answer(catalog.product(id, live.caller)).body == made.body)
         }
     }
 }

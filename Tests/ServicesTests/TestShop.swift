@@ -143,6 +143,14 @@ final class TestShop: Sendable {
         return try result.get()
     }
 
+    /// Who asks.
+    var caller: Caller { context.caller }
+
+    /// The answer to a read.
+    func answer(_ read: CachedRead) async throws(Problem) -> CachedAnswer {
+        try await store.answer(read, context)
+    }
+
     // MARK: What is in it
 
     static let register = "00000000-0000-7000-8000-000000000001"

@@ -116,6 +116,11 @@ package struct AccessTokens: Sendable {
     /// - Returns: who holds it, as it says.
     /// - Throws: `unauthenticated`, without telling which check failed, except that an expired token says so.
     package func verify(_ token: some StringProtocol) throws(Problem) -> AccessClaims {
+        try self.check(self.signed(token))
+    }
+
+    /// What a token says whose signature is right, whatever it says.
+    func signed(_ token: some StringProtocol) throws(Problem) -> ClaimsScanner.Claims {
         guard token.utf8.count <= Self.maximumBytes else { throw Self.refusal }
         let bytes = token.utf8.withContiguousStorageIfAvailable { Array($0) } ?? Array(token.utf8)
         guard let key = self.keys.first(where: { bytes.starts(with: $0.prefix) }),
@@ -125,10 +130,11 @@ package struct AccessTokens: Sendable {
             let payload = TokenBase64.decode(bytes[key.prefix.count..<dot]),
             let claims = ClaimsScanner.scan(payload)
         else { throw Self.refusal }
-        return try self.check(claims)
+        return claims
     }
 
-    private func check(_ claims: ClaimsScanner.Claims) throws(Problem) -> AccessClaims {
+    /// Who holds a token that says this, if it is for us and of this time.
+    func check(_ claims: ClaimsScanner.Claims) throws(Problem) -> AccessClaims {
         let now = self.now
         guard claims.issuer == Self.issuer, claims.audience == Self.audience,
             let user = claims.subject, let session = claims.session, let tenant = claims.tenant, tenant > 0,

@@ -10,49 +10,43 @@ struct BalanceRoutes {
     var routes: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/balance/series",
                 "readBalanceSeries",
                 "Income and expense by period, empty periods included",
                 area: "balance",
                 access: .scope(.reportsRead),
-                isCached: true,
                 parameters: [
                     .choice("view", BalanceView.self, "How finely the range is divided; daily if left out."),
                     .choice("method", BalanceMethod.self, "Whose money counts; all if left out."),
                 ] + Route.Parameter.days,
                 answer: .reference("BalanceSeries")
-            ) { call in
+            ) { call, caller in
                 let series = try call.query { (query) throws(Problem) in SeriesQuery.read(&query) }
-                return try call.reply(await shop.balance.series(series, call.context()))
+                return try shop.balance.series(series, caller)
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/balance/summary",
                 "readBalanceSummary",
                 "Income and expense of a range, by method",
                 area: "balance",
                 access: .scope(.reportsRead),
-                isCached: true,
                 parameters: Route.Parameter.days,
                 answer: .reference("BalanceSummary")
-            ) { call in
+            ) { call, caller in
                 let days = try call.query { (query) throws(Problem) in query.days() }
-                return try call.reply(await shop.balance.summary(days, call.context()))
+                return try shop.balance.summary(days, caller)
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/dashboard",
                 "readDashboard",
                 "Today at a glance",
                 area: "balance",
                 access: .scope(.reportsRead),
-                isCached: true,
                 answer: .reference("Dashboard")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.balance.dashboard(call.context()))
+                return shop.balance.dashboard(caller)
             },
         ]
     }

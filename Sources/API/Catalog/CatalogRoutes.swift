@@ -12,20 +12,18 @@ struct CatalogRoutes {
     private var categories: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/categories",
                 "listCategories",
                 "Categories, by name",
                 area: "catalog",
                 access: .scope(.catalogRead),
-                isCached: true,
                 parameters: Route.Parameter.page,
                 answer: .page("Category"),
                 problems: [.cursorMismatch]
-            ) { call in
+            ) { call, caller in
                 let page = try call.query { (query) throws(Problem) in query.page() }
-                return try call.reply(await shop.catalog.categories(page, call.context()))
+                return try shop.catalog.categories(page, caller)
             },
             Route(
                 .post,
@@ -46,18 +44,16 @@ struct CatalogRoutes {
                     try await shop.catalog.createCategory(draft, key: key, context)
                 }
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/categories/{id}",
                 "readCategory",
                 "One category",
                 area: "catalog",
                 access: .scope(.catalogRead),
-                isCached: true,
                 answer: .reference("Category")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.catalog.category(call.id(), call.context()))
+                return try shop.catalog.category(call.id(), caller)
             },
             Route(
                 .patch,
@@ -100,20 +96,18 @@ struct CatalogRoutes {
     private var units: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/units",
                 "listUnits",
                 "Units of measure, by name",
                 area: "catalog",
                 access: .scope(.catalogRead),
-                isCached: true,
                 parameters: Route.Parameter.page,
                 answer: .page("Unit"),
                 problems: [.cursorMismatch]
-            ) { call in
+            ) { call, caller in
                 let page = try call.query { (query) throws(Problem) in query.page() }
-                return try call.reply(await shop.catalog.units(page, call.context()))
+                return try shop.catalog.units(page, caller)
             },
             Route(
                 .post,
@@ -134,18 +128,16 @@ struct CatalogRoutes {
                     try await shop.catalog.createUnit(draft, key: key, context)
                 }
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/units/{id}",
                 "readUnit",
                 "One unit of measure",
                 area: "catalog",
                 access: .scope(.catalogRead),
-                isCached: true,
                 answer: .reference("Unit")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.catalog.unit(call.id(), call.context()))
+                return try shop.catalog.unit(call.id(), caller)
             },
             Route(
                 .patch,
@@ -188,14 +180,12 @@ struct CatalogRoutes {
     private var products: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/products",
                 "listProducts",
                 "Products",
                 area: "catalog",
                 access: .scope(.catalogRead),
-                isCached: true,
                 parameters: [
                     .search("the name, the SKU or a barcode"),
                     .init("barcode", .text, "A whole barcode."),
@@ -206,11 +196,11 @@ struct CatalogRoutes {
                 ] + Route.Parameter.page,
                 answer: .page("Product"),
                 problems: [.cursorMismatch]
-            ) { call in
+            ) { call, caller in
                 let (filter, page) = try call.query { (query) throws(Problem) in
                     (ProductFilter.read(&query), query.page())
                 }
-                return try call.reply(await shop.catalog.products(filter, page, call.context()))
+                return try shop.catalog.products(filter, page, caller)
             },
             Route(
                 .post,
@@ -251,35 +241,31 @@ struct CatalogRoutes {
                     try await shop.catalog.upsertProducts(products, key: key, context)
                 }
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/products/lookup",
                 "lookUpProducts",
                 "Every product with this SKU or barcode",
                 area: "catalog",
                 access: .scope(.catalogRead),
-                isCached: true,
                 parameters: [
                     .init("code", .text, "A SKU or barcode; neither case nor accents count.", isRequired: true)
                 ],
                 answer: .page("Product")
-            ) { call in
+            ) { call, caller in
                 let code = try call.query { (query) throws(Problem) in query.code("code", isRequired: true) }
                 guard let code else { throw Problem.notFound }
-                return try call.reply(await shop.catalog.lookUp(code, call.context()))
+                return shop.catalog.lookUp(code, caller)
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/products/{id}",
                 "readProduct",
                 "One product",
                 area: "catalog",
                 access: .scope(.catalogRead),
-                isCached: true,
                 answer: .reference("Product")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.catalog.product(call.id(), call.context()))
+                return try shop.catalog.product(call.id(), caller)
             },
             Route(
                 .put,
@@ -295,7 +281,7 @@ struct CatalogRoutes {
             ) { call in
                 try call.noQuery()
                 let condition: PutCondition =
-                    call.fields.ifNoneMatch == "*" ? .absent : .matching(try call.expectedVersion())
+                    call.exchange.fields.ifNoneMatch == "*" ? .absent : .matching(try call.expectedVersion())
                 let draft = try await call.body { ProductDraft.read(&$0) }
                 return try call.reply(
                     await shop.catalog.putProduct(call.id(), draft, condition: condition, call.context())

@@ -9,14 +9,12 @@ struct CustomersRoutes {
     var routes: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/customers",
                 "listCustomers",
                 "Customers, by name",
                 area: "customers",
                 access: .scope(.customersRead),
-                isCached: true,
                 parameters: [
                     .search("the name, tax number, telephone number or e-mail address"),
                     .init("active", .boolean, "Active ones or the others."),
@@ -24,11 +22,11 @@ struct CustomersRoutes {
                 ] + Route.Parameter.page,
                 answer: .page("Customer"),
                 problems: [.cursorMismatch]
-            ) { call in
+            ) { call, caller in
                 let (filter, page) = try call.query { (query) throws(Problem) in
                     (CustomerFilter.read(&query), query.page())
                 }
-                return try call.reply(await shop.customers.customers(filter, page, call.context()))
+                return try shop.customers.customers(filter, page, caller)
             },
             Route(
                 .post,
@@ -49,18 +47,16 @@ struct CustomersRoutes {
                     try await shop.customers.createCustomer(draft, key: key, context)
                 }
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/customers/{id}",
                 "readCustomer",
                 "One customer",
                 area: "customers",
                 access: .scope(.customersRead),
-                isCached: true,
                 answer: .reference("Customer")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.customers.customer(call.id(), call.context()))
+                return try shop.customers.customer(call.id(), caller)
             },
             Route(
                 .patch,

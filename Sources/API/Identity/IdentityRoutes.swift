@@ -43,7 +43,7 @@ struct IdentityRoutes {
                     throw Problem(.validationFailed, "The body is not valid.")
                 }
                 // With a known address it takes that account's password, so it is a try at one.
-                let session = try await self.rates.logIn(to: request.email, from: call.client().limited) {
+                let session = try await self.rates.logIn(to: request.email, from: call.client.limited) {
                     try await shop.identity.signUp(request, from: call.origin, deadline: call.deadline)
                 }
                 return try self.reply(.created, session)
@@ -62,7 +62,7 @@ struct IdentityRoutes {
             ) { call in
                 try call.noQuery()
                 let request = try await call.body { LoginRequest.read(&$0) }
-                let session = try await self.rates.logIn(to: request.email, from: call.client().limited) {
+                let session = try await self.rates.logIn(to: request.email, from: call.client.limited) {
                     try await shop.identity.logIn(request, from: call.origin, deadline: call.deadline)
                 }
                 return try self.reply(.ok, session)
@@ -123,18 +123,16 @@ struct IdentityRoutes {
                 guard let tenant else { throw Problem(.validationFailed, "The body names no tenant.") }
                 return try self.reply(.ok, await shop.identity.switchTenant(tenant, call.context()))
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/me",
                 "readMe",
                 "Who the credential belongs to",
                 area: "identity",
                 access: .authenticated,
-                isCached: true,
                 answer: .reference("Me")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.me(call.context()))
+                return shop.identity.me(caller)
             },
         ]
     }
@@ -186,7 +184,7 @@ struct IdentityRoutes {
                 try call.noQuery()
                 let context = try call.context()
                 let request = try await call.body { PasswordChange.read(&$0) }
-                let consistency = try await self.rates.logIn(to: context.caller.name, from: call.client().limited) {
+                let consistency = try await self.rates.logIn(to: context.caller.name, from: call.client.limited) {
                     try await shop.identity.changePassword(from: request.current, to: request.new, context)
                 }
                 return Reply(.noContent).with(consistency: consistency)
@@ -199,18 +197,16 @@ struct IdentityRoutes {
     private var people: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/users",
                 "listUsers",
                 "Members of the tenant",
                 area: "identity",
                 access: .scope(.admin),
-                isCached: true,
                 answer: .page("Member")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.members(call.context()))
+                return shop.identity.members(caller)
             },
             Route(
                 .post,
@@ -228,18 +224,16 @@ struct IdentityRoutes {
                 let draft = try await call.body { InvitationDraft.read(&$0) }
                 return try call.reply(await shop.identity.invite(draft, call.context()))
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/users/{id}",
                 "readUser",
                 "One member",
                 area: "identity",
                 access: .scope(.admin),
-                isCached: true,
                 answer: .reference("Member")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.member(call.id(), call.context()))
+                return try shop.identity.member(call.id(), caller)
             },
             Route(
                 .patch,
@@ -270,31 +264,27 @@ struct IdentityRoutes {
     private var invitations: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/invitations",
                 "listInvitations",
                 "Invitations nobody has accepted yet, without their tokens",
                 area: "identity",
                 access: .scope(.admin),
-                isCached: true,
                 answer: .page("Invitation")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.invitations(call.context()))
+                return shop.identity.invitations(caller)
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/invitations/{id}",
                 "readInvitation",
                 "One invitation",
                 area: "identity",
                 access: .scope(.admin),
-                isCached: true,
                 answer: .reference("Invitation")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.invitation(call.id(), call.context()))
+                return try shop.identity.invitation(call.id(), caller)
             },
             Route(
                 .post,
@@ -339,7 +329,7 @@ struct IdentityRoutes {
                 let request = try await call.body { AcceptRequest.read(&$0) }
                 let invitation = try await shop.identity.shown(request.token, deadline: call.deadline)
                 // Whoever invited holds the token, too: it must not be a way to try passwords.
-                let session = try await self.rates.logIn(to: invitation.email, from: call.client().limited) {
+                let session = try await self.rates.logIn(to: invitation.email, from: call.client.limited) {
                     try await shop.identity.accept(
                         invitation,
                         password: request.password,
@@ -407,18 +397,16 @@ struct IdentityRoutes {
     private var keys: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/api-keys",
                 "listAPIKeys",
                 "API keys, without their secrets",
                 area: "identity",
                 access: .scope(.admin),
-                isCached: true,
                 answer: .page("APIKey")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.identity.keys(call.context()))
+                return shop.identity.keys(caller)
             },
             Route(
                 .post,

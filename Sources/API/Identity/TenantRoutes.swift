@@ -9,18 +9,16 @@ struct TenantRoutes {
     var routes: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/tenant",
                 "readTenant",
                 "The tenant of the credential",
                 area: "identity",
                 access: .authenticated,
-                isCached: true,
                 answer: .reference("Tenant")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.tenants.get(call.context()))
+                return shop.tenants.get(caller)
             },
             Route(
                 .patch,
@@ -39,18 +37,16 @@ struct TenantRoutes {
                 let patch = try await call.body { TenantPatch.read(&$0) }
                 return try call.reply(await shop.tenants.update(patch, expected: expected, call.context()))
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/registers",
                 "listRegisters",
                 "Registers",
                 area: "cash",
                 access: .scope(.salesRead),
-                isCached: true,
                 answer: .page("Register")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.tenants.registers(call.context()))
+                return shop.tenants.registers(caller)
             },
         ]
     }

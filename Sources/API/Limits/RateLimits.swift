@@ -188,12 +188,6 @@ final class RateLimits: Sendable {
     }
 }
 
-extension RateLimits: Toll {
-    func pay(_ caller: Caller) throws(Problem) {
-        try self.take(caller, bytes: 0)
-    }
-}
-
 /// Who tries to log in to what.
 private struct Visitor: Hashable, Sendable {
     let account: String

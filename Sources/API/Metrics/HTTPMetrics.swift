@@ -16,6 +16,7 @@ final class HTTPMetrics: Sendable {
     private let others = RouteMeasures()
     private let spare = Atomic<Int>(HTTPMetrics.spareSeries)
     private let working = Atomic<Int>(0)
+    private let atOnce = CounterSeries()
     private let statuses = (100..<600).map { _ in CounterSeries() }
     private let tenantWaits = HistogramSeries(bounds: HTTPMetrics.bounds)
 
@@ -56,6 +57,14 @@ final class HTTPMetrics: Sendable {
         if !isKept { self.others.record(value, statusClass) { true } }
     }
 
+    /// A request is answered on its event loop.
+    func answeredAtOnce() {
+        self.atOnce.increment(by: 1)
+    }
+
+    /// How many were.
+    var countAtOnce: Int64 { self.atOnce.value }
+
     /// A request of a tenant with its share of places in use has waited for one.
     func waitedForTurn(_ time: Duration) {
         self.tenantWaits.record(time / .seconds(1))
@@ -68,6 +77,7 @@ final class HTTPMetrics: Sendable {
                 "stock_http_requests_in_flight",
                 .integer(Int64(self.working.load(ordering: .relaxed)))
             ),
+            MetricSample("stock_http_answered_at_once_total", count: self.atOnce.value),
             MetricSample("stock_http_tenant_wait_seconds", .histogram(self.tenantWaits.counts)),
         ]
         for (index, counter) in self.statuses.enumerated() where counter.value > 0 {

@@ -46,6 +46,7 @@ package struct MetricDescription: Sendable {
         .init("stock_http_requests_total", .counter, "Requests by the status of their answer.", labels: true),
         .init("stock_http_request_seconds", .histogram, "From head to answer, by route and status.", labels: true),
         .init("stock_http_requests_in_flight", .gauge, "Requests without an answer yet."),
+        .init("stock_http_answered_at_once_total", .counter, "Requests answered on the event loop, without a task."),
         .init("stock_http_tenant_wait_seconds", .histogram, "What a request waited for its tenant's others."),
         .init("stock_ready", .gauge, "1 while /health/ready answers 200."),
         .init("stock_warm_up_replayed_total", .counter, "Busy requests replayed before the instance was ready."),

@@ -47,31 +47,18 @@ struct RequestLog: Sendable {
     ///
     /// - Parameters:
     ///   - subject: what was asked, by whom.
-    ///   - method: as it was sent.
-    ///   - client: the address it came from; asked only for a line.
-    ///   - requestID: the name of the request.
-    ///   - trace: the `traceparent` field, if it was sent.
+    ///   - exchange: the request as it came.
     ///   - reply: the answer as it is sent.
-    ///   - began: when its head had been read.
     ///   - ended: when it had its answer.
-    func answered(
-        _ subject: Subject,
-        method: HTTPRequest.Method,
-        client: @autoclosure () -> String,
-        requestID: String,
-        trace: String?,
-        reply: Reply,
-        began: ContinuousClock.Instant,
-        ended: ContinuousClock.Instant
-    ) {
+    func answered(_ subject: Subject, _ exchange: Exchange, _ reply: Reply, ended: ContinuousClock.Instant) {
         if reply.isFromMemory, !self.isDrawn(ended) { return }
         let level: Logger.Level = subject.route?.area == "operations" ? .debug : .info
         guard self.logger.logLevel <= level else { return }
-        let (seconds, attoseconds) = (ended - began).components
+        let (seconds, attoseconds) = (ended - exchange.began).components
         var metadata: Logger.Metadata = [
-            "request_id": "\(requestID)",
-            "client": "\(client())",
-            "method": "\(Self.known(method))",
+            "request_id": "\(exchange.requestID)",
+            "client": "\(exchange.client?.description ?? "local")",
+            "method": "\(Self.known(exchange.method))",
             "route": "\(subject.route?.path ?? "unmatched")",
             "status": .stringConvertible(reply.status.code),
             "bytes": .stringConvertible(reply.body.readableBytes),
@@ -83,7 +70,7 @@ struct RequestLog: Sendable {
             if let key = caller.apiKey { metadata["key"] = "\(key)" }
         }
         if let cache = reply.fields.first(where: { $0.name == .cacheStatus }) { metadata["cache"] = "\(cache.value)" }
-        if let trace, Self.isTraceParent(trace) { metadata["trace"] = "\(trace)" }
+        if let trace = exchange.fields.traceParent, Self.isTraceParent(trace) { metadata["trace"] = "\(trace)" }
         self.logger.log(level: level, "request", metadata: metadata)
     }
 

@@ -29,14 +29,12 @@ struct PaymentsRoutes {
                     try await shop.payments.register(request, context, key: key)
                 }
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/payments",
                 "listPayments",
                 "Payments, newest first",
                 area: "payments",
                 access: .scope(.salesRead),
-                isCached: true,
                 parameters: [
                     .choice("direction", PaymentDirection.self, "One way only."),
                     .choice("method", PaymentMethod.self, "One method only."),
@@ -45,26 +43,22 @@ struct PaymentsRoutes {
                 ] + Route.Parameter.days + Route.Parameter.page,
                 answer: .page("Payment"),
                 problems: [.cursorMismatch]
-            ) { call in
+            ) { call, caller in
                 let (filter, page) = try call.query { (query) throws(Problem) in
                     (PaymentFilter.read(&query), query.page())
                 }
-                return try call.reply(
-                    await shop.payments.list(filter, page, call.context())
-                )
+                return try shop.payments.list(filter, page, caller)
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/payments/{id}",
                 "readPayment",
                 "One payment",
                 area: "payments",
                 access: .scope(.salesRead),
-                isCached: true,
                 answer: .reference("Payment")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.payments.payment(call.id(), call.context()))
+                return try shop.payments.payment(call.id(), caller)
             },
         ]
     }

@@ -26,8 +26,10 @@ extension Call {
             return self.reply(try await work(context))
         } catch {
             guard let key, error.code.isStoredRefusal else { throw error }
-            let path = self.request.head.path ?? self.route.path
-            let document = error.reply(requestID: self.requestID, instance: String(path.prefix { $0 != "?" }))
+            let document = error.reply(
+                requestID: self.exchange.requestID,
+                instance: String(self.exchange.target.prefix { $0 != "?" })
+            )
             let refusal = Answer(status: error.code.status, body: document.body)
             return self.reply(try await store.remember(refusal, context, key: key))
         }

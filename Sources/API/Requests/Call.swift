@@ -10,29 +10,21 @@ import Services
 package struct Call: Sendable {
     /// The route that was found.
     let route: Route
-    /// The request as Hummingbird read it.
-    let request: Request
-    /// Its header fields.
-    let fields: RequestFields
+    /// The request as it came.
+    let exchange: Exchange
     /// The text of the path's varying segments.
     let segments: [Substring]
-    /// The query, if there is one.
-    let queryText: Substring?
-    /// The name of the request.
-    let requestID: String
     /// After this the answer is worth nothing.
     let deadline: ContinuousClock.Instant
     /// Largest body accepted.
     let bodyLimit: Int
-    /// Where the request comes from; asked only where that matters.
-    let client: @Sendable () -> ClientAddress?
     /// Who asks; `nil` on open routes.
     let caller: Caller?
     /// What the client has written and seen, if it said so and that can be read.
     let token: ConsistencyToken?
     /// Makes the tokens of reads; `nil` in tests without a cache.
     let cache: TenantCache?
-    /// Paid where the request has not; `nil` for one that costs its tenant nothing.
+    /// Charged for a body whose length shows only when it is read; `nil` for a request that costs its tenant nothing.
     let rates: RateLimits?
 
     // MARK: Who and until when
@@ -45,28 +37,34 @@ package struct Call: Sendable {
         return CallContext(
             caller: caller,
             deadline: self.deadline,
-            requestID: self.requestID,
+            requestID: self.exchange.requestID,
             address: self.address,
             bypassCache: self.bypassesCache,
-            token: self.token,
-            toll: self.route.isCached && !self.bypassesCache ? self.rates : nil
+            token: self.token
         )
     }
 
+    /// Where the request comes from; to be asked only where that matters.
+    var client: ClientAddress? { self.exchange.client }
+
     /// Where the request came from.
     var origin: Origin {
-        let client = self.client()
-        return Origin(requestID: self.requestID, address: client?.description ?? "unknown", network: client.limited)
+        let client = self.client
+        return Origin(
+            requestID: self.exchange.requestID,
+            address: client?.description ?? "unknown",
+            network: client.limited
+        )
     }
 
     /// Whether the answer must come from the database: because the client says so, or because what it says of its writes
     /// cannot be read, which must not make it miss one.
     var bypassesCache: Bool {
-        self.fields.bypassesCache || (self.fields.consistency != nil && self.token == nil)
+        self.exchange.fields.bypassesCache || (self.exchange.fields.consistency != nil && self.token == nil)
     }
 
     /// The client's address, for logs and the audit: what a header claims only where a trusted proxy says so.
-    var address: String { self.client()?.description ?? "unknown" }
+    var address: String { self.client?.description ?? "unknown" }
 
     // MARK: What was asked
 
@@ -86,7 +84,7 @@ package struct Call: Sendable {
     /// - Returns: what it made of them.
     /// - Throws: `invalid_request` with every fault.
     func query<T>(_ read: (inout Query) throws(Problem) -> T) throws(Problem) -> T {
-        var query = Query(self.queryText)
+        var query = Query(self.exchange.query)
         let value = try read(&query)
         try query.finish()
         return value
@@ -94,7 +92,7 @@ package struct Call: Sendable {
 
     /// Refuses any parameter, for routes that take none.
     func noQuery() throws(Problem) {
-        guard let text = self.queryText, !text.isEmpty else { return }
+        guard let text = self.exchange.query, !text.isEmpty else { return }
         try Query(text).finish()
     }
 
@@ -138,7 +136,7 @@ package struct Call: Sendable {
     /// - Returns: the value, and the key if one was sent.
     /// - Throws: as ``body(_:)``.
     func maybeKeyedBody<T>(_ read: (inout JSONObjectReader) -> T) async throws -> (T, IdempotencyKey?) {
-        guard self.fields.idempotencyKey != nil else { return (try await self.body(read), nil) }
+        guard self.exchange.fields.idempotencyKey != nil else { return (try await self.body(read), nil) }
         return try await self.keyedBody(read)
     }
 
@@ -163,10 +161,10 @@ package struct Call: Sendable {
     }
 
     private func collect() async throws -> ByteBuffer {
-        guard self.fields.bodyLength <= self.bodyLimit else { throw self.tooLarge }
+        guard self.exchange.fields.bodyLength <= self.bodyLimit else { throw self.tooLarge }
         do {
-            let body = try await self.request.body.collect(upTo: self.bodyLimit)
-            if self.fields.isChunked, let caller = self.caller {
+            let body = try await self.exchange.body.collect(upTo: self.bodyLimit)
+            if self.exchange.fields.isChunked, let caller = self.caller {
                 self.rates?.charge(caller, bytes: body.readableBytes)
             }
             return body
@@ -180,7 +178,7 @@ package struct Call: Sendable {
     }
 
     private func checkMediaType() throws(Problem) {
-        let type = self.fields.contentType ?? ""
+        let type = self.exchange.fields.contentType ?? ""
         var parts = type.split(separator: ";", omittingEmptySubsequences: false)[...]
         let name = parts.popFirst()?.trimmingSpaces.lowercased() ?? ""
         let isPatch = self.route.method == .patch
@@ -211,7 +209,7 @@ package struct Call: Sendable {
     ///
     /// - Throws: `idempotency_key_missing`, or `invalid_request` for one that is malformed.
     func idempotencyKey() throws(Problem) -> String {
-        guard var text = self.fields.idempotencyKey.map({ Substring($0) }) else {
+        guard var text = self.exchange.fields.idempotencyKey.map({ Substring($0) }) else {
             throw Problem(
                 .idempotencyKeyMissing,
                 "Send an Idempotency-Key of your own making, so that the request can be repeated without harm."
@@ -231,7 +229,7 @@ package struct Call: Sendable {
     /// - Returns: The versions accepted.
     /// - Throws: `precondition_required` without the field.
     func expectedVersion() throws(Problem) -> ExpectedVersion {
-        guard let field = self.fields.ifMatch else {
+        guard let field = self.exchange.fields.ifMatch else {
             throw Problem(
                 .preconditionRequired,
                 "Send If-Match with the ETag you read, so that nobody's change is overwritten unseen."
@@ -247,7 +245,7 @@ package struct Call: Sendable {
     ///   - sent: the tag of the bytes that would be sent.
     /// - Returns: the tag the client named, by which it finds the bytes it has; `nil` if it has none of them.
     func current(_ etag: String, sent: String) -> String? {
-        guard let field = self.fields.ifNoneMatch, !etag.isEmpty else { return nil }
+        guard let field = self.exchange.fields.ifNoneMatch, !etag.isEmpty else { return nil }
         if field == sent { return sent }
         let compressed = EntityTag.compressed(etag)
         // Weak comparison (RFC 9110): a W/ in front does not matter. Plain or compressed, they say the same.
@@ -270,7 +268,7 @@ package struct Call: Sendable {
         guard let body = answer.body else { throw .notFound }
         var reply: Reply
         if let compressed = answer.compressed {
-            let isCompressed = self.fields.acceptsGzip
+            let isCompressed = self.exchange.fields.acceptsGzip
             let etag = isCompressed ? EntityTag.compressed(answer.etag) : answer.etag
             if let current = self.current(answer.etag, sent: etag) {
                 reply = Reply(.notModified)
@@ -287,7 +285,7 @@ package struct Call: Sendable {
             reply.append(.eTag, etag)
         }
         reply.append(.cacheStatus, answer.status.headerValue)
-        if self.fields.consistency != nil, let cache = self.cache, let caller = self.caller {
+        if self.exchange.fields.consistency != nil, let cache = self.cache, let caller = self.caller {
             let token = self.token ?? ConsistencyToken(tenant: caller.tenant.rawValue)
             reply.append(.stockConsistency, cache.token(token, read: answer))
         }

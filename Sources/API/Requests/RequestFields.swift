@@ -1,4 +1,5 @@
 import HTTPTypes
+import NIOHTTP1
 
 /// The header fields that we act on, picked out in one pass.
 ///
@@ -23,43 +24,116 @@ struct RequestFields: Sendable {
     /// A field that must come once and came twice, by name.
     var repeated: String?
 
+    /// Whether it asks for another protocol, or for a word before it goes on.
+    var asksForMore = false
+
+    /// No fields.
+    init() {}
+
+    /// The fields as Hummingbird read them.
     init(_ fields: HTTPFields) {
         for field in fields {
-            // Canonical names are in lower case, and at most 15 bytes compare without a call.
-            switch field.name.canonicalName {
-            case "accept-encoding": Self.join(&self.acceptEncoding, field)
-            case "authorization": Self.set(&self.authorization, field, &self.repeated)
-            case "cache-control": Self.join(&self.cacheControl, field)
-            case "content-encoding": Self.join(&self.contentEncoding, field)
-            case "content-length": Self.set(&self.contentLength, field, &self.repeated)
-            case "content-type": Self.set(&self.contentType, field, &self.repeated)
-            case "idempotency-key": Self.set(&self.idempotencyKey, field, &self.repeated)
-            case "if-match": Self.set(&self.ifMatch, field, &self.repeated)
-            case "if-none-match": Self.join(&self.ifNoneMatch, field)
-            case "origin": self.origin = field.value
-            case "stock-consistency": Self.set(&self.consistency, field, &self.repeated)
-            case "x-request-id": self.requestID = field.value
-            case "transfer-encoding": self.isChunked = true
-            case "traceparent": self.traceParent = field.value
-            case "x-forwarded-for": Self.join(&self.forwardedFor, field)
-            default: break
+            if let name = Name(field.name.canonicalName) { self.take(name, field.value, as: field.name.rawName) }
+        }
+    }
+
+    /// The fields as the HTTP decoder read them; nil if one that we act on has a value that Hummingbird would not leave as it is, or
+    /// if they ask for more than an answer.
+    init?(plain fields: HTTPHeaders) {
+        for (text, value) in fields {
+            guard let name = Name(text) else { continue }
+            guard value.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else { return nil }
+            self.take(name, value, as: text)
+        }
+        if self.isChunked || self.contentLength != nil || self.asksForMore { return nil }
+    }
+
+    /// The fields that we act on.
+    private enum Name {
+        case acceptEncoding, authorization, cacheControl, consistency, contentEncoding, contentLength, contentType,
+            expect
+        case forwardedFor, idempotencyKey, ifMatch, ifNoneMatch, origin, requestID, traceParent, transferEncoding,
+            upgrade
+
+        /// Finds the field of a name in any case; at most three have the same length.
+        init?(_ text: String) {
+            let candidates: [(String, Name)]
+            switch text.utf8.count {
+            case 6: candidates = Self.ofLength6
+            case 7: candidates = Self.ofLength7
+            case 8: candidates = Self.ofLength8
+            case 11: candidates = Self.ofLength11
+            case 12: candidates = Self.ofLength12
+            case 13: candidates = Self.ofLength13
+            case 14: candidates = Self.ofLength14
+            case 15: candidates = Self.ofLength15
+            case 16: candidates = Self.ofLength16
+            case 17: candidates = Self.ofLength17
+            default: return nil
             }
+            for (name, known) in candidates
+            where zip(text.utf8, name.utf8).allSatisfy({ $0 == $1 || ($1 >= 0x61 && $0 | 0x20 == $1) }) {
+                self = known
+                return
+            }
+            return nil
+        }
+
+        private static let ofLength6: [(String, Name)] = [("origin", .origin), ("expect", .expect)]
+        private static let ofLength7: [(String, Name)] = [("upgrade", .upgrade)]
+        private static let ofLength8: [(String, Name)] = [("if-match", .ifMatch)]
+        private static let ofLength11: [(String, Name)] = [("traceparent", .traceParent)]
+        private static let ofLength12: [(String, Name)] = [
+            ("x-request-id", .requestID), ("content-type", .contentType),
+        ]
+        private static let ofLength13: [(String, Name)] = [
+            ("authorization", .authorization), ("if-none-match", .ifNoneMatch), ("cache-control", .cacheControl),
+        ]
+        private static let ofLength14: [(String, Name)] = [("content-length", .contentLength)]
+        private static let ofLength15: [(String, Name)] = [
+            ("accept-encoding", .acceptEncoding), ("idempotency-key", .idempotencyKey),
+            ("x-forwarded-for", .forwardedFor),
+        ]
+        private static let ofLength16: [(String, Name)] = [("content-encoding", .contentEncoding)]
+        private static let ofLength17: [(String, Name)] = [
+            ("stock-consistency", .consistency), ("transfer-encoding", .transferEncoding),
+        ]
+    }
+
+    private mutating func take(_ name: Name, _ value: String, as sent: String) {
+        switch name {
+        case .acceptEncoding: Self.join(&self.acceptEncoding, value)
+        case .authorization: Self.set(&self.authorization, value, sent, &self.repeated)
+        case .cacheControl: Self.join(&self.cacheControl, value)
+        case .consistency: Self.set(&self.consistency, value, sent, &self.repeated)
+        case .contentEncoding: Self.join(&self.contentEncoding, value)
+        case .contentLength: Self.set(&self.contentLength, value, sent, &self.repeated)
+        case .contentType: Self.set(&self.contentType, value, sent, &self.repeated)
+        case .expect, .upgrade: self.asksForMore = true
+        case .forwardedFor: Self.join(&self.forwardedFor, value)
+        case .idempotencyKey: Self.set(&self.idempotencyKey, value, sent, &self.repeated)
+        case .ifMatch: Self.set(&self.ifMatch, value, sent, &self.repeated)
+        case .ifNoneMatch: Self.join(&self.ifNoneMatch, value)
+        case .origin: self.origin = value
+        case .requestID: self.requestID = value
+        case .traceParent: self.traceParent = value
+        case .transferEncoding: self.isChunked = true
         }
     }
 
     /// Several fields of a list are one list; appended in place, so that many cost no more than their length.
-    private static func join(_ target: inout String?, _ field: HTTPField) {
+    private static func join(_ target: inout String?, _ value: String) {
         if target == nil {
-            target = field.value
+            target = value
         } else {
             target?.append(", ")
-            target?.append(field.value)
+            target?.append(value)
         }
     }
 
-    private static func set(_ target: inout String?, _ field: HTTPField, _ repeated: inout String?) {
-        if target != nil { repeated = field.name.rawName }
-        target = field.value
+    private static func set(_ target: inout String?, _ value: String, _ sent: String, _ repeated: inout String?) {
+        if target != nil { repeated = sent }
+        target = value
     }
 
     /// The bytes of the body as announced; the largest number there is for what is no number.

@@ -1,5 +1,6 @@
 package import HTTPTypes
 package import Kernel
+package import Services
 
 /// One route: what it is, who may use it, what it takes and gives.
 ///
@@ -46,6 +47,17 @@ package final class Route: Sendable {
     /// Serves a call.
     package typealias Handler = @Sendable (Call) async throws -> Reply
 
+    /// Says which read answers a call; does nothing yet, so that an answer in memory needs no task.
+    package typealias Reading = @Sendable (Call, Caller) throws -> CachedRead
+
+    /// How a route answers.
+    enum Service {
+        /// From the cache: the API runs the read that it names.
+        case read(Reading)
+        /// By work of its own.
+        case work(Handler)
+    }
+
     /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     package let method: HTTPRequest.Method
     /// The path, with `{name}` for a segment that varies.
@@ -69,7 +81,9 @@ package final class Route: Sendable {
     /// Whether it makes what is not there (`If-None-Match: *`) and replaces what is (`If-Match`).
     package let isUpsert: Bool
     /// Whether answers come from the cache and carry `Cache-Status`.
-    package let isCached: Bool
+    package var isCached: Bool {
+        if case .read = self.service { true } else { false }
+    }
     /// Whether an answer may be asked for ahead of its readers: it is cached, the same for all of them, and a viewer may see it.
     let isReplayable: Bool
     /// Parameters of the query.
@@ -91,7 +105,7 @@ package final class Route: Sendable {
     /// Problems beside those that every route may give.
     package let problems: [Problem.Code]
     /// Serves it.
-    let handler: Handler
+    let service: Service
     /// How often it was answered, and how fast.
     let measures = RouteMeasures()
 
@@ -107,7 +121,6 @@ package final class Route: Sendable {
         takesKey: Bool = false,
         needsMatch: Bool = false,
         isUpsert: Bool = false,
-        isCached: Bool = false,
         parameters: [Parameter] = [],
         body: Schema? = nil,
         isBodyOptional: Bool = false,
@@ -117,7 +130,8 @@ package final class Route: Sendable {
         namesResource: Bool? = nil,
         givesTag: Bool? = nil,
         problems: [Problem.Code] = [],
-        handler: @escaping Handler
+        service: Service? = nil,
+        handler: Handler? = nil
     ) {
         self.method = method
         self.path = path
@@ -130,9 +144,14 @@ package final class Route: Sendable {
         self.takesKey = takesKey || needsKey
         self.needsMatch = needsMatch
         self.isUpsert = isUpsert
-        self.isCached = isCached
+        switch (service, handler) {
+        case (let service?, nil): self.service = service
+        case (nil, let handler?): self.service = .work(handler)
+        default: preconditionFailure("\(name) has one service")
+        }
+        let isCached = if case .read = self.service { true } else { false }
         if case .members(let roles, _) = access {
-            self.isReplayable = isCached && method == .get && roles.contains(.viewer)
+            self.isReplayable = isCached && roles.contains(.viewer)
         } else {
             self.isReplayable = false
         }
@@ -145,7 +164,44 @@ package final class Route: Sendable {
         self.namesResource = namesResource ?? (status == .created)
         self.givesTag = givesTag ?? (isCached || self.namesResource || isUpsert || (needsMatch && answer != nil))
         self.problems = problems
-        self.handler = handler
+    }
+
+    /// A route that is answered from the cache: a GET for members, which names what it reads and does nothing.
+    ///
+    /// - Parameters:
+    ///   - path: The path, with `{name}` for a segment that varies.
+    ///   - name: The operation's name, unique.
+    ///   - summary: What it answers, in a sentence.
+    ///   - area: The area it belongs to.
+    ///   - access: Who may use it; somebody has to be known, as the cache is a tenant's.
+    ///   - parameters: Of the query.
+    ///   - answer: The body it gives.
+    ///   - problems: Beside those that every route may give.
+    ///   - reading: Says which read answers a call.
+    /// - Returns: The route.
+    static func read(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        parameters: [Parameter] = [],
+        answer: Schema? = nil,
+        problems: [Problem.Code] = [],
+        reading: @escaping Reading
+    ) -> Route {
+        Route(
+            .get,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            parameters: parameters,
+            answer: answer,
+            problems: problems,
+            service: .read(reading)
+        )
     }
 
     /// The bytes its body may have: of what anybody may send, little is read.

@@ -32,14 +32,12 @@ struct SalesRoutes {
                     try await shop.sales.confirm(request, context, key: key)
                 }
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/sales",
                 "listSales",
                 "Sales, newest first",
                 area: "sales",
                 access: .scope(.salesRead),
-                isCached: true,
                 parameters: [
                     .choice("status", SaleFilter.Status.self, "In this state only."),
                     .init("customer_id", .id, "Of this customer only."),
@@ -48,26 +46,22 @@ struct SalesRoutes {
                 ] + Route.Parameter.days + Route.Parameter.page,
                 answer: .page("SaleSummary"),
                 problems: [.cursorMismatch]
-            ) { call in
+            ) { call, caller in
                 let (filter, page) = try call.query { (query) throws(Problem) in
                     (SaleFilter.read(&query), query.page())
                 }
-                return try call.reply(
-                    await shop.sales.list(filter, page, call.context())
-                )
+                return try shop.sales.list(filter, page, caller)
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/sales/{id}",
                 "readSale",
                 "One sale with its lines and payments",
                 area: "sales",
                 access: .scope(.salesRead),
-                isCached: true,
                 answer: .reference("Sale")
-            ) { call in
+            ) { call, caller in
                 try call.noQuery()
-                return try call.reply(await shop.sales.sale(call.id(), call.context()))
+                return try shop.sales.sale(call.id(), caller)
             },
         ]
     }

@@ -3,7 +3,7 @@ import Logging
 import NIOCore
 import NIOHTTP1
 
-/// Hummingbird's HTTP/1 channel with our guard in front of it.
+/// Hummingbird's HTTP/1 channel with our guard in front of it, and behind that whoever answers from memory.
 ///
 /// Hummingbird adds handlers behind its own codec, where a header block that never ends cannot be seen and the
 /// spelling of a header is lost; the guard has to stand before it.
@@ -11,19 +11,20 @@ struct GuardedHTTPChannel: ServerChildChannel {
     typealias Value = HTTP1Channel.Value
 
     private let base: HTTP1Channel
-    private let limits: ServerLimits
+    private let api: API
     private let connections: OpenConnections
-    private let bodyLimit: @Sendable (HTTPRequestHead) -> Int
+    private let answersAtOnce: Bool
 
     init(
-        limits: ServerLimits,
+        api: API,
         connections: OpenConnections,
-        bodyLimit: @escaping @Sendable (HTTPRequestHead) -> Int,
+        answersAtOnce: Bool,
         responder: @escaping HTTPChannelHandler.Responder
     ) {
-        self.limits = limits
+        let limits = api.limits
+        self.api = api
         self.connections = connections
-        self.bodyLimit = bodyLimit
+        self.answersAtOnce = answersAtOnce
         self.base = HTTP1Channel(
             responder: responder,
             configuration: .init(
@@ -37,19 +38,20 @@ struct GuardedHTTPChannel: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        let limits = self.limits
+        let api = self.api
         let connections = self.connections
-        let bodyLimit = self.bodyLimit
+        let answersAtOnce = self.answersAtOnce
         return self.base.setup(channel: channel, logger: logger).flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
             let guardian = ConnectionGuard(
-                limits: limits,
+                limits: api.limits,
                 connections: connections,
-                bodyLimit: bodyLimit,
+                bodyLimit: { api.bodyLimit(method: $0.method.rawValue, target: $0.uri) },
                 logger: logger
             )
             try pipeline.addHandler(guardian, position: .after(decoder))
+            if answersAtOnce { try pipeline.addHandler(HitHandler(api), position: .after(guardian)) }
             try pipeline.addHandler(FirstByteWatch(guardian), position: .first)
             return value
         }

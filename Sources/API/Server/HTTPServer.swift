@@ -13,6 +13,7 @@ package struct HTTPServer: Service {
     private let api: API
     private let address: BindAddress
     private let group: any EventLoopGroup
+    private let answersAtOnce: Bool
     private let logger: Logger
     private let onListening: @Sendable (_ port: Int) async -> Void
 
@@ -23,6 +24,7 @@ package struct HTTPServer: Service {
     ///   - host: the address to bind.
     ///   - port: the port; 0 takes any free one.
     ///   - group: the event loops that serve.
+    ///   - answersAtOnce: whether what lies in memory is answered on the event loops; the answers are the same.
     ///   - logger: for what concerns no single request.
     ///   - onListening: called with the port once connections are accepted.
     package init(
@@ -30,12 +32,14 @@ package struct HTTPServer: Service {
         host: String,
         port: Int,
         group: any EventLoopGroup,
+        answersAtOnce: Bool = true,
         logger: Logger,
         onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
         self.api = api
         self.address = .hostname(host, port: port)
         self.group = group
+        self.answersAtOnce = answersAtOnce
         self.logger = logger
         self.onListening = onListening
     }
@@ -47,6 +51,7 @@ package struct HTTPServer: Service {
     package func run() async throws {
         let api = self.api
         let limits = api.limits
+        let answersAtOnce = self.answersAtOnce
         var quiet = self.logger
         // Hummingbird logs each client that goes away at trace and each start at info; ours says what matters.
         quiet.logLevel = max(quiet.logLevel, .notice)
@@ -58,9 +63,9 @@ package struct HTTPServer: Service {
         )
         let server = try HTTPServerBuilder { responder in
             GuardedHTTPChannel(
-                limits: limits,
+                api: api,
                 connections: connections,
-                bodyLimit: { api.bodyLimit(method: $0.method.rawValue, target: $0.uri) },
+                answersAtOnce: answersAtOnce,
                 responder: responder
             )
         }.buildServer(

@@ -10,14 +10,12 @@ struct StockRoutes {
     var routes: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .get,
+            Route.read(
                 "/v1/stock",
                 "listStock",
                 "What is on hand of each product, by name",
                 area: "stock",
                 access: .scope(.stockRead),
-                isCached: true,
                 parameters: [
                     .choice("stock", StockFilter.self, "Out, low or ok only."),
                     .init("category_id", .id, "Of this category only."),
@@ -25,35 +23,29 @@ struct StockRoutes {
                 ] + Route.Parameter.page,
                 answer: .page("StockLevel"),
                 problems: [.cursorMismatch]
-            ) { call in
+            ) { call, caller in
                 let (filter, page) = try call.query { (query) throws(Problem) in
                     (StockLevelFilter.read(&query), query.page())
                 }
-                return try call.reply(
-                    await shop.stock.levels(filter, page, call.context())
-                )
+                return try shop.stock.levels(filter, page, caller)
             },
-            Route(
-                .get,
+            Route.read(
                 "/v1/stock/movements",
                 "listMovements",
                 "What moved the stock, newest first",
                 area: "stock",
                 access: .scope(.stockRead),
-                isCached: true,
                 parameters: [
                     .init("product_id", .id, "Of this product only."),
                     .choice("type", MovementFilter.Kind.self, "Of this kind only."),
                 ] + Route.Parameter.days + Route.Parameter.page,
                 answer: .page("Movement"),
                 problems: [.cursorMismatch]
-            ) { call in
+            ) { call, caller in
                 let (filter, page) = try call.query { (query) throws(Problem) in
                     (MovementFilter.read(&query), query.page())
                 }
-                return try call.reply(
-                    await shop.stock.movements(filter, page, call.context())
-                )
+                return try shop.stock.movements(filter, page, caller)
             },
             Route(
                 .post,

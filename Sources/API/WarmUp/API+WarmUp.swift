@@ -1,8 +1,6 @@
 import Domain
 import HTTPTypes
-import HummingbirdCore
 import Kernel
-import NIOCore
 import Services
 
 extension API {
@@ -15,27 +13,23 @@ extension API {
     ///   - deadline: After this the answer is worth nothing.
     /// - Returns: Whether there was an answer; what keeps it away concerns nobody.
     package func replay(_ path: BusyPath, deadline: ContinuousClock.Instant) async -> Bool {
-        let (name, query) = Self.split(path.target)
-        guard case .route(let route, let segments) = self.router.match(.get, name), route.isReplayable else {
+        let exchange = Exchange(getting: path.target)
+        guard case .route(let route, let segments) = self.router.match(.get, exchange.path), route.isReplayable else {
             return false
         }
-        let head = HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: path.target)
+        let caller = Caller(tenant: path.tenant, role: .viewer, scopes: Role.viewer.scopes, name: "warm-up")
         let call = Call(
             route: route,
-            request: Request(head: head, body: RequestBody(buffer: ByteBuffer())),
-            fields: RequestFields(HTTPFields()),
+            exchange: exchange,
             segments: segments,
-            queryText: query,
-            requestID: RequestID.make(),
             deadline: deadline,
             bodyLimit: 0,
-            client: { nil },
-            caller: Caller(tenant: path.tenant, role: .viewer, scopes: Role.viewer.scopes, name: "warm-up"),
+            caller: caller,
             token: nil,
             cache: nil,
             rates: nil
         )
-        guard let reply = try? await route.handler(call) else { return false }
+        guard let reply = try? await self.replay(call, caller) else { return false }
         return reply.status == .ok
     }
 }

@@ -1,105 +1,96 @@
-package import Cache
+import Cache
 import Domain
 package import Kernel
 import Postgres
 
 /// What came in and went out: series, summary and dashboard, from the ledger alone.
 package struct BalanceService: Sendable {
-    private let store: Store
     private let tenants: TenantService
 
-    init(store: Store, tenants: TenantService) {
-        self.store = store
-        self.tenants = tenants
-    }
+    init(tenants: TenantService) { self.tenants = tenants }
 
     static let statements: [any Statement.Type] = [ReadSeries.self, ReadSummary.self, ReadDashboard.self]
 
     /// `GET /v1/balance/series`: every period of the range, empty ones included.
     ///
-    /// With both days given and the series in memory, nothing suspends.
-    ///
     /// - Parameters:
     ///   - query: View, range and method; a missing day is counted back from the tenant's today.
-    ///   - context: Who asks.
-    /// - Returns: The series.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the series.
     /// - Throws: 422 `validation_failed` for a range that is reversed or too long.
-    package func series(_ query: SeriesQuery, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let range = try await range(query.days, view: query.view, context)
-        return try await store.answer(
-            Self.series(view: query.view, range: range, method: query.method, tenant: context.tenant),
-            context
-        )
-    }
-
-    static func series(view: BalanceView, range: BalanceRange, method: BalanceMethod, tenant: TenantID) -> CachedRead {
-        var builder = KeyBuilder("series")
-        builder.add(view.rawValue)
-        builder.add(range.from.description)
-        builder.add(range.to.description)
-        builder.add(method.rawValue)
-        return CachedRead(
-            key: builder.key(tenant: tenant.rawValue, module: .balance),
-            fill: .body(ReadSeries(view: view, range: range, method: method))
-        )
+    package func series(_ query: SeriesQuery, _ caller: Caller) throws(Problem) -> CachedRead {
+        try read(query.days, view: query.view, caller) { range in
+            CachedRead(
+                key: caller.key(.balance, "series") { builder in
+                    builder.add(query.view.rawValue)
+                    builder.add(range.from.description)
+                    builder.add(range.to.description)
+                    builder.add(query.method.rawValue)
+                },
+                fill: .body(ReadSeries(view: query.view, range: range, method: query.method))
+            )
+        }
     }
 
     /// `GET /v1/balance/summary`: the sums of a range, in all and by method.
     ///
     /// - Parameters:
     ///   - days: The range; a missing day is counted back from the tenant's today, thirty days in all.
-    ///   - context: Who asks.
-    /// - Returns: The sums.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the sums.
     /// - Throws: 422 `validation_failed` for a range that is reversed or too long.
-    package func summary(_ days: DayRange, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let range = try await range(days, view: nil, context)
-        return try await store.answer(Self.summary(range, tenant: context.tenant), context)
-    }
-
-    static func summary(_ range: BalanceRange, tenant: TenantID) -> CachedRead {
-        var builder = KeyBuilder("summary")
-        builder.add(range.from.description)
-        builder.add(range.to.description)
-        return CachedRead(
-            key: builder.key(tenant: tenant.rawValue, module: .balance),
-            fill: .body(ReadSummary(range: range))
-        )
+    package func summary(_ days: DayRange, _ caller: Caller) throws(Problem) -> CachedRead {
+        try read(days, view: nil, caller) { range in
+            CachedRead(
+                key: caller.key(.balance, "summary") { builder in
+                    builder.add(range.from.description)
+                    builder.add(range.to.description)
+                },
+                fill: .body(ReadSummary(range: range))
+            )
+        }
     }
 
     /// `GET /v1/dashboard`.
     ///
     /// The tenant's local day. The day is in the key, so that midnight needs no invalidation.
-    package func dashboard(_ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let today = try await tenants.today(context)
-        let key = KeyBuilder("day").adding(today.description)
-            .key(tenant: context.tenant.rawValue, module: .dashboard)
-        return try await store.read(key, context, fill: ReadDashboard(day: today))
+    package func dashboard(_ caller: Caller) -> CachedRead {
+        .dated(tenants.settings(of: caller.tenant)) { today in
+            CachedRead(
+                key: caller.key(.dashboard, "day") { $0.add(today.description) },
+                fill: .body(ReadDashboard(day: today))
+            )
+        }
     }
 
-    /// The days a report is about: what is missing is counted back from today.
-    ///
-    /// No view is one period, whatever its length.
-    private func range(
+    /// A read about days: known at once where both are named, else once the tenant's today is.
+    private func read(
         _ days: DayRange,
         view: BalanceView?,
-        _ context: CallContext
-    ) async throws(Problem) -> BalanceRange {
-        let last: BusinessDay
-        if let to = days.to {
-            last = to
-        } else {
-            last = try await tenants.today(context)
+        _ caller: Caller,
+        of range: @escaping @Sendable (BalanceRange) -> CachedRead
+    ) throws(Problem) -> CachedRead {
+        if let last = days.to { return range(try Self.range(days.from, to: last, view: view)) }
+        return .dated(tenants.settings(of: caller.tenant)) { (today) throws(Problem) in
+            range(try Self.range(days.from, to: today, view: view))
         }
-        let first =
-            days.from
-            ?? {
-                switch view {
-                case .daily, nil: last.adding(days: -29)
-                case .weekly: last.startOfWeek.adding(days: -11 * 7)
-                case .monthly: last.startOfMonth.adding(days: -330)?.startOfMonth
-                case .yearly: last.startOfYear.adding(days: -4 * 365)?.startOfYear
-                }
-            }() ?? last
-        return try BalanceRange(from: first, to: last, view: view)
+    }
+
+    /// The days a report is about: a missing first one is counted back from the last.
+    ///
+    /// No view is one period, whatever its length.
+    private static func range(
+        _ first: BusinessDay?,
+        to last: BusinessDay,
+        view: BalanceView?
+    ) throws(Problem) -> BalanceRange {
+        let counted =
+            switch view {
+            case .daily, nil: last.adding(days: -29)
+            case .weekly: last.startOfWeek.adding(days: -11 * 7)
+            case .monthly: last.startOfMonth.adding(days: -330)?.startOfMonth
+            case .yearly: last.startOfYear.adding(days: -4 * 365)?.startOfYear
+            }
+        return try BalanceRange(from: first ?? counted ?? last, to: last, view: view)
     }
 }

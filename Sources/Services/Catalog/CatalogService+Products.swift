@@ -1,25 +1,16 @@
-package import Cache
+import Cache
 import Domain
 package import Kernel
 import Postgres
 
 extension CatalogService {
     /// `GET /v1/products/{id}`.
-    package func product(_ id: ProductID, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = key(KeyBuilder("id").adding(id.description), .products, context)
-        return try await store.read(key, context, fill: ReadProduct(id: id))
+    package func product(_ id: ProductID, _ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.products, "id") { $0.add(id.description) }, fill: .body(ReadProduct(id: id)))
     }
 
     /// `GET /v1/products`.
-    package func products(
-        _ filter: ProductFilter,
-        _ page: Page,
-        _ context: CallContext
-    ) async throws(Problem) -> CachedAnswer {
-        try await store.answer(products(filter, page, tenant: context.tenant), context)
-    }
-
-    func products(_ filter: ProductFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+    package func products(_ filter: ProductFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("find")
         builder.add(filter.q?.text)
         builder.add(filter.barcode?.text)
@@ -27,20 +18,15 @@ extension CatalogService {
         builder.add(filter.stock?.rawValue)
         builder.add(filter.status?.rawValue)
         builder.add(filter.sort.rawValue)
-        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .products)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .products)
         return filter.sort == .name
             ? page.read(ListProductsByName(filter: filter, limit: page.limit, after: page.afterText()))
             : page.read(ListProducts(filter: filter, limit: page.limit, after: page.afterText()))
     }
 
     /// `GET /v1/products/lookup?code=`: every product with this SKU or barcode, never silently the first.
-    package func lookUp(_ code: ProductCode, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        try await store.answer(lookUp(code, tenant: context.tenant), context)
-    }
-
-    func lookUp(_ code: ProductCode, tenant: TenantID) -> CachedRead {
-        let key = KeyBuilder("code").adding(code.text).key(tenant: tenant.rawValue, module: .products)
-        return CachedRead(key: key, fill: .body(LookUpProducts(code: code)))
+    package func lookUp(_ code: ProductCode, _ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.products, "code") { $0.add(code.text) }, fill: .body(LookUpProducts(code: code)))
     }
 
     /// `POST /v1/products`: 201 with the product.

@@ -1,4 +1,4 @@
-package import Cache
+import Cache
 import Domain
 package import Kernel
 import Postgres
@@ -26,26 +26,17 @@ package struct CatalogService: Sendable {
         UpsertProducts.self,
     ]
 
-    /// A key of a module of the caller's tenant.
-    func key(_ builder: KeyBuilder, _ module: Module, _ context: CallContext) -> CacheKey {
-        builder.key(tenant: context.tenant.rawValue, module: module)
-    }
-
     // MARK: Categories
 
     /// `GET /v1/categories/{id}`.
-    package func category(_ id: CategoryID, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = key(KeyBuilder("id").adding(id.description), .categories, context)
-        return try await store.read(key, context, fill: ReadCategory(id: id))
+    package func category(_ id: CategoryID, _ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.categories, "id") { $0.add(id.description) }, fill: .body(ReadCategory(id: id)))
     }
 
     /// `GET /v1/categories`, by name.
-    package func categories(_ page: Page, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        try await store.answer(categories(page, tenant: context.tenant), context)
-    }
-
-    func categories(_ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
-        let page = try PagePosition(KeyBuilder("list"), page, cursors: cursors, tenant: tenant, module: .categories)
+    package func categories(_ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
+        let query = KeyBuilder("list")
+        let page = try PagePosition(query, page, cursors: cursors, tenant: caller.tenant, module: .categories)
         return page.read(ListCategories(limit: page.limit, after: page.afterText()))
     }
 
@@ -92,18 +83,14 @@ package struct CatalogService: Sendable {
     // MARK: Units
 
     /// `GET /v1/units/{id}`.
-    package func unit(_ id: UnitID, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = key(KeyBuilder("id").adding(id.description), .units, context)
-        return try await store.read(key, context, fill: ReadUnit(id: id))
+    package func unit(_ id: UnitID, _ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.units, "id") { $0.add(id.description) }, fill: .body(ReadUnit(id: id)))
     }
 
     /// `GET /v1/units`, by name.
-    package func units(_ page: Page, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        try await store.answer(units(page, tenant: context.tenant), context)
-    }
-
-    func units(_ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
-        let page = try PagePosition(KeyBuilder("list"), page, cursors: cursors, tenant: tenant, module: .units)
+    package func units(_ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
+        let query = KeyBuilder("list")
+        let page = try PagePosition(query, page, cursors: cursors, tenant: caller.tenant, module: .units)
         return page.read(ListUnits(limit: page.limit, after: page.afterText()))
     }
 

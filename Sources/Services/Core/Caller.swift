@@ -68,15 +68,6 @@ package struct Origin: Sendable, Equatable {
     }
 }
 
-/// Asked for leave by a request that is not answered from memory, before anything is done for it.
-package protocol Toll: Sendable {
-    /// Takes what leaving memory costs.
-    ///
-    /// - Parameter caller: Who asks.
-    /// - Throws: 429 `rate_limited`; nothing was taken then.
-    func pay(_ caller: Caller) throws(Problem)
-}
-
 /// One request's circumstances, handed down to every service.
 package struct CallContext: Sendable {
     /// Who asks.
@@ -94,9 +85,6 @@ package struct CallContext: Sendable {
     /// What the client has written and seen before, if it sent `Stock-Consistency`.
     package var token: ConsistencyToken?
 
-    /// Asked when a cached read is not answered from memory; nil if the request has paid.
-    package var toll: (any Toll)?
-
     /// Makes a context.
     package init(
         caller: Caller,
@@ -104,15 +92,13 @@ package struct CallContext: Sendable {
         requestID: String,
         address: String? = nil,
         bypassCache: Bool = false,
-        token: ConsistencyToken? = nil,
-        toll: (any Toll)? = nil
+        token: ConsistencyToken? = nil
     ) {
         self.caller = caller
         self.deadline = deadline
         origin = Origin(requestID: requestID, address: address)
         self.bypassCache = bypassCache
         self.token = token
-        self.toll = toll
     }
 
     /// The tenant of the caller.

@@ -56,7 +56,7 @@ struct PagePosition: Sendable {
     }
 
     /// The read of this page.
-    func read(_ statement: any Statement<PageRow>) -> CachedRead {
+    func read(_ statement: some Statement<PageRow>) -> CachedRead {
         CachedRead(key: key, fill: .page(statement, next: next))
     }
 }

@@ -87,7 +87,7 @@ package final class Shop: Sendable {
         sales = SalesService(store: store, cursors: cursors)
         payments = PaymentsService(store: store, cursors: cursors)
         customers = CustomersService(store: store, tenants: tenants, cursors: cursors)
-        balance = BalanceService(store: store, tenants: tenants)
+        balance = BalanceService(tenants: tenants)
         identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
         self.cache = CacheService(store: store)
     }

@@ -31,131 +31,119 @@ package final class Store: Sendable {
 
     // MARK: Reading
 
-    /// The cached body of a key, or the one a statement answers.
+    /// The answer to a read, if it lies in memory and may be served now; never suspends.
+    ///
+    /// One that ends soon is computed anew behind the reader's back.
     ///
     /// - Parameters:
-    ///   - key: What is read; its tenant must be the caller's.
-    ///   - context: Who asks.
-    ///   - lane: Where the statement runs on a miss; long reports take the exclusive one.
-    ///   - fill: The statement.
-    /// - Returns: The answer, found in memory without suspending.
-    /// - Throws: 404 `not_found` if there is no such thing, or what kept the statement from answering.
-    package func read<S: Statement>(
-        _ key: CacheKey,
-        _ context: CallContext,
-        on lane: Postgres.Lane = .shared,
-        fill: S
-    ) async throws(Problem) -> CachedAnswer where S.Row == BodyRow {
-        try await read(key, context) { [postgres, tenant = context.tenant, deadline = context.deadline] in
-            let rows = try await postgres.query(fill, tenant: tenant.rawValue, on: lane, deadline: deadline)
-            guard let row = rows.first else {
-                throw PostgresError(.unexpectedRowCount, "no row where there must be one", statement: S.name)
-            }
-            return Filled(row)
-        }
-    }
-
-    /// The cached page of a key, or the one a statement answers, with its cursor made here.
-    ///
-    /// - Parameters:
-    ///   - key: What is read; its tenant must be the caller's.
-    ///   - context: Who asks.
-    ///   - cursor: Makes the cursor of the next page from the sort values of the last row.
-    ///   - fill: The statement.
-    /// - Returns: The answer, found in memory without suspending.
-    /// - Throws: What kept the statement from answering.
-    package func page<S: Statement>(
-        _ key: CacheKey,
-        _ context: CallContext,
-        cursor: @escaping @Sendable ([String]) -> String,
-        fill: S
-    ) async throws(Problem) -> CachedAnswer where S.Row == PageRow {
-        try await read(key, context) { [postgres, tenant = context.tenant, deadline = context.deadline] in
-            let rows = try await postgres.query(fill, tenant: tenant.rawValue, on: .shared, deadline: deadline)
-            guard var row = rows.first else {
-                throw PostgresError(.unexpectedRowCount, "no row where there must be one", statement: S.name)
-            }
-            return Filled(page: &row, cursor: cursor)
-        }
-    }
-
-    /// The cached answer of a key, or the one a closure computes.
-    ///
-    /// - Parameters:
-    ///   - key: What is read; its tenant must be the caller's.
-    ///   - context: Who asks.
-    ///   - fill: Computes the answer from one snapshot, outside any transaction that has written.
-    /// - Returns: The answer, found in memory without suspending.
-    /// - Throws: 404 `not_found` if there is no such thing, or what kept `fill` from answering.
-    package func read(
-        _ key: CacheKey,
-        _ context: CallContext,
-        fill: @escaping @Sendable () async throws -> Filled
-    ) async throws(Problem) -> CachedAnswer {
-        if !context.bypassCache, let hit = cache.hit(key, token: context.token) {
-            if hit.wantsRefresh { cache.refresh(key, deadline: context.deadline, fill: fill) }
+    ///   - read: What is read.
+    ///   - token: What the client has written and seen.
+    ///   - deadline: When computing anew is to end.
+    /// - Returns: The answer; nil if it is to be asked for by ``answer(_:_:)``.
+    /// - Throws: 404 `not_found` if memory knows that there is no such thing; what the read itself refuses.
+    package func hit(
+        _ read: CachedRead,
+        token: ConsistencyToken?,
+        deadline: ContinuousClock.Instant
+    ) throws(Problem) -> CachedAnswer? {
+        switch read {
+        case .known(let key, let fill):
+            guard let hit = memory(key, fill, token, deadline) else { return nil }
             guard !hit.isAbsent else { throw .notFound }
             return hit
+        case .dated(let settings, let read):
+            guard let hit = memory(settings.key, settings.fill, token, deadline),
+                let settings: TenantSettings = Self.content(of: hit)
+            else { return nil }
+            return try self.hit(read(settings.today), token: token, deadline: deadline)
         }
-        try context.toll?.pay(context.caller)
-        let answer: CachedAnswer
-        do {
-            answer = try await cache.read(
+    }
+
+    /// The answer to a read, from memory, Redis or PostgreSQL.
+    ///
+    /// - Parameters:
+    ///   - read: What is read.
+    ///   - context: Who asks.
+    /// - Returns: The answer.
+    /// - Throws: 404 `not_found` if there is no such thing, or what kept the statement from answering.
+    package func answer(_ read: CachedRead, _ context: CallContext) async throws(Problem) -> CachedAnswer {
+        switch read {
+        case .known(let key, let fill):
+            let answer = try await ask(
                 key,
+                fill,
                 token: context.token,
                 bypass: context.bypassCache,
-                deadline: context.deadline,
-                fill: fill
+                deadline: context.deadline
+            )
+            guard !answer.isAbsent else { throw .notFound }
+            return answer
+        case .dated(let settings, let read):
+            let known = try await value(settings, token: context.token, deadline: context.deadline)
+            guard let today = known?.today else { throw .notFound }
+            return try await answer(read(today), context)
+        }
+    }
+
+    /// A cached value, if it is in memory now; never suspends.
+    package func known<Value>(_ value: CachedValue<Value>, token: ConsistencyToken? = nil) -> Value? {
+        // One that ends soon goes the way on which it is asked for anew, and its use noted.
+        guard let hit = cache.hit(value.key, token: token), !hit.wantsRefresh else { return nil }
+        return Self.content(of: hit)
+    }
+
+    /// A cached value, from memory or PostgreSQL; `nil` if there is no such thing.
+    ///
+    /// - Parameters:
+    ///   - value: What is read.
+    ///   - token: What the value must reflect, when it decides what a client reads.
+    ///   - deadline: When the caller gives up.
+    /// - Returns: The value, found in memory without suspending.
+    /// - Throws: What kept the statement from answering.
+    package func value<Value>(
+        _ value: CachedValue<Value>,
+        token: ConsistencyToken? = nil,
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> Value? {
+        Self.content(of: try await ask(value.key, value.fill, token: token, bypass: false, deadline: deadline))
+    }
+
+    private static func content<Value>(of answer: CachedAnswer) -> Value? {
+        guard case .value(let value) = answer.content else { return nil }
+        return value as? Value
+    }
+
+    private func memory(
+        _ key: CacheKey,
+        _ fill: any Fill,
+        _ token: ConsistencyToken?,
+        _ deadline: ContinuousClock.Instant
+    ) -> CachedAnswer? {
+        cache.hit(key, token: token, deadline: deadline) { filling(key, fill, deadline) }
+    }
+
+    private func ask(
+        _ key: CacheKey,
+        _ fill: any Fill,
+        token: ConsistencyToken?,
+        bypass: Bool,
+        deadline: ContinuousClock.Instant
+    ) async throws(Problem) -> CachedAnswer {
+        do {
+            return try await cache.read(
+                key,
+                token: token,
+                bypass: bypass,
+                deadline: deadline,
+                fill: filling(key, fill, deadline)
             )
         } catch {
             throw problem(of: error)
         }
-        guard !answer.isAbsent else { throw .notFound }
-        return answer
     }
 
-    /// The cached value of a key, if it is in memory now; never suspends.
-    package func hit<Value: Sendable>(
-        _ key: CacheKey,
-        as type: Value.Type = Value.self,
-        token: ConsistencyToken? = nil
-    ) -> Value? {
-        // One that wants to be refreshed goes the way that can.
-        guard let hit = cache.hit(key, token: token), !hit.wantsRefresh, case .value(let value) = hit.content
-        else { return nil }
-        return value as? Value
-    }
-
-    /// The cached value of a key, or the one a closure computes; `nil` if there is no such thing.
-    ///
-    /// - Parameters:
-    ///   - key: What is read.
-    ///   - type: What the value is.
-    ///   - token: What the value must reflect, when it decides what a client reads.
-    ///   - deadline: When the caller gives up.
-    ///   - fill: Computes the value.
-    /// - Returns: The value, found in memory without suspending.
-    /// - Throws: What kept `fill` from answering.
-    package func value<Value: Sendable>(
-        _ key: CacheKey,
-        as type: Value.Type = Value.self,
-        token: ConsistencyToken? = nil,
-        deadline: ContinuousClock.Instant,
-        fill: @escaping @Sendable () async throws -> Filled
-    ) async throws(Problem) -> Value? {
-        let answer: CachedAnswer
-        if let hit = cache.hit(key, token: token) {
-            if hit.wantsRefresh { cache.refresh(key, deadline: deadline, fill: fill) }
-            answer = hit
-        } else {
-            do {
-                answer = try await cache.read(key, token: token, bypass: false, deadline: deadline, fill: fill)
-            } catch {
-                throw problem(of: error)
-            }
-        }
-        guard case .value(let value) = answer.content else { return nil }
-        return value as? Value
+    private func filling(_ key: CacheKey, _ fill: any Fill, _ deadline: ContinuousClock.Instant) -> CacheFill {
+        { [postgres] in try await fill.run(on: postgres, for: TenantID(rawValue: key.tenant), until: deadline) }
     }
 
     /// Runs one reading statement that is never cached.

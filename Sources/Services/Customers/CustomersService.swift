@@ -1,4 +1,4 @@
-package import Cache
+import Cache
 package import Kernel
 import Postgres
 
@@ -20,26 +20,17 @@ package struct CustomersService: Sendable {
     ]
 
     /// `GET /v1/customers/{id}`.
-    package func customer(_ id: CustomerID, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = KeyBuilder("id").adding(id.description).key(tenant: context.tenant.rawValue, module: .customers)
-        return try await store.read(key, context, fill: ReadCustomer(id: id))
+    package func customer(_ id: CustomerID, _ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.customers, "id") { $0.add(id.description) }, fill: .body(ReadCustomer(id: id)))
     }
 
     /// `GET /v1/customers`, by name.
-    package func customers(
-        _ filter: CustomerFilter,
-        _ page: Page,
-        _ context: CallContext
-    ) async throws(Problem) -> CachedAnswer {
-        try await store.answer(customers(filter, page, tenant: context.tenant), context)
-    }
-
-    func customers(_ filter: CustomerFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+    package func customers(_ filter: CustomerFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("find")
         builder.add(filter.q?.text)
         builder.add(filter.active.map { $0 ? "1" : "0" })
         builder.add(filter.hasBalance.map { $0 ? "1" : "0" })
-        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .customers)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .customers)
         return page.read(ListCustomers(filter: filter, limit: page.limit, after: page.afterText()))
     }
 

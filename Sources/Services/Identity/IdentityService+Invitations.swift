@@ -1,4 +1,4 @@
-package import Cache
+import Cache
 import Domain
 package import Kernel
 import Logging
@@ -9,16 +9,16 @@ extension IdentityService {
     // MARK: Inviting
 
     /// `GET /v1/invitations`: the open ones and those that expired within a month, the newest first.
-    package func invitations(_ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = KeyBuilder("invitations").key(tenant: context.tenant.rawValue, module: .identity)
-        return try await store.read(key, context, fill: ListInvitations())
+    package func invitations(_ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.identity, "invitations"), fill: .body(ListInvitations()))
     }
 
     /// `GET /v1/invitations/{id}`.
-    package func invitation(_ id: InvitationID, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = KeyBuilder("invitation").adding(id.description)
-            .key(tenant: context.tenant.rawValue, module: .identity)
-        return try await store.read(key, context, fill: ReadInvitation(id: id))
+    package func invitation(_ id: InvitationID, _ caller: Caller) -> CachedRead {
+        CachedRead(
+            key: caller.key(.identity, "invitation") { $0.add(id.description) },
+            fill: .body(ReadInvitation(id: id))
+        )
     }
 
     /// `POST /v1/users`: offers an address a membership, for a week.

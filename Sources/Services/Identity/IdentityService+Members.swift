@@ -1,4 +1,4 @@
-package import Cache
+import Cache
 import Domain
 package import Kernel
 import Logging
@@ -9,62 +9,26 @@ extension IdentityService {
     // MARK: Oneself
 
     /// `GET /v1/me`: who the caller is, in which tenant, and what they may do.
-    package func me(_ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let caller = context.caller
-        var builder = KeyBuilder("me")
-        builder.add(caller.user?.description)
-        builder.add(caller.apiKey?.description)
-        let postgres = store.postgres
-        let key = builder.key(tenant: context.tenant.rawValue, module: .identity)
-        return try await store.read(key, context) {
-            let rows = try await postgres.query(
-                ReadMe(user: caller.user),
-                tenant: context.tenant.rawValue,
-                on: .shared,
-                deadline: context.deadline
-            )
-            guard let row = rows.first else { throw Problem.notFound }
-            var writer = JSONWriter(capacity: 1024)
-            writer.object { writer in
-                writer.name("user")
-                if let user = row.user { writer.raw(user) } else { writer.null() }
-                writer.name("api_key")
-                if let id = caller.apiKey {
-                    writer.object { key in
-                        key.member("id", id.description)
-                        key.member("name", caller.name)
-                    }
-                } else {
-                    writer.null()
-                }
-                writer.member("role", caller.role?.rawValue)
-                writer.name("scopes")
-                writer.array { list in
-                    for scope in caller.scopes.map(\.rawValue).sorted() { list.string(scope) }
-                }
-                writer.name("tenant")
-                writer.raw(row.tenant)
-            }
-            return Filled(
-                content: .body(ByteBuffer(bytes: writer.bytes), etag: nil),
-                snapshot: Snapshot(row.snapshot)
-            )
-        }
+    package func me(_ caller: Caller) -> CachedRead {
+        CachedRead(
+            key: caller.key(.identity, "me") { builder in
+                builder.add(caller.user?.description)
+                builder.add(caller.apiKey?.description)
+            },
+            fill: MeFill(caller: caller)
+        )
     }
 
     // MARK: Members
 
     /// `GET /v1/users`: everybody who is or was a member, by name.
-    package func members(_ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = KeyBuilder("members").key(tenant: context.tenant.rawValue, module: .identity)
-        return try await store.read(key, context, fill: ListMembers())
+    package func members(_ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.identity, "members"), fill: .body(ListMembers()))
     }
 
     /// `GET /v1/users/{id}`.
-    package func member(_ id: UserID, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = KeyBuilder("member").adding(id.description)
-            .key(tenant: context.tenant.rawValue, module: .identity)
-        return try await store.read(key, context, fill: ReadMember(user: id))
+    package func member(_ id: UserID, _ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.identity, "member") { $0.add(id.description) }, fill: .body(ReadMember(user: id)))
     }
 
     /// Makes a member at once, with the password of the account: for the command line.
@@ -151,9 +115,8 @@ extension IdentityService {
     // MARK: API keys
 
     /// `GET /v1/api-keys`: all keys without their secrets, the newest first.
-    package func keys(_ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = KeyBuilder("keys").key(tenant: context.tenant.rawValue, module: .identity)
-        return try await store.read(key, context, fill: ListKeys())
+    package func keys(_ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.identity, "keys"), fill: .body(ListKeys()))
     }
 
     /// `POST /v1/api-keys`: a key whose `secret` is shown this once.
@@ -226,5 +189,37 @@ extension Answer {
     mutating func append(_ name: String, _ secret: String) {
         body.moveWriterIndex(to: max(body.writerIndex - 1, body.readerIndex))
         body.writeString(",\"\(name)\":\"\(secret)\"}")
+    }
+}
+
+/// Who a caller is, with what the credential says and the database does not.
+private struct MeFill: Fill {
+    let caller: Caller
+
+    var statement: ReadMe { ReadMe(user: caller.user) }
+
+    func filled(_ row: inout ReadMe.Row) -> Filled {
+        var writer = JSONWriter(capacity: 1024)
+        writer.object { writer in
+            writer.name("user")
+            if let user = row.user { writer.raw(user) } else { writer.null() }
+            writer.name("api_key")
+            if let id = caller.apiKey {
+                writer.object { key in
+                    key.member("id", id.description)
+                    key.member("name", caller.name)
+                }
+            } else {
+                writer.null()
+            }
+            writer.member("role", caller.role?.rawValue)
+            writer.name("scopes")
+            writer.array { list in
+                for scope in caller.scopes.map(\.rawValue).sorted() { list.string(scope) }
+            }
+            writer.name("tenant")
+            writer.raw(row.tenant)
+        }
+        return Filled(content: .body(ByteBuffer(bytes: writer.bytes), etag: nil), snapshot: Snapshot(row.snapshot))
     }
 }

@@ -442,29 +442,38 @@ package struct IdentityService: Sendable {
         tenant: TenantID,
         deadline: ContinuousClock.Instant
     ) async throws(Problem) -> Caller {
-        let key = KeyBuilder("session").adding(session.description)
-            .key(tenant: tenant.rawValue, module: .identity)
-        let entry: SessionEntry
-        if let hit: SessionEntry = store.hit(key) {
-            entry = hit
-        } else {
-            let postgres = store.postgres
-            let value: SessionEntry? = try await store.value(key, deadline: deadline) {
-                let rows = try await postgres.query(
-                    CheckSession(session: session),
-                    tenant: tenant.rawValue,
-                    on: .shared,
-                    deadline: deadline
-                )
-                guard let row = rows.first else { throw Self.ended }
-                return Filled(
-                    content: row.entry.map { .value($0) } ?? .absent,
-                    snapshot: Snapshot(row.snapshot)
-                )
-            }
-            guard let value else { throw Self.ended }
-            entry = value
+        guard let entry = try await store.value(Self.read(session, of: tenant), deadline: deadline) else {
+            throw Self.ended
         }
+        return try caller(session, user, tenant, entry)
+    }
+
+    /// Who a session belongs to, if memory knows the session; never suspends.
+    ///
+    /// - Parameters:
+    ///   - session: The session an access token names.
+    ///   - user: The person it names.
+    ///   - tenant: The tenant it names.
+    /// - Returns: The caller; nil if the database has to be asked.
+    /// - Throws: As ``caller(session:user:tenant:deadline:)``.
+    package func knownCaller(session: SessionID, user: UserID, tenant: TenantID) throws(Problem) -> Caller? {
+        guard let entry = store.known(Self.read(session, of: tenant)) else { return nil }
+        return try caller(session, user, tenant, entry)
+    }
+
+    private static func read(_ session: SessionID, of tenant: TenantID) -> CachedValue<SessionEntry> {
+        CachedValue(
+            key: KeyBuilder("session").adding(session.description).key(tenant: tenant.rawValue, module: .identity),
+            fill: SessionFill(statement: CheckSession(session: session))
+        )
+    }
+
+    private func caller(
+        _ session: SessionID,
+        _ user: UserID,
+        _ tenant: TenantID,
+        _ entry: SessionEntry
+    ) throws(Problem) -> Caller {
         guard entry.user == user, entry.expiresAt > clock.now() else { throw Self.ended }
         guard entry.isTenantActive else { throw Self.suspended }
         return Caller(
@@ -488,34 +497,17 @@ package struct IdentityService: Sendable {
     /// - Throws: 401 `unauthenticated` for a key that is unknown, wrong, revoked or expired, 403 `tenant_suspended`.
     package func caller(apiKey text: String, deadline: ContinuousClock.Instant) async throws(Problem) -> Caller {
         guard let presented = APIKeyText(text) else { throw Self.noKey }
-        let key = Self.cacheKey(of: presented)
-        var entry: KeyEntry? = store.hit(key)
-        if entry == nil {
-            let postgres = store.postgres
-            let processKey = processKey
-            entry = try await store.value(key, deadline: deadline) {
-                let rows = try await postgres.query(
-                    CheckKey(id: presented.id),
-                    tenant: presented.tenant.rawValue,
-                    on: .shared,
-                    deadline: deadline
-                )
-                guard let row = rows.first else { throw Self.noKey }
-                return Filled(
-                    content: row.key.map { .value($0.entry(processKey: processKey)) } ?? .absent,
-                    snapshot: Snapshot(row.snapshot)
-                )
-            }
-            if let entry, entry.isUseUnnoted, entry.fits(presented.hash, processKey: processKey) {
-                // Hourly at most; a failure only leaves the older time.
-                _ = try? await store.transact(presented.tenant, deadline: deadline) {
-                    (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
-                    try unit.add(TouchKey(id: presented.id))
-                    return try unit.add(CurrentTenant())
-                }
+        let key = read(presented)
+        if let entry = store.known(key) { return try caller(presented, entry) }
+        guard let entry = try await store.value(key, deadline: deadline) else { throw Self.noKey }
+        if entry.isUseUnnoted, entry.fits(presented.hash, processKey: processKey) {
+            // Hourly at most; a failure only leaves the older time.
+            _ = try? await store.transact(presented.tenant, deadline: deadline) {
+                (unit) throws(PostgresError) -> Slot<CurrentTenant.Row> in
+                try unit.add(TouchKey(id: presented.id))
+                return try unit.add(CurrentTenant())
             }
         }
-        guard let entry else { throw Self.noKey }
         return try caller(presented, entry)
     }
 
@@ -526,12 +518,16 @@ package struct IdentityService: Sendable {
     /// - Throws: As ``caller(apiKey:deadline:)``.
     package func knownCaller(apiKey text: String) throws(Problem) -> Caller? {
         guard let presented = APIKeyText(text) else { throw Self.noKey }
-        guard let entry: KeyEntry = store.hit(Self.cacheKey(of: presented)) else { return nil }
+        guard let entry = store.known(read(presented)) else { return nil }
         return try caller(presented, entry)
     }
 
-    private static func cacheKey(of presented: APIKeyText) -> CacheKey {
-        KeyBuilder("key").adding(presented.id.description).key(tenant: presented.tenant.rawValue, module: .identity)
+    private func read(_ presented: APIKeyText) -> CachedValue<KeyEntry> {
+        CachedValue(
+            key: KeyBuilder("key").adding(presented.id.description)
+                .key(tenant: presented.tenant.rawValue, module: .identity),
+            fill: KeyFill(statement: CheckKey(id: presented.id), processKey: processKey)
+        )
     }
 
     private func caller(_ presented: APIKeyText, _ entry: KeyEntry) throws(Problem) -> Caller {
@@ -554,6 +550,15 @@ struct SessionEntry: Sendable {
     let isTenantActive: Bool
 }
 
+/// A session as it is kept in memory; one that has ended is kept as absent.
+private struct SessionFill: Fill {
+    let statement: CheckSession
+
+    func filled(_ row: inout CheckSession.Row) -> Filled {
+        Filled(content: row.entry.map { .value($0) } ?? .absent, snapshot: Snapshot(row.snapshot))
+    }
+}
+
 /// What is kept in memory of an API key.
 struct KeyEntry: Sendable {
     let name: String
@@ -566,6 +571,19 @@ struct KeyEntry: Sendable {
     /// Whether a presented secret's hash is the stored one.
     func fits(_ hash: [UInt8], processKey: SymmetricKey) -> Bool {
         ConstantTime.equal(tag, Array(HMAC<SHA256>.authenticationCode(for: hash, using: processKey)))
+    }
+}
+
+/// An API key as it is kept in memory; one that is none any more is kept as absent.
+private struct KeyFill: Fill {
+    let statement: CheckKey
+    let processKey: SymmetricKey
+
+    func filled(_ row: inout CheckKey.Row) -> Filled {
+        Filled(
+            content: row.key.map { .value($0.entry(processKey: processKey)) } ?? .absent,
+            snapshot: Snapshot(row.snapshot)
+        )
     }
 }
 

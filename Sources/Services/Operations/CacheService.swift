@@ -95,20 +95,22 @@ package struct CacheService: Sendable {
     /// - Returns: Where each answer came from.
     /// - Throws: What kept a step from running.
     package func test(_ context: CallContext) async throws(Problem) -> TestReport {
-        let key = KeyBuilder("test").adding(UUIDv7.make().description)
-            .key(tenant: context.tenant.rawValue, module: .reports)
+        let probe = CachedRead(
+            key: context.caller.key(.reports, "test") { $0.add(UUIDv7.make().description) },
+            fill: .body(ReadProbe())
+        )
         var caching = context
         caching.bypassCache = false
         caching.token = nil
         let isUsable = store.cache.isUsable
-        let first = try await store.read(key, caching, fill: ReadProbe()).status
-        var second = try await store.read(key, caching, fill: ReadProbe()).status
+        let first = try await store.answer(probe, caching).status
+        var second = try await store.answer(probe, caching).status
         // The relay repeats the retirement of a write that came just before: what was kept in between goes once more.
         for _ in 0..<5 where !second.isHit {
-            second = try await store.read(key, caching, fill: ReadProbe()).status
+            second = try await store.answer(probe, caching).status
         }
         let consistency = try await invalidate(.reports, context)
-        let third = try await store.read(key, caching, fill: ReadProbe()).status
+        let third = try await store.answer(probe, caching).status
         return TestReport(
             steps: [
                 .init(name: "first read", status: first.headerValue, isGood: !first.isHit),

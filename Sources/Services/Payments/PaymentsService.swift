@@ -1,4 +1,4 @@
-package import Cache
+import Cache
 import Domain
 package import Kernel
 package import Postgres
@@ -55,14 +55,10 @@ package final class PaymentsService: Sendable {
     ///
     /// - Parameters:
     ///   - id: Its id.
-    ///   - context: Who asks.
-    /// - Returns: Its body.
-    /// - Throws: 404 `not_found`.
-    package func payment(_ id: PaymentID, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        var builder = KeyBuilder("id")
-        builder.add(id.description)
-        let key = builder.key(tenant: context.tenant.rawValue, module: .payments)
-        return try await store.read(key, context, fill: ReadPayment(id: id))
+    ///   - caller: Who asks.
+    /// - Returns: The read of its body.
+    package func payment(_ id: PaymentID, _ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.payments, "id") { $0.add(id.description) }, fill: .body(ReadPayment(id: id)))
     }
 
     /// A page of payments, newest first.
@@ -70,18 +66,10 @@ package final class PaymentsService: Sendable {
     /// - Parameters:
     ///   - filter: Which ones.
     ///   - page: How many, and where the page begins.
-    ///   - context: Who asks.
-    /// - Returns: The page.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the page.
     /// - Throws: 400 `cursor_mismatch`.
-    package func list(
-        _ filter: PaymentFilter,
-        _ page: Page,
-        _ context: CallContext
-    ) async throws(Problem) -> CachedAnswer {
-        try await store.answer(list(filter, page, tenant: context.tenant), context)
-    }
-
-    func list(_ filter: PaymentFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+    package func list(_ filter: PaymentFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list")
         builder.add(filter.direction?.rawValue)
         builder.add(filter.method?.rawValue)
@@ -89,7 +77,7 @@ package final class PaymentsService: Sendable {
         builder.add(filter.customerID?.description)
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
-        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .payments)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .payments)
         return page.read(ListPayments(filter: filter, after: page.afterMoment(), limit: page.limit))
     }
 

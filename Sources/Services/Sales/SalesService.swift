@@ -1,4 +1,4 @@
-package import Cache
+import Cache
 import Domain
 package import Kernel
 package import Postgres
@@ -72,14 +72,10 @@ package final class SalesService: Sendable {
     ///
     /// - Parameters:
     ///   - id: Its id.
-    ///   - context: Who asks.
-    /// - Returns: Its body.
-    /// - Throws: 404 `not_found`.
-    package func sale(_ id: SaleID, _ context: CallContext) async throws(Problem) -> CachedAnswer {
-        var builder = KeyBuilder("id")
-        builder.add(id.description)
-        let key = builder.key(tenant: context.tenant.rawValue, module: .sales)
-        return try await store.read(key, context, fill: ReadSale(id: id))
+    ///   - caller: Who asks.
+    /// - Returns: The read of its body.
+    package func sale(_ id: SaleID, _ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.sales, "id") { $0.add(id.description) }, fill: .body(ReadSale(id: id)))
     }
 
     /// A page of sales, newest first.
@@ -87,18 +83,10 @@ package final class SalesService: Sendable {
     /// - Parameters:
     ///   - filter: Which ones.
     ///   - page: How many, and where the page begins.
-    ///   - context: Who asks.
-    /// - Returns: The page.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the page.
     /// - Throws: 400 `cursor_mismatch`.
-    package func list(
-        _ filter: SaleFilter,
-        _ page: Page,
-        _ context: CallContext
-    ) async throws(Problem) -> CachedAnswer {
-        try await store.answer(list(filter, page, tenant: context.tenant), context)
-    }
-
-    func list(_ filter: SaleFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+    package func list(_ filter: SaleFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list")
         builder.add(filter.status?.rawValue)
         builder.add(filter.customerID?.description)
@@ -106,7 +94,7 @@ package final class SalesService: Sendable {
         builder.add(filter.number.map { String($0) })
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
-        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .sales)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .sales)
         let list = ListSales(filter: filter, after: page.afterMoment(), limit: page.limit)
         return if let number = filter.number {
             page.read(ListNumberedSales(list: list, number: number))

@@ -1,4 +1,4 @@
-package import Cache
+import Cache
 package import Kernel
 import Postgres
 
@@ -14,38 +14,15 @@ package struct TenantService: Sendable {
         AnswerTenant.self,
     ]
 
-    /// The settings of a tenant, found in memory without suspending.
+    /// The settings of a tenant, with its current day.
     ///
-    /// - Parameters:
-    ///   - tenant: The tenant.
-    ///   - token: What the client has written and seen, its own settings perhaps.
-    ///   - deadline: When the caller gives up.
-    /// - Returns: The settings and the tenant's current day.
-    /// - Throws: 404 `not_found` if there is no such tenant, or what kept the database from answering.
-    package func settings(
-        of tenant: TenantID,
-        token: ConsistencyToken? = nil,
-        deadline: ContinuousClock.Instant
-    ) async throws(Problem) -> TenantSettings {
-        let key = Self.settingsKey(tenant)
-        if let settings: TenantSettings = store.hit(key, token: token) { return settings }
-        let postgres = store.postgres
-        let value: TenantSettings? = try await store.value(key, token: token, deadline: deadline) {
-            let rows = try await postgres.query(
-                ReadTenantSettings(),
-                tenant: tenant.rawValue,
-                on: .shared,
-                deadline: deadline
-            )
-            guard let row = rows.first else { throw Problem.notFound }
-            return Filled(
-                content: .value(row.settings),
-                snapshot: Snapshot(row.snapshot),
-                lifetime: row.untilMidnight
-            )
-        }
-        guard let value else { throw .notFound }
-        return value
+    /// - Parameter tenant: The tenant.
+    /// - Returns: What reads them; 404 `not_found` if there is no such tenant.
+    package func settings(of tenant: TenantID) -> CachedValue<TenantSettings> {
+        CachedValue(
+            key: KeyBuilder("current").key(tenant: tenant.rawValue, module: .settings),
+            fill: SettingsFill()
+        )
     }
 
     /// Whether a tenant exists and is not suspended, asked of the database.
@@ -59,24 +36,14 @@ package struct TenantService: Sendable {
         return rows?.first?.isActive == true
     }
 
-    /// The tenant's current day, as this client must see it.
-    func today(_ context: CallContext) async throws(Problem) -> BusinessDay {
-        try await settings(of: context.tenant, token: context.token, deadline: context.deadline).today
-    }
-
-    /// The settings, if they are in memory now.
-    package func peek(_ tenant: TenantID) -> TenantSettings? { store.hit(Self.settingsKey(tenant)) }
-
     /// `GET /v1/tenant`.
-    package func get(_ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = KeyBuilder("tenant").key(tenant: context.tenant.rawValue, module: .settings)
-        return try await store.read(key, context, fill: ReadTenantBody())
+    package func get(_ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.settings, "tenant"), fill: .body(ReadTenantBody()))
     }
 
     /// `GET /v1/registers`.
-    package func registers(_ context: CallContext) async throws(Problem) -> CachedAnswer {
-        let key = KeyBuilder("registers").key(tenant: context.tenant.rawValue, module: .settings)
-        return try await store.read(key, context, fill: ListRegisters())
+    package func registers(_ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.settings, "registers"), fill: .body(ListRegisters()))
     }
 
     /// `PATCH /v1/tenant`.
@@ -99,8 +66,15 @@ package struct TenantService: Sendable {
             return try unit.add(AnswerTenant())
         }
     }
+}
 
-    private static func settingsKey(_ tenant: TenantID) -> CacheKey {
-        KeyBuilder("current").key(tenant: tenant.rawValue, module: .settings)
+/// The settings until the tenant's next midnight, as they name its day.
+private struct SettingsFill: Fill {
+    let statement = ReadTenantSettings()
+
+    var absence: any Error { Problem.notFound }
+
+    func filled(_ row: inout ReadTenantSettings.Row) -> Filled {
+        Filled(content: .value(row.settings), snapshot: Snapshot(row.snapshot), lifetime: row.untilMidnight)
     }
 }

@@ -1,4 +1,4 @@
-package import Cache
+import Cache
 import Domain
 package import Kernel
 package import Postgres
@@ -78,23 +78,15 @@ package final class StockService: Sendable {
     /// - Parameters:
     ///   - filter: Which ones.
     ///   - page: How many, and where the page begins.
-    ///   - context: Who asks.
-    /// - Returns: The page.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the page.
     /// - Throws: 400 `cursor_mismatch`.
-    package func levels(
-        _ filter: StockLevelFilter,
-        _ page: Page,
-        _ context: CallContext
-    ) async throws(Problem) -> CachedAnswer {
-        try await store.answer(levels(filter, page, tenant: context.tenant), context)
-    }
-
-    func levels(_ filter: StockLevelFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+    package func levels(_ filter: StockLevelFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("find")
         builder.add(filter.stock?.rawValue)
         builder.add(filter.categoryID?.description)
         builder.add(filter.q?.text)
-        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .stock)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .stock)
         return page.read(ListLevels(filter: filter, after: page.afterText(), limit: page.limit))
     }
 
@@ -103,24 +95,16 @@ package final class StockService: Sendable {
     /// - Parameters:
     ///   - filter: Which ones.
     ///   - page: How many, and where the page begins.
-    ///   - context: Who asks.
-    /// - Returns: The page.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the page.
     /// - Throws: 400 `cursor_mismatch`.
-    package func movements(
-        _ filter: MovementFilter,
-        _ page: Page,
-        _ context: CallContext
-    ) async throws(Problem) -> CachedAnswer {
-        try await store.answer(movements(filter, page, tenant: context.tenant), context)
-    }
-
-    func movements(_ filter: MovementFilter, _ page: Page, tenant: TenantID) throws(Problem) -> CachedRead {
+    package func movements(_ filter: MovementFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list-movements")
         builder.add(filter.productID?.description)
         builder.add(filter.kind?.rawValue)
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
-        let page = try PagePosition(builder, page, cursors: cursors, tenant: tenant, module: .stock)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .stock)
         return page.read(ListMovements(filter: filter, after: page.afterMoment()?.id, limit: page.limit))
     }
 }

@@ -76,7 +76,11 @@ struct TenantCommand: AsyncParsableCommand {
                     from: operators.origin,
                     deadline: operators.deadline
                 )
-                let answer = try await operators.shop.tenants.get(operators.context(made))
+                let context = operators.context(made)
+                let answer = try await operators.shop.store.answer(
+                    operators.shop.tenants.get(context.caller),
+                    context
+                )
                 guard case .body(let body, _) = answer.content else { throw Problem.notFound }
                 return (made, body.text)
             }

@@ -80,20 +80,24 @@ struct SearchTests {
             for (index, upsert) in upserts.enumerated() {
                 let stored = Stored(id: ids[index], words: words[index], code: upsert.sku ?? "")
                 try await expectFound(stored, &writer, "products") { search in
-                    try await live.shop.catalog.products(ProductFilter(q: search), Page(limit: 200), live.context)
+                    try await live.answer(
+                        live.shop.catalog.products(ProductFilter(q: search), Page(limit: 200), live.caller)
+                    )
                 }
                 try await expectFound(stored, &writer, member: "product_id", "stock") { search in
                     var filter = StockLevelFilter()
                     filter.q = search
-                    return try await live.shop.stock.levels(filter, Page(limit: 200), live.context)
+                    return try await live.answer(live.shop.stock.levels(filter, Page(limit: 200), live.caller))
                 }
                 for code in [upsert.sku, upsert.barcodes?.first].compactMap({ $0 }).flatMap(Letters.forms) {
-                    let found = try await live.shop.catalog.lookUp(ProductCode("\t\(code)\r"), live.context)
+                    let found = try await live.answer(live.shop.catalog.lookUp(ProductCode("\t\(code)\r"), live.caller))
                     #expect(try JSONBody(found).texts("data", "id").contains(stored.id), "look-up of \(code)")
-                    let listed = try await live.shop.catalog.products(
-                        ProductFilter(q: SearchText(code)),
-                        Page(limit: 200),
-                        live.context
+                    let listed = try await live.answer(
+                        live.shop.catalog.products(
+                            ProductFilter(q: SearchText(code)),
+                            Page(limit: 200),
+                            live.caller
+                        )
                     )
                     #expect(try JSONBody(listed).texts("data", "id").contains(stored.id), "search for \(code)")
                 }
@@ -111,7 +115,9 @@ struct SearchTests {
                 let made = try await live.shop.customers.createCustomer(CustomerDraft(name: text), live.context)
                 let stored = Stored(id: try required(try JSONBody(made)["id"]), words: name, code: "")
                 try await expectFound(stored, &writer, "customers") { search in
-                    try await live.shop.customers.customers(CustomerFilter(q: search), Page(limit: 200), live.context)
+                    try await live.answer(
+                        live.shop.customers.customers(CustomerFilter(q: search), Page(limit: 200), live.caller)
+                    )
                 }
             }
         }
@@ -131,10 +137,10 @@ struct SearchTests {
             }
             func find(_ text: String) async throws -> [String?] {
                 let filter = ProductFilter(q: SearchText(text))
-                let products = try JSONBody(try await catalog.products(filter, Page(), live.context))
+                let products = try JSONBody(try await live.answer(catalog.products(filter, Page(), live.caller)))
                 var levels = StockLevelFilter()
                 levels.q = SearchText(text)
-                let stock = try JSONBody(try await live.shop.stock.levels(levels, Page(), live.context))
+                let stock = try JSONBody(try await live.answer(live.shop.stock.levels(levels, Page(), live.caller)))
                 #expect(products.texts("data", "id") == stock.texts("data", "product_id"), "\(text)")
                 return products.texts("data", "name")
             }
@@ -149,10 +155,10 @@ struct SearchTests {
             #expect(try await find("_") == ["Müller beans espresso"])
             #expect(try await find("cafe espresso") == [])
             for code in ["lot-a7x", "LOT-A7X", " lot-A7x\t", "\u{A0}c-1"] {
-                let found = try await catalog.lookUp(ProductCode(code), live.context)
+                let found = try await live.answer(catalog.lookUp(ProductCode(code), live.caller))
                 #expect(try JSONBody(found).texts("data", "name") == ["Café crème"], "\(code)")
             }
-            let part = try await catalog.lookUp(ProductCode("a7x"), live.context)
+            let part = try await live.answer(catalog.lookUp(ProductCode("a7x"), live.caller))
             #expect(try JSONBody(part).count("data") == 0, "a code is looked up as a whole")
         }
     }
