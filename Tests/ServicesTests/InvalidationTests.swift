@@ -21,7 +21,8 @@ struct InvalidationTests {
         "sale_return": ["sales", "dashboard", "reports", "customers"],
         "sale_return_line": ["sales", "dashboard", "reports", "customers"],
         "payment": ["payments", "customers"], "payment_allocation": ["payments", "customers"],
-        "ledger_entry": ["balance", "dashboard", "reports"],
+        "ledger_entry": ["balance", "dashboard", "reports"], "balance_day": ["balance", "dashboard", "reports"],
+        "receivable": ["dashboard", "reports"],
     ]
 
     /// Tables from which nothing is cached.
