@@ -7,7 +7,8 @@ struct ReadSeries: Statement {
     static let name = "balance.series"
     static let sql: StaticString = """
         WITH sums AS (
-            SELECT date_trunc($5, b.business_day::timestamp) AS start, sum(b.income) AS income, sum(b.expense) AS expense
+            SELECT date_trunc($5, b.business_day::timestamp) AS start, sum(b.income) AS income,
+                   sum(b.expense) AS expense
             FROM stock.balance_day b
             WHERE b.tenant_id = stock.current_tenant()
               AND b.business_day BETWEEN $2 AND $3
@@ -132,12 +133,13 @@ struct ReadDashboard: Statement {
             -- What customers owe is a total; a sale of nobody is hardly ever due.
             SELECT coalesce((SELECT sum(r.due) FROM stock.receivable r WHERE r.tenant_id = stock.current_tenant()), 0)
                    + coalesce((SELECT sum(s.due) FROM stock.sale s
-                               WHERE s.tenant_id = stock.current_tenant() AND s.customer_id IS NULL AND s.due > 0), 0) AS due
+                               WHERE s.tenant_id = stock.current_tenant() AND s.customer_id IS NULL AND s.due > 0), 0)
+                   AS due
         ), levels AS (
             SELECT (SELECT count(*) FROM stock.stock_level l
-                    WHERE l.tenant_id = stock.current_tenant() AND l.alert = 'out') AS out_of_stock,
+                    WHERE l.tenant_id = stock.current_tenant() AND l.alert = 'out' AND NOT l.archived) AS out_of_stock,
                    (SELECT count(*) FROM stock.stock_level l
-                    WHERE l.tenant_id = stock.current_tenant() AND l.alert = 'low') AS low_stock
+                    WHERE l.tenant_id = stock.current_tenant() AND l.alert = 'low' AND NOT l.archived) AS low_stock
         )
         SELECT row_to_json(r)::text, NULL::text, pg_current_snapshot()
         FROM (

@@ -11,7 +11,7 @@ enum Invariants {
         Invariant07.self, Invariant09.self, Invariant10.self, Invariant11.self, Invariant12.self, Invariant13.self,
         Invariant14.self, Invariant16.self, Invariant17.self, Invariant18.self, Invariant19.self, Invariant21.self,
         Invariant22.self,
-        Invariant23Events.self, Invariant24.self,
+        Invariant23Events.self, Invariant24.self, Invariant26.self,
     ]
 
     /// Those of what belongs to no tenant.
@@ -67,7 +67,7 @@ struct Invariant02: Invariant {
 
 /// The floor is least(0, on hand) where overselling is denied, absent where allowed; what is untracked has none on hand.
 ///
-/// Where low begins and the name are the product's.
+/// Where low begins, the name and whether it is archived are the product's.
 struct Invariant03: Invariant {
     static let number = "I3"
     static let name = "verify.i3"
@@ -77,8 +77,8 @@ struct Invariant03: Invariant {
         JOIN stock.tenant t ON t.id = p.tenant_id
         JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
         WHERE p.tenant_id = stock.current_tenant()
-          AND (l.low_at IS DISTINCT FROM CASE WHEN p.tracks_stock AND p.status = 'active' THEN p.min_stock END
-               OR l.name_key IS DISTINCT FROM p.name_key
+          AND ((l.low_at, l.name_key, l.archived) IS DISTINCT FROM
+               (CASE WHEN p.tracks_stock THEN p.min_stock END, p.name_key, p.status = 'archived')
                OR CASE WHEN NOT p.tracks_stock THEN l.on_hand <> 0
                        WHEN p.oversell = 'deny' OR p.oversell = 'inherit' AND t.oversell = 'deny'
                        THEN l.floor IS DISTINCT FROM least(0, l.on_hand)
@@ -574,10 +574,37 @@ struct Invariant25: Invariant {
         FROM (VALUES ('tenant'), ('app_user'), ('membership'), ('session'), ('api_key'), ('invitation'), ('register'), ('category'), ('unit'),
                      ('product'), ('product_barcode'), ('stock_level'), ('stock_movement'), ('customer'), ('customer_account'),
                      ('sale'), ('sale_line'), ('sale_return'), ('sale_return_line'), ('payment'), ('payment_allocation'),
-                     ('ledger_entry'), ('balance_day'), ('receivable')) AS w (name)
+                     ('ledger_entry'), ('balance_day'), ('receivable'), ('product_search'),
+                     ('customer_search')) AS w (name)
         CROSS JOIN (VALUES ('cache_insert'), ('cache_update'), ('cache_delete'), ('cache_truncate')) AS e (name)
         WHERE NOT EXISTS (SELECT FROM pg_trigger g
                           WHERE g.tgrelid = to_regclass('stock.' || w.name) AND g.tgname = e.name AND g.tgenabled = 'A')
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// What products and customers are found by holds all their words, and their place in lists by name.
+struct Invariant26: Invariant {
+    static let number = "I26"
+    static let name = "verify.i26"
+    static let sql: StaticString = """
+        SELECT format('product %s is not found by its words or name', p.id)
+        FROM stock.product p
+        LEFT JOIN stock.product_search s ON s.tenant_id = p.tenant_id AND s.product_id = p.id
+        WHERE p.tenant_id = stock.current_tenant()
+          AND (s.name_key IS DISTINCT FROM p.name_key OR NOT s.pairs @> stock.search_pairs(p.tenant_id, p.search_text))
+        UNION ALL
+        SELECT format('product %s is not found by its barcode %s', b.product_id, b.code)
+        FROM stock.product_barcode b
+        JOIN stock.product_search s ON s.tenant_id = b.tenant_id AND s.product_id = b.product_id
+        WHERE b.tenant_id = stock.current_tenant() AND NOT s.pairs @> stock.search_pairs(b.tenant_id, b.search_text)
+        UNION ALL
+        SELECT format('customer %s is not found by their words or name', c.id)
+        FROM stock.customer c
+        LEFT JOIN stock.customer_search s ON s.tenant_id = c.tenant_id AND s.customer_id = c.id
+        WHERE c.tenant_id = stock.current_tenant()
+          AND (s.name_key IS DISTINCT FROM c.name_key OR NOT s.pairs @> stock.search_pairs(c.tenant_id, c.search_text))
         """
 
     typealias Row = SingleColumn<String>
