@@ -1,9 +1,10 @@
 -- Fills a migrated database with shops that hold the invariants: as many tenants as asked for, one of them far larger
 -- than the others. Before it: SET fill.tenants, the large one's place fill.large, its fill.products, fill.sales and
--- fill.lines (of a sale), and fill.small_products and fill.small_sales of each other tenant. Run by the superuser.
+-- fill.lines (of a sale), fill.small_products and fill.small_sales of each other tenant, and fill.days. Run by the superuser.
 --
--- Rows are written straight into the tables: no foreign key is checked. Triggers that are always on run, so levels and
--- accounts come of themselves and the outbox holds what a relay would find. Everything happened in the last 400 days.
+-- Rows are written straight into the tables: no foreign key is checked. Triggers that are always on run, so levels,
+-- accounts and totals come of themselves and the outbox holds what a relay would find. Everything happened in the last
+-- fill.days days.
 
 SET session_replication_role = replica;
 SET work_mem = '128MB';
@@ -15,7 +16,8 @@ RETURN ('01980000-' || lpad(to_hex(tenant), 4, '0') || '-7' || lpad(to_hex(kind)
         || lpad(to_hex(number), 12, '0'))::uuid;
 
 INSERT INTO stock.tenant (slug, name, currency, currency_exponent, timezone, timezone_since)
-SELECT 'shop-' || n, 'Shop ' || n, 'EUR', 2, 'UTC', now() - interval '500 days'
+SELECT 'shop-' || n, 'Shop ' || n, 'EUR', 2, 'UTC',
+       now() - (current_setting('fill.days')::integer + 100) * interval '1 day'
 FROM generate_series(1, current_setting('fill.tenants')::integer) n;
 
 CREATE TEMPORARY TABLE fill_shop AS
@@ -55,12 +57,13 @@ INSERT INTO stock.customer (tenant_id, id, name, external_id)
 SELECT h.id, pg_temp.fill_id(9, h.id, n), 'Customer ' || n, 'ext-' || n
 FROM fill_shop h, generate_series(1, greatest(h.sales / 20, 2)) n;
 
--- Each twentieth sale is on a customer's account and unpaid; the others are paid in cash.
+-- Each twentieth sale is on a customer's account and unpaid; of ten others, six are paid in cash and one by transfer.
 CREATE TEMPORARY TABLE fill_sale AS
 SELECT h.id AS tenant_id, n AS number, pg_temp.fill_id(10, h.id, n) AS id, h.lines, 2.5 * h.lines AS total,
        CASE WHEN n % 20 = 0 THEN pg_temp.fill_id(9, h.id, n / 20) END AS customer_id,
-       date_trunc('day', now()) - interval '400 days' + n * (interval '399 days' / h.sales) AS at
-FROM fill_shop h, generate_series(1, h.sales) n;
+       CASE WHEN n % 10 < 6 THEN 'cash' WHEN n % 10 < 9 THEN 'card' ELSE 'transfer' END AS method,
+       date_trunc('day', now()) - d.days * interval '1 day' + n * ((d.days - 1) * interval '1 day' / h.sales) AS at
+FROM fill_shop h, generate_series(1, h.sales) n, (SELECT current_setting('fill.days')::integer AS days) d;
 INSERT INTO stock.sale (tenant_id, id, register_id, number, status, customer_id, occurred_at, recorded_at, business_day,
                         subtotal, discount, tax, total, paid, due, external_id)
 SELECT s.tenant_id, s.id, pg_temp.fill_id(5, s.tenant_id, 1), s.number, 'confirmed', s.customer_id, s.at, s.at, s.at::date,
@@ -86,8 +89,9 @@ FROM fill_line l;
 INSERT INTO stock.stock_movement (tenant_id, id, product_id, seq, kind, quantity, on_hand_after, unit_cost, occurred_at,
                                   recorded_at, business_day)
 SELECT h.id, pg_temp.fill_id(12, h.id, n), pg_temp.fill_id(8, h.id, n), 1, 'opening', 1000000, 1000000, 1.25,
-       now() - interval '401 days', now() - interval '401 days', (now() - interval '401 days')::date
-FROM fill_shop h, generate_series(1, h.products) n;
+       d.at, d.at, d.at::date
+FROM fill_shop h, generate_series(1, h.products) n,
+     (SELECT now() - (current_setting('fill.days')::integer + 1) * interval '1 day' AS at) d;
 INSERT INTO stock.stock_movement (tenant_id, id, product_id, seq, kind, quantity, on_hand_after, unit_cost, ref_type, ref_id,
                                   occurred_at, recorded_at, business_day)
 SELECT l.tenant_id, pg_temp.fill_id(13, l.tenant_id, l.number), pg_temp.fill_id(8, l.tenant_id, l.product),
@@ -102,14 +106,14 @@ FROM (SELECT p.tenant_id, p.id, coalesce(l.sold, 0) AS sold
 WHERE v.tenant_id = l.tenant_id AND v.product_id = l.id;
 
 INSERT INTO stock.payment (tenant_id, id, direction, method, amount, sale_id, occurred_at, recorded_at, business_day)
-SELECT s.tenant_id, pg_temp.fill_id(14, s.tenant_id, s.number), 'in', 'cash', s.total, s.id, s.at, s.at, s.at::date
+SELECT s.tenant_id, pg_temp.fill_id(14, s.tenant_id, s.number), 'in', s.method, s.total, s.id, s.at, s.at, s.at::date
 FROM fill_sale s WHERE s.customer_id IS NULL;
 INSERT INTO stock.payment_allocation (tenant_id, payment_id, position, sale_id, amount)
 SELECT s.tenant_id, pg_temp.fill_id(14, s.tenant_id, s.number), 1, s.id, s.total
 FROM fill_sale s WHERE s.customer_id IS NULL;
 INSERT INTO stock.ledger_entry (tenant_id, id, direction, amount, method, category, source_type, source_id, occurred_at,
                                 recorded_at, business_day)
-SELECT s.tenant_id, pg_temp.fill_id(15, s.tenant_id, s.number), 'income', s.total, 'cash', 'sale', 'payment',
+SELECT s.tenant_id, pg_temp.fill_id(15, s.tenant_id, s.number), 'income', s.total, s.method, 'sale', 'payment',
        pg_temp.fill_id(14, s.tenant_id, s.number), s.at, s.at, s.at::date
 FROM fill_sale s WHERE s.customer_id IS NULL;
 

@@ -388,7 +388,9 @@ BEGIN
         WHERE p.document BETWEEN p_first AND p_last AND s.tenant_id = v_tenant AND s.id = p.id;
     END IF;
 
-    WITH step AS (
+    -- Made once, and levels looked up by each of its rows: statistics may know so few levels of this tenant that the planner
+    -- would rather make all steps anew for each level.
+    WITH step AS MATERIALIZED (
         SELECT p.document, p.product_id, p.is_return, sum(CASE WHEN p.is_return THEN p.quantity ELSE -p.quantity END) AS quantity,
                (array_agg(p.movement_id ORDER BY p.position))[1] AS id
         FROM pg_temp.import_part p
@@ -402,7 +404,8 @@ BEGIN
            CASE WHEN s.is_return THEN 'return' ELSE 'sale' END, t.id, t.occurred_at, t.business_day
     FROM step s
     JOIN pg_temp.import_target t ON t.document = s.document AND t.document BETWEEN p_first AND p_last
-    JOIN stock.stock_level l ON l.tenant_id = v_tenant AND l.product_id = s.product_id
+    CROSS JOIN LATERAL (SELECT v.stock_version, v.on_hand, v.cost FROM stock.stock_level v
+                        WHERE v.tenant_id = v_tenant AND v.product_id = s.product_id OFFSET 0) l
     WINDOW w AS (PARTITION BY s.product_id ORDER BY s.document);
 
     UPDATE stock.stock_level l

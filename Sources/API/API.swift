@@ -339,12 +339,14 @@ package final class API: Sendable {
         case (.missing(let read), _, let caller?):
             return try await self.answer(read, call, caller)
         case (_, .read(let reading), let caller?):
-            return try await self.work(call, caller) { try await self.ask(reading(call, caller), call) }
+            return try await self.work(call, caller) { call in try await self.ask(reading(call, caller), call) }
         case (_, .work(let handler), let caller?):
-            return try await self.work(call, caller) { try await handler(call) }
+            return try await self.work(call, caller, handler)
         case (_, .work(let handler), nil):
             guard let throttle = call.route.throttle else { return try await handler(call) }
-            return try await self.rates.attempt(throttle, from: exchange.client.limited) { try await handler(call) }
+            return try await self.rates.attempt(throttle, from: exchange.client.limited) {
+                try await handler(call.withBody(self.limits.requestDeadline))
+            }
         case (_, _, nil):
             throw Problem(.unauthenticated, "This needs a credential.")
         }
@@ -363,17 +365,18 @@ package final class API: Sendable {
         return try call.reply(await store.answer(read, call.context()))
     }
 
-    /// Does work that costs the caller a request, when it is the caller's turn.
+    /// Does work that costs the caller a request, when its body is here and it is the caller's turn.
     private func work(
-        _ call: Call,
+        _ announced: Call,
         _ caller: Caller,
-        _ body: () async throws -> Reply
+        _ body: (Call) async throws -> Reply
     ) async throws -> Reply {
-        try self.rates.take(caller, bytes: min(call.exchange.fields.bodyLength, call.bodyLimit))
+        try self.rates.take(caller, bytes: min(announced.exchange.fields.bodyLength, announced.bodyLimit))
+        let call = try await announced.withBody(self.limits.requestDeadline)
         let came = ContinuousClock.now
         return try await self.rates.admission.run(tenant: caller.tenant, deadline: call.deadline) {
             self.metrics.waitedForTurn(ContinuousClock.now - came)
-            return try await body()
+            return try await body(call)
         }
     }
 

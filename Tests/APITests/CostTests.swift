@@ -138,8 +138,72 @@ struct CostTests {
         for number in 0..<5 { #expect(await ask("stk_forged\(number)") == .unauthenticated) }
         for number in 0..<300 { #expect(await ask("stk_forged\(number)") == .rateLimited) }
         #expect(lookedUp.now == 25)
+        // Who was right from here stays in, and other credentials are counted by themselves.
+        #expect(await ask("stk_new") == nil)
+        #expect(try await rates.attempt(.credential, from: "192.0.2.1") { true })
         #expect(await ask("stk_known") == nil)
         #expect(await ask("stk_new", from: "192.0.2.2") == nil)
+    }
+
+    @Test("a body that is still on its way takes nobody's place, and its answer has the same time from its end on")
+    func slowBody() async throws {
+        let answered = Count()
+        let route = Route(
+            .post,
+            "/echo",
+            "echo",
+            "Echo",
+            area: "test",
+            access: .authenticated,
+            body: .object([.required("name", .text)])
+        ) { call in
+            let name = try await call.body { $0.text("name") }
+            #expect(call.deadline > .now)
+            answered.add()
+            return .json { $0.object { $0.member("name", name) } }
+        }
+        var limits = ServerLimits()
+        limits.requestDeadline = .milliseconds(300)
+        let api = try await TestAPI(
+            [route],
+            caller: .key(.stockRead),
+            limits: limits,
+            rates: Self.limited {
+                $0.tenant = nil
+                $0.apiKey = nil
+                $0.inFlight = 1
+                $0.tenantInFlight = 1
+                $0.tenantQueue = 0
+            }
+        )
+        let text = #"{"name":"slow"}"#
+        let (body, source) = RequestBody.makeStream()
+        let fields: HTTPFields = [
+            .authorization: "Bearer stk_good", .contentType: "application/json", .contentLength: "\(text.utf8.count)",
+        ]
+        let head = HTTPRequest(
+            method: .post,
+            scheme: "http",
+            authority: "localhost",
+            path: "/echo",
+            headerFields: fields
+        )
+        async let slow = api.api.respond(to: Request(head: head, body: body), channel: nil)
+        let began = ContinuousClock.now
+        try await eventually("the time of an answer has passed") {
+            let fast = try await api.send(
+                .post,
+                "/echo",
+                [.authorization: "Bearer stk_good"],
+                body: #"{"name":"fast"}"#
+            )
+            #expect(fast.status == .ok, "\(fast.text)")
+            return ContinuousClock.now - began > limits.requestDeadline
+        }
+        await source.yield(ByteBuffer(string: text))
+        source.finish()
+        #expect(await slow.status == .ok)
+        #expect(answered.now > 1)
     }
 
     // MARK: Log-ins

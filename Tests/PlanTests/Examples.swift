@@ -124,8 +124,20 @@ struct Examples {
         runs["catalog.products_by_name"] = [
             "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL",
             "NULL, NULL, NULL, NULL, 'active', 50, 'thing number 2', \(product)",
+            "NULL, '4444444444477', NULL, NULL, 'active', 50, NULL, NULL",
+            "NULL, NULL, \(category), NULL, 'active', 50, NULL, NULL",
+            "NULL, NULL, NULL, 'low', NULL, 50, NULL, NULL", "NULL, NULL, NULL, 'ok', 'active', 50, NULL, NULL",
+            "NULL, NULL, NULL, NULL, 'archived', 50, NULL, NULL",
+            "'thing number', NULL, NULL, NULL, 'active', 50, NULL, NULL",
+            "'xyzzy', NULL, NULL, NULL, 'active', 50, NULL, NULL",
+            "'q', NULL, NULL, NULL, 'active', 50, NULL, NULL",
+            "'ing 2977', NULL, NULL, 'ok', 'active', 50, NULL, NULL",
+            "'44442977', NULL, NULL, NULL, 'active', 50, NULL, NULL",
         ]
-        runs["catalog.products"] = ["NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'sku', false"]
+        runs["catalog.products"] = [
+            "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'sku', false",
+            "'ing 2977', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'price', true",
+        ]
         runs["catalog.product_guard_new"] = ["\(unit), 0, \(category)"]
         runs["catalog.product_insert"] = [
             "\(new()), 'NEW', 'New', \(category), \(unit), 1, 0, true, 'deny', 0, 'active', 'e'"
@@ -150,6 +162,8 @@ struct Examples {
         runs["customers.one"] = [customer]
         runs["customers.list"] = [
             "NULL, NULL, NULL, 50, NULL, NULL", "NULL, NULL, NULL, 50, 'customer 2', \(customer)",
+            "'mer 1477', NULL, NULL, 50, NULL, NULL", "'xyzzy', true, true, 50, NULL, NULL",
+            "NULL, NULL, true, 50, NULL, NULL",
         ]
         runs["customers.guard"] = ["\(customer), NULL"]
         runs["customers.insert"] = ["\(new()), 'N', 't', 'p', 'e', 1, true, NULL"]
@@ -196,6 +210,7 @@ struct Examples {
             "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
             "'in', 'cash', NULL, NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
             "'out', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
+            "NULL, 'transfer', NULL, NULL, NULL, NULL, NULL, NULL, 50",
             "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, NULL, 50",
             "NULL, NULL, NULL, \(sale), NULL, NULL, NULL, NULL, 50",
         ]
@@ -210,14 +225,18 @@ struct Examples {
         runs["stock.answer"] = ["\(record), ARRAY[\(id(.movement, 101))]::uuid[]"]
         runs["stock.list_levels"] = [
             "NULL, NULL, NULL, NULL, NULL, 50", "NULL, NULL, NULL, 'thing number 2', \(product), 50",
+            "'out', NULL, NULL, NULL, NULL, 50", "NULL, \(category), 'xyzzy', NULL, NULL, 50",
         ]
         runs["stock.list_movements"] = [
             "NULL, NULL, NULL, NULL, NULL, 50", "NULL, 'loss', NULL, NULL, NULL, 50",
             "NULL, 'sale', current_date - 10, NULL, NULL, 50", "\(product), NULL, NULL, NULL, NULL, 50",
         ]
         // Balance, settings, records
-        runs["balance.series"] = ["'daily', current_date - 30, current_date, 'all', 'day', 'YYYY-MM-DD'"]
-        runs["balance.summary"] = ["current_date - 30, current_date"]
+        runs["balance.series"] = [
+            "'daily', current_date - 30, current_date, 'all', 'day', 'YYYY-MM-DD'",
+            "'yearly', current_date - 1000, current_date, 'all', 'year', 'YYYY'",
+        ]
+        runs["balance.summary"] = ["current_date - 30, current_date", "current_date - 1000, current_date"]
         runs["balance.dashboard"] = ["current_date - 2"]
         runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL"]
         runs["settings.update"] = [

@@ -62,6 +62,7 @@ struct PlanFault: Hashable {
     let statement: String
     let rule: PlanRule
     let relation: String
+    let rows: Int
     let detail: String
 
     /// So few rows are nothing, whatever becomes of them.
@@ -84,25 +85,37 @@ struct PlanFault: Hashable {
         _ growing: Set<String>,
         _ faults: inout [PlanFault]
     ) {
-        func fault(_ rule: PlanRule, _ relation: String, _ words: String) {
+        func fault(_ rule: PlanRule, _ relation: String, _ rows: Double, _ words: String) {
             let text = query.split(whereSeparator: \.isWhitespace).joined(separator: " ").prefix(160)
             faults.append(
-                PlanFault(statement: statement, rule: rule, relation: relation, detail: "\(words), in: \(text)")
+                PlanFault(
+                    statement: statement,
+                    rule: rule,
+                    relation: relation,
+                    rows: Int(rows),
+                    detail: "\(words), in: \(text)"
+                )
             )
         }
         if let relation = node.relation, growing.contains(relation), node.type != "ModifyTable" {
             let place = node.index.map { "\(relation) by \($0)" } ?? relation
             if node.type == "Seq Scan", node.rows + node.filtered > few {
-                fault(.sequentialScan, relation, "\(relation) from end to end, \(Int(node.rows + node.filtered)) rows")
+                fault(
+                    .sequentialScan,
+                    relation,
+                    node.rows + node.filtered,
+                    "\(relation) from end to end, \(Int(node.rows + node.filtered)) rows"
+                )
             } else if node.type.hasPrefix("Index"), node.condition == nil,
                 !ancestors.contains(where: { $0.type == "Limit" }), node.rows + node.filtered > few
             {
-                fault(.wholeIndex, relation, "\(place) from end to end")
+                fault(.wholeIndex, relation, node.rows + node.filtered, "\(place) from end to end")
             }
             if node.filtered > max(few, node.rows) {
                 fault(
                     .filter,
                     relation,
+                    node.filtered,
                     "\(Int(node.filtered)) rows of \(place) discarded, \(Int(node.rows)) kept by \(node.filter ?? "")"
                 )
             }
@@ -113,6 +126,7 @@ struct PlanFault: Hashable {
             fault(
                 .joinFilter,
                 relation,
+                node.joinFiltered,
                 "\(Int(node.joinFiltered)) pairs discarded, \(Int(node.rows)) kept by \(node.joinFilter ?? "")"
             )
         }
@@ -122,7 +136,12 @@ struct PlanFault: Hashable {
             let input = node.children?.first, input.rows > 10 * limit.rows + few,
             let relation = relations(of: node).intersection(growing).sorted().first
         {
-            fault(.sortedPage, relation, "\(Int(input.rows)) rows of \(relation) sorted for \(Int(limit.rows))")
+            fault(
+                .sortedPage,
+                relation,
+                input.rows,
+                "\(Int(input.rows)) rows of \(relation) sorted for \(Int(limit.rows))"
+            )
         }
         for child in node.children ?? [] {
             visit(child, below: ancestors + [node], query: query, statement, growing, &faults)

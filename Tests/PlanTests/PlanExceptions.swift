@@ -4,11 +4,13 @@ struct PlanException {
     let statement: String
     let rule: PlanRule
     let relation: String
+    /// How many rows at most it may do that to, however large the table is.
+    var most = Int.max
     /// A sentence.
     let reason: String
 
     func covers(_ fault: PlanFault) -> Bool {
-        rule == fault.rule && relation == fault.relation
+        rule == fault.rule && relation == fault.relation && fault.rows <= most
             && (statement.hasSuffix("*")
                 ? fault.statement.hasPrefix(statement.dropLast()) : fault.statement == statement)
     }
@@ -52,6 +54,41 @@ struct PlanException {
             rule: .sortedPage,
             relation: "product",
             reason: "Sorted by something else than the name, which no index has the order of."
+        ),
+        PlanException(
+            statement: "catalog.products_by_name",
+            rule: .filter,
+            relation: "product",
+            most: 500,
+            reason: "A search looks at so many products by name before it takes its words for rare."
+        ),
+        PlanException(
+            statement: "catalog.products_by_name",
+            rule: .filter,
+            relation: "product_barcode",
+            most: 500,
+            reason: "As above: a word that is not in a product's own text may be in one of its barcodes."
+        ),
+        PlanException(
+            statement: "stock.list_levels",
+            rule: .filter,
+            relation: "product",
+            most: 500,
+            reason: "As above."
+        ),
+        PlanException(
+            statement: "stock.list_levels",
+            rule: .filter,
+            relation: "product_barcode",
+            most: 500,
+            reason: "As above."
+        ),
+        PlanException(
+            statement: "customers.list",
+            rule: .filter,
+            relation: "customer",
+            most: 500,
+            reason: "As above, for customers."
         ),
         PlanException(
             statement: "sales.list",

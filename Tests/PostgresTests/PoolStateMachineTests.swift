@@ -94,6 +94,13 @@ struct PoolStateMachineTests {
         #expect(words(pool.tick(now: at(250))) == ["fail overloaded"])
     }
 
+    @Test("what is too late is not sent, though a connection is free")
+    func late() throws {
+        var pool = try running()
+        #expect(word(pool.submit(unit(.exclusive, deadline: 100), now: at(100))) == "fail deadlineExceeded")
+        #expect(word(pool.submit(unit(.exclusive, deadline: 100), now: at(99))).hasPrefix("send"))
+    }
+
     @Test("a withdrawn waiter is not served")
     func withdrawal() throws {
         var pool = try running { $0.exclusiveConnections = 1 }

@@ -21,7 +21,9 @@ struct InvalidationTests {
         "sale_return": ["sales", "dashboard", "reports", "customers"],
         "sale_return_line": ["sales", "dashboard", "reports", "customers"],
         "payment": ["payments", "customers"], "payment_allocation": ["payments", "customers"],
-        "ledger_entry": ["balance", "dashboard", "reports"],
+        "ledger_entry": ["balance", "dashboard", "reports"], "balance_day": ["balance", "dashboard", "reports"],
+        "receivable": ["dashboard", "reports"], "product_search": ["products", "stock"],
+        "customer_search": ["customers"],
     ]
 
     /// Tables from which nothing is cached.

@@ -59,6 +59,8 @@ struct VerificationTests {
         ("DELETE FROM stock.stock_level WHERE product_id = '\(TestShop.product("S"))'", ["I1"]),
         ("UPDATE stock.stock_movement SET seq = 7 WHERE seq = 2 AND product_id = '\(TestShop.product("A"))'", ["I2"]),
         ("UPDATE stock.stock_level SET floor = NULL WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
+        ("UPDATE stock.stock_level SET low_at = 7 WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
+        ("UPDATE stock.stock_level SET archived = true, name_key = 'z'", ["I3"]),
         ("UPDATE stock.sale_line SET tax = tax + 0.01 WHERE sku = 'A'", ["I4", "I5"]),
         ("UPDATE stock.sale SET tax = tax + 1 WHERE number = 1", ["I5"]),
         ("UPDATE stock.payment_allocation SET amount = amount - 0.5 WHERE amount = 4", ["I6"]),
@@ -68,8 +70,12 @@ struct VerificationTests {
         ("UPDATE stock.ledger_entry SET method = 'transfer' WHERE amount = 4", ["I12"]),
         ("DELETE FROM stock.ledger_entry WHERE amount = 3", ["I12"]),
         ("UPDATE stock.payment SET status = 'reversed' WHERE amount = 3", ["I6", "I13"]),
+        ("UPDATE stock.balance_day SET income = income + 0.01 WHERE method = 'card'", ["I14"]),
+        ("DELETE FROM stock.balance_day WHERE method = 'cash'", ["I14"]),
+        ("UPDATE stock.balance_day SET business_day = business_day - 1 WHERE method = 'card'", ["I14"]),
         ("UPDATE stock.ledger_entry SET business_day = business_day - 1 WHERE amount = 4", ["I12", "I16"]),
         ("UPDATE stock.customer_account SET balance = balance + 1", ["I17"]),
+        ("UPDATE stock.receivable SET due = due + 1", ["I17"]),
         ("UPDATE stock.document_counter SET last_number = 9 WHERE kind = 'sale'", ["I18"]),
         ("UPDATE stock.sale SET number = 5 WHERE number = 2", ["I18"]),
         ("UPDATE stock.idempotency_record SET resource_id = gen_random_uuid()", ["I19"]),
@@ -78,6 +84,16 @@ struct VerificationTests {
         ("DELETE FROM stock.cache_log", ["I23"]),
         ("UPDATE stock.cache_outbox SET touched_at = now() - interval '2 minutes'", ["I23"]),
         ("ALTER TABLE stock.sale DISABLE TRIGGER cache_update", ["I25"]),
+        ("UPDATE stock.product_search SET pairs = pairs[2:]", ["I26"]),
+        ("UPDATE stock.product_search SET name_key = 'zebra'", ["I26"]),
+        ("UPDATE stock.customer_search SET pairs = '{}'", ["I26"]),
+        (
+            """
+            ALTER TABLE stock.product_barcode DISABLE TRIGGER search_insert;
+            INSERT INTO stock.product_barcode (tenant_id, product_id, code)
+            SELECT tenant_id, id, 'XYZ' FROM stock.product
+            """, ["I26"]
+        ),
         ("ALTER TABLE stock.sale NO FORCE ROW LEVEL SECURITY", ["I25"]),
     ]
 

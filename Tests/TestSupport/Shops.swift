@@ -15,6 +15,8 @@ package struct Shops: Sendable {
     /// What each other one has.
     package var smallProducts = 50
     package var smallSales = 100
+    /// How long ago the first sale was.
+    package var days = 400
 
     /// Describes them.
     package init(tenants: Int, large: Int, products: Int, sales: Int) {
@@ -35,6 +37,7 @@ extension TestDatabase {
             SET fill.tenants = \(shops.tenants); SET fill.large = \(shops.large);
             SET fill.products = \(shops.products); SET fill.sales = \(shops.sales); SET fill.lines = \(shops.lines);
             SET fill.small_products = \(shops.smallProducts); SET fill.small_sales = \(shops.smallSales);
+            SET fill.days = \(shops.days);
             \(text)
             """
         )

@@ -116,7 +116,7 @@ struct Authenticator: Sendable {
         case .session(let claims):
             return try await self.ofSession(claims, deadline)
         case .key(let key):
-            return try await self.rates.attempt(.credential, from: address()) { try await self.ofKey(key, deadline) }
+            return try await self.rates.attempt(key: key, from: address()) { try await self.ofKey(key, deadline) }
         }
     }
 }

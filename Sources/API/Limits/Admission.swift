@@ -68,7 +68,8 @@ package final class Admission: Sendable {
         case .refused(let problem): throw problem
         case .queued: break
         }
-        // Who waits is woken by who leaves, and each of those leaves by its own deadline, so no timer is needed here.
+        // Who waits is woken by who leaves, and each of those leaves by its own deadline, as bodies are awaited before: no timer is
+        // needed here.
         await withCheckedContinuation { (waiter: Waiter) in
             let isAdmitted = self.state.withLock { state in
                 // Room may have come since.

@@ -1,3 +1,4 @@
+import Crypto
 import DequeModule
 import Kernel
 import Services
@@ -51,6 +52,7 @@ final class RateLimits: Sendable {
     private let apiKeys: TokenBuckets<APIKeyID>?
     private let logins: TokenBuckets<String>?
     private let credentials: TokenBuckets<String>?
+    private let keys: TokenBuckets<String>?
     private let accounts: TokenBuckets<String>?
     private let visitors: TokenBuckets<Visitor>?
     private let known = Mutex(KnownVisitors())
@@ -62,6 +64,7 @@ final class RateLimits: Sendable {
         self.apiKeys = settings.apiKey.map { TokenBuckets(rate: $0) }
         self.logins = settings.loginAddress.map { TokenBuckets(rate: $0) }
         self.credentials = settings.credentials.map { TokenBuckets(rate: $0) }
+        self.keys = settings.credentials.map { TokenBuckets(rate: $0) }
         self.visitors = settings.loginAccount.map { TokenBuckets(rate: $0) }
         self.accounts = settings.loginAccount.map {
             TokenBuckets(rate: Rate(perSecond: 4 * $0.perSecond, burst: 4 * $0.burst))
@@ -131,7 +134,39 @@ final class RateLimits: Sendable {
         from address: String,
         _ work: () async throws -> Value
     ) async throws -> Value {
-        let buckets = throttle == .credential ? self.credentials : self.logins
+        try await self.attempt(throttle == .credential ? self.credentials : self.logins, throttle, address, work)
+    }
+
+    /// Looks a key up that memory does not know, if the address has not been wrong too often.
+    ///
+    /// A key that was right from there before is free: one device with a dead key must not shut out the tills beside it.
+    ///
+    /// - Parameters:
+    ///   - key: the key.
+    ///   - address: where it comes from, as limits count it.
+    ///   - work: finds out whether it is right, and throws if not.
+    /// - Returns: what it gives.
+    /// - Throws: `rate_limited`, or what `work` throws.
+    func attempt<Value>(key: String, from address: String, _ work: () async throws -> Value) async throws -> Value {
+        let digest = SHA256.hash(data: Array(key.utf8)).prefix(16)
+        let visitor = Visitor(account: "key:" + Hexadecimal.text(Array(digest)), address: address)
+        let wasRight = self.known.withLock { $0.contains(visitor) }
+        do {
+            let value = try await self.attempt(wasRight ? nil : self.keys, .credential, address, work)
+            self.known.withLock { $0.insert(visitor) }
+            return value
+        } catch let problem as Problem where problem.code == .unauthenticated {
+            self.known.withLock { $0.remove(visitor) }
+            throw problem
+        }
+    }
+
+    private func attempt<Value>(
+        _ buckets: TokenBuckets<String>?,
+        _ throttle: Route.Throttle,
+        _ address: String,
+        _ work: () async throws -> Value
+    ) async throws -> Value {
         guard let buckets else { return try await work() }
         if case .refused(let seconds) = buckets.take(address, now: self.now) {
             throw Problem(limit: "address", of: "This address", buckets.rate, seconds)
@@ -201,6 +236,9 @@ private struct KnownVisitors {
     private var order: Deque<Visitor> = []
 
     func contains(_ visitor: Visitor) -> Bool { self.members.contains(visitor) }
+
+    /// Forgets who turned out to be wrong; its place in the order stays until it is the oldest.
+    mutating func remove(_ visitor: Visitor) { self.members.remove(visitor) }
 
     mutating func insert(_ visitor: Visitor) {
         guard self.members.insert(visitor).inserted else { return }

@@ -14,8 +14,8 @@ package struct Call: Sendable {
     let exchange: Exchange
     /// The text of the path's varying segments.
     let segments: [Substring]
-    /// After this the answer is worth nothing.
-    let deadline: ContinuousClock.Instant
+    /// After this the answer is worth nothing; counted from the end of the body.
+    private(set) var deadline: ContinuousClock.Instant
     /// Largest body accepted.
     let bodyLimit: Int
     /// Who asks; `nil` on open routes.
@@ -26,6 +26,30 @@ package struct Call: Sendable {
     let cache: TenantCache?
     /// Charged for a body whose length shows only when it is read; `nil` for a request that costs its tenant nothing.
     let rates: RateLimits?
+    /// The body, once all of it is here.
+    private var received: ByteBuffer?
+
+    init(
+        route: Route,
+        exchange: Exchange,
+        segments: [Substring],
+        deadline: ContinuousClock.Instant,
+        bodyLimit: Int,
+        caller: Caller?,
+        token: ConsistencyToken?,
+        cache: TenantCache?,
+        rates: RateLimits?
+    ) {
+        self.route = route
+        self.exchange = exchange
+        self.segments = segments
+        self.deadline = deadline
+        self.bodyLimit = bodyLimit
+        self.caller = caller
+        self.token = token
+        self.cache = cache
+        self.rates = rates
+    }
 
     // MARK: Who and until when
 
@@ -160,7 +184,21 @@ package struct Call: Sendable {
         }
     }
 
+    /// The call with its body, so that whoever sends slowly takes no place meanwhile, and has the same time for its answer.
+    ///
+    /// - Parameter patience: how long an answer may take from then on.
+    /// - Returns: the same call if its route reads no body, or none was sent.
+    /// - Throws: `too_large`; what ended the connection.
+    func withBody(_ patience: Duration) async throws -> Call {
+        guard self.route.body != nil, self.exchange.fields.hasBody else { return self }
+        var call = self
+        call.received = try await self.collect()
+        call.deadline = .now + patience
+        return call
+    }
+
     private func collect() async throws -> ByteBuffer {
+        if let received { return received }
         guard self.exchange.fields.bodyLength <= self.bodyLimit else { throw self.tooLarge }
         do {
             let body = try await self.exchange.body.collect(upTo: self.bodyLimit)

@@ -195,6 +195,8 @@ struct PoolStateMachine {
     /// - Returns: What to do, nil if it waits.
     mutating func submit(_ request: PoolRequest, now: ContinuousClock.Instant, isRepeat: Bool = false) -> Action? {
         guard isRunning else { return .fail(request, Self.closed) }
+        // What is sent too late would be cancelled on the way, and of a write nobody could say what became of it.
+        guard now < request.deadline else { return .fail(request, Self.deadlineExceeded) }
         let lane = request.lane
         let claim = request.claim
         note(claim, now: now)
@@ -203,7 +205,6 @@ struct PoolStateMachine {
             queues[lane]?.begin(claim, cost: isRepeat ? 1 : request.cost)
             return send(request, claim, on: index)
         }
-        guard now < request.deadline else { return .fail(request, Self.deadlineExceeded) }
         if breaker.isOpen, readyConnections(lane) == 0 { return .fail(request, Self.unavailable) }
         guard waiting(lane) < configuration.maximalWaiters else { return .fail(request, Self.overloaded) }
         let patience = known.contains(lane) ? configuration.acquireTimeout : configuration.connectTimeout

@@ -3,7 +3,7 @@ import Domain
 package import Kernel
 import Postgres
 
-/// What came in and went out: series, summary and dashboard, from the ledger alone.
+/// What came in and went out: series, summary and dashboard, from the ledger's totals by day.
 package struct BalanceService: Sendable {
     private let tenants: TenantService
 

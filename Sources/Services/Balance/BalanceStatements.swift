@@ -7,13 +7,12 @@ struct ReadSeries: Statement {
     static let name = "balance.series"
     static let sql: StaticString = """
         WITH sums AS (
-            SELECT date_trunc($5, l.business_day::timestamp) AS start,
-                   sum(l.amount) FILTER (WHERE l.direction = 'income') AS income,
-                   sum(l.amount) FILTER (WHERE l.direction = 'expense') AS expense
-            FROM stock.ledger_entry l
-            WHERE l.tenant_id = stock.current_tenant()
-              AND l.business_day BETWEEN $2 AND $3
-              AND ($4 = 'all' OR l.method = $4)
+            SELECT date_trunc($5, b.business_day::timestamp) AS start, sum(b.income) AS income,
+                   sum(b.expense) AS expense
+            FROM stock.balance_day b
+            WHERE b.tenant_id = stock.current_tenant()
+              AND b.business_day BETWEEN $2 AND $3
+              AND ($4 = 'all' OR b.method = $4)
             GROUP BY 1
         ), periods AS (
             SELECT g.start, to_char(g.start, $6) AS period
@@ -79,12 +78,10 @@ struct ReadSummary: Statement {
     static let name = "balance.summary"
     static let sql: StaticString = """
         WITH sums AS (
-            SELECT l.method,
-                   coalesce(sum(l.amount) FILTER (WHERE l.direction = 'income'), 0) AS income,
-                   coalesce(sum(l.amount) FILTER (WHERE l.direction = 'expense'), 0) AS expense
-            FROM stock.ledger_entry l
-            WHERE l.tenant_id = stock.current_tenant() AND l.business_day BETWEEN $1 AND $2
-            GROUP BY l.method
+            SELECT b.method, sum(b.income) AS income, sum(b.expense) AS expense
+            FROM stock.balance_day b
+            WHERE b.tenant_id = stock.current_tenant() AND b.business_day BETWEEN $1 AND $2
+            GROUP BY b.method
         )
         SELECT row_to_json(r)::text, NULL::text, pg_current_snapshot()
         FROM (
@@ -122,12 +119,10 @@ struct ReadDashboard: Statement {
     static let name = "balance.dashboard"
     static let sql: StaticString = """
         WITH sums AS (
-            SELECT l.method,
-                   coalesce(sum(l.amount) FILTER (WHERE l.direction = 'income'), 0) AS income,
-                   coalesce(sum(l.amount) FILTER (WHERE l.direction = 'expense'), 0) AS expense
-            FROM stock.ledger_entry l
-            WHERE l.tenant_id = stock.current_tenant() AND l.business_day = $1
-            GROUP BY l.method
+            SELECT b.method, sum(b.income) AS income, sum(b.expense) AS expense
+            FROM stock.balance_day b
+            WHERE b.tenant_id = stock.current_tenant() AND b.business_day = $1
+            GROUP BY b.method
         ), sold AS (
             SELECT count(*) AS count, coalesce(sum(s.total), 0) AS total
             FROM stock.sale s
@@ -135,15 +130,16 @@ struct ReadDashboard: Statement {
               -- A business day is at most a day away from the moment's date in UTC.
               AND s.occurred_at >= ($1 - 1)::timestamptz AND s.occurred_at < ($1 + 2)::timestamptz
         ), owed AS (
-            SELECT coalesce(sum(s.due), 0) AS due
-            FROM stock.sale s
-            WHERE s.tenant_id = stock.current_tenant() AND s.due > 0
+            -- What customers owe is a total; a sale of nobody is hardly ever due.
+            SELECT coalesce((SELECT sum(r.due) FROM stock.receivable r WHERE r.tenant_id = stock.current_tenant()), 0)
+                   + coalesce((SELECT sum(s.due) FROM stock.sale s
+                               WHERE s.tenant_id = stock.current_tenant() AND s.customer_id IS NULL AND s.due > 0), 0)
+                   AS due
         ), levels AS (
-            SELECT count(*) FILTER (WHERE l.on_hand <= 0) AS out_of_stock,
-                   count(*) FILTER (WHERE l.on_hand > 0 AND l.on_hand <= p.min_stock) AS low_stock
-            FROM stock.product p
-            JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
-            WHERE p.tenant_id = stock.current_tenant() AND p.status = 'active' AND p.tracks_stock
+            SELECT (SELECT count(*) FROM stock.stock_level l
+                    WHERE l.tenant_id = stock.current_tenant() AND l.alert = 'out' AND NOT l.archived) AS out_of_stock,
+                   (SELECT count(*) FROM stock.stock_level l
+                    WHERE l.tenant_id = stock.current_tenant() AND l.alert = 'low' AND NOT l.archived) AS low_stock
         )
         SELECT row_to_json(r)::text, NULL::text, pg_current_snapshot()
         FROM (

@@ -59,46 +59,22 @@ extension Parameters {
     }
 }
 
-// A search reads the tenant's products one after the other: no index helps a part of a word, and row-level security lets none
-// that would. A word that is not in the product's own text may be in one of its barcodes; they are found by their product, and
-// coalesce keeps the index by which codes are looked up from being taken for that.
-
-/// Products by name, along the index.
+/// Products by name, as `stock.product_page` finds them.
 struct ListProductsByName: Statement {
     static let name = "catalog.products_by_name"
     static let sql: StaticString = """
-        WITH asked AS MATERIALIZED (
-            SELECT string_to_array(stock.search_text($1), ' ') AS words, stock.search_text($2) AS barcode
-        ), page AS MATERIALIZED (
-            SELECT p.tenant_id, p.id, p.name_key, row_number() OVER (ORDER BY p.name_key, p.id) AS place
-            FROM stock.product p
-            JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
-            WHERE p.tenant_id = stock.current_tenant()
-              AND (p.name_key, p.id) > (CASE WHEN $7::text IS NULL THEN '' ELSE $7 END,
-                                         CASE WHEN $8::uuid IS NULL THEN '00000000-0000-0000-0000-000000000000' ELSE $8 END)
-              AND ($1::text IS NULL OR NOT EXISTS (
-                      SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
-                      WHERE strpos(p.search_text, w.word) = 0
-                        AND NOT EXISTS (SELECT FROM stock.product_barcode b
-                                        WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id
-                                          AND strpos(coalesce(b.search_text, ''), w.word) > 0)))
-              AND ($2::text IS NULL OR EXISTS (SELECT FROM stock.product_barcode b
-                                               WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id
-                                                 AND b.search_text = (SELECT a.barcode FROM asked a)))
-              AND ($3::uuid IS NULL OR p.category_id = $3)
-              AND ($4::text IS NULL OR $4 = CASE WHEN NOT p.tracks_stock THEN 'ok' WHEN l.on_hand <= 0 THEN 'out'
-                                                 WHEN l.on_hand <= p.min_stock THEN 'low' ELSE 'ok' END)
-              AND ($5::text IS NULL OR p.status = $5)
-            ORDER BY p.name_key, p.id
-            LIMIT $6 + 1
+        WITH placed AS (
+            SELECT p.id, p.name_key, p.place
+            FROM stock.product_page($1, $2, $3, $4, $5, $6 + 1, $7, $8) WITH ORDINALITY AS p (id, name_key, place)
         )
-        SELECT (SELECT string_agg(stock.product_body(p.tenant_id, p.id), ',' ORDER BY p.place)
-                FROM page p WHERE p.place <= $6),
-               (SELECT ARRAY[p.name_key, p.id::text] FROM page p
-                WHERE p.place = $6 AND EXISTS (SELECT FROM page m WHERE m.place > $6)),
+        SELECT string_agg(stock.product_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
+                   FILTER (WHERE p.place <= $6),
+               CASE WHEN count(*) > $6 THEN (
+                   SELECT ARRAY[l.name_key, l.id::text] FROM placed l WHERE l.place = $6) END,
                pg_current_snapshot()
+        FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.text, .text, .uuid, .text, .text, .int8, .text, .uuid]
+    static let parameterTypes: [PostgresType] = [.text, .text, .uuid, .text, .text, .int4, .text, .uuid]
     typealias Row = PageRow
 
     var filter: ProductFilter
@@ -107,10 +83,14 @@ struct ListProductsByName: Statement {
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(filter)
-        try parameters.append(Int64(limit))
+        try parameters.append(Int32(truncatingIfNeeded: limit))
         try parameters.append(after)
     }
 }
+
+// In every other order all that may be it are read and sorted: without words all of the tenant's products. A word that is not in the
+// product's own text may be in one of its barcodes; they are found by their product, and coalesce keeps the index by which codes
+// are looked up from being taken for that.
 
 /// Products in every other order: the sort text is made so that it orders as the value does.
 struct ListProducts: Statement {
@@ -118,6 +98,15 @@ struct ListProducts: Statement {
     static let sql: StaticString = """
         WITH asked AS MATERIALIZED (
             SELECT string_to_array(stock.search_text($1), ' ') AS words, stock.search_text($2) AS barcode
+        ), found AS (
+            SELECT p.* FROM stock.product p WHERE p.tenant_id = stock.current_tenant() AND $1::text IS NULL
+            UNION ALL
+            SELECT p.*
+            FROM asked a,
+                 unnest(stock.product_candidates(a.words, '', '00000000-0000-0000-0000-000000000000')) AS c (id),
+                 LATERAL (SELECT o.* FROM stock.product o
+                          WHERE o.tenant_id = stock.current_tenant() AND o.id = c.id OFFSET 0) p
+            WHERE $1::text IS NOT NULL
         ), sorted AS (
             SELECT p.tenant_id, p.id,
                    CASE $9
@@ -127,10 +116,9 @@ struct ListProducts: Statement {
                        WHEN 'on_hand' THEN to_char(l.on_hand + 1000000000000, 'FM0000000000000.000000')
                        ELSE p.name_key
                    END COLLATE "C" AS sort_key
-            FROM stock.product p
+            FROM found p
             JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
-            WHERE p.tenant_id = stock.current_tenant()
-              AND ($1::text IS NULL OR NOT EXISTS (
+            WHERE ($1::text IS NULL OR NOT EXISTS (
                       SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
                       WHERE strpos(p.search_text, w.word) = 0
                         AND NOT EXISTS (SELECT FROM stock.product_barcode b

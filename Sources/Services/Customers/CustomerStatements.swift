@@ -21,35 +21,22 @@ struct ReadCustomer: Statement {
     func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(id) }
 }
 
-/// Customers by name; a search reads the tenant's customers one after the other.
+/// Customers by name, as `stock.customer_page` finds them.
 struct ListCustomers: Statement {
     static let name = "customers.list"
     static let sql: StaticString = """
-        WITH asked AS MATERIALIZED (
-            SELECT string_to_array(stock.search_text($1), ' ') AS words
-        ), page AS MATERIALIZED (
-            SELECT c.tenant_id, c.id, c.name_key, row_number() OVER (ORDER BY c.name_key, c.id) AS place
-            FROM stock.customer c
-            CROSS JOIN LATERAL (SELECT l.balance FROM stock.customer_account l
-                                WHERE l.tenant_id = c.tenant_id AND l.customer_id = c.id OFFSET 0) a
-            WHERE c.tenant_id = stock.current_tenant()
-              AND (c.name_key, c.id) > (CASE WHEN $5::text IS NULL THEN '' ELSE $5 END,
-                                        CASE WHEN $6::uuid IS NULL THEN '00000000-0000-0000-0000-000000000000' ELSE $6 END)
-              AND ($1::text IS NULL OR NOT EXISTS (
-                      SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
-                      WHERE strpos(c.search_text, w.word) = 0))
-              AND ($2::boolean IS NULL OR c.active = $2)
-              AND ($3::boolean IS NULL OR (a.balance > 0) = $3)
-            ORDER BY c.name_key, c.id
-            LIMIT $4 + 1
+        WITH placed AS (
+            SELECT p.id, p.name_key, p.place
+            FROM stock.customer_page($1, $2, $3, $4 + 1, $5, $6) WITH ORDINALITY AS p (id, name_key, place)
         )
-        SELECT (SELECT string_agg(stock.customer_body(p.tenant_id, p.id), ',' ORDER BY p.place)
-                FROM page p WHERE p.place <= $4),
-               (SELECT ARRAY[p.name_key, p.id::text] FROM page p
-                WHERE p.place = $4 AND EXISTS (SELECT FROM page m WHERE m.place > $4)),
+        SELECT string_agg(stock.customer_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
+                   FILTER (WHERE p.place <= $4),
+               CASE WHEN count(*) > $4 THEN (
+                   SELECT ARRAY[l.name_key, l.id::text] FROM placed l WHERE l.place = $4) END,
                pg_current_snapshot()
+        FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.text, .bool, .bool, .int8, .text, .uuid]
+    static let parameterTypes: [PostgresType] = [.text, .bool, .bool, .int4, .text, .uuid]
     typealias Row = PageRow
 
     var filter: CustomerFilter
@@ -60,7 +47,7 @@ struct ListCustomers: Statement {
         try parameters.append(filter.q?.text)
         try parameters.append(filter.active)
         try parameters.append(filter.hasBalance)
-        try parameters.append(Int64(limit))
+        try parameters.append(Int32(truncatingIfNeeded: limit))
         try parameters.append(after)
     }
 }

@@ -55,30 +55,14 @@ struct AnswerMovements: Statement {
     }
 }
 
-/// A page of levels, by name; a search reads the tenant's products one after the other, as that of the catalogue.
+/// A page of levels of active products, by name, as `stock.product_page` finds them.
 struct ListLevels: Statement {
     static let name = "stock.list_levels"
     static let sql: StaticString = """
-        WITH asked AS MATERIALIZED (
-            SELECT string_to_array(stock.search_text($3), ' ') AS words
-        ), page AS (
-            SELECT p.id, p.name_key FROM stock.product p
-            JOIN stock.stock_level l ON l.tenant_id = stock.current_tenant() AND l.product_id = p.id
-            WHERE p.tenant_id = stock.current_tenant() AND p.status = 'active'
-              AND ($1::text IS NULL OR $1 = CASE WHEN NOT p.tracks_stock THEN 'ok' WHEN l.on_hand <= 0 THEN 'out'
-                                                 WHEN l.on_hand <= p.min_stock THEN 'low' ELSE 'ok' END)
-              AND ($2::uuid IS NULL OR p.category_id = $2)
-              AND ($3::text IS NULL OR NOT EXISTS (
-                      SELECT FROM unnest((SELECT a.words FROM asked a)) AS w (word)
-                      WHERE strpos(p.search_text, w.word) = 0
-                        AND NOT EXISTS (SELECT FROM stock.product_barcode b
-                                        WHERE b.tenant_id = p.tenant_id AND b.product_id = p.id
-                                          AND strpos(coalesce(b.search_text, ''), w.word) > 0)))
-              AND (p.name_key, p.id) > (CASE WHEN $4::text IS NULL THEN '' ELSE $4 END,
-                                        CASE WHEN $5::uuid IS NULL THEN '00000000-0000-0000-0000-000000000000' ELSE $5 END)
-            ORDER BY p.name_key, p.id LIMIT $6 + 1
-        ), placed AS (
-            SELECT p.id, p.name_key, row_number() OVER (ORDER BY p.name_key, p.id) AS place FROM page p
+        WITH placed AS (
+            SELECT p.id, p.name_key, p.place
+            FROM stock.product_page($3, NULL, $2, $1, 'active', $6 + 1, $4, $5) WITH ORDINALITY
+                AS p (id, name_key, place)
         )
         SELECT string_agg(stock.stock_level_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
                    FILTER (WHERE p.place <= $6),

@@ -79,8 +79,9 @@ extension CommandFailure {
 
 /// Standard error, unbuffered.
 enum StandardError {
+    /// Writes text; where it can not be written, a full disk or a closed pipe, the exit status alone still tells.
     static func write(_ text: String) {
-        FileHandle.standardError.write(Data(text.utf8))
+        try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
 
     static var isTerminal: Bool { isatty(FileHandle.standardError.fileDescriptor) == 1 }

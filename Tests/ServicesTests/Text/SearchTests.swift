@@ -142,6 +142,9 @@ struct SearchTests {
                 levels.q = SearchText(text)
                 let stock = try JSONBody(try await live.answer(live.shop.stock.levels(levels, Page(), live.caller)))
                 #expect(products.texts("data", "id") == stock.texts("data", "product_id"), "\(text)")
+                let byPrice = ProductFilter(q: SearchText(text), sort: .priceDescending)
+                let sorted = try JSONBody(try await live.answer(catalog.products(byPrice, Page(), live.caller)))
+                #expect(Set(products.texts("data", "id")) == Set(sorted.texts("data", "id")), "\(text)")
                 return products.texts("data", "name")
             }
             for text in ["cafe", "CREME caf", "lot-a7x", "LOT-A7X", "a7x", " Café\u{A0}", "crème  café", "c-1 a7"] {
