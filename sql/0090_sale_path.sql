@@ -12,10 +12,13 @@ LANGUAGE sql STABLE
 RETURN string_to_array(current_setting('stock.touched', true), ' ')
        @> (ARRAY['xid:' || pg_current_xact_id(), 'tenant:' || p_tenant] || p_modules);
 
--- Retires modules of a tenant and remembers them.
+-- Retires modules of a tenant, unless it remembers that it has, and remembers them.
 CREATE FUNCTION stock.cache_touch_modules(p_tenant bigint, p_modules text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
+    IF stock.cache_has_touched(p_tenant, p_modules) THEN
+        RETURN;
+    END IF;
     INSERT INTO stock.cache_outbox (tenant_id, module)
     SELECT p_tenant, m.module FROM unnest(p_modules) AS m (module)
     ON CONFLICT (xid, tenant_id, module) DO NOTHING;
