@@ -1,22 +1,23 @@
-# Sale confirmation over HTTP against pgbench sending the same statements, prepared, as stock_app, over as many connections. Sourced by run.
+# What a sale costs, in the units of pgbench's TPC-B on the same server: one client, sixteen at one register, sixteen at as many; and over HTTP
+# against pgbench sending the same statements, prepared, as stock_app, over as many connections. Sourced by run.
 # shellcheck shell=bash
 
-# A sale of one piece for 1.00 in cash, statement by statement as the service sends it in one pipeline; ids and keys are made from a counter.
+# A sale of one piece for 1.00 in cash, statement by statement as the service sends it in one pipeline; ids and keys are made from a counter, so that
+# ids grow with time as those of the service do. The register is an SQL expression, NULL for the default one.
 sale_script() {
-    local tenant=$1 tenant_version=$2 products=$3
+    local tenant=$1 tenant_version=$2 product="('{$3}'::uuid[])[:product::int]" register=$4
+    local key=":n::bigint::text || '-' || :client_id::int::text"
     cat <<SQL
 \\set product random(1, 200)
-\\set n random(1, 9000000000000)
+\\set n :n + 1
 \\startpipeline
 SELECT set_config('stock.tenant_id', '$tenant', true), set_config('statement_timeout', '4000', true);
-SELECT stock.idempotency_begin('POST /v1/sales', :n::bigint::text || '-' || :client_id::int::text, '\\x00');
-SELECT stock.sale_check($tenant_version, NULL, NULL, NULL, true, ARRAY[('{$products}'::uuid[])[:product::int]], ARRAY[1::bigint], ARRAY[0::smallint]);
-SELECT stock.sale_take_stock($(uuid 1), NULL, NULL, ARRAY[$(uuid 2)], ARRAY[0], ARRAY[('{$products}'::uuid[])[:product::int]], ARRAY[1::numeric]);
-SELECT stock.sale_insert($(uuid 1), NULL, NULL, NULL, NULL, NULL, 1.00, 0, 0.16, 1.00, 1.00, ARRAY[$(uuid 3)],
-    ARRAY[('{$products}'::uuid[])[:product::int]], ARRAY[1::numeric], ARRAY[1.00::numeric], ARRAY[false], ARRAY[0::numeric], ARRAY[0::numeric],
-    ARRAY[0.16::numeric], ARRAY[1.00::numeric]);
-SELECT stock.sale_pay($(uuid 1), NULL, NULL, NULL, ARRAY[$(uuid 4)], ARRAY[$(uuid 5)], ARRAY['cash'], ARRAY[1.00::numeric], ARRAY[NULL::numeric]);
-SELECT 201, stock.idempotency_finish('POST /v1/sales', :n::bigint::text || '-' || :client_id::int::text, '\\x00', 201,
+SELECT stock.idempotency_begin('POST /v1/sales', $key, '\\x00');
+SELECT stock.sale_confirm($tenant_version, $(uuid 1), $register, NULL, NULL, NULL, NULL, 1.00, 0, 0.16, 1.00, 1.00,
+    ARRAY[$product], ARRAY[1::numeric], ARRAY[$(uuid 2)], ARRAY[$(uuid 3)], ARRAY[$product], ARRAY[1::bigint], ARRAY[0::smallint],
+    ARRAY[1::numeric], ARRAY[1.00::numeric], ARRAY[false], ARRAY[0::numeric], ARRAY[0::numeric], ARRAY[0.16::numeric],
+    ARRAY[1.00::numeric], ARRAY[$(uuid 4)], ARRAY[$(uuid 5)], ARRAY['cash'], ARRAY[1.00::numeric], ARRAY[NULL::numeric]);
+SELECT 201, stock.idempotency_finish('POST /v1/sales', $key, '\\x00', 201,
     json_build_object('etag', '"1"', 'location', '/v1/sales/' || $(uuid 1))::text,
     stock.sale_body(stock.current_tenant(), $(uuid 1)), $(uuid 1)), '"1"', '/v1/sales/' || $(uuid 1);
 SELECT * FROM stock.cache_token();
@@ -26,40 +27,89 @@ SQL
 
 # An id distinct by number, client and kind, as SQL.
 uuid() {
-    printf "('01900000-0' || lpad(:client_id::int::text, 3, '0') || '-7000-800%s-' || lpad(to_hex(:n::bigint), 12, '0'))::uuid" "$1"
+    printf "(lpad(to_hex(:n::bigint), 12, '0') || '7' || lpad(:client_id::int::text, 3, '0') || '800%s000000000000')::uuid" "$1"
 }
 
 measure_sales() {
-    local tenant tenant_version limit ours connections clients
-    export PGPASSWORD=$STOCK_APP_PASSWORD
-    tenant=$(owner_query "SELECT id FROM stock.tenant WHERE slug = 'bench'")
-    tenant_version=$(owner_query "SELECT version FROM stock.tenant WHERE slug = 'bench'")
-    sale_script "$tenant" "$tenant_version" "$products" >"$STATE/sale.sql"
-    # What the service keeps for writing; its own connections stay idle meanwhile.
+    local tenant version registers connections clients round one sixteen limit
+    tenant=$(owner_sql "SELECT id FROM stock.tenant WHERE slug = 'bench'")
+    version=$(owner_sql "SELECT version FROM stock.tenant WHERE slug = 'bench'")
+    owner_sql "INSERT INTO stock.register (tenant_id, id, name)
+        SELECT $tenant, ('01900000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'Till ' || n FROM generate_series(0, 15) n"
+    registers="('01900000-0000-7000-8000-' || lpad(:client_id::int::text, 12, '0'))::uuid"
+    sale_script "$tenant" "$version" "$products" NULL >"$STATE/sale.sql"
+    sale_script "$tenant" "$version" "$products" "$registers" >"$STATE/sales.sql"
+    owner_sql "CREATE DATABASE tpcb"
+    PGPASSWORD=$POSTGRES_PASSWORD pgbench -i -q -s 16 -h "$STORES" -U postgres tpcb >/dev/null 2>"$STATE/pgbench.log" ||
+        fail "pgbench: $(tail -n 1 "$STATE/pgbench.log")"
+    # What the service keeps for writing; its own connections stay idle while pgbench is at work.
     connections=${SALE_CONNECTIONS:-3}
     # Enough clients to keep them busy, and no queue that would have to turn somebody away.
     clients=$((connections * 3))
     STOCK_TOKEN=$(login bench@example.com)
     STOCK_PRODUCTS=$products
     export STOCK_TOKEN STOCK_PRODUCTS
-    for _ in $(seq "$ROUNDS"); do
-        limit=$(
-            pgbench -n -M prepared -c "$connections" -j 1 -T "$SECONDS_EACH" -f "$STATE/sale.sql" -h "$STORES" -U stock_app stock \
-                2>"$STATE/pgbench.log" | awk '/^tps/ { print $3 }'
-        )
-        [ -n "$limit" ] || fail "pgbench: $(head -n 3 "$STATE/pgbench.log")"
-        ours=$(
-            wrk -t1 -c"$clients" -d"${SECONDS_EACH}s" -s Benchmarks/sale.lua "http://127.0.0.1:$PORT_A" 2>&1 |
-                tee "$STATE/wrk.log" | awk '$1 == "RESULT" && $3 == 0 { print $2 }'
-        )
-        [ -n "$ours" ] || fail "sales failed: $(head -n 5 "$STATE/wrk.log")"
-        say "  pgbench $limit sales/s, over HTTP $ours sales/s" >&2
-        awk -v a="$ours" -v b="$limit" 'BEGIN { printf "%.3f\n", a / b }'
-    done >"$STATE/ratios"
-    say "sale confirmation / pgbench with the same SQL over $connections connections: $(median <"$STATE/ratios")" \
-        "(rounds: $(tr '\n' ' ' <"$STATE/ratios")) goal 0.7"
+    [ -n "$STOCK_TOKEN" ] || fail "the login is refused"
+    # Plans are made and files grow before anything is counted.
+    SECONDS_EACH=3 sales_over_http "$clients" >/dev/null
+    for round in $(seq "$ROUNDS"); do
+        limit=$(tpcb 1)
+        one=$(sales 1 sale)
+        say "  round $round, one client: TPC-B $limit/s, sales $one/s" >&2
+        ratio "$limit" "$one" >>"$STATE/ratios.cost"
+        limit=$(tpcb 16)
+        one=$(sales 16 sale)
+        sixteen=$(sales 16 sales)
+        say "  round $round, sixteen clients: TPC-B $limit/s, sales at one register $one/s, at sixteen $sixteen/s" >&2
+        ratio "$one" "$limit" >>"$STATE/ratios.one"
+        ratio "$sixteen" "$limit" >>"$STATE/ratios.sixteen"
+        limit=$(sales "$connections" sale)
+        one=$(sales_over_http "$clients")
+        say "  round $round, $connections connections: pgbench $limit sales/s, over HTTP $one sales/s" >&2
+        ratio "$one" "$limit" >>"$STATE/ratios.http"
+    done
+    say "one sale, one client, in TPC-B transactions: $(summary cost); goal 2.5 at most"
+    say "sales at one register / TPC-B, 16 clients: $(summary one); goal 0.25"
+    say "sales at 16 registers / TPC-B, 16 clients: $(summary sixteen); goal 0.3"
+    say "sales over HTTP / pgbench with the same SQL, $connections connections: $(summary http); goal 0.9"
 }
 
-owner_query() {
-    PGPASSWORD=$POSTGRES_PASSWORD psql -XAtq -h "$STORES" -U postgres -d stock -c "$1"
+tpcb() {
+    PGPASSWORD=$POSTGRES_PASSWORD rate "$1" -U postgres tpcb
+}
+
+# sales CLIENTS SCRIPT
+sales() {
+    PGPASSWORD=$STOCK_APP_PASSWORD rate "$1" -U stock_app -f "$STATE/$2.sql" stock
+}
+
+# rate CLIENTS ARGUMENT...: what pgbench comes to in a second.
+rate() {
+    local clients=$1 tps
+    shift
+    tps=$(
+        pgbench -n -M prepared -c "$clients" -j 1 -T "$SECONDS_EACH" -D n="$(date +%s%N | cut -c1-15)" -h "$STORES" "$@" \
+            2>"$STATE/pgbench.log" | awk '/^tps/ { print $3 }'
+    )
+    [ -n "$tps" ] && [ ! -s "$STATE/pgbench.log" ] || fail "pgbench: $(head -n 3 "$STATE/pgbench.log")"
+    printf '%s' "$tps"
+}
+
+sales_over_http() {
+    local sold
+    sold=$(
+        wrk -t1 -c"$1" -d"${SECONDS_EACH}s" -s Benchmarks/sale.lua "http://127.0.0.1:$PORT_A" 2>&1 |
+            tee "$STATE/wrk.log" | awk '$1 == "RESULT" && $3 == 0 { print $2 }'
+    )
+    [ -n "$sold" ] || fail "sales failed: $(head -n 5 "$STATE/wrk.log")"
+    printf '%s' "$sold"
+}
+
+ratio() {
+    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f\n", a / b }'
+}
+
+# The median of the rounds, and the least and the most.
+summary() {
+    printf '%s (%s to %s)' "$(median <"$STATE/ratios.$1")" "$(sort -n "$STATE/ratios.$1" | head -n 1)" "$(sort -n "$STATE/ratios.$1" | tail -n 1)"
 }

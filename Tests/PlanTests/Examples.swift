@@ -176,22 +176,12 @@ struct Examples {
         let sale = id(.sale, 77)
         let ids = "ARRAY[\(product), \(other)]::uuid[]"
         runs["sales.read_products"] = ["ARRAY[\(product), NULL]::uuid[], ARRAY[NULL, 'SKU-9']"]
-        runs["sales.check"] = [
-            "1, NULL, \(customer), NULL, true, \(ids), ARRAY[1, 1]::bigint[], ARRAY[0, 0]::smallint[]"
-        ]
-        runs["sales.charge_customer"] = ["\(customer), 1"]
-        runs["sales.take_stock"] = [
-            "\(new(9)), NULL, NULL, ARRAY[\(new()), \(new(2))]::uuid[], ARRAY[0, 1], \(ids), ARRAY[1, 1]"
-        ]
-        runs["sales.insert"] = [
+        runs["sales.confirm"] = [
             """
-            \(new(9)), NULL, \(customer), \(user), NULL, NULL, 5, 0, 0, 5, 5, ARRAY[\(new()), \(new(2))]::uuid[], \(ids),
-            ARRAY[1, 1], ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0], ARRAY[0, 0], ARRAY[2.5, 2.5]
-            """
-        ]
-        runs["sales.pay"] = [
-            """
-            \(sale), NULL, NULL, NULL, ARRAY[\(new())]::uuid[], ARRAY[\(new(2))]::uuid[], ARRAY['cash'], ARRAY[2.5],
+            1, \(new(9)), NULL, \(customer), \(user), NULL, NULL, 5, 0, 0, 5, 2.5, \(ids), ARRAY[1, 1],
+            ARRAY[\(new(7)), \(new(8))]::uuid[], ARRAY[\(new()), \(new(2))]::uuid[], \(ids), ARRAY[1, 1]::bigint[],
+            ARRAY[0, 0]::smallint[], ARRAY[1, 1], ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0],
+            ARRAY[0, 0], ARRAY[2.5, 2.5], ARRAY[\(new(3))]::uuid[], ARRAY[\(new(4))]::uuid[], ARRAY['cash'], ARRAY[2.5],
             ARRAY[NULL]::numeric[]
             """
         ]

@@ -102,6 +102,7 @@ struct PlanTests {
                     \(statement.sql);
                     \\warn @!
                     EXECUTE examined\(statement.types.isEmpty ? "" : "(\(run))");
+                    SET CONSTRAINTS ALL IMMEDIATE;
                     ROLLBACK;
                     DEALLOCATE ALL;
 

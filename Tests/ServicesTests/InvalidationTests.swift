@@ -168,6 +168,57 @@ struct InvalidationTests {
         }
     }
 
+    @Test("is remembered by its transaction, and forgotten with a savepoint that is rolled back")
+    func savepoint() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws in
+            let scope = "SELECT set_config('stock.tenant_id', '\(shop.tenant)', true)"
+            let touch = "UPDATE stock.unit SET symbol = symbol WHERE tenant_id = \(shop.tenant)"
+            #expect(
+                try await retired(shop) {
+                    try await shop.psql("BEGIN; \(scope); SAVEPOINT a; \(touch); ROLLBACK TO a; \(touch); COMMIT")
+                } == ["units", "products"]
+            )
+            #expect(
+                try await retired(shop) {
+                    try await shop.psql("BEGIN; \(scope); SAVEPOINT a; \(touch); ROLLBACK TO a; COMMIT")
+                } == []
+            )
+        }
+    }
+
+    @Test("reaches every tenant that a transaction writes, whichever it began with")
+    func tenants() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws in
+            let other = try await shop.psql(
+                """
+                INSERT INTO stock.tenant (slug, name, currency, currency_exponent, timezone)
+                VALUES ('beside', 'Beside', 'EUR', 2, 'UTC') RETURNING id
+                """
+            )
+            try await shop.psql(
+                "INSERT INTO stock.unit (tenant_id, id, name, symbol) VALUES (\(other), gen_random_uuid(), 'U', 'u')"
+            )
+            func scope(_ tenant: String) -> String { "SELECT set_config('stock.tenant_id', '\(tenant)', true)" }
+            func touch(_ tenant: String) -> String {
+                "UPDATE stock.unit SET symbol = symbol WHERE tenant_id = \(tenant)"
+            }
+            let own = shop.tenant.description
+            for writes in [
+                // One after the other, and back.
+                [scope(own), touch(own), scope(other), touch(other), scope(own), touch(own)],
+                // Both by one statement, after one of them was written: no policy binds the superuser.
+                [scope(own), touch(own), touch("ANY ('{\(own), \(other)}')")],
+            ] {
+                try await shop.psql("DELETE FROM stock.cache_outbox")
+                try await shop.psql("BEGIN; \(writes.joined(separator: "; ")); COMMIT")
+                let told = try await shop.psql(
+                    "SELECT tenant_id, module FROM stock.cache_outbox ORDER BY tenant_id, module"
+                )
+                #expect(told == "\(own)|products\n\(own)|units\n\(other)|products\n\(other)|units")
+            }
+        }
+    }
+
     @Test("of a product reaches the categories only when it comes, goes, moves or changes status")
     func products() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws in

@@ -221,6 +221,23 @@ struct SaleTests {
         }
     }
 
+    @Test("takes two expired keys along, the oldest first, and its own if that has expired")
+    func expiredKeys() async throws {
+        try await TestShop.open { (shop) async throws in
+            let request = try shop.request([("A", "1")], paid: [try cash("2.50")])
+            for name in ["a", "b", "c", "d"] { try await shop.sell(request, key: shop.key(name)) }
+            try await shop.psql(
+                """
+                UPDATE stock.idempotency_record
+                SET expires_at = now() - (CASE key WHEN 'a' THEN 3 WHEN 'b' THEN 2 ELSE 1 END) * interval '1 hour'
+                """
+            )
+            try await shop.sell(request, key: shop.key("d"))
+            #expect(try await shop.psql("SELECT key FROM stock.idempotency_record ORDER BY key") == "c\nd")
+            #expect(try await shop.psql("SELECT count(*) FROM stock.sale") == "5")
+        }
+    }
+
     @Test("leaves what a customer does not pay on their account, up to the credit limit")
     func onAccount() async throws {
         try await TestShop.open { (shop) async throws in
@@ -317,6 +334,28 @@ struct SaleTests {
             #expect(try await shop.psql("SELECT count(*) FROM stock.stock_movement WHERE kind = 'sale'") == "1")
             #expect(try await shop.psql("SELECT count(*) FROM stock.ledger_entry") == "1")
             #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test(
+        "may be written after its lines and payments, but not be missing at the end",
+        arguments: [
+            ("sale_line", "id = gen_random_uuid()"), ("payment", "id = gen_random_uuid()"),
+            ("payment_allocation", "position = 9"),
+        ]
+    )
+    func parts(table: String, key: String) async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")]))
+            let before = """
+                BEGIN;
+                CREATE TEMPORARY TABLE part ON COMMIT DROP AS SELECT * FROM stock.\(table);
+                UPDATE part SET sale_id = gen_random_uuid(), \(key);
+                INSERT INTO stock.\(table) SELECT * FROM part;
+                """
+            try await shop.psql("\(before) ROLLBACK")
+            let error = await #expect(throws: (any Error).self) { try await shop.psql("\(before) COMMIT") }
+            #expect("\(error, default: "none")".contains("\(table)_tenant_id_sale_id_fkey"))
         }
     }
 

@@ -113,8 +113,10 @@ start_postgres() {
         mv "$STORES/postgres.new" "$STORES/postgres"
     fi
     export PGPASSWORD=$POSTGRES_PASSWORD
-    if (cd / && as_store_user "$bin/pg_ctl" -D "$STORES/postgres" status >/dev/null 2>&1) &&
-        [ "$(version_in psql -XAtq -h "$STORES" -U postgres -d postgres -c 'SHOW server_version')" != "$(version_in "$bin/postgres" --version)" ]; then
+    local version
+    version=$(version_in psql -XAtq -h "$STORES" -U postgres -d postgres -c 'SHOW server_version' || true)
+    # One that does not answer is starting, or on its way out: it is not older for that.
+    if [ -n "$version" ] && [ "$version" != "$(version_in "$bin/postgres" --version)" ]; then
         say "PostgreSQL was updated; stopping the older one ..."
         (cd / && as_store_user "$bin/pg_ctl" -D "$STORES/postgres" -m fast -w stop >/dev/null)
     fi

@@ -14,18 +14,37 @@ struct SalePlan: Sendable {
     let settlement: Settlement
     let lines: [Line]
     let tenders: [Tender]
+    let moved: [Goods]
     let lineIDs: [SaleLineID]
-    let movementIDs: [MovementID]
     let paymentIDs: [PaymentID]
     let ledgerIDs: [LedgerEntryID]
 
     /// A line with the product it was priced by.
     struct Line: Sendable {
-        let position: Int32
         let product: SellableProduct
         let quantity: Quantity
         let unitPrice: Price
         let isOverridden: Bool
+    }
+
+    /// What leaves of one product whose stock is tracked, of all lines together.
+    struct Goods: Sendable {
+        let productID: ProductID
+        let quantity: Quantity
+        let movementID: MovementID
+
+        /// What the lines take, in the order in which every command locks levels.
+        static func taken(by lines: [Line]) -> [Goods] {
+            var quantities: [ProductID: Int64] = [:]
+            for line in lines where line.product.tracksStock {
+                let (sum, overflows) = quantities[line.product.id, default: 0]
+                    .addingReportingOverflow(line.quantity.rawValue)
+                // More than any level holds: the database refuses it, and says of which lines it is the sum.
+                quantities[line.product.id] = overflows ? .max : sum
+            }
+            return quantities.sorted { $0.key < $1.key }
+                .map { Goods(productID: $0.key, quantity: Quantity(rawValue: $0.value), movementID: .make()) }
+        }
     }
 
     /// Computes a sale.
@@ -52,7 +71,6 @@ struct SalePlan: Sendable {
             let price = line.unitPrice ?? product.price
             lines.append(
                 Line(
-                    position: Int32(truncatingIfNeeded: index),
                     product: product,
                     quantity: line.quantity,
                     unitPrice: price,
@@ -115,8 +133,8 @@ struct SalePlan: Sendable {
         rules = snapshot.rules
         self.lines = lines
         tenders = request.payments
+        moved = Goods.taken(by: lines)
         lineIDs = lines.map { _ in .make() }
-        movementIDs = lines.filter(\.product.tracksStock).map { _ in .make() }
         paymentIDs = tenders.map { _ in .make() }
         ledgerIDs = tenders.map { _ in .make() }
     }
@@ -145,10 +163,4 @@ struct SalePlan: Sendable {
             )
         }
     }
-
-    /// Whether any of it moves stock.
-    var movesStock: Bool { !movementIDs.isEmpty }
-
-    /// Whether cash changes hands.
-    var takesCash: Bool { tenders.contains { $0.method == .cash } }
 }

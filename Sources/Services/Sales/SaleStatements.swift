@@ -2,80 +2,26 @@ import Domain
 import Kernel
 import Postgres
 
-/// Compares what the sale was computed from: the first statement of its unit.
-struct CheckSale: Statement {
-    static let name = "sales.check"
-    static let sql: StaticString = "SELECT stock.sale_check($1, $2, $3, $4, $5, $6, $7, $8)"
+/// Confirms a sale: compares what it was computed from, takes the goods, writes documents and money, numbers it last.
+struct ConfirmSale: Statement {
+    static let name = "sales.confirm"
+    static let sql: StaticString = """
+        SELECT stock.sale_confirm(
+            $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+            $25, $26, $27, $28, $29, $30, $31)
+        """
     static let parameterTypes: [PostgresType] = [
-        .int8, .uuid, .uuid, .timestamptz, .bool, .uuidArray, .int8Array, .int2Array,
+        .int8, .uuid, .uuid, .uuid, .uuid, .text, .timestamptz, .numeric, .numeric, .numeric, .numeric, .numeric,
+        .uuidArray, .numericArray, .uuidArray,
+        .uuidArray, .uuidArray, .int8Array, .int2Array, .numericArray, .numericArray, .boolArray, .numericArray,
+        .numericArray, .numericArray, .numericArray,
+        .uuidArray, .uuidArray, .textArray, .numericArray, .numericArray,
     ]
 
     let plan: SalePlan
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(plan.rules.version)
-        try parameters.append(plan.registerID)
-        try parameters.append(plan.customerID)
-        try parameters.append(plan.occurredAt)
-        try parameters.append(plan.takesCash)
-        try parameters.append(plan.lines.map(\.product.id))
-        try parameters.append(plan.lines.map(\.product.version))
-        try parameters.append(plan.lines.map(\.product.unitDecimals))
-    }
-}
-
-/// Puts what stays due on the customer's account.
-struct ChargeCustomer: Statement {
-    static let name = "sales.charge_customer"
-    static let sql: StaticString = "SELECT stock.customer_charge($1, $2)"
-    static let parameterTypes: [PostgresType] = [.uuid, .numeric]
-
-    let customerID: CustomerID
-    let due: Money
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(customerID)
-        try parameters.append(due)
-    }
-}
-
-/// Takes the goods: locks, conditional update and movements, one per product.
-struct TakeSoldStock: Statement {
-    static let name = "sales.take_stock"
-    static let sql: StaticString = "SELECT stock.sale_take_stock($1, $2, $3, $4, $5, $6, $7)"
-    static let parameterTypes: [PostgresType] = [
-        .uuid, .uuid, .timestamptz, .uuidArray, .int4Array, .uuidArray, .numericArray,
-    ]
-
-    let plan: SalePlan
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        let tracked = plan.lines.filter(\.product.tracksStock)
-        try parameters.append(plan.id)
-        try parameters.append(plan.userID)
-        try parameters.append(plan.occurredAt)
-        try parameters.append(plan.movementIDs)
-        try parameters.append(tracked.map(\.position))
-        try parameters.append(tracked.map(\.product.id))
-        try parameters.append(tracked.map(\.quantity))
-    }
-}
-
-/// Numbers and writes the sale and its lines.
-struct InsertSale: Statement {
-    static let name = "sales.insert"
-    static let sql: StaticString = """
-        SELECT stock.sale_insert($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-        """
-    static let parameterTypes: [PostgresType] = [
-        .uuid, .uuid, .uuid, .uuid, .text, .timestamptz, .numeric, .numeric, .numeric, .numeric, .numeric,
-        .uuidArray, .uuidArray, .numericArray, .numericArray, .boolArray, .numericArray, .numericArray, .numericArray,
-        .numericArray,
-    ]
-
-    let plan: SalePlan
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(plan.id)
         try parameters.append(plan.registerID)
         try parameters.append(plan.customerID)
@@ -87,8 +33,13 @@ struct InsertSale: Statement {
         try parameters.append(plan.priced.tax)
         try parameters.append(plan.priced.total)
         try parameters.append(plan.settlement.paid)
+        try parameters.append(plan.moved.map(\.productID))
+        try parameters.append(plan.moved.map(\.quantity))
+        try parameters.append(plan.moved.map(\.movementID))
         try parameters.append(plan.lineIDs)
         try parameters.append(plan.lines.map(\.product.id))
+        try parameters.append(plan.lines.map(\.product.version))
+        try parameters.append(plan.lines.map(\.product.unitDecimals))
         try parameters.append(plan.lines.map(\.quantity))
         try parameters.append(plan.lines.map(\.unitPrice))
         try parameters.append(plan.lines.map(\.isOverridden))
@@ -96,24 +47,6 @@ struct InsertSale: Statement {
         try parameters.append(plan.priced.lines.map(\.documentDiscount))
         try parameters.append(plan.priced.lines.map(\.tax))
         try parameters.append(plan.priced.lines.map(\.total))
-    }
-}
-
-/// Writes the tenders: payments, allocations, ledger rows.
-struct PaySale: Statement {
-    static let name = "sales.pay"
-    static let sql: StaticString = "SELECT stock.sale_pay($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-    static let parameterTypes: [PostgresType] = [
-        .uuid, .uuid, .uuid, .timestamptz, .uuidArray, .uuidArray, .textArray, .numericArray, .numericArray,
-    ]
-
-    let plan: SalePlan
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(plan.id)
-        try parameters.append(plan.customerID)
-        try parameters.append(plan.userID)
-        try parameters.append(plan.occurredAt)
         try parameters.append(plan.paymentIDs)
         try parameters.append(plan.ledgerIDs)
         try parameters.append(plan.tenders.map(\.method.rawValue))

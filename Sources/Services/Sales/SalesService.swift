@@ -11,8 +11,8 @@ package final class SalesService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        ReadSellableProducts.self, CheckSale.self, ChargeCustomer.self, TakeSoldStock.self, InsertSale.self,
-        PaySale.self, AnswerSale.self, ReadSale.self, ListSales.self, ListNumberedSales.self,
+        ReadSellableProducts.self, ConfirmSale.self, AnswerSale.self, ReadSale.self, ListSales.self,
+        ListNumberedSales.self,
     ]
 
     /// Makes the service.
@@ -58,7 +58,8 @@ package final class SalesService: Sendable {
             do throws(WriteFailure) {
                 return try await store.attemptWrite(context, key: key) {
                     (unit) throws(PostgresError) -> Slot<AnswerRow> in
-                    try Self.add(plan, to: &unit, key: key)
+                    try unit.add(ConfirmSale(plan: plan))
+                    return try unit.add(AnswerSale(key: key, saleID: plan.id))
                 }
             } catch {
                 if case .problem(let problem) = error { throw problem }
@@ -101,22 +102,6 @@ package final class SalesService: Sendable {
         } else {
             page.read(list)
         }
-    }
-
-    /// The unit of a sale, in the one lock order: key, customer account, levels by product, counter.
-    private static func add(
-        _ plan: SalePlan,
-        to unit: inout UnitOfWork,
-        key: IdempotencyKey?
-    ) throws(PostgresError) -> Slot<AnswerRow> {
-        try unit.add(CheckSale(plan: plan))
-        if let customerID = plan.customerID, !plan.settlement.due.isZero {
-            try unit.add(ChargeCustomer(customerID: customerID, due: plan.settlement.due))
-        }
-        if plan.movesStock { try unit.add(TakeSoldStock(plan: plan)) }
-        try unit.add(InsertSale(plan: plan))
-        if !plan.tenders.isEmpty { try unit.add(PaySale(plan: plan)) }
-        return try unit.add(AnswerSale(key: key, saleID: plan.id))
     }
 
     private func read(

@@ -48,7 +48,7 @@ struct CoherenceCommand: AsyncParsableCommand {
         @Option(name: .customLong("instance"), help: "An instance to check, as http://127.0.0.1:8080; repeat.")
         var urls: [String] = []
 
-        @Option(name: .long, help: "An API key with scope admin, of a tenant that is the checker's own.")
+        @Option(name: .long, help: "An API key of every scope, of a tenant that is the checker's own.")
         var token: String?
 
         @Option(name: .long, help: "A file that holds it; - is standard input.")

@@ -38,11 +38,16 @@ final class RejectedFile {
         guard lstat(path, &about) == 0 else { return }
         for input in inputs {
             var other = stat()
-            guard stat(input.path, &other) == 0, other.st_dev == about.st_dev, other.st_ino == about.st_ino else { continue }
+            guard stat(input.path, &other) == 0, other.st_dev == about.st_dev, other.st_ino == about.st_ino else {
+                continue
+            }
             throw CommandFailure(.usage, "--rejected: '\(path)' is \(input.what)")
         }
         guard about.st_mode & S_IFMT == S_IFREG else {
-            throw CommandFailure(.usage, "rejected rows can not go to '\(path)': it is no file; name another by --rejected")
+            throw CommandFailure(
+                .usage,
+                "rejected rows can not go to '\(path)': it is no file; name another by --rejected"
+            )
         }
     }
 
