@@ -27,7 +27,7 @@ struct SourceStatements: Sendable {
         var unread: [String] = []
         for (file, text) in texts {
             let declarations = text.matches(
-                of: /(?:struct|enum) (\w+)[^{\n]*: [^{\n]*\b(?:Statement|Invariant)\b[^{\n]*\{\n/
+                of: /(?:struct|enum) (\w+)(?:<[^>\n]*>)?: [^{\n]*\b(?:Statement|Invariant)\b[^{\n]*\{\n/
             )
             for declaration in declarations {
                 let type = String(declaration.output.1)
