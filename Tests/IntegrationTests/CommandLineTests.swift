@@ -263,5 +263,31 @@ extension Integration {
             #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
             #expect(result.errors.contains("DATABASE_URL"), "\(result.errors)")
         }
+
+        @Test("a standard error that takes nothing changes no exit status")
+        func fullStandardError() async throws {
+            let child = try ChildProcess.spawn(
+                "/bin/sh",
+                ["-c", "exec \"$0\" verify 2>/dev/full", StockCommand.path],
+                environment: ["DATABASE_URL": "postgresql://stock_app:x@127.0.0.1:1/none"]
+            )
+            #expect(try await child.waitForExit(within: .seconds(30)) == .exited(1))
+        }
+
+        @Test("lines of a configuration file end in any way that lines end", arguments: ["\n", "\r\n", "\r"])
+        func configurationLines(_ end: String) async throws {
+            let file = try ScratchFolder.make("configuration") + "/stock.env"
+            let lines = [
+                "# my shop", "LOG_FORMAT=json", "DATABASE_URL=postgresql://stock_app:x@127.0.0.1:1/none", "NO_SUCH=1",
+            ]
+            try lines.joined(separator: end).write(toFile: file, atomically: false, encoding: .utf8)
+            let result = try await StockCommand.run(
+                ["verify", "--config", file],
+                environment: [:],
+                within: .seconds(30)
+            )
+            #expect(result.status == .exited(78), "\(result.status) \(result.errors)")
+            #expect(result.errors.contains("line 4"), "\(result.errors)")
+        }
     }
 }
