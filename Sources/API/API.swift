@@ -116,7 +116,10 @@ package final class API: Sendable {
         channel: any Channel,
         seen: inout Authenticator.SeenToken
     ) -> Reply? {
-        guard let exchange = Exchange(whole: head, channel: channel, proxies: self.proxies) else { return nil }
+        // An answer that ends its connection is the guard's to end.
+        guard !self.lifecycle.isDraining,
+            let exchange = Exchange(whole: head, channel: channel, proxies: self.proxies)
+        else { return nil }
         var subject = RequestLog.Subject()
         let reply: Reply
         do {

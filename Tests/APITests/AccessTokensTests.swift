@@ -162,3 +162,8 @@ struct AccessTokensTests {
         #expect(throws: SigningKey.Invalid.self) { try SigningKey.parse(keyFile: "a:\(secret)\na:\(secret)\n") }
     }
 }
+
+extension AccessTokens {
+    /// Checks all of a token.
+    fileprivate func verify(_ token: String) throws(Problem) -> AccessClaims { try self.check(self.signed(token)) }
+}

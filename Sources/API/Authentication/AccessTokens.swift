@@ -108,18 +108,13 @@ package struct AccessTokens: Sendable {
         return String(decoding: token, as: UTF8.self)
     }
 
-    /// Checks a token.
+    /// What a token says whose signature is right.
     ///
-    /// Does not suspend, and does not ask whether the session still lives: that is the caller's next question.
+    /// Does not suspend, and asks neither for the time nor whether the session still lives: those are the next questions.
     ///
     /// - Parameter token: the text behind `Bearer`.
-    /// - Returns: who holds it, as it says.
-    /// - Throws: `unauthenticated`, without telling which check failed, except that an expired token says so.
-    package func verify(_ token: some StringProtocol) throws(Problem) -> AccessClaims {
-        try self.check(self.signed(token))
-    }
-
-    /// What a token says whose signature is right, whatever it says.
+    /// - Returns: what it says, for ``check(_:)``.
+    /// - Throws: `unauthenticated`, without telling which check failed.
     func signed(_ token: some StringProtocol) throws(Problem) -> ClaimsScanner.Claims {
         guard token.utf8.count <= Self.maximumBytes else { throw Self.refusal }
         let bytes = token.utf8.withContiguousStorageIfAvailable { Array($0) } ?? Array(token.utf8)
@@ -134,6 +129,10 @@ package struct AccessTokens: Sendable {
     }
 
     /// Who holds a token that says this, if it is for us and of this time.
+    ///
+    /// - Parameter claims: what a token says whose signature is right.
+    /// - Returns: who holds it, as it says.
+    /// - Throws: `unauthenticated`; an expired token says so.
     func check(_ claims: ClaimsScanner.Claims) throws(Problem) -> AccessClaims {
         let now = self.now
         guard claims.issuer == Self.issuer, claims.audience == Self.audience,

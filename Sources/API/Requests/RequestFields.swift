@@ -42,10 +42,15 @@ struct RequestFields: Sendable {
     init?(plain fields: HTTPHeaders) {
         for (text, value) in fields {
             guard let name = Name(text) else { continue }
-            guard value.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else { return nil }
+            guard Self.isPlain(value.utf8) else { return nil }
             self.take(name, value, as: text)
         }
         if self.isChunked || self.contentLength != nil || self.asksForMore { return nil }
+    }
+
+    /// Whether all is visible ASCII, with blanks only between.
+    private static func isPlain(_ value: String.UTF8View) -> Bool {
+        value.allSatisfy { (0x20...0x7E).contains($0) } && value.first != 0x20 && value.last != 0x20
     }
 
     /// The fields that we act on.
@@ -57,47 +62,32 @@ struct RequestFields: Sendable {
 
         /// Finds the field of a name in any case; at most three have the same length.
         init?(_ text: String) {
-            let candidates: [(String, Name)]
             switch text.utf8.count {
-            case 6: candidates = Self.ofLength6
-            case 7: candidates = Self.ofLength7
-            case 8: candidates = Self.ofLength8
-            case 11: candidates = Self.ofLength11
-            case 12: candidates = Self.ofLength12
-            case 13: candidates = Self.ofLength13
-            case 14: candidates = Self.ofLength14
-            case 15: candidates = Self.ofLength15
-            case 16: candidates = Self.ofLength16
-            case 17: candidates = Self.ofLength17
+            case 6 where Self.isSame(text, "origin"): self = .origin
+            case 6 where Self.isSame(text, "expect"): self = .expect
+            case 7 where Self.isSame(text, "upgrade"): self = .upgrade
+            case 8 where Self.isSame(text, "if-match"): self = .ifMatch
+            case 11 where Self.isSame(text, "traceparent"): self = .traceParent
+            case 12 where Self.isSame(text, "x-request-id"): self = .requestID
+            case 12 where Self.isSame(text, "content-type"): self = .contentType
+            case 13 where Self.isSame(text, "authorization"): self = .authorization
+            case 13 where Self.isSame(text, "if-none-match"): self = .ifNoneMatch
+            case 13 where Self.isSame(text, "cache-control"): self = .cacheControl
+            case 14 where Self.isSame(text, "content-length"): self = .contentLength
+            case 15 where Self.isSame(text, "accept-encoding"): self = .acceptEncoding
+            case 15 where Self.isSame(text, "idempotency-key"): self = .idempotencyKey
+            case 15 where Self.isSame(text, "x-forwarded-for"): self = .forwardedFor
+            case 16 where Self.isSame(text, "content-encoding"): self = .contentEncoding
+            case 17 where Self.isSame(text, "stock-consistency"): self = .consistency
+            case 17 where Self.isSame(text, "transfer-encoding"): self = .transferEncoding
             default: return nil
             }
-            for (name, known) in candidates
-            where zip(text.utf8, name.utf8).allSatisfy({ $0 == $1 || ($1 >= 0x61 && $0 | 0x20 == $1) }) {
-                self = known
-                return
-            }
-            return nil
         }
 
-        private static let ofLength6: [(String, Name)] = [("origin", .origin), ("expect", .expect)]
-        private static let ofLength7: [(String, Name)] = [("upgrade", .upgrade)]
-        private static let ofLength8: [(String, Name)] = [("if-match", .ifMatch)]
-        private static let ofLength11: [(String, Name)] = [("traceparent", .traceParent)]
-        private static let ofLength12: [(String, Name)] = [
-            ("x-request-id", .requestID), ("content-type", .contentType),
-        ]
-        private static let ofLength13: [(String, Name)] = [
-            ("authorization", .authorization), ("if-none-match", .ifNoneMatch), ("cache-control", .cacheControl),
-        ]
-        private static let ofLength14: [(String, Name)] = [("content-length", .contentLength)]
-        private static let ofLength15: [(String, Name)] = [
-            ("accept-encoding", .acceptEncoding), ("idempotency-key", .idempotencyKey),
-            ("x-forwarded-for", .forwardedFor),
-        ]
-        private static let ofLength16: [(String, Name)] = [("content-encoding", .contentEncoding)]
-        private static let ofLength17: [(String, Name)] = [
-            ("stock-consistency", .consistency), ("transfer-encoding", .transferEncoding),
-        ]
+        /// Whether a text is a name of the same length, which is in lower case.
+        private static func isSame(_ text: String, _ name: String) -> Bool {
+            zip(text.utf8, name.utf8).allSatisfy { $0 == $1 || ($1 >= UInt8(ascii: "a") && $0 | 0x20 == $1) }
+        }
     }
 
     private mutating func take(_ name: Name, _ value: String, as sent: String) {

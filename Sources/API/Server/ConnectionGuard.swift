@@ -5,7 +5,7 @@ import NIOHTTP1
 /// Keeps one connection within its deadlines and limits, and refuses what is not HTTP as we read it.
 ///
 /// Sits between the HTTP decoder and Hummingbird, so it sees each header block before anything acts on it and each
-/// answer before it is encoded. ``FirstByteWatch`` at the head of the pipeline tells it of bytes that are no request yet.
+/// answer before it is encoded. ``WireHandler`` at the head of the pipeline tells it of bytes that are no request yet.
 /// What it refuses is answered with a problem document and the connection is closed: the rest is never parsed as a request.
 final class ConnectionGuard: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
@@ -205,8 +205,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         case .body:
             context.write(data, promise: promise)
         case .end:
-            self.deadlines.answered(now: .now())
-            if self.deadlines.answering == 0 { self.connection?.isIdle(now: .now()) }
+            self.answered()
             guard let remaining = self.answersUntilClose else {
                 context.write(data, promise: promise)
                 return
@@ -219,6 +218,13 @@ final class ConnectionGuard: ChannelDuplexHandler {
             context.writeAndFlush(data, promise: promise)
             self.linger(context: context)
         }
+    }
+
+    /// An answer is written whole.
+    func answered() {
+        let now = NIODeadline.now()
+        self.deadlines.answered(now: now)
+        if self.deadlines.answering == 0 { self.connection?.isIdle(now: now) }
     }
 
     /// Closes our side, so that the peer reads the answer to its end, and waits a little for the peer to close.
@@ -260,22 +266,38 @@ extension ConnectionGuard: NIOScheduledCallbackHandler {
 @available(*, unavailable)
 extension ConnectionGuard: Sendable {}
 
-/// Tells the guard of every byte that comes, before the decoder holds it back.
-final class FirstByteWatch: ChannelInboundHandler {
+/// Stands where bytes are bytes: tells the guard of each that comes, before the decoder holds it back, and sends answers that need no
+/// encoder.
+final class WireHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
+    typealias OutboundOut = IOData
 
     private let connection: ConnectionGuard
+    private var context: ChannelHandlerContext?
 
     init(_ connection: ConnectionGuard) {
         self.connection = connection
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.connection.bytesArrived()
         context.fireChannelRead(data)
     }
+
+    /// Sends bytes with the next flush.
+    func write(_ bytes: ByteBuffer) {
+        self.context?.write(Self.wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+    }
 }
 
 @available(*, unavailable)
-extension FirstByteWatch: Sendable {}
+extension WireHandler: Sendable {}

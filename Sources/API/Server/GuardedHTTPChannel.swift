@@ -51,8 +51,11 @@ struct GuardedHTTPChannel: ServerChildChannel {
                 logger: logger
             )
             try pipeline.addHandler(guardian, position: .after(decoder))
-            if answersAtOnce { try pipeline.addHandler(HitHandler(api), position: .after(guardian)) }
-            try pipeline.addHandler(FirstByteWatch(guardian), position: .first)
+            let wire = WireHandler(guardian)
+            if answersAtOnce {
+                try pipeline.addHandler(HitHandler(api, guardian: guardian, wire: wire), position: .after(guardian))
+            }
+            try pipeline.addHandler(wire, position: .first)
             return value
         }
     }

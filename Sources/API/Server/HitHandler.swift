@@ -14,6 +14,8 @@ final class HitHandler: ChannelDuplexHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     private let api: API
+    private let guardian: ConnectionGuard
+    private let wire: WireHandler
     private var seen = Authenticator.SeenToken()
     /// A header block that is not handed on yet.
     private var held: HTTPRequestHead?
@@ -22,8 +24,10 @@ final class HitHandler: ChannelDuplexHandler {
     /// Whether an answer of ours is not flushed yet.
     private var hasWritten = false
 
-    init(_ api: API) {
+    init(_ api: API, guardian: ConnectionGuard, wire: WireHandler) {
         self.api = api
+        self.guardian = guardian
+        self.wire = wire
     }
 
     // MARK: Requests
@@ -46,7 +50,9 @@ final class HitHandler: ChannelDuplexHandler {
                 let reply = self.api.answerAtOnce(head, channel: context.channel, seen: &self.seen)
             {
                 self.held = nil
-                self.write(reply, context)
+                reply.write(to: self.wire, context.channel.allocator)
+                self.hasWritten = true
+                self.guardian.answered()
             } else {
                 self.release(context)
                 context.fireChannelRead(data)
@@ -68,20 +74,6 @@ final class HitHandler: ChannelDuplexHandler {
     }
 
     // MARK: Answers
-
-    private func write(_ reply: Reply, _ context: ChannelHandlerContext) {
-        let head = HTTPResponseHead(
-            version: .http1_1,
-            status: HTTPResponseStatus(statusCode: reply.status.code, reasonPhrase: reply.status.reasonPhrase),
-            headers: HTTPHeaders(reply.fields.map { ($0.name.rawName, $0.value) })
-        )
-        context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
-        if reply.body.readableBytes > 0 {
-            context.write(Self.wrapOutboundOut(.body(.byteBuffer(reply.body))), promise: nil)
-        }
-        context.write(Self.wrapOutboundOut(.end(nil)), promise: nil)
-        self.hasWritten = true
-    }
 
     func channelReadComplete(context: ChannelHandlerContext) {
         // Once for all requests that came together.
@@ -116,3 +108,36 @@ final class HitHandler: ChannelDuplexHandler {
 
 @available(*, unavailable)
 extension HitHandler: Sendable {}
+
+extension Reply {
+    /// Larger bodies are handed over as they lie, at the cost of a second buffer for the system.
+    private static let copiedBytes = 16 * 1024
+
+    /// Writes the answer as HTTP/1.1 has it.
+    ///
+    /// By itself and not by NIO's encoder, which wants the fields in an array of its own and each part in a box. The length is
+    /// among the fields already.
+    fileprivate func write(to wire: WireHandler, _ allocator: ByteBufferAllocator) {
+        // With the phrase of a code that has none of its own.
+        let status = HTTPResponseStatus(statusCode: self.status.code, reasonPhrase: self.status.reasonPhrase)
+        let isCopied = self.body.readableBytes <= Self.copiedBytes
+        var size = 64 + (isCopied ? self.body.readableBytes : 0)
+        for field in self.fields { size += field.name.rawName.utf8.count + field.value.utf8.count + 4 }
+        var bytes = allocator.buffer(capacity: size)
+        bytes.writeStaticString("HTTP/1.1 ")
+        bytes.writeString(String(status.code))
+        bytes.writeStaticString(" ")
+        bytes.writeString(status.reasonPhrase)
+        bytes.writeStaticString("\r\n")
+        for field in self.fields {
+            bytes.writeString(field.name.rawName)
+            bytes.writeStaticString(": ")
+            bytes.writeString(field.value)
+            bytes.writeStaticString("\r\n")
+        }
+        bytes.writeStaticString("\r\n")
+        if isCopied { bytes.writeImmutableBuffer(self.body) }
+        wire.write(bytes)
+        if !isCopied { wire.write(self.body) }
+    }
+}
