@@ -210,7 +210,9 @@ DECLARE
 BEGIN
     PERFORM set_config('stock.search', ARRAY(
         SELECT DISTINCT p.pair
-        FROM unnest(p_words) AS w (word), unnest(stock.search_pairs(v_tenant, w.word)) AS p (pair)
+        FROM unnest(p_words) AS w (word),
+             -- Of a word its pairs, without the letters that they tell anyway; a letter alone as it is.
+             unnest((stock.search_pairs(v_tenant, w.word))[:greatest(length(w.word), 2)]) AS p (pair)
     )::text, true);
     SELECT array_agg(s.product_id ORDER BY s.name_key, s.product_id) INTO v_products FROM stock.product_search s
     WHERE s.tenant_id = v_tenant AND (s.name_key, s.product_id) > (p_after, p_after_id);
@@ -229,7 +231,9 @@ DECLARE
 BEGIN
     PERFORM set_config('stock.search', ARRAY(
         SELECT DISTINCT p.pair
-        FROM unnest(p_words) AS w (word), unnest(stock.search_pairs(v_tenant, w.word)) AS p (pair)
+        FROM unnest(p_words) AS w (word),
+             -- Of a word its pairs, without the letters that they tell anyway; a letter alone as it is.
+             unnest((stock.search_pairs(v_tenant, w.word))[:greatest(length(w.word), 2)]) AS p (pair)
     )::text, true);
     SELECT array_agg(s.customer_id ORDER BY s.name_key, s.customer_id) INTO v_customers FROM stock.customer_search s
     WHERE s.tenant_id = v_tenant AND (s.name_key, s.customer_id) > (p_after, p_after_id);
@@ -332,9 +336,11 @@ BEGIN
 END
 $$;
 
--- Customers by name, likewise. Those who owe are few or many: where they are few, they are looked at alone.
+-- Customers by name, likewise. Those who owe are few or many: where they are few, they are looked at alone. Few are not
+-- active.
 ALTER TABLE stock.customer_account ADD COLUMN owes boolean GENERATED ALWAYS AS (balance > 0) STORED;
 CREATE INDEX customer_account_owes_idx ON stock.customer_account (tenant_id, customer_id) WHERE owes;
+CREATE INDEX customer_inactive_idx ON stock.customer (tenant_id, name_key, id) WHERE NOT active;
 
 CREATE FUNCTION stock.customer_page(
     p_q text, p_active boolean, p_owes boolean, p_count integer, p_after text, p_after_id uuid
@@ -371,6 +377,11 @@ BEGIN
         IF v_few IS NOT NULL THEN
             v_portion := v_few[:v_size];
             v_few := v_few[v_size + 1:];
+        ELSIF NOT p_active THEN
+            v_portion := ARRAY(
+                SELECT c.id FROM stock.customer c
+                WHERE c.tenant_id = v_tenant AND NOT c.active AND (c.name_key, c.id) > (v_key, v_id)
+                ORDER BY c.name_key, c.id LIMIT v_size);
         ELSE
             v_portion := ARRAY(
                 SELECT c.id FROM stock.customer c

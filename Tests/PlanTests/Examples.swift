@@ -163,7 +163,7 @@ struct Examples {
         runs["customers.list"] = [
             "NULL, NULL, NULL, 50, NULL, NULL", "NULL, NULL, NULL, 50, 'customer 2', \(customer)",
             "'mer 1477', NULL, NULL, 50, NULL, NULL", "'xyzzy', true, true, 50, NULL, NULL",
-            "NULL, NULL, true, 50, NULL, NULL",
+            "NULL, NULL, true, 50, NULL, NULL", "NULL, false, NULL, 50, NULL, NULL",
         ]
         runs["customers.guard"] = ["\(customer), NULL"]
         runs["customers.insert"] = ["\(new()), 'N', 't', 'p', 'e', 1, true, NULL"]
