@@ -227,21 +227,30 @@ final class ConnectionGuard: ChannelDuplexHandler {
         if self.deadlines.answering == 0 { self.connection?.isIdle(now: now) }
     }
 
-    /// Closes our side, so that the peer reads the answer to its end, and waits a little for the peer to close.
+    /// Closes our side once all is written, so that the peer reads the answer to its end, and then waits a little for it to close.
     private func linger(context: ChannelHandlerContext) {
         self.phase = .lingering
-        context.close(mode: .output, promise: nil)
-        context.eventLoop.assumeIsolated().scheduleTask(in: self.limits.lingering) { [weak self] in
-            self?.close()
+        let written = context.eventLoop.makePromise(of: Void.self)
+        let eventLoop = context.eventLoop.assumeIsolated()
+        written.futureResult.assumeIsolated().whenComplete { _ in
+            eventLoop.scheduleTask(in: self.limits.lingering) { [weak self] in self?.close() }
         }
+        context.close(mode: .output, promise: written)
+    }
+
+    /// Whether the connection is given up: what is written is not worth waiting for.
+    var isClosed: Bool { self.phase == .closed }
+
+    /// What is written and not taken yet.
+    private func pendingBytes(_ context: ChannelHandlerContext) -> Int {
+        (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
     // MARK: Deadlines
 
     private func judge() {
-        guard let context, self.phase == .open || self.phase == .lastAnswer else { return }
-        let pending = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        switch self.deadlines.verdict(now: .now(), pendingBytes: pending) {
+        guard let context, self.phase != .closed else { return }
+        switch self.deadlines.verdict(now: .now(), pendingBytes: self.pendingBytes(context)) {
         case .askAgain(let time):
             self.tick = try? context.eventLoop.assumeIsolated().scheduleCallback(at: time, handler: self)
         case .close(let reason):
@@ -268,9 +277,10 @@ extension ConnectionGuard: Sendable {}
 
 /// Stands where bytes are bytes: tells the guard of each that comes, before the decoder holds it back, and sends answers that need no
 /// encoder.
-final class WireHandler: ChannelInboundHandler {
+final class WireHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
+    typealias OutboundIn = IOData
     typealias OutboundOut = IOData
 
     private let connection: ConnectionGuard
@@ -296,6 +306,19 @@ final class WireHandler: ChannelInboundHandler {
     /// Sends bytes with the next flush.
     func write(_ bytes: ByteBuffer) {
         self.context?.write(Self.wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+    }
+
+    /// Closes once the system has taken what is written: NIO throws it away where both sides are closed then.
+    ///
+    /// A peer that takes nothing is given up by the guard's deadlines, as ever.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard mode != .input, !self.connection.isClosed else {
+            context.close(mode: mode, promise: promise)
+            return
+        }
+        let taken = context.eventLoop.makePromise(of: Void.self)
+        taken.futureResult.assumeIsolated().whenComplete { _ in context.close(mode: mode, promise: promise) }
+        context.writeAndFlush(Self.wrapOutboundOut(.byteBuffer(ByteBuffer())), promise: taken)
     }
 }
 
