@@ -209,7 +209,12 @@ extension RowRejection {
 
 /// The tenant's units and categories by what a file calls them.
 private struct CatalogNames: Sendable {
-    private var units: [String: UnitID] = [:]
+    /// By name and by symbol, as they are written.
+    ///
+    /// Nothing keeps two units from being called alike.
+    private var units: [String: Set<UnitID>] = [:]
+    /// The same, folded.
+    private var foldedUnits: [String: Set<UnitID>] = [:]
     private var categories: [String: CategoryID] = [:]
 
     init() {}
@@ -218,16 +223,28 @@ private struct CatalogNames: Sendable {
         for row in rows {
             let name = Text.folded(row.name)
             if row.isUnit {
-                if units[name] == nil { units[name] = UnitID(row.id) }
+                units[row.name, default: []].insert(UnitID(row.id))
+                foldedUnits[name, default: []].insert(UnitID(row.id))
             } else {
                 categories[name] = CategoryID(row.id)
             }
         }
     }
 
+    /// The units that a text may mean: those called so letter by letter, else those called so in any case.
+    private func units(called text: String) -> Set<UnitID> {
+        units[text] ?? foldedUnits[Text.folded(text)] ?? []
+    }
+
     func check(_ row: ProductRow) throws(RowRejection) {
-        if let unit = row.unit, units[Text.folded(unit)] == nil {
-            throw RowRejection(line: row.line, code: .unitUnknown, reason: "there is no unit '\(unit)'")
+        if let unit = row.unit {
+            switch units(called: unit).count {
+            case 0: throw RowRejection(line: row.line, code: .unitUnknown, reason: "there is no unit '\(unit)'")
+            case 1: break
+            default:
+                let reason = "'\(unit)' is the name or symbol of more than one unit"
+                throw RowRejection(line: row.line, code: .unitUnknown, reason: reason)
+            }
         }
         if let category = row.category, categories[Text.folded(category)] == nil {
             throw RowRejection(line: row.line, code: .categoryUnknown, reason: "there is no category '\(category)'")
@@ -239,7 +256,7 @@ private struct CatalogNames: Sendable {
         upsert.name = row.name
         upsert.price = row.price
         upsert.taxRate = row.taxRate
-        upsert.unitID = row.unit.flatMap { units[Text.folded($0)] }
+        upsert.unitID = row.unit.flatMap { units(called: $0).first }
         upsert.categoryID = row.category.flatMap { categories[Text.folded($0)] }
         upsert.minStock = row.minStock
         upsert.tracksStock = row.tracksStock

@@ -141,6 +141,26 @@ struct ProductsImportTests {
         }
     }
 
+    @Test("a unit is the one called so letter by letter, and what two are called by is refused")
+    func alikeUnits() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.psql(
+                """
+                INSERT INTO stock.unit (tenant_id, id, name, symbol, decimals)
+                SELECT \(shop.tenant), gen_random_uuid(), u.name, u.symbol, 0
+                FROM (VALUES ('Quart', 'qq'), ('QQ', 'xx'), ('Pack', 'zz'), ('Box', 'zz')) AS u (name, symbol)
+                """
+            )
+            let outcome = try await run(["N1,a,1,qq", "N2,b,1,QQ", "N3,c,1,zz", "N4,d,1,Qq"], into: shop)
+            #expect(outcome.rejections.map(\.line) == [4, 5])
+            #expect(outcome.rejections.allSatisfy { $0.code == .unitUnknown })
+            let units = try await shop.psql(
+                "SELECT p.sku, u.name FROM stock.product p JOIN stock.unit u ON u.id = p.unit_id ORDER BY p.sku"
+            )
+            #expect(units.contains("N1|Quart") && units.contains("N2|QQ"), "\(units)")
+        }
+    }
+
     @Test("leaves the unit of a product alone that nothing but a return names")
     func namedByReturn() async throws {
         try await TestShop.open { (shop) async throws in
