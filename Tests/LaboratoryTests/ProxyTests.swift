@@ -64,8 +64,13 @@ struct ProxyTests {
     func messages() async throws {
         let (redis, proxy, _, bus) = try await Self.redisProxy()
         let subscriber = try await Self.subscriber(port: proxy.port)
+        var sent = 0
         func publish(_ texts: String...) async throws {
             for text in texts { try await redis.command("PUBLISH", "bus", text) }
+            sent += texts.count
+            let count = sent
+            // Redis answers before it has sent; another behaviour is for what comes after.
+            try await eventually("the messages have come to the proxy") { bus.counts.messages == count }
         }
         await bus.behave(LinkBehaviour(messages: .init(kinds: ["A"], drop: 1)))
         try await publish("A 1", "B 1")
