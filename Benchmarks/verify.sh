@@ -14,7 +14,7 @@ measure_verify() {
             if [ "$large" = 1 ]; then psql -XAtq "$DATABASE_OWNER_URL" -c ANALYZE; fi
             {
                 echo "SET fill.tenants = $tenants; SET fill.large = $large; SET fill.products = $((sales / 8 + 1));"
-                echo "SET fill.sales = $sales; SET fill.lines = 3; SET fill.small_products = 20; SET fill.small_sales = 20;"
+                echo "SET fill.sales = $sales; SET fill.lines = 3; SET fill.small_products = 20; SET fill.small_sales = 20; SET fill.days = 400;"
                 cat Tests/shops.sql
             } | psql -Xq -v ON_ERROR_STOP=1 "$DATABASE_OWNER_URL" >/dev/null
             for state in $([ "$large" = 1 ] && echo empty || echo never) now; do

@@ -242,7 +242,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     var isClosed: Bool { self.phase == .closed }
 
     /// What is written and not taken yet.
-    private func pendingBytes(_ context: ChannelHandlerContext) -> Int {
+    fileprivate func pendingBytes(_ context: ChannelHandlerContext) -> Int {
         (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
@@ -312,7 +312,10 @@ final class WireHandler: ChannelDuplexHandler {
     ///
     /// A peer that takes nothing is given up by the guard's deadlines, as ever.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        guard mode != .input, !self.connection.isClosed else {
+        // What is not connected yet takes nothing, so that its close must not wait.
+        guard mode != .input, !self.connection.isClosed, context.channel.isActive,
+            self.connection.pendingBytes(context) > 0
+        else {
             context.close(mode: mode, promise: promise)
             return
         }
