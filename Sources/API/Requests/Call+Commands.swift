@@ -26,10 +26,7 @@ extension Call {
             return self.reply(try await work(context))
         } catch {
             guard let key, error.code.isStoredRefusal else { throw error }
-            let document = error.reply(
-                requestID: self.exchange.requestID,
-                instance: String(self.exchange.target.prefix { $0 != "?" })
-            )
+            let document = error.reply(requestID: self.exchange.requestID, instance: String(self.exchange.path))
             let refusal = Answer(status: error.code.status, body: document.body)
             return self.reply(try await store.remember(refusal, context, key: key))
         }

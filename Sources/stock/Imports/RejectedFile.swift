@@ -75,6 +75,8 @@ final class RejectedFile {
     ) async throws where Source.Element == [UInt8] {
         guard !rejections.isEmpty else { return }
         let (handle, written) = try open()
+        // Gone once it is in its place; what could not be finished is not left lying there.
+        defer { unlink(written) }
         var rows = RejectedRows(encoding: mapping.encoding)
         var transcoder = UTF16Transcoder(encoding: mapping.encoding)
         var parser = CSVParser(dialect: mapping.dialect, limits: .whole)
