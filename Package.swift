@@ -85,7 +85,7 @@ let package = Package(
         .target(
             name: "Cache",
             dependencies: [
-                "Fairness", "Redis",
+                "Fairness", "Kernel", "Redis",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
@@ -97,7 +97,7 @@ let package = Package(
             ]
         ),
         .target(
-            name: "Events",
+            name: "Coherence",
             dependencies: [
                 "Cache", "Postgres", "Redis",
                 .product(name: "Logging", package: "swift-log"),
@@ -110,7 +110,7 @@ let package = Package(
         .target(
             name: "Services",
             dependencies: [
-                "Cache", "Domain", "Events", "Fairness", "Kernel", "Postgres",
+                "Cache", "Domain", "Coherence", "Fairness", "Kernel", "Postgres",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -146,7 +146,8 @@ let package = Package(
         .executableTarget(
             name: "stock",
             dependencies: [
-                "API", "Cache", "Domain", "Events", "IOLoop", "Kernel", "Laboratory", "Postgres", "Redis", "Services",
+                "API", "Cache", "Domain", "Coherence", "IOLoop", "Kernel", "Laboratory", "Postgres", "Redis",
+                "Services",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -192,14 +193,14 @@ let package = Package(
         .testTarget(
             name: "CacheTests",
             dependencies: [
-                "Cache", "IOLoop", "Redis", "TestSupport",
+                "Cache", "IOLoop", "Kernel", "Redis", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
         ),
         .testTarget(
-            name: "EventsTests",
+            name: "CoherenceTests",
             dependencies: [
-                "Cache", "Events", "IOLoop", "Postgres", "Redis", "TestSupport",
+                "Cache", "Coherence", "IOLoop", "Postgres", "Redis", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
@@ -207,7 +208,7 @@ let package = Package(
         .testTarget(
             name: "ServicesTests",
             dependencies: [
-                "Cache", "Domain", "Events", "IOLoop", "Kernel", "Postgres", "Services", "TestSupport",
+                "Cache", "Domain", "Coherence", "IOLoop", "Kernel", "Postgres", "Services", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ]
@@ -215,7 +216,7 @@ let package = Package(
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Cache", "Domain", "Events", "IOLoop", "Kernel", "Postgres", "Services", "TestSupport",
+                "API", "Cache", "Domain", "Coherence", "IOLoop", "Kernel", "Postgres", "Services", "TestSupport",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

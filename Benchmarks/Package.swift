@@ -40,10 +40,11 @@ let shared: [Target] = [
         ],
         path: "Shared/Redis"
     ),
+    .target(name: "Kernel", path: "Shared/Kernel"),
     .target(
         name: "Cache",
         dependencies: [
-            "Fairness", "Redis",
+            "Fairness", "Kernel", "Redis",
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "DequeModule", package: "swift-collections"),
             .product(name: "Logging", package: "swift-log"),
@@ -56,14 +57,14 @@ let shared: [Target] = [
         path: "Shared/Cache"
     ),
     .target(
-        name: "Events",
+        name: "Coherence",
         dependencies: [
             "Cache", "Postgres", "Redis",
             .product(name: "Logging", package: "swift-log"),
             .product(name: "Metrics", package: "swift-metrics"),
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         ],
-        path: "Shared/Events"
+        path: "Shared/Coherence"
     ),
 ]
 
@@ -114,7 +115,7 @@ let package = Package(
         .executableTarget(
             name: "retire",
             dependencies: [
-                "Cache", "CacheAtHand", "Events", "IOLoop", "Redis",
+                "Cache", "CacheAtHand", "Coherence", "IOLoop", "Redis",
                 .product(name: "Logging", package: "swift-log"),
             ],
             path: "Sources/Retire"

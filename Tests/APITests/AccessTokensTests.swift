@@ -27,9 +27,10 @@ struct AccessTokensTests {
     /// A token of any header and payload, signed rightly.
     private func forge(header: String, payload: String, secret: [UInt8]) -> String {
         let text =
-            TokenBase64.encode(Array(header.utf8)) + [UInt8(ascii: ".")] + TokenBase64.encode(Array(payload.utf8))
+            Base64URL.characters(of: Array(header.utf8)) + [UInt8(ascii: ".")]
+            + Base64URL.characters(of: Array(payload.utf8))
         let signature = HMAC<SHA256>.authenticationCode(for: text, using: SymmetricKey(data: secret))
-        return String(decoding: text + [UInt8(ascii: ".")] + TokenBase64.encode(Array(signature)), as: UTF8.self)
+        return String(decoding: text + [UInt8(ascii: ".")] + Base64URL.characters(of: Array(signature)), as: UTF8.self)
     }
 
     private func payload(_ changes: [String: String?] = [:]) -> String {

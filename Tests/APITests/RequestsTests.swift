@@ -89,19 +89,3 @@ struct HTTPDateTests {
         #expect(HTTPDate.format(1_709_164_800) == "Thu, 29 Feb 2024 00:00:00 GMT")
     }
 }
-
-@Suite("TokenBase64")
-struct Base64URLTests {
-    @Test("what was encoded is decoded, for every length")
-    func roundTrip() {
-        for length in 0..<70 {
-            let bytes = (0..<length).map { _ in UInt8.random(in: 0...255) }
-            #expect(TokenBase64.decode(TokenBase64.encode(bytes)[...]) == bytes)
-        }
-    }
-
-    @Test("a second spelling of a value is refused", arguments: ["QQ==", "QR", "+w", "/w", "Q", "Q Q", "QQ\n"])
-    func spellings(text: String) {
-        #expect(TokenBase64.decode(Array(text.utf8)[...]) == nil)
-    }
-}

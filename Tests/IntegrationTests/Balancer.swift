@@ -91,6 +91,11 @@ struct Balancer: Sendable {
         HTTPClient(port: port, patience: 10, source: source, forgivesClosing: false)
     }
 
+    /// What it says of the instances' states and of requests that did not end in an answer.
+    var troubles: String {
+        (process.output.lines + process.errors.lines).filter { !$0.contains(" ---- ") }.joined(separator: "\n")
+    }
+
     /// Ends it.
     func stop() async throws {
         process.signal(SIGTERM)

@@ -117,7 +117,7 @@ extension Integration {
             }
             let counts = till.counts
             print("\(program.rawValue), \(Self.restarts) restarts: \(counts)")
-            #expect(counts.broken.isEmpty, "\(counts.broken)")
+            #expect(counts.broken.isEmpty, "\(counts.broken)\n\(balancer.troubles)")
             #expect(counts.sales > 0 && counts.reads > 0)
             // Each was sent once: what was answered is what is there.
             let recorded = try await deployment.database.psql("SELECT count(*) FROM stock.sale")

@@ -64,7 +64,8 @@ struct CoherenceControlTests {
 
     /// The raw values of `Defect`, read from its source: this bundle runs the program and links none of it.
     private static func defects() throws -> [String] {
-        let text = try String(contentsOfFile: "\(SourceTree.root)/Sources/Cache/Defects.swift", encoding: .utf8)
+        let file = "\(SourceTree.root)/Sources/Cache/Controls/Defects.swift"
+        let text = try String(contentsOfFile: file, encoding: .utf8)
         return text.split(separator: "\n").compactMap { line in
             let words = line.split(separator: " ")
             guard words.count == 4, words[0] == "case", words[2] == "=" else { return nil }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Invariant C7, over HTTP; with ten thousand readers of each instance in EventsTests, where a reader costs no connection.
+    /// Invariant C7, over HTTP; with ten thousand readers of each instance in CoherenceTests, where a reader costs no connection.
     @Suite("A crowd costs one fill")
     struct CrowdTests {
         /// Readers of each instance; a server takes 4,096 connections.

@@ -249,7 +249,10 @@ struct Base64URLTests {
             }
             let text = Base64URL.encode(bytes)
             #expect(Base64URL.decode(text) == bytes)
+            #expect(Base64URL.decode(Base64URL.characters(of: bytes)[...]) == bytes)
         }
-        for bad in ["A", "Zh", "Zg==", "+/8", "Z g", "Zm9vYmF\u{0}"] { #expect(Base64URL.decode(bad) == nil) }
+        for bad in ["A", "Zh", "QR", "Zg==", "+/8", "/w", "Z g", "QQ\n", "Zm9vYmF\u{0}"] {
+            #expect(Base64URL.decode(bad) == nil)
+        }
     }
 }

@@ -1,6 +1,6 @@
 import Cache
 import CacheAtHand
-import Events
+import Coherence
 import Foundation
 import IOLoop
 import Logging

@@ -66,7 +66,9 @@ package struct AccessTokens: Sendable {
                 header.member("kid", key.kid)
                 header.member("typ", Self.type)
             }
-            table.append(Key(prefix: TokenBase64.encode(header.bytes) + [UInt8(ascii: ".")], algorithm: algorithm))
+            table.append(
+                Key(prefix: Base64URL.characters(of: header.bytes) + [UInt8(ascii: ".")], algorithm: algorithm)
+            )
         }
         guard !table.isEmpty else { throw SigningKey.Invalid(description: "no key was given") }
         self.keys = table
@@ -101,10 +103,10 @@ package struct AccessTokens: Sendable {
         }
         let key = self.keys[0]
         var token = key.prefix
-        token += TokenBase64.encode(claims.bytes)
+        token += Base64URL.characters(of: claims.bytes)
         let signature = try key.algorithm.sign(token)
         token.append(UInt8(ascii: "."))
-        token += TokenBase64.encode(signature)
+        token += Base64URL.characters(of: signature)
         return String(decoding: token, as: UTF8.self)
     }
 
@@ -120,9 +122,9 @@ package struct AccessTokens: Sendable {
         let bytes = token.utf8.withContiguousStorageIfAvailable { Array($0) } ?? Array(token.utf8)
         guard let key = self.keys.first(where: { bytes.starts(with: $0.prefix) }),
             let dot = bytes[key.prefix.count...].firstIndex(of: UInt8(ascii: ".")),
-            let signature = TokenBase64.decode(bytes[(dot + 1)...]),
+            let signature = Base64URL.decode(bytes[(dot + 1)...]),
             (try? key.algorithm.verify(signature, signs: bytes[..<dot])) == true,
-            let payload = TokenBase64.decode(bytes[key.prefix.count..<dot]),
+            let payload = Base64URL.decode(bytes[key.prefix.count..<dot]),
             let claims = ClaimsScanner.scan(payload)
         else { throw Self.refusal }
         return claims

@@ -1,6 +1,6 @@
 import API
 import Cache
-import Events
+import Coherence
 import Foundation
 import IOLoop
 import Logging

@@ -1,4 +1,5 @@
 import Crypto
+import Kernel
 import NIOCore
 import Synchronization
 
@@ -270,7 +271,7 @@ extension TenantCache {
     private static func etag(of body: ByteBuffer) -> String {
         var hash = SHA256()
         body.withUnsafeReadableBytes { hash.update(bufferPointer: $0) }
-        return "\"" + Hex.encode(hash.finalize().prefix(16)) + "\""
+        return "\"" + Hexadecimal.text(hash.finalize().prefix(16)) + "\""
     }
 
     // MARK: - After the answer

@@ -1,3 +1,5 @@
+import Kernel
+
 /// The token as the text of a header.
 ///
 /// Base64url of: a version, the eight bytes of the namespace, then numbers of seven bits a byte (LEB128): the tenant, the
@@ -17,7 +19,7 @@ extension ConsistencyToken {
     package init?(parsing header: String, tenant: Int64) {
         self.init(tenant: tenant)
         if header.isEmpty { return }
-        guard header.utf8.count <= Self.textLimit, let bytes = Base64URL.decode(header.utf8) else { return nil }
+        guard header.utf8.count <= Self.textLimit, let bytes = Base64URL.decode(header) else { return nil }
         var reader = NumberReader(bytes)
         guard reader.byte() == Self.version, let namespace = reader.word(),
             let sender = reader.number(), Int64(bitPattern: sender) == tenant
@@ -150,57 +152,5 @@ private struct NumberReader {
     mutating func writeItem() -> ConsistencyToken.WriteItem? {
         guard let xid = self.number(), let modules = self.modules() else { return nil }
         return ConsistencyToken.WriteItem(xid: xid, modules: modules)
-    }
-}
-
-/// Base64 with the alphabet for URLs, without padding (RFC 4648, section 5).
-enum Base64URL {
-    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-
-    static func encode(_ bytes: [UInt8]) -> String {
-        var text: [UInt8] = []
-        text.reserveCapacity((bytes.count * 4 + 2) / 3)
-        var window: UInt32 = 0
-        var bits: UInt32 = 0
-        for byte in bytes {
-            window = window << 8 | UInt32(byte)
-            bits += 8
-            while bits >= 6 {
-                bits -= 6
-                text.append(Self.alphabet[Int(window >> bits & 63)])
-            }
-            window &= (1 << bits) - 1
-        }
-        if bits > 0 { text.append(Self.alphabet[Int(window << (6 - bits) & 63)]) }
-        return String(decoding: text, as: UTF8.self)
-    }
-
-    /// The bytes of a text; nil if it is not one, or ends in bits that mean nothing.
-    static func decode(_ text: some Sequence<UInt8>) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var window: UInt32 = 0
-        var bits: UInt32 = 0
-        for character in text {
-            guard let value = Self.value(of: character) else { return nil }
-            window = window << 6 | value
-            bits += 6
-            if bits >= 8 {
-                bits -= 8
-                bytes.append(UInt8(truncatingIfNeeded: window >> bits))
-                window &= (1 << bits) - 1
-            }
-        }
-        return bits < 6 && window == 0 ? bytes : nil
-    }
-
-    private static func value(of character: UInt8) -> UInt32? {
-        switch character {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(character - UInt8(ascii: "A"))
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(character - UInt8(ascii: "a")) + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(character - UInt8(ascii: "0")) + 52
-        case UInt8(ascii: "-"): 62
-        case UInt8(ascii: "_"): 63
-        default: nil
-        }
     }
 }

@@ -1,5 +1,5 @@
 import Cache
-import Events
+import Coherence
 import IOLoop
 import Logging
 import NIOCore

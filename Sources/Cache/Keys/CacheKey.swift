@@ -1,4 +1,5 @@
 import Crypto
+import Kernel
 
 /// The name of one cached answer: whose, of which module, and which answer.
 ///
@@ -95,7 +96,7 @@ package struct KeyBuilder: Sendable {
     /// The text of the key: the encoded parts, or their SHA-256 when they are long.
     package var text: String {
         guard self.bytes.count > Self.maximalLength else { return String(decoding: self.bytes, as: UTF8.self) }
-        return "h:" + Hex.encode(SHA256.hash(data: self.bytes))
+        return "h:" + Hexadecimal.text(SHA256.hash(data: self.bytes))
     }
 
     private mutating func append(encoded text: some Sequence<UInt8>) {
@@ -107,25 +108,9 @@ package struct KeyBuilder: Sendable {
                 self.bytes.append(byte)
             default:
                 self.bytes.append(UInt8(ascii: "%"))
-                self.bytes.append(Hex.digit(byte >> 4))
-                self.bytes.append(Hex.digit(byte & 15))
+                self.bytes.append(Hexadecimal.digit(of: byte >> 4))
+                self.bytes.append(Hexadecimal.digit(of: byte))
             }
         }
-    }
-}
-
-/// Lower-case hexadecimal text.
-enum Hex {
-    static func digit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
-    }
-
-    static func encode(_ bytes: some Sequence<UInt8>) -> String {
-        var text: [UInt8] = []
-        for byte in bytes {
-            text.append(Self.digit(byte >> 4))
-            text.append(Self.digit(byte & 15))
-        }
-        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -1,4 +1,4 @@
-import Events
+import Coherence
 import NIOCore
 
 @testable import Cache

@@ -1,4 +1,4 @@
-import Events
+import Coherence
 
 @testable import Cache
 

@@ -1,5 +1,5 @@
 import Cache
-import Events
+import Coherence
 
 /// What a reader gets from the database, and what only the checker knows about it.
 struct SimulatedValue: Equatable {

@@ -1,7 +1,7 @@
 import Cache
 import Testing
 
-@testable import Events
+@testable import Coherence
 
 @Suite struct RelayStateMachineTests {
     private static let ms: Int64 = 1_000_000

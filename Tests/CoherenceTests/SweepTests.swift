@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Cache
-@testable import Events
+@testable import Coherence
 
 @Suite struct SweepScheduleTests {
     private static let scope = SweepSchedule.Name(tenant: 1, module: "products")

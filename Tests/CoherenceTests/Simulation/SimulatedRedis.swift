@@ -1,5 +1,5 @@
 import Cache
-import Events
+import Coherence
 
 /// Texts of the protocol, made once.
 enum Texts {
