@@ -69,7 +69,7 @@ package final class HTTPClient: Sendable {
 
     /// Sends a request and waits for the whole answer.
     ///
-    /// A kept-alive connection the server has closed meanwhile is replaced once, as every client does.
+    /// A kept-alive connection that the server has closed meanwhile is replaced, as every client does.
     ///
     /// - Parameters:
     ///   - method: the method, in capitals.
@@ -106,7 +106,12 @@ package final class HTTPClient: Sendable {
     }
 
     private func exchange(_ bytes: [UInt8], expectsBody: Bool) throws -> HTTPResponse {
-        if let connection = state.withLock({ $0.idle.popLast() }) {
+        while let connection = state.withLock({ $0.idle.popLast() }) {
+            // Nothing was sent on it yet, so whoever closed it meanwhile has cost nobody a request.
+            guard connection.isOpen else {
+                connection.close()
+                continue
+            }
             do {
                 return try exchange(bytes, expectsBody: expectsBody, on: connection)
             } catch HTTPClientError.closedBeforeAnswer where forgivesClosing {
@@ -208,6 +213,13 @@ private struct Connection: Sendable {
                 throw HTTPClientError.connection(errno)
             }
         }
+    }
+
+    /// Whether the server has neither closed it nor said anything that nobody asked for.
+    var isOpen: Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) < 0
+            && (errno == EAGAIN || errno == EWOULDBLOCK)
     }
 
     func readResponse(expectsBody: Bool) throws -> (HTTPResponse, mayContinue: Bool) {
