@@ -228,7 +228,7 @@ let package = Package(
             ],
             exclude: ["Fuzz/seeds"]
         ),
-        .testTarget(name: "PlanTests", dependencies: ["TestSupport"]),
+        .testTarget(name: "PlanTests", dependencies: ["API", "Coherence", "Postgres", "TestSupport"]),
         .testTarget(name: "IntegrationTests", dependencies: ["TestSupport"]),
         // Reads one input, so that scripts/lib/weigh can say what it costs.
         .executableTarget(

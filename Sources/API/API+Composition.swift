@@ -35,6 +35,11 @@ package struct APISettings: Sendable {
 }
 
 extension API {
+    /// Every statement of the services and of the records of all areas, for connections to prepare as they come up.
+    package static var statements: [AnyStatement] {
+        Shop.statements + Routes.areas.flatMap { $0.records.flatMap { $0.statements } }
+    }
+
     /// Makes the HTTP surface of a shop, with every route that clients may use.
     ///
     /// - Parameters:

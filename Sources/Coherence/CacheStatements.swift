@@ -15,7 +15,7 @@ package enum CacheStatements {
 /// No row at all if another relay holds the lane.
 struct DrainOutbox: Statement {
     static let name = "cache.drain"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT d.moved, d.is_full, d.oldest, replace(d.ns::text, '-', ''), d.database_identity, d.head, d.drains,
                d.seq, d.tag, d.tenant_id, d.module, d.xids, pg_snapshot_xmin(d.snapshot)
           FROM stock.cache_drain_follow($1, $2, $3, $4, $5) AS d
@@ -54,7 +54,7 @@ struct DrainOutbox: Statement {
 /// How many committed rows wait in the outbox, at most 10,001, and since when the oldest does, in microseconds.
 struct CountOutbox: Statement {
     static let name = "cache.outbox"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT count(*), (extract(epoch FROM clock_timestamp() - min(o.touched_at)) * 1000000)::bigint
           FROM (SELECT c.touched_at
                   FROM stock.cache_outbox c
@@ -83,7 +83,7 @@ struct CountOutbox: Statement {
 /// A drain that stays open for a while when it has the lane, as that of a relay which was stopped in the middle.
 struct DrainOutboxSlowly: Statement {
     static let name = "cache.drain_slowly"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT d.moved, d.is_full, d.oldest, replace(d.ns::text, '-', ''), d.database_identity, d.head, d.drains,
                d.seq, d.tag, d.tenant_id, d.module, d.xids, pg_snapshot_xmin(d.snapshot),
                CASE WHEN row_number() OVER () = 1 THEN pg_sleep($6 / 1000.0)::text END
@@ -105,7 +105,7 @@ struct DrainOutboxSlowly: Statement {
 /// Deletes outbox rows without logging them: the mistake of `no_outbox`.
 struct DropOutbox: Statement {
     static let name = "cache.drop_outbox"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH lane AS (
             SELECT l.lane
               FROM stock.cache_lane l
@@ -137,7 +137,7 @@ struct DropOutbox: Statement {
 /// The lane and its log from a row on, or the newest row, in one snapshot.
 struct FollowLog: Statement {
     static let name = "cache.follow"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT replace(f.ns::text, '-', ''), f.database_identity, f.head, f.drains,
                f.seq, f.tag, f.tenant_id, f.module, f.xids, pg_snapshot_xmin(f.snapshot)
           FROM stock.cache_follow($1, $2, $3) AS f
@@ -202,7 +202,7 @@ struct FollowLog: Statement {
 /// Gives the lane a new namespace: everything cached is cold.
 struct RotateLane: Statement {
     static let name = "cache.rotate"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT replace(stock.cache_rotate()::text, '-', '')
         """
     typealias Row = SingleColumn<String>
@@ -211,7 +211,7 @@ struct RotateLane: Statement {
 /// The cluster and timeline this connection ended at.
 struct ReadIdentity: Statement {
     static let name = "cache.identity"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT stock.cache_identity()
         """
     typealias Row = SingleColumn<String>
@@ -220,7 +220,7 @@ struct ReadIdentity: Statement {
 /// Stores the cluster and timeline.
 struct StoreIdentity: Statement {
     static let name = "cache.store_identity"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.cache_lane
            SET database_identity = $2
          WHERE lane = $1
@@ -239,7 +239,7 @@ struct StoreIdentity: Statement {
 struct PruneLog: Statement {
     static let limit = 10_000
     static let name = "cache.prune"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT stock.cache_prune($1, interval '1 hour', $2)
         """
     static let parameterTypes: [PostgresType] = [.int2, .int4]

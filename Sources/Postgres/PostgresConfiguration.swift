@@ -110,7 +110,7 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
             "-c idle_in_transaction_session_timeout=\(idleInTransactionTimeout.milliseconds)",
             // A server looks whether its client is still there only when it has something to say. A query of a process
             // that was killed would run on for as long as its own limit lets it.
-            "-c client_connection_check_interval=1000",
+            "-c client_connection_check_interval=500",
         ].joined(separator: " ")
         if let own = parameter("options") { options += " " + own }
         result.append(("options", options))

@@ -17,7 +17,8 @@ struct ConventionsTests {
     private static func echo(_ access: Route.Access = .open, needsKey: Bool = false) -> Route {
         Route(.post, "/echo", "echo", "Echo", area: "test", access: access, needsKey: needsKey) { call in
             if needsKey {
-                let (name, key) = try await call.keyedBody { $0.text("name") }
+                let (name, key) = try await call.keyedBody(Body { $0.text("name") }, .required)
+                guard let key else { throw Problem(.internalError, "There must be a key.") }
                 return .json(.created) { writer in
                     writer.object { writer in
                         writer.member("name", name)

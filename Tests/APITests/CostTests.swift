@@ -335,7 +335,7 @@ struct CostTests {
         let api = try await TestAPI([
             Route(.post, "/it", "it", "It", area: "test", access: .open) { call in
                 _ = try await call.body { reader in
-                    reader.objects("lines", count: 0...9) { $0.optionalText("name") }
+                    reader.objects("lines", of: "Line", count: 0...9) { $0.optionalText("name") }
                 }
                 return Reply(.noContent)
             }

@@ -101,9 +101,15 @@ struct MetricsTests {
     @Test("requests are timed by route and class of status, counted by status, and seen while they work")
     func requests() async throws {
         let registry = MetricsRegistry()
-        let fine = Route(.get, "/v1/fine/{id}", "fine", "Fine", area: "shop", access: .open) { _ in
-            .json { $0.object { _ in } }
-        }
+        let fine = Route(
+            .get,
+            "/v1/fine/{id}",
+            "fine",
+            "Fine",
+            area: "shop",
+            access: .open,
+            parameters: [Route.Parameter("x", .text, "Whatever.")]
+        ) { _ in .json { $0.object { _ in } } }
         let bad = Route(.post, "/v1/bad", "bad", "Bad", area: "shop", access: .open) { _ in
             throw Problem(.insufficientStock, "None left.")
         }

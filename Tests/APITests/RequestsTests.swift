@@ -10,8 +10,8 @@ struct QueryTests {
     func reading() throws {
         var query = Query("b=2&q=caf%C3%A9+con%20leche&empty=")
         #expect(query.text("q") == "café con leche")
-        #expect(query.integer("b", 1...9, else: 1) == 2)
-        #expect(query.integer("limit", 1...200, else: 50) == 50)
+        #expect(query.integer("b", 1...9) == 2)
+        #expect(query.integer("limit", 1...200) == nil)
         #expect(query.text("empty") == nil)
         try query.finish()
     }
@@ -19,7 +19,7 @@ struct QueryTests {
     @Test("all faults come at once, unknown names among them")
     func faults() {
         var query = Query("limit=0&from=2026-02-30&view=hourly&nonsense=1")
-        _ = query.integer("limit", 1...200, else: 50)
+        _ = query.integer("limit", 1...200)
         _ = query.day("from")
         #expect(throws: Problem.self) { try query.finish() }
         do throws(Problem) {

@@ -1,4 +1,5 @@
 import Cache
+import HTTPTypes
 import IOLoop
 import Kernel
 import Logging
@@ -50,9 +51,16 @@ struct TestMemory {
         access: Route.Access = .authenticated,
         body: @escaping @Sendable () async throws -> String = { "{}" }
     ) -> Route {
-        Route.read(path, path, "Reads", area: area, access: access) { call, caller in
-            read(call.segments.map { String($0) }, of: caller.tenant, body)
-        }
+        Route(
+            .get,
+            path,
+            path,
+            "Reads",
+            area: area,
+            access: access,
+            parameters: [Route.Parameter("q", .text, "Whatever.")],
+            service: .read { call, caller in read(call.segments.map { String($0) }, of: caller.tenant, body) }
+        )
     }
 
     private static func read(
@@ -87,6 +95,6 @@ private struct TestFill: Fill {
 
     struct Nothing: Statement {
         static let name = "test.nothing"
-        static let sql: StaticString = "SELECT 1"
+        static let sql: SQL = "SELECT 1"
     }
 }

@@ -49,7 +49,7 @@ final class TestShop: Sendable {
         let postgres = PostgresClient(
             configuration: configuration,
             loop: loop,
-            statements: CacheStatements.all + Shop.statements,
+            statements: CacheStatements.all + API.statements,
             logger: logger
         )
         let cache = TenantCache(settings: cacheSettings)

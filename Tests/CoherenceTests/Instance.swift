@@ -128,7 +128,7 @@ final class Instance: Sendable {
 
 struct ReadCategory: Statement {
     static let name = "test.read_category"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT c.name, pg_current_snapshot()
           FROM (VALUES (1)) AS one
           LEFT JOIN stock.category c ON c.id = $1::uuid
@@ -154,7 +154,7 @@ struct ReadCategory: Statement {
 
 struct RenameCategory: Statement {
     static let name = "test.rename_category"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.category
            SET name = $2
          WHERE id = $1::uuid
@@ -172,7 +172,7 @@ struct RenameCategory: Statement {
 
 struct ReadToken: Statement {
     static let name = "test.token"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT t.xid, t.modules
           FROM stock.cache_token() AS t
         """

@@ -164,33 +164,6 @@ struct SalePricingTests {
             )
         }
     }
-
-    @Test("parts of a return sum to the whole, however they are cut")
-    func returns() throws {
-        var generator = SplitMix(seed: 7)
-        for _ in 0..<2000 {
-            let sold = Quantity(rawValue: Int64.random(in: 3...90, using: &generator) * 1_000_000)
-            let total = Money(rawValue: Int64.random(in: 0...1_000_000, using: &generator) * 100)
-            var returned = Quantity.zero
-            var amount = Money.zero
-            while returned < sold {
-                let left = (sold.rawValue - returned.rawValue) / 1_000_000
-                let part = Quantity(rawValue: Int64.random(in: 1...left, using: &generator) * 1_000_000)
-                let worth = try ReturnPricing.amount(
-                    total: total,
-                    sold: sold,
-                    returnedBefore: returned,
-                    amountBefore: amount,
-                    returned: part,
-                    exponent: 2
-                )
-                #expect(!worth.isNegative)
-                amount = try amount.adding(worth)
-                returned = try returned.adding(part)
-            }
-            #expect(amount == total)
-        }
-    }
 }
 
 @Suite("Settling a sale")

@@ -241,8 +241,7 @@ extension Integration {
             try await eventually(within: .seconds(10), "nothing of it runs in the server") {
                 try await server.psql(ours, database: "postgres") == "0"
             }
-            // Two seconds are promised; the machine may be busy with other tests.
-            #expect(ContinuousClock.now - end < .seconds(5))
+            #expect(ContinuousClock.now - end < .seconds(2))
             switch signal {
             case SIGKILL: #expect(status == .signaled(SIGKILL))
             default:

@@ -124,7 +124,7 @@ struct JSONObjectReaderTests {
         _ = reader.price("price")
         let rate: TaxRate = reader.required("rate", else: .zero, .decimal())
         #expect(rate == .zero)
-        _ = reader.objects("lines", count: 1...10) { line in line.quantity("q") }
+        _ = reader.objects("lines", of: "Line", count: 1...10) { line in line.quantity("q") }
         _ = reader.choice("colour", else: Colour.red)
         _ = reader.optionalTimestamp("at")
         _ = reader.money("missing")
@@ -142,7 +142,7 @@ struct JSONObjectReaderTests {
     func unknownFields() throws {
         var reader = try reader(#"{"name": "A", "lines": [{"q": "1", "a/b": 1}], "tenant_id": 5}"#)
         _ = reader.text("name")
-        _ = reader.objects("lines", count: 1...10) { line in line.quantity("q") }
+        _ = reader.objects("lines", of: "Line", count: 1...10) { line in line.quantity("q") }
         let problem = #expect(throws: Problem.self) { try reader.finish() }
         #expect(problem?.code == .invalidRequest)
         #expect(problem?.errors.map(\.pointer) == ["/lines/0/a~1b", "/tenant_id"])

@@ -60,6 +60,8 @@ struct Examples {
     private var own: [String: Example] {
         var runs: [String: [String]] = [:]
         let record = "'r', 'k', '\\x00'"
+        // A status, no path, no id, and the record.
+        let concluded = "200, NULL, NULL, \(record)"
         // The cache's own
         runs["cache.drain"] = ["0, 500, true, 100, 500"]
         runs["cache.drain_slowly"] = ["0, 500, true, 100, 500, 1"]
@@ -70,7 +72,7 @@ struct Examples {
         // Who is who
         let user = id(.user, 1)
         runs["identity.user_by_email"] = ["'owner-\(tenant)@example.org'"]
-        for name in ["user", "membership", "sessions_revoke", "me", "member"] { runs["identity.\(name)"] = [user] }
+        for name in ["user", "membership", "sessions_revoke", "me", "member.read"] { runs["identity.\(name)"] = [user] }
         runs["identity.tenant"] = ["'shop-\(tenant)', NULL", "NULL, \(tenant)"]
         runs["identity.note"] = ["'user.changed', 'user', \(user), '{}'"]
         runs["identity.note_person"] = ["\(user), 'user.changed', '{}'"]
@@ -83,6 +85,8 @@ struct Examples {
         let invitation = id(.invitation, 1)
         runs["identity.user_hold"] = ["\(user), NULL"]
         runs["identity.invitation_insert"] = ["\(new()), 'n@example.org', 'viewer', '\\xaa', \(user)"]
+        runs["identity.invitation.read"] = [invitation]
+        runs["identity.invitation.conclude"] = ["\(invitation), \(concluded)"]
         runs["identity.invitation_renew"] = ["\(invitation), '\\xaa'"]
         runs["identity.invitation_revoke"] = [invitation]
         runs["identity.invitation_take"] = ["\(invitation), decode(md5('\(tenant)/1'), 'hex'), NULL"]
@@ -97,29 +101,33 @@ struct Examples {
         runs["identity.rehash"] = ["\(user), 'y', 1"]
         runs["identity.member_guard"] = ["\(user), NULL"]
         runs["identity.member_update"] = ["\(user), 'owner', true"]
-        runs["identity.member_answer"] = ["\(user), 200"]
+        runs["identity.member.conclude"] = ["\(user), \(concluded)"]
         for name in ["key_check", "key_touch", "key_revoke"] { runs["identity.\(name)"] = [id(.key, 1)] }
         runs["identity.key_insert"] = ["\(new()), 'n', '\\xaa', ARRAY['sales:write'], \(user), NULL"]
-        runs["identity.key_answer"] = ["\(id(.key, 1)), 200"]
+        runs["identity.key.conclude"] = ["\(id(.key, 1)), \(concluded)"]
         // The catalogue
         let category = id(.category, 3)
         let unit = id(.unit, 1)
         let product = id(.product, 7)
         let other = id(.product, 9)
-        runs["catalog.category"] = [category]
-        runs["catalog.categories"] = ["10, NULL, NULL", "10, 'category 12', \(id(.category, 12))"]
-        runs["catalog.category_insert"] = ["\(new()), 'New', \(category), true, NULL"]
-        runs["catalog.category_guard"] = ["\(category), NULL, \(id(.category, 4))"]
-        runs["catalog.category_update"] = ["\(category), 'Other', true, \(id(.category, 4)), true, true, 'e'"]
-        runs["catalog.category_delete"] = [new()]
-        runs["catalog.category_answer"] = ["\(record), \(category), 200"]
-        runs["catalog.unit"] = [unit]
-        runs["catalog.units"] = ["10, NULL, NULL"]
-        runs["catalog.unit_insert"] = ["\(new()), 'New', 'n', 0::smallint, NULL"]
-        runs["catalog.unit_guard"] = ["\(unit), NULL, 0"]
-        runs["catalog.unit_update"] = ["\(unit), 'N', 'n', 0::smallint, true, 'e'"]
-        runs["catalog.unit_delete"] = [new()]
-        runs["catalog.unit_answer"] = ["\(record), \(unit), 200"]
+        runs["catalog.category.read"] = [category]
+        runs["catalog.category.list"] = ["10, NULL, NULL", "10, 'category 12', \(id(.category, 12))"]
+        runs["catalog.category.insert"] = ["\(new()), 'New', \(category), true, NULL"]
+        runs["catalog.category.guard"] = ["\(category), NULL"]
+        runs["catalog.category_cycle"] = ["\(category), \(id(.category, 4))"]
+        runs["catalog.category.update"] = [
+            "\(category), true, 'Other', true, \(id(.category, 4)), true, true, true, 'e'"
+        ]
+        runs["catalog.category.delete"] = [new()]
+        runs["catalog.category.conclude"] = ["\(category), \(concluded)"]
+        runs["catalog.unit.read"] = [unit]
+        runs["catalog.unit.list"] = ["10, NULL, NULL"]
+        runs["catalog.unit.insert"] = ["\(new()), 'New', 'n', 0::smallint, NULL"]
+        runs["catalog.unit.guard"] = ["\(unit), NULL"]
+        runs["catalog.unit_decimals"] = ["\(unit), 0"]
+        runs["catalog.unit.update"] = ["\(unit), true, 'N', true, 'n', true, 0::smallint, true, 'e'"]
+        runs["catalog.unit.delete"] = [new()]
+        runs["catalog.unit.conclude"] = ["\(unit), \(concluded)"]
         runs["catalog.lookup"] = ["'sku-77'", "'4444444444477'"]
         runs["catalog.products_by_name"] = [
             "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL",
@@ -139,39 +147,45 @@ struct Examples {
             "'ing 2977', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'price', true",
         ]
         runs["catalog.product_guard_new"] = ["\(unit), 0, \(category)"]
-        runs["catalog.product_insert"] = [
+        runs["catalog.product.read"] = [product]
+        runs["catalog.product.list"] = ["10, NULL, NULL"]
+        runs["catalog.product.insert"] = [
             "\(new()), 'NEW', 'New', \(category), \(unit), 1, 0, true, 'deny', 0, 'active', 'e'"
         ]
-        runs["catalog.product_guard"] = ["\(product), NULL"]
+        runs["catalog.product.guard"] = ["\(product), NULL"]
         runs["catalog.product_guard_fields"] = ["\(product), \(unit), true, 0, \(category)"]
-        runs["catalog.product_update"] = [
-            "\(product), true, 'NEW', 'New', true, \(category), \(unit), 1, 0, true, 'deny', 0, 'active', true, 'e'"
+        runs["catalog.product.update"] = [
+            """
+            \(product), true, 'NEW', true, 'New', true, \(category), true, \(unit), true, 1, true, 0, true, true, true,
+            'deny', true, 0, true, 'active', true, 'e'
+            """
         ]
         runs["catalog.barcodes"] = ["\(product), ARRAY['1', '2']"]
-        runs["catalog.product_delete"] = [new()]
-        runs["catalog.product_answer"] = ["\(record), \(product), 200"]
+        runs["catalog.product.delete"] = [new()]
+        runs["catalog.product.conclude"] = ["\(product), \(concluded)"]
         let batch = """
             ARRAY[\(new()), \(new(2))]::uuid[], ARRAY['SKU-7', 'N1'], ARRAY[NULL, 'e2'], ARRAY['a', 'b'],
             ARRAY[NULL, NULL]::uuid[], ARRAY[NULL, NULL]::uuid[], ARRAY[1, 1], ARRAY[0, 0], ARRAY[true, true],
             ARRAY['deny', 'deny'], ARRAY[0, 0], ARRAY['active', 'active'], ARRAY['["1"]', '["2"]']
             """
-        runs["catalog.batch"] = ["\(record), \(batch)"]
+        runs["catalog.batch.conclude"] = ["\(batch), \(concluded)"]
         runs["imports.products"] = [batch]
         // Customers
         let customer = id(.customer, 3)
-        runs["customers.one"] = [customer]
+        runs["customers.customer.read"] = [customer]
+        runs["customers.customer.list"] = ["10, NULL, NULL"]
         runs["customers.list"] = [
             "NULL, NULL, NULL, 50, NULL, NULL", "NULL, NULL, NULL, 50, 'customer 2', \(customer)",
             "'mer 1477', NULL, NULL, 50, NULL, NULL", "'xyzzy', true, true, 50, NULL, NULL",
             "NULL, NULL, true, 50, NULL, NULL", "NULL, false, NULL, 50, NULL, NULL",
         ]
-        runs["customers.guard"] = ["\(customer), NULL"]
-        runs["customers.insert"] = ["\(new()), 'N', 't', 'p', 'e', 1, true, NULL"]
-        runs["customers.update"] = [
-            "\(customer), 'N', true, 't', true, 't', true, 't', true, 1, true, true, 'e'"
+        runs["customers.customer.guard"] = ["\(customer), NULL"]
+        runs["customers.customer.insert"] = ["\(new()), 'N', 't', 'p', 'e', 1, true, NULL"]
+        runs["customers.customer.update"] = [
+            "\(customer), true, 'N', true, 't', true, 't', true, 't', true, 1, true, true, true, 'e'"
         ]
-        runs["customers.delete"] = [new()]
-        runs["customers.answer"] = ["\(record), \(customer), 200"]
+        runs["customers.customer.delete"] = [new()]
+        runs["customers.customer.conclude"] = ["\(customer), \(concluded)"]
         // Documents
         let sale = id(.sale, 77)
         let ids = "ARRAY[\(product), \(other)]::uuid[]"
@@ -185,8 +199,8 @@ struct Examples {
             ARRAY[NULL]::numeric[]
             """
         ]
-        runs["sales.answer"] = ["\(record), \(sale)"]
-        runs["sales.read"] = [sale]
+        runs["sales.sale.conclude"] = ["\(sale), \(concluded)"]
+        runs["sales.sale.read"] = [sale]
         runs["sales.list"] = [
             "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
             "'confirmed', \(id(.register, 1)), NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
@@ -194,8 +208,8 @@ struct Examples {
             "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(sale), 50",
         ]
         runs["payments.register"] = ["\(new()), \(new(2)), 'cash', 2.5, NULL, NULL, \(customer), NULL, NULL"]
-        runs["payments.answer"] = ["\(record), \(id(.payment, 77))"]
-        runs["payments.read"] = [id(.payment, 77)]
+        runs["payments.payment.conclude"] = ["\(id(.payment, 77)), \(concluded)"]
+        runs["payments.payment.read"] = [id(.payment, 77)]
         runs["payments.list"] = [
             "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
             "'in', 'cash', NULL, NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
@@ -212,7 +226,7 @@ struct Examples {
             NULL, NULL
             """
         ]
-        runs["stock.answer"] = ["\(record), ARRAY[\(id(.movement, 101))]::uuid[]"]
+        runs["stock.movements.conclude"] = ["ARRAY[\(id(.movement, 101))]::uuid[], \(concluded)"]
         runs["stock.list_levels"] = [
             "NULL, NULL, NULL, NULL, NULL, 50", "NULL, NULL, NULL, 'thing number 2', \(product), 50",
             "'out', NULL, NULL, NULL, NULL, 50", "NULL, \(category), 'xyzzy', NULL, NULL, 50",
@@ -228,6 +242,8 @@ struct Examples {
         ]
         runs["balance.summary"] = ["current_date - 30, current_date", "current_date - 1000, current_date"]
         runs["balance.dashboard"] = ["current_date - 2"]
+        runs["settings.tenant.conclude"] = [concluded]
+        runs["core.conclude_deletion"] = [record]
         runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL"]
         runs["settings.update"] = [
             "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL"

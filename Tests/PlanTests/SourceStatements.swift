@@ -1,4 +1,7 @@
+import API
+import Coherence
 import Foundation
+import Postgres
 import TestSupport
 
 /// A statement of the product, as its source says it.
@@ -10,7 +13,9 @@ struct SourceStatement: Sendable {
     let types: [String]
 }
 
-/// All statements of the product, read from its sources: one that is new is among them without anybody adding it.
+/// All statements of the product: those that its services list, and those that only its sources tell of.
+///
+/// One that is new is among them without anybody adding it.
 struct SourceStatements: Sendable {
     let all: [SourceStatement]
     /// What looks like a statement and could not be read, a sentence each.
@@ -23,17 +28,33 @@ struct SourceStatements: Sendable {
         let texts = try files.map { file in
             (file, try String(contentsOfFile: "\(SourceTree.root)/Sources/\(file)", encoding: .utf8))
         }
-        var all: [SourceStatement] = []
+        var all = (CacheStatements.all + API.statements).map { type in
+            SourceStatement(name: type.name, sql: type.sql.text, types: type.parameterTypes.map(Self.sqlName))
+        }
+        let listed = Set(all.map(\.name))
         var unread: [String] = []
         for (file, text) in texts {
             let declarations = text.matches(
-                of: /(?:struct|enum) (\w+)(?:<[^>\n]*>)?: [^{\n]*\b(?:Statement|Invariant)\b[^{\n]*\{\n/
+                of:
+                    /(?:struct|enum) (\w+)(<[^>\n]*>)?: [^{\n]*\b(Statement|Invariant|Document|Resource|Record)\b[^{\n]*\{\n/
             )
             for declaration in declarations {
                 let type = String(declaration.output.1)
                 let body = text[declaration.range.upperBound...].prefix(upTo: "\n}\n")
-                guard let name = body.firstMatch(of: /static let name(?:: \w+)? = "([^"]+)"/) else {
+                // What is made for each kind of record or document is listed for each.
+                if declaration.output.2 != nil { continue }
+                guard
+                    let name = body.firstMatch(of: /static let name(?:: \w+)? = "([^"]+)"/).map({ String($0.output.1) })
+                else {
                     unread.append("\(file): \(type) has no name that can be read")
+                    continue
+                }
+                if listed.contains(name) { continue }
+                guard ["Statement", "Invariant"].contains(declaration.output.3) else {
+                    // A command may leave nothing behind.
+                    if name != "core.nothing", !listed.contains(where: { $0.hasPrefix("\(name).") }) {
+                        unread.append("\(file): nothing that is listed reads or answers \(type)")
+                    }
                     continue
                 }
                 guard let sql = Self.sql(in: body) else {
@@ -44,11 +65,12 @@ struct SourceStatements: Sendable {
                     unread.append("\(file): the parameter types of \(type) can not be read")
                     continue
                 }
-                all.append(SourceStatement(name: String(name.output.1), sql: sql, types: types))
+                all.append(SourceStatement(name: name, sql: sql, types: types))
             }
             // A count that does not go by the form of declarations, against statements the expression above overlooks.
-            let count = text.matches(of: /static (?:let|var) sql: StaticString/).count
-            if count != declarations.count {
+            let count = text.matches(of: /static let sql: SQL/).count
+            let bare = declarations.filter { $0.output.2 != nil || $0.output.3 == "Record" }.count
+            if count > declarations.count || count < declarations.count - bare {
                 unread.append("\(file): \(count) SQL texts in \(declarations.count) statements")
             }
         }
@@ -56,7 +78,7 @@ struct SourceStatements: Sendable {
     }
 
     private static func sql(in body: Substring) -> String? {
-        guard let start = body.firstMatch(of: /static let sql: StaticString =\s*"/) else { return nil }
+        guard let start = body.firstMatch(of: /static let sql: SQL =\s*"/) else { return nil }
         let text = body[body.index(before: start.range.upperBound)...]
         if text.hasPrefix("\"\"\"\n") {
             return unescaped(text.dropFirst(4).prefix(upTo: "\n        \"\"\""))
@@ -101,6 +123,18 @@ struct SourceStatements: Sendable {
             return list.output.matches(of: /\.(\w+)/).map { sqlName(String($0.output.1)) }
         }
         return nil
+    }
+
+    /// What SQL calls a type of parameters.
+    private static func sqlName(_ type: PostgresType) -> String {
+        let names = [
+            16: "boolean", 17: "bytea", 20: "bigint", 21: "smallint", 23: "integer", 25: "text", 114: "json",
+            3802: "jsonb",
+            1082: "date", 1184: "timestamptz", 1700: "numeric", 2950: "uuid", 5038: "pg_snapshot", 5069: "xid8",
+            1000: "boolean[]", 1001: "bytea[]", 1005: "smallint[]", 1007: "integer[]", 1009: "text[]", 1016: "bigint[]",
+            1182: "date[]", 1185: "timestamptz[]", 1231: "numeric[]", 2951: "uuid[]", 199: "json[]",
+        ]
+        return names[Int(type.oid)] ?? "oid \(type.oid)"
     }
 
     /// What SQL calls a `PostgresType`.

@@ -20,7 +20,7 @@ struct CodecTests {
             }
         }
         static let name = "test.echo-numeric"
-        static let sql: StaticString = "SELECT $1::text, $1, $2, $3"
+        static let sql: SQL = "SELECT $1::text, $1, $2, $3"
         static let parameterTypes: [PostgresType] = [.numeric, .numericArray, .numeric]
         var value: Int64
         var values: [Int64?]
@@ -83,7 +83,7 @@ struct CodecTests {
     struct Echo: Statement {
         typealias Row = Everything
         static let name = "test.echo"
-        static let sql: StaticString = """
+        static let sql: SQL = """
             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
             """
         static let parameterTypes: [PostgresType] = [
@@ -147,7 +147,7 @@ struct CodecTests {
     struct Mismatch: Statement {
         typealias Row = SingleColumn<Int64>
         static let name = "test.mismatch"
-        static let sql: StaticString = "SELECT $1::text"
+        static let sql: SQL = "SELECT $1::text"
         static let parameterTypes: [PostgresType] = [.text]
         var text: String?
 

@@ -113,5 +113,5 @@ struct DefiniteFailureTests {
 private struct EndMyself: Statement {
     typealias Row = SingleColumn<Bool>
     static let name = "test.end-myself"
-    static let sql: StaticString = "SELECT pg_terminate_backend(pg_backend_pid())"
+    static let sql: SQL = "SELECT pg_terminate_backend(pg_backend_pid())"
 }

@@ -61,20 +61,20 @@ func run(_ client: PostgresClient, _ script: String) async throws {
 struct CurrentTenant: Statement {
     typealias Row = SingleColumn<Int64?>
     static let name = "test.current-tenant"
-    static let sql: StaticString = "SELECT nullif(current_setting('stock.tenant_id', true), '')::bigint"
+    static let sql: SQL = "SELECT nullif(current_setting('stock.tenant_id', true), '')::bigint"
 }
 
 /// The process at the server's end.
 struct BackendPID: Statement {
     typealias Row = SingleColumn<Int32>
     static let name = "test.backend-pid"
-    static let sql: StaticString = "SELECT pg_backend_pid()"
+    static let sql: SQL = "SELECT pg_backend_pid()"
 }
 
 /// Sleeps at the server.
 struct Sleep: Statement {
     static let name = "test.sleep"
-    static let sql: StaticString = "SELECT pg_sleep($1::bigint / 1000.0)"
+    static let sql: SQL = "SELECT pg_sleep($1::bigint / 1000.0)"
     static let parameterTypes: [PostgresType] = [.int8]
     var milliseconds: Int64
 
@@ -86,7 +86,7 @@ struct Sleep: Statement {
 /// Adds a number to the table `item`.
 struct InsertItem: Statement {
     static let name = "test.insert-item"
-    static let sql: StaticString = "INSERT INTO item (id) VALUES ($1)"
+    static let sql: SQL = "INSERT INTO item (id) VALUES ($1)"
     static let parameterTypes: [PostgresType] = [.int8]
     var id: Int64
 
@@ -99,7 +99,7 @@ struct InsertItem: Statement {
 struct CountItems: Statement {
     typealias Row = SingleColumn<Int64>
     static let name = "test.count-items"
-    static let sql: StaticString = "SELECT count(*) FROM item"
+    static let sql: SQL = "SELECT count(*) FROM item"
 }
 
 extension PostgresClient {

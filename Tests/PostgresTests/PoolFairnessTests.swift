@@ -178,7 +178,7 @@ struct PoolFairnessTests {
 /// Rows by one array of texts.
 private struct WriteRows: Statement {
     static let name = "test.write-rows"
-    static let sql: StaticString = "SELECT count(*) FROM unnest($1) AS n"
+    static let sql: SQL = "SELECT count(*) FROM unnest($1) AS n"
     static let parameterTypes: [PostgresType] = [.textArray]
     var names: [String]
 

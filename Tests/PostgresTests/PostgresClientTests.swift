@@ -127,7 +127,7 @@ struct PostgresClientTests {
     func raisedRefusal() async throws {
         struct Refuse: Statement {
             static let name = "test.refuse"
-            static let sql: StaticString = "SELECT refuse()"
+            static let sql: SQL = "SELECT refuse()"
         }
         try await withClient(try await makeURL()) { client in
             try await run(
@@ -154,7 +154,7 @@ struct PostgresClientTests {
                 init(from row: inout RowReader) throws(PostgresError) {}
             }
             static let name = "test.read-all"
-            static let sql: StaticString = "SELECT * FROM item"
+            static let sql: SQL = "SELECT * FROM item"
         }
         try await withClient(try await makeURL()) {
             $0.acquireTimeout = .seconds(10)
@@ -319,5 +319,5 @@ struct PostgresClientTests {
 private struct Planned: Statement {
     typealias Row = SingleColumn<Int32>
     static let name = "test.planned"
-    static let sql: StaticString = "SELECT planned()"
+    static let sql: SQL = "SELECT planned()"
 }

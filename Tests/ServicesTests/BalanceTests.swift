@@ -222,9 +222,13 @@ struct BalanceTests {
     @Test("a customer is created, found, patched and deleted; limits have the currency's decimals")
     func customers() async throws {
         try await LiveShop.open { live in
-            let customers = live.shop.customers
-            let created = try await customers.createCustomer(
-                CustomerDraft(name: "Bea", phone: "099 123", email: "bea@example.com", creditLimit: try Money("100.5")),
+            let created = try await live.shop.customers.create(
+                CustomerFields(
+                    name: "Bea",
+                    phone: "099 123",
+                    email: "bea@example.com",
+                    creditLimit: try Money("100.5")
+                ),
                 live.context
             )
             #expect(created.etag == "\"1.0\"")
@@ -232,32 +236,39 @@ struct BalanceTests {
             #expect(body["credit_limit"] == "100.50")
             #expect(body["balance"] == "0.00")
             let id = try required(CustomerID(try required(body["id"])))
-            #expect(try await live.answer(customers.customer(id, live.caller)).body == created.body)
-            var patch = CustomerPatch()
+            #expect(try await live.answer(live.shop.customers.one(id, live.caller)).body == created.body)
+            var patch = CustomerFields()
             patch.creditLimit = .set(nil)
             patch.name = .set("Béa")
             let patched = try JSONBody(
-                try await customers.updateCustomer(id, patch, expected: .oneOf([1]), live.context)
+                try await live.shop.customers.change(id, patch, expected: .oneOf([1]), live.context)
             )
             #expect(patched["credit_limit"] == nil)
             let found = try JSONBody(
-                try await live.answer(customers.customers(CustomerFilter(q: SearchText("BÉA")), Page(), live.caller))
+                try await live.answer(
+                    live.shop.customers.list(CustomerFilter(q: SearchText("BÉA")), Page(), live.caller)
+                )
             )
             #expect(found.texts("data", "name") == ["Béa"])
             #expect(
                 try JSONBody(
-                    try await live.answer(customers.customers(CustomerFilter(hasBalance: true), Page(), live.caller))
+                    try await live.answer(
+                        live.shop.customers.list(CustomerFilter(hasBalance: true), Page(), live.caller)
+                    )
                 )
                 .count("data") == 0
             )
             patch.creditLimit = .set(try Money("1.005"))
             let precise = patch
             #expect(
-                await problem { try await customers.updateCustomer(id, precise, expected: .any, live.context) }?.errors
+                await problem { try await live.shop.customers.change(id, precise, expected: .any, live.context) }?
+                    .errors
                     .map(\.pointer) == ["/credit_limit"]
             )
-            #expect(try await customers.deleteCustomer(id, expected: .oneOf([2]), live.context).status == 204)
-            #expect(await problem { try await live.answer(customers.customer(id, live.caller)) }?.code == .notFound)
+            #expect(try await live.shop.customers.delete(id, expected: .oneOf([2]), live.context).status == 204)
+            #expect(
+                await problem { try await live.answer(live.shop.customers.one(id, live.caller)) }?.code == .notFound
+            )
         }
     }
 }

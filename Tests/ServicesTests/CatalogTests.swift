@@ -9,8 +9,8 @@ import Testing
 
 @Suite("Catalog", .serialized)
 struct CatalogTests {
-    private func draft(_ name: String, sku: String? = nil, price: String = "1.00") throws -> ProductDraft {
-        ProductDraft(sku: sku, name: name, price: try Price(price))
+    private func draft(_ name: String, sku: String? = nil, price: String = "1.00") throws -> ProductFields {
+        ProductFields(sku: sku, name: name, price: try Price(price))
     }
 
     private func id(_ answer: Answer) throws -> ProductID {
@@ -20,15 +20,14 @@ struct CatalogTests {
     @Test("a product is created, read from memory, patched under its version, and deleted")
     func lifeOfAProduct() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
             var first = try draft(" Té ", sku: "a1", price: "12.345678")
-            first.barcodes = ["779", "0012"]
-            let created = try await catalog.createProduct(first, live.context)
+            first.barcodes = .set(["779", "0012"])
+            let created = try await live.shop.products.create(first, live.context)
             #expect(created.status == 201)
             #expect(created.etag == "\"1.0\"")
             let id = try id(created)
             #expect(created.location == "/v1/products/\(id)")
-            let read = try await live.answer(catalog.product(id, live.caller))
+            let read = try await live.answer(live.shop.products.one(id, live.caller))
             #expect(read.body == created.body)
             #expect(read.etag == created.etag)
             let body = try JSONBody(read)
@@ -37,26 +36,27 @@ struct CatalogTests {
             #expect(body["barcodes.0"] == "0012")
             #expect(body["category_id"] == nil)
 
-            var patch = ProductPatch()
+            var patch = ProductFields()
             patch.name = .set("Café")
             patch.barcodes = .set([])
-            let patched = try await catalog.updateProduct(
+            let patched = try await live.shop.products.change(
                 id,
                 patch,
                 expected: ExpectedVersion(ifMatch: "\"1.0\""),
                 live.context
             )
             #expect(patched.etag == "\"2.0\"")
-            #expect(try JSONBody(try await live.answer(catalog.product(id, live.caller)))["name"] == "Café")
+            #expect(try JSONBody(try await live.answer(live.shop.products.one(id, live.caller)))["name"] == "Café")
             let stale = await problem {
-                try await catalog.updateProduct(id, patch, expected: .oneOf([1]), live.context)
+                try await live.shop.products.change(id, patch, expected: .oneOf([1]), live.context)
             }
             #expect(stale?.code == .versionMismatch)
-            let deleted = try await catalog.deleteProduct(id, expected: .oneOf([2]), live.context)
+            let deleted = try await live.shop.products.delete(id, expected: .oneOf([2]), live.context)
             #expect(deleted.status == 204)
-            #expect(await problem { try await live.answer(catalog.product(id, live.caller)) }?.code == .notFound)
+            #expect(await problem { try await live.answer(live.shop.products.one(id, live.caller)) }?.code == .notFound)
             #expect(
-                await problem { try await catalog.deleteProduct(id, expected: .any, live.context) }?.code == .notFound
+                await problem { try await live.shop.products.delete(id, expected: .any, live.context) }?.code
+                    == .notFound
             )
         }
     }
@@ -64,64 +64,64 @@ struct CatalogTests {
     @Test("a second read comes from memory, a write makes the next one miss")
     func cached() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
-            let id = try id(try await catalog.createProduct(try draft("A"), live.context))
+            let id = try id(try await live.shop.products.create(try draft("A"), live.context))
             try await usable(live)
-            _ = try await live.answer(catalog.product(id, live.caller))
+            _ = try await live.answer(live.shop.products.one(id, live.caller))
             try await eventually("the change is seen") {
-                try await live.answer(catalog.product(id, live.caller)).status == .l1Hit
+                try await live.answer(live.shop.products.one(id, live.caller)).status == .l1Hit
             }
-            var patch = ProductPatch()
+            var patch = ProductFields()
             patch.price = .set(try Price("2"))
-            _ = try await catalog.updateProduct(id, patch, expected: .any, live.context)
-            let after = try await live.answer(catalog.product(id, live.caller))
+            _ = try await live.shop.products.change(id, patch, expected: .any, live.context)
+            let after = try await live.answer(live.shop.products.one(id, live.caller))
             #expect(after.status != .l1Hit)
             #expect(try JSONBody(after)["price"] == "2.00")
             var bypass = live.context
             bypass.bypassCache = true
-            #expect(try await live.answer(catalog.product(id, bypass.caller), bypass).status == .bypass)
+            #expect(try await live.answer(live.shop.products.one(id, bypass.caller), bypass).status == .bypass)
         }
     }
 
     @Test("SKUs compare without case and form, blank ones are none")
     func skus() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
-            _ = try await catalog.createProduct(try draft("A", sku: "Ñ1"), live.context)
+            _ = try await live.shop.products.create(try draft("A", sku: "Ñ1"), live.context)
             // The same letter as N and a combining tilde, in lower case.
             let twin = await problem {
-                try await catalog.createProduct(try draft("B", sku: "n\u{0303}1"), live.context)
+                try await live.shop.products.create(try draft("B", sku: "n\u{0303}1"), live.context)
             }
             #expect(twin?.code == .duplicate)
             #expect(twin?.errors.map(\.pointer) == ["/sku"])
-            _ = try await catalog.createProduct(try draft("C"), live.context)
-            _ = try await catalog.createProduct(try draft("D"), live.context)
+            _ = try await live.shop.products.create(try draft("C"), live.context)
+            _ = try await live.shop.products.create(try draft("D"), live.context)
         }
     }
 
     @Test("look-up by SKU or barcode answers every product that has it")
     func lookup() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
             var one = try draft("One", sku: "779")
-            one.barcodes = ["500"]
+            one.barcodes = .set(["500"])
             var two = try draft("Two")
-            two.barcodes = ["779", "500"]
-            _ = try await catalog.createProduct(one, live.context)
-            _ = try await catalog.createProduct(two, live.context)
+            two.barcodes = .set(["779", "500"])
+            _ = try await live.shop.products.create(one, live.context)
+            _ = try await live.shop.products.create(two, live.context)
             #expect(
-                try JSONBody(try await live.answer(catalog.lookUp(ProductCode("779"), live.caller))).texts(
+                try JSONBody(try await live.answer(live.shop.products.lookUp(ProductCode("779"), live.caller))).texts(
                     "data",
                     "name"
                 )
                     == ["One", "Two"]
             )
             #expect(
-                try JSONBody(try await live.answer(catalog.lookUp(ProductCode(" 500\r"), live.caller))).count("data")
+                try JSONBody(try await live.answer(live.shop.products.lookUp(ProductCode(" 500\r"), live.caller)))
+                    .count("data")
                     == 2
             )
             #expect(
-                try JSONBody(try await live.answer(catalog.lookUp(ProductCode("0779"), live.caller))).count("data") == 0
+                try JSONBody(try await live.answer(live.shop.products.lookUp(ProductCode("0779"), live.caller))).count(
+                    "data"
+                ) == 0
             )
             #expect(throws: ReadingFault.self) { try ProductCode(" ") }
         }
@@ -130,9 +130,8 @@ struct CatalogTests {
     @Test("lists walk every order by cursor without gap or repetition", arguments: ProductSort.allCases)
     func cursors(sort: ProductSort) async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
             for index in 0..<7 {
-                _ = try await catalog.createProduct(
+                _ = try await live.shop.products.create(
                     try draft("P\(index % 3)", sku: "s\(6 - index)", price: "\(index % 4).5"),
                     live.context
                 )
@@ -142,7 +141,7 @@ struct CatalogTests {
             repeat {
                 let page = try JSONBody(
                     try await live.answer(
-                        catalog.products(
+                        live.shop.products.list(
                             ProductFilter(sort: sort),
                             Page(limit: 2, cursor: cursor),
                             live.caller
@@ -162,15 +161,14 @@ struct CatalogTests {
     @Test("a cursor belongs to its query")
     func foreignCursor() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
-            for name in ["A", "B", "C"] { _ = try await catalog.createProduct(try draft(name), live.context) }
+            for name in ["A", "B", "C"] { _ = try await live.shop.products.create(try draft(name), live.context) }
             let page = try JSONBody(
-                try await live.answer(catalog.products(ProductFilter(), Page(limit: 1), live.caller))
+                try await live.answer(live.shop.products.list(ProductFilter(), Page(limit: 1), live.caller))
             )
             let cursor = try required(page["next_cursor"])
             let other = await problem {
                 try await live.answer(
-                    catalog.products(
+                    live.shop.products.list(
                         ProductFilter(status: .active),
                         Page(limit: 1, cursor: cursor),
                         live.caller
@@ -180,12 +178,13 @@ struct CatalogTests {
             #expect(other?.code == .cursorMismatch)
             let changed = await problem {
                 try await live.answer(
-                    catalog.products(ProductFilter(), Page(limit: 1, cursor: cursor + "A"), live.caller)
+                    live.shop.products.list(ProductFilter(), Page(limit: 1, cursor: cursor + "A"), live.caller)
                 )
             }
             #expect(changed?.code == .cursorMismatch)
             #expect(
-                await problem { try await live.answer(catalog.categories(Page(cursor: cursor), live.caller)) }?.code
+                await problem { try await live.answer(live.shop.categories.list(Page(cursor: cursor), live.caller)) }?
+                    .code
                     == .cursorMismatch
             )
         }
@@ -194,24 +193,28 @@ struct CatalogTests {
     @Test("filters find by text, barcode, category, status and stock; wildcards are letters")
     func filters() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
             let category = try required(
                 CategoryID(
                     try required(
-                        try JSONBody(try await catalog.createCategory(CategoryDraft(name: "Tea"), live.context))["id"]
+                        try JSONBody(try await live.shop.categories.create(CategoryFields(name: "Tea"), live.context))[
+                            "id"
+                        ]
                     )
                 )
             )
             var one = try draft("100 % ÑANDÚ", sku: "a_b")
-            one.categoryID = category
-            one.barcodes = ["999"]
+            one.categoryID = .set(category)
+            one.barcodes = .set(["999"])
             var two = try draft("Plain", sku: "acb")
-            two.status = .archived
-            two.tracksStock = false
-            _ = try await catalog.createProduct(one, live.context)
-            _ = try await catalog.createProduct(two, live.context)
+            two.status = .set(.archived)
+            two.tracksStock = .set(false)
+            _ = try await live.shop.products.create(one, live.context)
+            _ = try await live.shop.products.create(two, live.context)
             func names(_ filter: ProductFilter) async throws -> [String?] {
-                try JSONBody(try await live.answer(catalog.products(filter, Page(), live.caller))).texts("data", "name")
+                try JSONBody(try await live.answer(live.shop.products.list(filter, Page(), live.caller))).texts(
+                    "data",
+                    "name"
+                )
             }
             #expect(try await names(ProductFilter(q: SearchText("ñandú"))) == ["100 % ÑANDÚ"])
             #expect(try await names(ProductFilter(q: SearchText("%"))) == ["100 % ÑANDÚ"])
@@ -223,9 +226,9 @@ struct CatalogTests {
             #expect(try await names(ProductFilter(stock: .out)) == ["100 % ÑANDÚ"])
             #expect(try await names(ProductFilter(stock: .ok)) == ["Plain"])
             #expect(try await names(ProductFilter(stock: .low)).isEmpty)
-            let tag = try await live.answer(catalog.category(category, live.caller)).etag
+            let tag = try await live.answer(live.shop.categories.one(category, live.caller)).etag
             #expect(tag == "\"1.1\"")
-            let inUse = await problem { try await catalog.deleteCategory(category, expected: .any, live.context) }
+            let inUse = await problem { try await live.shop.categories.delete(category, expected: .any, live.context) }
             #expect(inUse?.code == .inUse)
         }
     }
@@ -233,15 +236,19 @@ struct CatalogTests {
     @Test("a client's id creates once, then only replaces under If-Match")
     func put() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
             let id = ProductID.make()
-            let created = try await catalog.putProduct(id, try draft("A", sku: "x"), condition: .absent, live.context)
+            let created = try await live.shop.products.put(
+                id,
+                try draft("A", sku: "x"),
+                condition: .absent,
+                live.context
+            )
             #expect(created.status == 201)
             let again = await problem {
-                try await catalog.putProduct(id, try draft("B"), condition: .absent, live.context)
+                try await live.shop.products.put(id, try draft("B"), condition: .absent, live.context)
             }
             #expect(again?.code == .versionMismatch)
-            let replaced = try await catalog.putProduct(
+            let replaced = try await live.shop.products.put(
                 id,
                 try draft("B"),
                 condition: .matching(.oneOf([1])),
@@ -250,7 +257,7 @@ struct CatalogTests {
             #expect(replaced.status == 200)
             #expect(try JSONBody(replaced)["sku"] == nil)
             let missing = await problem {
-                try await catalog.putProduct(.make(), try draft("B"), condition: .matching(.any), live.context)
+                try await live.shop.products.put(.make(), try draft("B"), condition: .matching(.any), live.context)
             }
             #expect(missing?.code == .notFound)
         }
@@ -259,17 +266,21 @@ struct CatalogTests {
     @Test("categories do not lie within themselves, names are unique without case")
     func categories() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
             func make(_ name: String, in parent: CategoryID? = nil) async throws -> CategoryID {
-                let answer = try await catalog.createCategory(CategoryDraft(name: name, parentID: parent), live.context)
+                let answer = try await live.shop.categories.create(
+                    CategoryFields(name: name, parentID: parent),
+                    live.context
+                )
                 return try required(CategoryID(try required(try JSONBody(answer)["id"])))
             }
             let top = try await make("Top")
             let middle = try await make("Middle", in: top)
             let low = try await make("Low", in: middle)
-            var patch = CategoryPatch()
+            var patch = CategoryFields()
             patch.parentID = .set(low)
-            let cycle = await problem { try await catalog.updateCategory(top, patch, expected: .any, live.context) }
+            let cycle = await problem {
+                try await live.shop.categories.change(top, patch, expected: .any, live.context)
+            }
             #expect(cycle?.code == .validationFailed)
             #expect(cycle?.errors.map(\.pointer) == ["/parent_id"])
             let twin = await problem { try await make("TOP") }
@@ -277,7 +288,10 @@ struct CatalogTests {
             let dangling = await problem { try await make("Else", in: .make()) }
             #expect(dangling?.errors.map(\.pointer) == ["/parent_id"])
             #expect(
-                try JSONBody(try await live.answer(catalog.categories(Page(), live.caller))).texts("data", "name") == [
+                try JSONBody(try await live.answer(live.shop.categories.list(Page(), live.caller))).texts(
+                    "data",
+                    "name"
+                ) == [
                     "Low", "Middle", "Top",
                 ]
             )
@@ -287,26 +301,33 @@ struct CatalogTests {
     @Test("a unit in use stays, its decimals do not shrink below the data")
     func units() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
-            let answer = try await catalog.createUnit(UnitDraft(name: "Litre", symbol: "l", decimals: 3), live.context)
+            let answer = try await live.shop.units.create(
+                UnitFields(name: "Litre", symbol: "l", decimals: 3),
+                live.context
+            )
             let unit = try required(UnitID(try required(try JSONBody(answer)["id"])))
             var milk = try draft("Milk")
-            milk.unitID = unit
-            milk.minStock = try Quantity("0.25")
-            _ = try await catalog.createProduct(milk, live.context)
-            var patch = UnitPatch()
+            milk.unitID = .set(unit)
+            milk.minStock = .set(try Quantity("0.25"))
+            _ = try await live.shop.products.create(milk, live.context)
+            var patch = UnitFields()
             patch.decimals = .set(1)
-            let shrunk = await problem { try await catalog.updateUnit(unit, patch, expected: .any, live.context) }
+            let shrunk = await problem { try await live.shop.units.change(unit, patch, expected: .any, live.context) }
             #expect(shrunk?.code == .invalidState)
             patch.decimals = .set(2)
-            #expect(try await catalog.updateUnit(unit, patch, expected: .any, live.context).status == 200)
-            #expect(await problem { try await catalog.deleteUnit(unit, expected: .any, live.context) }?.code == .inUse)
-            milk.minStock = try Quantity("0.125")
-            #expect(await problem { try await catalog.createProduct(milk, live.context) }?.code == .quantityPrecision)
+            #expect(try await live.shop.units.change(unit, patch, expected: .any, live.context).status == 200)
             #expect(
-                try JSONBody(try await live.answer(catalog.units(Page(), live.caller))).texts("data", "symbol") == [
-                    "kg", "l", "pc",
-                ]
+                await problem { try await live.shop.units.delete(unit, expected: .any, live.context) }?.code == .inUse
+            )
+            milk.minStock = .set(try Quantity("0.125"))
+            #expect(
+                await problem { try await live.shop.products.create(milk, live.context) }?.code == .quantityPrecision
+            )
+            #expect(
+                try JSONBody(try await live.answer(live.shop.units.list(Page(), live.caller))).texts("data", "symbol")
+                    == [
+                        "kg", "l", "pc",
+                    ]
             )
         }
     }
@@ -314,7 +335,6 @@ struct CatalogTests {
     @Test("a batch creates, updates and leaves alone; an unchanged row writes nothing")
     func batch() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
             var one = ProductUpsert(sku: "A", externalID: "e1")
             one.name = "One"
             one.price = try Price("1")
@@ -322,9 +342,13 @@ struct CatalogTests {
             var two = ProductUpsert(sku: "B")
             two.name = "Two"
             two.price = try Price("2")
-            let first = try JSONBody(try await catalog.upsertProducts([one, two], key: live.key("b1"), live.context))
+            let first = try JSONBody(
+                try await live.shop.products.upsert([one, two], live.context, key: live.key("b1"))
+            )
             #expect(first.texts("data", "outcome") == ["created", "created"])
-            let again = try JSONBody(try await catalog.upsertProducts([one, two], key: live.key("b2"), live.context))
+            let again = try JSONBody(
+                try await live.shop.products.upsert([one, two], live.context, key: live.key("b2"))
+            )
             #expect(again.texts("data", "outcome") == ["unchanged", "unchanged"])
             #expect(again.texts("data", "id") == first.texts("data", "id"))
             #expect(again.texts("data", "version") == ["1", "1"])
@@ -332,12 +356,14 @@ struct CatalogTests {
             var renamed = ProductUpsert(sku: "b")
             renamed.name = "Two and a half"
             let third = try JSONBody(
-                try await catalog.upsertProducts([one, renamed], key: live.key("b3"), live.context)
+                try await live.shop.products.upsert([one, renamed], live.context, key: live.key("b3"))
             )
             #expect(third.texts("data", "outcome") == ["updated", "updated"])
             #expect(third.texts("data", "version") == ["2", "2"])
             #expect(
-                try JSONBody(try await live.answer(catalog.lookUp(ProductCode("1"), live.caller))).count("data") == 0
+                try JSONBody(try await live.answer(live.shop.products.lookUp(ProductCode("1"), live.caller))).count(
+                    "data"
+                ) == 0
             )
         }
     }
@@ -345,7 +371,6 @@ struct CatalogTests {
     @Test("a batch is refused with every row that cannot be applied, and nothing is")
     func batchRefused() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
             var good = ProductUpsert(sku: "A")
             good.name = "One"
             good.price = try Price("1")
@@ -355,7 +380,7 @@ struct CatalogTests {
             twin.name = "Twin"
             twin.price = try Price("1")
             let refused = await problem {
-                try await catalog.upsertProducts([good, nameless, twin], key: live.key("b"), live.context)
+                try await live.shop.products.upsert([good, nameless, twin], live.context, key: live.key("b"))
             }
             #expect(refused?.code == .validationFailed)
             #expect(
@@ -364,9 +389,10 @@ struct CatalogTests {
                 ]
             )
             #expect(
-                try JSONBody(try await live.answer(catalog.products(ProductFilter(), Page(), live.caller))).count(
-                    "data"
-                ) == 0
+                try JSONBody(try await live.answer(live.shop.products.list(ProductFilter(), Page(), live.caller)))
+                    .count(
+                        "data"
+                    ) == 0
             )
         }
     }

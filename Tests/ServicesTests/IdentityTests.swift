@@ -39,7 +39,7 @@ struct IdentityTests {
             #expect(tenant["currency"] == "EUR")
             #expect(try JSONBody(try await live.answer(live.shop.tenants.registers(live.caller))).count("data") == 1)
             #expect(
-                try JSONBody(try await live.answer(live.shop.catalog.units(Page(), live.caller))).count("data") == 2
+                try JSONBody(try await live.answer(live.shop.units.list(Page(), live.caller))).count("data") == 2
             )
             let me = try JSONBody(try await live.answer(live.shop.identity.me(live.caller)))
             #expect(me["user.email"] == "ana@example.com")

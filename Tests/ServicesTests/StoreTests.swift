@@ -12,13 +12,13 @@ struct StoreTests {
     @Test("the same key answers the same bytes, sixteen times at once, with one effect")
     func storm() async throws {
         try await LiveShop.open { live in
-            let draft = ProductDraft(name: "Once", price: try Price("1"))
+            let draft = ProductFields(name: "Once", price: try Price("1"))
             let key = live.key("k")
             let answers = await withTaskGroup(of: Result<Answer, Problem>.self) { group in
                 for _ in 0..<16 {
                     group.addTask {
                         do throws(Problem) {
-                            return .success(try await live.shop.catalog.createProduct(draft, key: key, live.context))
+                            return .success(try await live.shop.products.create(draft, live.context, key: key))
                         } catch {
                             return .failure(error)
                         }
@@ -51,17 +51,16 @@ struct StoreTests {
     @Test("another body under the same key is refused, another route or tenant is another key")
     func reused() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
-            let draft = ProductDraft(name: "One", price: try Price("1"))
-            _ = try await catalog.createProduct(draft, key: live.key("k", hash: 1), live.context)
+            let draft = ProductFields(name: "One", price: try Price("1"))
+            _ = try await live.shop.products.create(draft, live.context, key: live.key("k", hash: 1))
             let other = await problem {
-                try await catalog.createProduct(draft, key: live.key("k", hash: 2), live.context)
+                try await live.shop.products.create(draft, live.context, key: live.key("k", hash: 2))
             }
             #expect(other?.code == .idempotencyKeyReused)
-            let elsewhere = try await catalog.createProduct(
+            let elsewhere = try await live.shop.products.create(
                 draft,
-                key: live.key("k", route: "POST /v1/else", hash: 2),
-                live.context
+                live.context,
+                key: live.key("k", route: "POST /v1/else", hash: 2)
             )
             #expect(!elsewhere.replayed)
         }
@@ -78,10 +77,10 @@ struct StoreTests {
             let second = try await live.shop.store.remember(twin, live.context, key: key)
             #expect(second.body == refusal.body)
             #expect(second.replayed)
-            let replayed = try await live.shop.catalog.createProduct(
-                ProductDraft(name: "Never", price: .zero),
-                key: key,
-                live.context
+            let replayed = try await live.shop.products.create(
+                ProductFields(name: "Never", price: .zero),
+                live.context,
+                key: key
             )
             #expect(replayed.status == 409)
             #expect(replayed.body == refusal.body)
@@ -98,10 +97,10 @@ struct StoreTests {
                 try unit.add(statement)
                 _ = try await lease.perform(unit)
                 let refused = await problem {
-                    try await live.shop.catalog.createProduct(
-                        ProductDraft(name: "Second", price: .zero),
-                        key: live.key("held"),
-                        live.context
+                    try await live.shop.products.create(
+                        ProductFields(name: "Second", price: .zero),
+                        live.context,
+                        key: live.key("held")
                     )
                 }
                 #expect(refused?.code == .idempotencyInProgress)
@@ -114,8 +113,7 @@ struct StoreTests {
     @Test("nobody sees or changes another tenant's rows by their ids")
     func tenancy() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
-            let made = try await catalog.createProduct(ProductDraft(name: "Mine", price: .zero), live.context)
+            let made = try await live.shop.products.create(ProductFields(name: "Mine", price: .zero), live.context)
             let id = try required(ProductID(try required(try JSONBody(made)["id"])))
             let other = try await live.shop.identity.createTenant(
                 SignupRequest(
@@ -133,14 +131,19 @@ struct StoreTests {
             context.caller.tenant = other
             let foreign = context
             #expect(
-                await problem { try await live.answer(catalog.product(id, foreign.caller), foreign) }?.code == .notFound
+                await problem { try await live.answer(live.shop.products.one(id, foreign.caller), foreign) }?.code
+                    == .notFound
             )
-            #expect(await problem { try await catalog.deleteProduct(id, expected: .any, foreign) }?.code == .notFound)
             #expect(
-                try JSONBody(try await live.answer(catalog.products(ProductFilter(), Page(), foreign.caller), foreign))
-                    .count("data") == 0
+                await problem { try await live.shop.products.delete(id, expected: .any, foreign) }?.code == .notFound
             )
-            #expect(try await live.answer(catalog.product(id, live.caller)).body == made.body)
+            #expect(
+                try JSONBody(
+                    try await live.answer(live.shop.products.list(ProductFilter(), Page(), foreign.caller), foreign)
+                )
+                .count("data") == 0
+            )
+            #expect(try await live.answer(live.shop.products.one(id, live.caller)).body == made.body)
         }
     }
 }

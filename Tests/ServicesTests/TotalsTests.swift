@@ -140,11 +140,11 @@ struct TotalsTests {
         try await LiveShop.open("totals_of_alerts") { live in
             var ids: [String: ProductID] = [:]
             for (sku, least, tracked) in [("A", "5", true), ("B", "0", true), ("C", "9", false)] {
-                var draft = ProductDraft(name: sku, price: .zero)
-                draft.sku = sku
-                draft.minStock = try Quantity(least)
-                draft.tracksStock = tracked
-                let made = try JSONBody(try await live.shop.catalog.createProduct(draft, live.context))
+                var draft = ProductFields(name: sku, price: .zero)
+                draft.sku = .set(sku)
+                draft.minStock = .set(try Quantity(least))
+                draft.tracksStock = .set(tracked)
+                let made = try JSONBody(try await live.shop.products.create(draft, live.context))
                 ids[sku] = try required(ProductID(try required(made["id"])))
             }
             func counts() async throws -> String {
@@ -167,10 +167,10 @@ struct TotalsTests {
                     key: nil
                 )
             }
-            func change(_ sku: String, _ edit: (inout ProductPatch) throws -> Void) async throws {
-                var patch = ProductPatch()
+            func change(_ sku: String, _ edit: (inout ProductFields) throws -> Void) async throws {
+                var patch = ProductFields()
                 try edit(&patch)
-                _ = try await live.shop.catalog.updateProduct(
+                _ = try await live.shop.products.change(
                     try required(ids[sku]),
                     patch,
                     expected: .any,

@@ -142,7 +142,7 @@ struct VerificationTests {
 /// Reads the log as an instance does.
 private struct FollowLog: Statement {
     static let name = "test.follow"
-    static let sql: StaticString = "SELECT f.head FROM stock.cache_follow(0::smallint, NULL, 1) f"
+    static let sql: SQL = "SELECT f.head FROM stock.cache_follow(0::smallint, NULL, 1) f"
 
     typealias Row = SingleColumn<Int64>
 }

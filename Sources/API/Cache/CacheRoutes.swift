@@ -4,7 +4,7 @@ import Kernel
 import Services
 
 /// What an owner may see of the tenant's cache, and do to it.
-struct CacheRoutes {
+struct CacheRoutes: Area {
     let shop: Shop
 
     var routes: [Route] {
@@ -21,7 +21,6 @@ struct CacheRoutes {
                 access: access,
                 answer: CacheReports.statistics
             ) { call in
-                try call.noQuery()
                 let context = try call.context()
                 return CacheReports.reply(shop.cache.statistics(context), shop.cache.health(), tenant: context.tenant)
             },
@@ -32,68 +31,53 @@ struct CacheRoutes {
                 "Where a key of the tenant would be answered from, and why; fills and refreshes nothing",
                 area: "cache",
                 access: access,
-                parameters: [
-                    .init("module", .choice(Module.allCases.map(\.rawValue)), "The key's module.", isRequired: true),
-                    .init("key", .text, "The key, as it stands in Redis behind the module.", isRequired: true),
-                ],
+                parameters: Query.parameters(of: Self.named),
                 answer: CacheReports.explanation
             ) { call in
-                let (module, key) = try call.query { (query) throws(Problem) in
-                    (query.requiredChoice("module", else: Module.products), query.cacheKey("key"))
-                }
+                let (module, key) = try call.query(Self.named)
                 return CacheReports.reply(await shop.cache.explain(module, key: key, try call.context()))
             },
-            Route(
-                .post,
+            .post(
                 "/v1/cache/invalidate",
                 "invalidateCache",
                 "Retire a module of the tenant on every instance",
                 area: "cache",
                 access: access,
-                body: .object([
-                    .required("module", .choice(Module.allCases.map(\.rawValue))), .optional("key", .text),
-                ]),
+                body: Body { ($0.choice("module", else: Module.products), $0.optionalText("key")) },
                 answer: done
-            ) { call in
-                try call.noQuery()
-                let (module, key) = try await call.body { reader in
-                    (reader.choice("module", else: Module.products), reader.optionalText("key"))
-                }
+            ) { call, asked in
+                let (module, key) = asked
                 let consistency = try await shop.cache.invalidate(module, key: key, call.context())
                 return .json { $0.object { $0.member("status", "ok") } }.with(consistency: consistency)
             },
-            Route(
-                .post,
+            .post(
                 "/v1/cache/clear",
                 "clearCache",
                 "Retire all that is cached of the tenant, on every instance",
                 area: "cache",
                 access: access,
-                body: .object([]),
-                isBodyOptional: true,
+                body: Body(isOptional: true) { _ in },
                 answer: done
-            ) { call in
-                try call.noQuery()
-                _ = try await call.optionalBody { _ in true }
+            ) { call, _ in
                 let consistency = try await shop.cache.invalidate(nil, call.context())
                 return .json { $0.object { $0.member("status", "ok") } }.with(consistency: consistency)
             },
-            Route(
-                .post,
+            .post(
                 "/v1/cache/test",
                 "testCache",
                 "Read, read again, retire, read: where each answer came from",
                 area: "cache",
                 access: access,
-                body: .object([]),
-                isBodyOptional: true,
+                body: Body(isOptional: true) { _ in },
                 answer: .reference("CacheTest")
-            ) { call in
-                try call.noQuery()
-                _ = try await call.optionalBody { _ in true }
-                return Self.reply(try await shop.cache.test(call.context()))
+            ) { call, _ in
+                Self.reply(try await shop.cache.test(call.context()))
             },
         ]
+    }
+
+    @Sendable private static func named(_ query: inout Query) -> (Module, String) {
+        (query.requiredChoice("module", else: Module.products, "The key's module."), query.cacheKey("key"))
     }
 
     private static func reply(_ report: CacheService.TestReport) -> Reply {
@@ -120,10 +104,8 @@ struct CacheRoutes {
 extension Query {
     /// The name of a cached answer behind its module, as it stands in Redis.
     fileprivate mutating func cacheKey(_ name: String) -> String {
-        guard let key = self.text(name) else {
-            self.require(name)
-            return ""
-        }
+        let description = "The key, as it stands in Redis behind the module."
+        guard let key = self.text(name, description, isRequired: true) else { return "" }
         let isName = key.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

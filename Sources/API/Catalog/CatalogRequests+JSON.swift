@@ -2,94 +2,44 @@ import Domain
 import Kernel
 import Services
 
-extension CategoryDraft {
-    /// Reads the body of `POST /v1/categories`.
-    static func read(_ reader: inout JSONObjectReader) -> CategoryDraft {
-        CategoryDraft(
-            name: reader.text("name"),
-            parentID: reader.optionalID("parent_id"),
-            active: reader.optionalBool("active") ?? true,
-            externalID: reader.optionalText("external_id", .externalID)
-        )
+extension CategoryFields: RecordFields {
+    static func read(_ reader: inout RecordReader) -> CategoryFields {
+        var fields = CategoryFields()
+        fields.name = reader.text("name")
+        fields.parentID = reader.optional("parent_id", .id())
+        fields.active = reader.value("active", or: true, .bool)
+        fields.externalID = reader.optionalText("external_id", .externalID)
+        return fields
     }
 }
 
-extension CategoryPatch {
-    /// Reads the body of `PATCH /v1/categories/{id}`.
-    static func read(_ reader: inout JSONObjectReader) -> CategoryPatch {
-        var patch = CategoryPatch()
-        patch.name = reader.change("name", .text(.name))
-        patch.parentID = reader.clearableChange("parent_id", .id())
-        patch.active = reader.change("active", .bool)
-        patch.externalID = reader.clearableText("external_id", .externalID)
-        return patch
+extension UnitFields: RecordFields {
+    static func read(_ reader: inout RecordReader) -> UnitFields {
+        var fields = UnitFields()
+        fields.name = reader.text("name")
+        fields.symbol = reader.text("symbol", .symbol)
+        fields.decimals = reader.value("decimals", or: 0, .integer(0...6))
+        fields.externalID = reader.optionalText("external_id", .externalID)
+        return fields
     }
 }
 
-extension UnitDraft {
-    /// Reads the body of `POST /v1/units`.
-    static func read(_ reader: inout JSONObjectReader) -> UnitDraft {
-        UnitDraft(
-            name: reader.text("name"),
-            symbol: reader.text("symbol", .symbol),
-            decimals: reader.optional("decimals", .integer(0...6)) ?? 0,
-            externalID: reader.optionalText("external_id", .externalID)
-        )
-    }
-}
-
-extension UnitPatch {
-    /// Reads the body of `PATCH /v1/units/{id}`.
-    static func read(_ reader: inout JSONObjectReader) -> UnitPatch {
-        var patch = UnitPatch()
-        patch.name = reader.change("name", .text(.name))
-        patch.symbol = reader.change("symbol", .text(.symbol))
-        patch.decimals = reader.change("decimals", .integer(0...6))
-        patch.externalID = reader.clearableText("external_id", .externalID)
-        return patch
-    }
-}
-
-extension ProductDraft {
-    /// Reads the body of `POST /v1/products` and `PUT /v1/products/{id}`.
-    static func read(_ reader: inout JSONObjectReader) -> ProductDraft {
-        ProductDraft(
-            sku: reader.optionalText("sku", .sku),
-            name: reader.text("name", .productName),
-            categoryID: reader.optionalID("category_id"),
-            unitID: reader.optionalID("unit_id"),
-            price: reader.price("price"),
-            taxRate: reader.optional("tax_rate", .decimal(.notNegative)) ?? .zero,
-            tracksStock: reader.optionalBool("tracks_stock") ?? true,
-            oversell: reader.optionalChoice("oversell") ?? .inherit,
-            minStock: reader.optionalQuantity("min_stock", .notNegative) ?? .zero,
-            status: reader.optionalChoice("status") ?? .active,
-            externalID: reader.optionalText("external_id", .externalID),
-            barcodes: reader.values("barcodes", count: TextRule.barcodesOfProduct, .text(.barcode))
-        )
-    }
-}
-
-extension ProductPatch {
-    /// Reads the body of `PATCH /v1/products/{id}`.
-    static func read(_ reader: inout JSONObjectReader) -> ProductPatch {
-        var patch = ProductPatch()
-        patch.sku = reader.clearableText("sku", .sku)
-        patch.name = reader.change("name", .text(.productName))
-        patch.categoryID = reader.clearableChange("category_id", .id())
-        patch.unitID = reader.change("unit_id", .id())
-        patch.price = reader.change("price", .decimal(.notNegative))
-        patch.taxRate = reader.change("tax_rate", .decimal(.notNegative))
-        patch.tracksStock = reader.change("tracks_stock", .bool)
-        patch.oversell = reader.change("oversell", .oneOf())
-        patch.minStock = reader.change("min_stock", .decimal(.notNegative))
-        patch.status = reader.change("status", .oneOf())
-        patch.externalID = reader.clearableText("external_id", .externalID)
-        if reader.contains("barcodes") {
-            // Null means none, as an array cannot be taken away.
-            patch.barcodes = .set(reader.values("barcodes", count: TextRule.barcodesOfProduct, .text(.barcode)))
-        }
-        return patch
+extension ProductFields: RecordFields {
+    static func read(_ reader: inout RecordReader) -> ProductFields {
+        var fields = ProductFields()
+        fields.sku = reader.optionalText("sku", .sku)
+        fields.name = reader.text("name", .productName)
+        fields.categoryID = reader.optional("category_id", isShown: false, .id())
+        fields.unitID = reader.kept("unit_id", isShown: false, .id())
+        fields.price = reader.required("price", else: .zero, .decimal(.notNegative))
+        fields.taxRate = reader.value("tax_rate", or: .zero, .decimal(.notNegative))
+        fields.tracksStock = reader.value("tracks_stock", or: true, .bool)
+        fields.oversell = reader.value("oversell", or: .inherit, .oneOf())
+        fields.minStock = reader.value("min_stock", or: .zero, .decimal(.notNegative))
+        fields.status = reader.value("status", or: .active, .oneOf())
+        fields.externalID = reader.optionalText("external_id", .externalID)
+        fields.barcodes = reader.values("barcodes", count: TextRule.barcodesOfProduct, .text(.barcode))
+        return fields
     }
 }
 

@@ -49,7 +49,7 @@ extension TenantReference {
     /// Reads `tenant`, a slug, or `tenant_id`; `nil` if there is neither.
     static func read(_ reader: inout JSONObjectReader) -> TenantReference? {
         let slug = reader.optionalText("tenant")
-        let id = reader.optional("tenant_id", .integer(1...Int.max))
+        let id = reader.optional("tenant_id", isShown: false, .integer(1...Int.max))
         switch (slug, id) {
         case (let slug?, nil): return .slug(typed: slug)
         case (nil, let id?): return .id(TenantID(rawValue: Int64(id)))
@@ -58,6 +58,15 @@ extension TenantReference {
             reader.fail("tenant_id", "not_allowed", "Give either tenant or tenant_id.")
             return nil
         }
+    }
+}
+
+extension TenantReference {
+    /// As ``read(_:)``, where one must be named.
+    static func required(_ reader: inout JSONObjectReader) -> TenantReference? {
+        let reference = read(&reader)
+        if reference == nil { reader.fail("tenant", "required", "Give a slug, or tenant_id.") }
+        return reference
     }
 }
 

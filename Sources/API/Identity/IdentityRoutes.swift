@@ -24,144 +24,113 @@ struct IdentityRoutes {
     private var sessions: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .post,
+            .post(
                 "/v1/signup",
                 "signUp",
                 "Open a shop: a tenant, its owner and a session",
                 area: "identity",
                 access: .open,
                 throttle: .signUp,
-                body: .reference("SignupRequest"),
+                body: Body("SignupRequest") { SignupRequest.read(&$0) },
                 status: .created,
                 answer: .reference("Tokens"),
                 namesResource: false,
                 problems: [.duplicate, .forbidden, .unauthenticated, .rateLimited]
-            ) { call in
-                try call.noQuery()
-                guard let request = try await call.body({ SignupRequest.read(&$0) }) else {
-                    throw Problem(.validationFailed, "The body is not valid.")
-                }
+            ) { call, draft in
+                guard let request = draft else { throw Problem(.validationFailed, "The body is not valid.") }
                 // With a known address it takes that account's password, so it is a try at one.
                 let session = try await self.rates.logIn(to: request.email, from: call.client.limited) {
                     try await shop.identity.signUp(request, from: call.origin, deadline: call.deadline)
                 }
                 return try self.reply(.created, session)
             },
-            Route(
-                .post,
+            .post(
                 "/v1/auth/login",
                 "logIn",
                 "Open a session",
                 area: "identity",
                 access: .open,
                 throttle: .logIn,
-                body: .reference("LoginRequest"),
+                body: Body("LoginRequest") { LoginRequest.read(&$0) },
                 answer: .reference("Tokens"),
                 problems: [.unauthenticated, .forbidden, .tenantSuspended, .rateLimited]
-            ) { call in
-                try call.noQuery()
-                let request = try await call.body { LoginRequest.read(&$0) }
+            ) { call, request in
                 let session = try await self.rates.logIn(to: request.email, from: call.client.limited) {
                     try await shop.identity.logIn(request, from: call.origin, deadline: call.deadline)
                 }
                 return try self.reply(.ok, session)
             },
-            Route(
-                .post,
+            .post(
                 "/v1/auth/refresh",
                 "refresh",
                 "Exchange a refresh token for a new pair",
                 area: "identity",
                 access: .open,
                 throttle: .credential,
-                body: .object([.required("refresh_token", .text)]),
+                body: Body { $0.text("refresh_token", .token) },
                 answer: .reference("Tokens"),
                 problems: [.unauthenticated, .tenantSuspended, .rateLimited]
-            ) { call in
-                try call.noQuery()
-                let token = try await call.body { $0.text("refresh_token", .token) }
-                return try self.reply(
+            ) { call, token in
+                try self.reply(
                     .ok,
                     await shop.identity.refresh(token, from: call.origin, deadline: call.deadline)
                 )
             },
-            Route(
-                .post,
+            .post(
                 "/v1/auth/logout",
                 "logOut",
                 "End this session, or all of the user's",
                 area: "identity",
                 access: .authenticated,
-                body: .object([.optional("everywhere", .boolean)]),
-                isBodyOptional: true,
+                body: Body(isOptional: true) { $0.optionalBool("everywhere") ?? false },
                 status: .noContent,
                 problems: [.forbidden]
-            ) { call in
-                try call.noQuery()
-                let everywhere = try await call.optionalBody { $0.optionalBool("everywhere") ?? false }
+            ) { call, everywhere in
                 let consistency = try await shop.identity.logOut(everywhere: everywhere, call.context())
                 return Reply(.noContent).with(consistency: consistency)
             },
-            Route(
-                .post,
+            .post(
                 "/v1/auth/switch",
                 "switchTenant",
                 "Open a session in another tenant of the user's",
                 area: "identity",
                 access: .authenticated,
-                body: .object(Self.tenantMembers),
+                body: Body { TenantReference.required(&$0) },
                 answer: .reference("Tokens"),
                 problems: [.notFound, .forbidden, .tenantSuspended]
-            ) { call in
-                try call.noQuery()
-                let tenant = try await call.body { reader in
-                    let reference = TenantReference.read(&reader)
-                    if reference == nil { reader.fail("tenant", "required", "Give a slug, or tenant_id.") }
-                    return reference
-                }
-                guard let tenant else { throw Problem(.validationFailed, "The body names no tenant.") }
+            ) { call, named in
+                guard let tenant = named else { throw Problem(.validationFailed, "The body names no tenant.") }
                 return try self.reply(.ok, await shop.identity.switchTenant(tenant, call.context()))
             },
-            Route.read(
+            .read(
                 "/v1/me",
                 "readMe",
                 "Who the credential belongs to",
                 area: "identity",
                 access: .authenticated,
                 answer: .reference("Me")
-            ) { call, caller in
-                try call.noQuery()
-                return shop.identity.me(caller)
+            ) { _, caller in
+                shop.identity.me(caller)
             },
         ]
     }
-
-    /// Which tenant is meant, in the bodies that name one.
-    static let tenantMembers: [Schema.Member] = [
-        .optional("tenant", .string(description: "Its slug.")),
-        .optional("tenant_id", .integer(minimum: 1), isShown: false),
-    ]
 
     // MARK: Passwords
 
     private var passwords: [Route] {
         let shop = self.shop
         return [
-            Route(
-                .post,
+            .post(
                 "/v1/auth/reset",
                 "resetPassword",
                 "Set a new password by the token of a reset; all sessions of the person end",
                 area: "identity",
                 access: .open,
                 throttle: .credential,
-                body: .object([.required("token", .text), .required("password", .text)]),
+                body: Body { ResetRequest.read(&$0) },
                 status: .noContent,
                 problems: [.unauthenticated, .rateLimited]
-            ) { call in
-                try call.noQuery()
-                let request = try await call.body { ResetRequest.read(&$0) }
+            ) { call, request in
                 try await shop.identity.reset(
                     request.token,
                     to: request.password,
@@ -170,20 +139,17 @@ struct IdentityRoutes {
                 )
                 return Reply(.noContent)
             },
-            Route(
-                .post,
+            .post(
                 "/v1/me/password",
                 "changePassword",
                 "Change the password; all other sessions of the person end",
                 area: "identity",
                 access: .authenticated,
-                body: .object([.required("current_password", .text), .required("new_password", .text)]),
+                body: Body { PasswordChange.read(&$0) },
                 status: .noContent,
                 problems: [.forbidden, .invalidState]
-            ) { call in
-                try call.noQuery()
+            ) { call, request in
                 let context = try call.context()
-                let request = try await call.body { PasswordChange.read(&$0) }
                 let consistency = try await self.rates.logIn(to: context.caller.name, from: call.client.limited) {
                     try await shop.identity.changePassword(from: request.current, to: request.new, context)
                 }
@@ -197,34 +163,30 @@ struct IdentityRoutes {
     private var people: [Route] {
         let shop = self.shop
         return [
-            Route.read(
+            .read(
                 "/v1/users",
                 "listUsers",
                 "Members of the tenant",
                 area: "identity",
                 access: .scope(.admin),
-                answer: .page("Member")
-            ) { call, caller in
-                try call.noQuery()
-                return shop.identity.members(caller)
+                answer: .page(.reference("Member"))
+            ) { _, caller in
+                shop.identity.members(caller)
             },
-            Route(
-                .post,
+            .post(
                 "/v1/users",
                 "inviteUser",
                 "Invite somebody to be a member; the token is shown this once",
                 area: "identity",
                 access: .roles(.owner),
-                body: .reference("InvitationRequest"),
+                body: Body("InvitationRequest") { InvitationDraft.read(&$0) },
                 status: .created,
                 answer: .reference("NewInvitation"),
                 problems: [.duplicate]
-            ) { call in
-                try call.noQuery()
-                let draft = try await call.body { InvitationDraft.read(&$0) }
-                return try call.reply(await shop.identity.invite(draft, call.context()))
+            ) { call, draft in
+                try call.reply(await shop.identity.invite(draft, call.context()))
             },
-            Route.read(
+            .read(
                 "/v1/users/{id}",
                 "readUser",
                 "One member",
@@ -232,29 +194,19 @@ struct IdentityRoutes {
                 access: .scope(.admin),
                 answer: .reference("Member")
             ) { call, caller in
-                try call.noQuery()
-                return try shop.identity.member(call.id(), caller)
+                try shop.identity.member(call.id(), caller)
             },
-            Route(
-                .patch,
+            .change(
                 "/v1/users/{id}",
                 "changeUser",
                 "Change a member's role, or end a membership and its sessions",
                 area: "identity",
                 access: .roles(.owner),
-                needsMatch: true,
-                body: .object([
-                    .optional("role", .choice(Role.allCases.map(\.rawValue))), .optional("active", .boolean),
-                ]),
+                body: Body { MemberPatch.read(&$0) },
                 answer: .reference("Member"),
                 problems: [.invalidState]
-            ) { call in
-                try call.noQuery()
-                let expected = try call.expectedVersion()
-                let patch = try await call.body { MemberPatch.read(&$0) }
-                return try call.reply(
-                    await shop.identity.updateMember(call.id(), patch, expected: expected, call.context())
-                )
+            ) { (id, patch, expected, context) throws(Problem) in
+                try await shop.identity.updateMember(id, patch, expected: expected, context)
             },
         ]
     }
@@ -264,18 +216,17 @@ struct IdentityRoutes {
     private var invitations: [Route] {
         let shop = self.shop
         return [
-            Route.read(
+            .read(
                 "/v1/invitations",
                 "listInvitations",
                 "Invitations nobody has accepted yet, without their tokens",
                 area: "identity",
                 access: .scope(.admin),
-                answer: .page("Invitation")
-            ) { call, caller in
-                try call.noQuery()
-                return shop.identity.invitations(caller)
+                answer: .page(.reference("Invitation"))
+            ) { _, caller in
+                shop.identity.invitations(caller)
             },
-            Route.read(
+            .read(
                 "/v1/invitations/{id}",
                 "readInvitation",
                 "One invitation",
@@ -283,8 +234,7 @@ struct IdentityRoutes {
                 access: .scope(.admin),
                 answer: .reference("Invitation")
             ) { call, caller in
-                try call.noQuery()
-                return try shop.identity.invitation(call.id(), caller)
+                try shop.identity.invitation(call.id(), caller)
             },
             Route(
                 .post,
@@ -296,8 +246,7 @@ struct IdentityRoutes {
                 answer: .reference("NewInvitation"),
                 givesTag: true
             ) { call in
-                try call.noQuery()
-                return try call.reply(await shop.identity.renew(call.id(), call.context()))
+                try call.reply(await shop.identity.renew(call.id(), call.context()))
             },
             Route(
                 .delete,
@@ -308,25 +257,21 @@ struct IdentityRoutes {
                 access: .roles(.owner),
                 status: .noContent
             ) { call in
-                try call.noQuery()
-                return try call.reply(await shop.identity.revoke(call.id(), call.context()))
+                try call.reply(await shop.identity.revoke(call.id(), call.context()))
             },
-            Route(
-                .post,
+            .post(
                 "/v1/invitations/accept",
                 "acceptInvitation",
                 "Accept an invitation by its token and the account's password, which makes the account if there is none",
                 area: "identity",
                 access: .open,
                 throttle: .logIn,
-                body: .reference("AcceptRequest"),
+                body: Body("AcceptRequest") { AcceptRequest.read(&$0) },
                 status: .created,
                 answer: .reference("Tokens"),
                 namesResource: false,
                 problems: [.unauthenticated, .tenantSuspended, .rateLimited, .duplicate]
-            ) { call in
-                try call.noQuery()
-                let request = try await call.body { AcceptRequest.read(&$0) }
+            ) { call, request in
                 let invitation = try await shop.identity.shown(request.token, deadline: call.deadline)
                 // Whoever invited holds the token, too: it must not be a way to try passwords.
                 let session = try await self.rates.logIn(to: invitation.email, from: call.client.limited) {
@@ -340,22 +285,19 @@ struct IdentityRoutes {
                 }
                 return try self.reply(.created, session)
             },
-            Route(
-                .post,
+            .post(
                 "/v1/me/invitations",
                 "acceptMyInvitation",
                 "Accept an invitation by its token, as the person who is logged in",
                 area: "identity",
                 access: .authenticated,
-                body: .object([.required("token", .text)]),
+                body: Body { $0.text("token", .token) },
                 status: .created,
                 answer: .reference("Tokens"),
                 namesResource: false,
                 problems: [.forbidden, .tenantSuspended, .duplicate]
-            ) { call in
-                try call.noQuery()
+            ) { call, token in
                 let context = try call.context()
-                let token = try await call.body { $0.text("token", .token) }
                 return try self.reply(.created, await shop.identity.accept(token, context))
             },
         ]
@@ -373,23 +315,22 @@ struct IdentityRoutes {
                 "What happened to accounts, keys and settings, the newest first",
                 area: "identity",
                 access: .roles(.owner),
-                parameters: [
-                    .init("actor", .id, "By this member or API key only."),
-                    .choice("action", AuditAction.self, "Of this kind only."),
-                ] + Route.Parameter.days + Route.Parameter.page,
-                answer: .page("AuditEntry"),
+                parameters: Query.parameters(of: Self.audited),
+                answer: .page(.reference("AuditEntry")),
                 problems: [.cursorMismatch, .validationFailed]
             ) { call in
-                let (filter, page) = try call.query { (query) throws(Problem) in
-                    var filter = AuditFilter()
-                    filter.actor = (query.id("actor") as UserID?)?.entity
-                    filter.action = query.choice("action")
-                    filter.days = query.days()
-                    return (filter, query.page())
-                }
+                let (filter, page) = try call.query(Self.audited)
                 return Reply(.ok, body: try await shop.identity.audit(filter, page, call.context()))
             }
         ]
+    }
+
+    @Sendable private static func audited(_ query: inout Query) -> (AuditFilter, Page) {
+        var filter = AuditFilter()
+        filter.actor = (query.id("actor", "By this member or API key only.") as UserID?)?.entity
+        filter.action = query.choice("action", "Of this kind only.")
+        filter.days = query.days()
+        return (filter, query.page())
     }
 
     // MARK: API keys
@@ -397,32 +338,28 @@ struct IdentityRoutes {
     private var keys: [Route] {
         let shop = self.shop
         return [
-            Route.read(
+            .read(
                 "/v1/api-keys",
                 "listAPIKeys",
                 "API keys, without their secrets",
                 area: "identity",
                 access: .scope(.admin),
-                answer: .page("APIKey")
-            ) { call, caller in
-                try call.noQuery()
-                return shop.identity.keys(caller)
+                answer: .page(.reference("APIKey"))
+            ) { _, caller in
+                shop.identity.keys(caller)
             },
-            Route(
-                .post,
+            .post(
                 "/v1/api-keys",
                 "createAPIKey",
                 "Make an API key; its secret is shown this once",
                 area: "identity",
                 access: .roles(.owner),
-                body: .reference("APIKeyRequest"),
+                body: Body("APIKeyRequest") { APIKeyDraft.read(&$0) },
                 status: .created,
                 answer: .reference("NewAPIKey"),
                 problems: [.duplicate]
-            ) { call in
-                try call.noQuery()
-                let draft = try await call.body { APIKeyDraft.read(&$0) }
-                return try call.reply(await shop.identity.createKey(draft, call.context()))
+            ) { call, draft in
+                try call.reply(await shop.identity.createKey(draft, call.context()))
             },
             Route(
                 .delete,
@@ -433,8 +370,7 @@ struct IdentityRoutes {
                 access: .roles(.owner),
                 status: .noContent
             ) { call in
-                try call.noQuery()
-                return try call.reply(await shop.identity.revokeKey(call.id(), call.context()))
+                try call.reply(await shop.identity.revokeKey(call.id(), call.context()))
             },
         ]
     }

@@ -3,23 +3,20 @@ import Kernel
 import Services
 
 /// The tenant's own settings, and its registers.
-struct TenantRoutes {
+struct TenantRoutes: Area {
     let shop: Shop
 
     var routes: [Route] {
         let shop = self.shop
         return [
-            Route.read(
+            .read(
                 "/v1/tenant",
                 "readTenant",
                 "The tenant of the credential",
                 area: "identity",
                 access: .authenticated,
                 answer: .reference("Tenant")
-            ) { call, caller in
-                try call.noQuery()
-                return shop.tenants.get(caller)
-            },
+            ) { _, caller in shop.tenants.get(caller) },
             Route(
                 .patch,
                 "/v1/tenant",
@@ -28,26 +25,24 @@ struct TenantRoutes {
                 area: "identity",
                 access: .scope(.admin),
                 needsMatch: true,
-                body: .reference("TenantPatch"),
+                body: Self.patch.schema,
                 answer: .reference("Tenant"),
                 problems: [.invalidState, .inUse]
             ) { call in
-                try call.noQuery()
                 let expected = try call.expectedVersion()
-                let patch = try await call.body { TenantPatch.read(&$0) }
+                let patch = try await call.body(Self.patch)
                 return try call.reply(await shop.tenants.update(patch, expected: expected, call.context()))
             },
-            Route.read(
+            .read(
                 "/v1/registers",
                 "listRegisters",
                 "Registers",
                 area: "cash",
                 access: .scope(.salesRead),
-                answer: .page("Register")
-            ) { call, caller in
-                try call.noQuery()
-                return shop.tenants.registers(caller)
-            },
+                answer: .page(.reference("Register"))
+            ) { _, caller in shop.tenants.registers(caller) },
         ]
     }
+
+    private static let patch = Body("TenantPatch") { TenantPatch.read(&$0) }
 }

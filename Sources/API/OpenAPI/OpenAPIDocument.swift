@@ -262,18 +262,17 @@ package enum OpenAPIDocument {
 
     // MARK: Components
 
-    /// The names of the schemas that the routes refer to, by whatever way; problems are everywhere.
-    private static func schemas(of routes: [Route]) -> Set<String> {
+    /// The schemas that the routes refer to, by whatever way, by their names; problems are everywhere.
+    private static func schemas(of routes: [Route]) -> [(name: String, schema: Schema)] {
+        let bodies = routes.flatMap { [$0.body, $0.answer].compactMap { $0 } }
+        var defined = Schemas.named
+        for (name, schema) in bodies.flatMap(\.definitions) { defined[name] = schema }
         var names: Set<String> = []
-        var open = ["Problem"]
-        for route in routes {
-            for schema in [route.body, route.answer] { open += schema?.references ?? [] }
-            open += route.parameters.flatMap(\.schema.references)
-        }
+        var open = ["Problem"] + bodies.flatMap(\.references)
         while let name = open.popLast() {
-            if names.insert(name).inserted { open += Schemas.named[name]?.references ?? [] }
+            if names.insert(name).inserted { open += defined[name]?.references ?? [] }
         }
-        return names
+        return names.sorted().compactMap { name in defined[name].map { (name, $0) } }
     }
 
     /// What the name of a field that may be missing ends in.
@@ -296,8 +295,7 @@ package enum OpenAPIDocument {
         }
         writer.name("schemas")
         writer.object { writer in
-            let used = Self.schemas(of: routes)
-            for (name, schema) in Schemas.all where used.contains(name) {
+            for (name, schema) in Self.schemas(of: routes) {
                 writer.name(name)
                 schema.write(to: &writer)
             }

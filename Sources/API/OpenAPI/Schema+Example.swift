@@ -44,6 +44,8 @@ extension Schema {
             }
         case .reference(let name):
             Schemas.named[name]?.writeExample(in: name, to: &writer)
+        case .named(let name, let schema):
+            schema.writeExample(in: name, to: &writer)
         }
     }
 

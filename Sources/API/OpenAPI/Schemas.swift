@@ -3,30 +3,23 @@ import Kernel
 import Services
 
 /// The bodies that have names.
-package enum Schemas {
+enum Schemas {
     private typealias Field = Schema.Member
 
     /// Every named schema, in the order of the document.
-    package static let all: [(name: String, schema: Schema)] = [
+    static let all: [(name: String, schema: Schema)] = [
         ("Problem", problem), ("FieldError", fieldError),
-        ("Tenant", tenant), ("TenantPatch", tenantPatch), ("Member", member),
+        ("Tenant", tenant), ("Member", member),
         ("Invitation", .object(invitationMembers)), ("NewInvitation", newInvitation),
-        ("InvitationRequest", invitationRequest), ("AcceptRequest", acceptRequest), ("AuditEntry", auditEntry),
-        ("APIKey", apiKey), ("NewAPIKey", newAPIKey), ("APIKeyRequest", apiKeyRequest), ("Me", me),
-        ("SignupRequest", signup), ("LoginRequest", login), ("Tokens", tokens), ("TenantSummary", tenantSummary),
-        ("Category", category), ("CategoryRequest", categoryRequest), ("CategoryPatch", categoryPatch),
-        ("Unit", unit), ("UnitRequest", unitRequest), ("UnitPatch", unitPatch),
-        ("Product", product), ("ProductRequest", productRequest), ("ProductPatch", productPatch),
-        ("ProductUpsert", upsert), ("ProductBatchRequest", batchRequest), ("ProductBatch", batch),
+        ("AuditEntry", auditEntry),
+        ("APIKey", apiKey), ("NewAPIKey", newAPIKey), ("Me", me),
+        ("Tokens", tokens), ("TenantSummary", tenantSummary),
+        ("ProductBatch", batch),
         ("UpsertOutcome", upsertOutcome),
-        ("StockLevel", stockLevel), ("Movement", movement), ("MovementsRequest", movementsRequest),
-        ("MovementRequest", movementRequest),
-        ("Customer", customer), ("CustomerRequest", customerRequest), ("CustomerPatch", customerPatch),
+        ("StockLevel", stockLevel), ("Movement", movement),
         ("Register", register),
         ("Sale", sale), ("SaleLine", saleLine), ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
-        ("SaleRequest", saleRequest),
-        ("SaleLineRequest", saleLineRequest), ("TenderRequest", tenderRequest),
-        ("Payment", payment), ("PaymentRequest", paymentRequest), ("PaymentAllocation", allocation),
+        ("Payment", payment), ("PaymentAllocation", allocation),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
         ("MethodTotal", methodTotal), ("Dashboard", dashboard),
         ("Acknowledgement", acknowledgement), ("Health", health), ("CacheHealth", .object(cacheHealth)),
@@ -84,14 +77,6 @@ package enum Schemas {
             description: "Percent off the list price that the role may give; null is without limit."
         )
     )
-    private static let tenantPatch = Schema.object([
-        Field.optional("name", .text), Field.optional("timezone", .text), Field.optional("locale", .text),
-        Field.optional("currency", .text), Field.optional("prices_include_tax", .boolean),
-        Field.optional("oversell", .choice(["deny", "allow"])),
-        Field.optional("manager_discount_limit", discountLimit),
-        Field.optional("cashier_discount_limit", discountLimit),
-        Field.optional("closed_until", .nullable(.day)),
-    ])
     private static let member = Schema.object([
         Field.required("id", .id), Field.required("email", .string(format: "email")),
         Field.required("name", .nullable(.text)), Field.required("role", role), Field.required("active", .boolean),
@@ -110,17 +95,6 @@ package enum Schemas {
             )
         ]
     )
-    private static let invitationRequest = Schema.object([
-        Field.required("email", .string(format: "email")), Field.required("role", role),
-    ])
-    private static let acceptRequest = Schema.object([
-        Field.required("token", .string(description: "The invitation's.")),
-        Field.required(
-            "password",
-            .string(description: "The account's; where there is none, that of the one that is made.")
-        ),
-        Field.optional("name", .string(description: "The person's, if an account is made.")),
-    ])
     private static let auditEntry = Schema.object([
         Field.required("id", .id), Field.required("at", .time),
         Field.required("action", .choice(AuditAction.allCases.map(\.rawValue))),
@@ -148,9 +122,6 @@ package enum Schemas {
     private static let newAPIKey = Schema.object(
         keyMembers + [Field.required("secret", .string(description: "Shown this once."))]
     )
-    private static let apiKeyRequest = Schema.object([
-        Field.required("name", .text), Field.required("scopes", scopes), Field.optional("expires_at", .time),
-    ])
     private static let me = Schema.object([
         Field.required(
             "user",
@@ -165,15 +136,6 @@ package enum Schemas {
         Field.required("role", .nullable(role)), Field.required("scopes", scopes),
         Field.required("tenant", .reference("Tenant")),
     ])
-    private static let signup = Schema.object([
-        Field.required("tenant_name", .text), Field.required("slug", .text),
-        Field.required("email", .string(format: "email")), Field.required("password", .text),
-        Field.required("currency", .text), Field.required("timezone", .text), Field.optional("name", .text),
-    ])
-    private static let login = Schema.object(
-        [Field.required("email", .string(format: "email")), Field.required("password", .text)]
-            + IdentityRoutes.tenantMembers
-    )
     private static let tokens = Schema.object([
         Field.required("access_token", .text), Field.required("token_type", .choice(["Bearer"])),
         Field.required("expires_in", .integer(minimum: 1)), Field.required("refresh_token", .text),
@@ -187,80 +149,7 @@ package enum Schemas {
 
     // MARK: Catalog
 
-    private static let category = Schema.object(
-        [
-            Field.required("id", .id), Field.required("name", .text), Field.required("parent_id", .nullable(.id)),
-            Field.required("active", .boolean), Field.required("product_count", .integer(minimum: 0)),
-            Field.required("external_id", .nullable(.text)),
-        ] + stamps
-    )
-    private static let categoryRequest = Schema.object([
-        Field.required("name", .text), Field.optional("parent_id", .nullable(.id)), Field.optional("active", .boolean),
-        Field.optional("external_id", .nullable(.text)),
-    ])
-    private static let categoryPatch = Schema.object([
-        Field.optional("name", .text), Field.optional("parent_id", .nullable(.id)), Field.optional("active", .boolean),
-        Field.optional("external_id", .nullable(.text)),
-    ])
-    private static let decimals = Schema.integer(minimum: 0, maximum: 6)
-    private static let unit = Schema.object(
-        [
-            Field.required("id", .id), Field.required("name", .text), Field.required("symbol", .text),
-            Field.required("decimals", decimals), Field.required("external_id", .nullable(.text)),
-        ] + stamps
-    )
-    private static let unitRequest = Schema.object([
-        Field.required("name", .text), Field.required("symbol", .text), Field.optional("decimals", decimals),
-        Field.optional("external_id", .nullable(.text)),
-    ])
-    private static let unitPatch = Schema.object([
-        Field.optional("name", .text), Field.optional("symbol", .text), Field.optional("decimals", decimals),
-        Field.optional("external_id", .nullable(.text)),
-    ])
-    private static let oversell = Schema.choice(["inherit", "deny", "allow"])
     private static let productStatus = Schema.choice(ProductStatus.allCases.map(\.rawValue))
-    private static let product = Schema.object(
-        [
-            Field.required("id", .id), Field.required("sku", .nullable(.text)),
-            Field.required("barcodes", .array(.text)),
-            Field.required("name", .text), Field.required("category_id", .nullable(.id)),
-            Field.required("unit_id", .id), Field.required("price", .price), Field.required("cost", .price),
-            Field.required("tax_rate", .rate), Field.required("tracks_stock", .boolean),
-            Field.required("oversell", oversell), Field.required("min_stock", .quantity),
-            Field.required("status", productStatus), Field.required("on_hand", .quantity),
-            Field.required("external_id", .nullable(.text)),
-        ] + stamps
-    )
-    private static let productFields: [Field] = [
-        Field.optional("sku", .nullable(.text)), Field.optional("barcodes", .array(.text)),
-        Field.optional("category_id", .nullable(.id), isShown: false), Field.optional("tax_rate", .rate),
-        Field.optional("tracks_stock", .boolean), Field.optional("oversell", oversell),
-        Field.optional("min_stock", .quantity), Field.optional("status", productStatus),
-        Field.optional("external_id", .nullable(.text)),
-    ]
-    private static let productRequest = Schema.object(
-        [
-            Field.required("name", .text), Field.required("price", .price),
-            Field.optional("unit_id", .id, isShown: false),
-        ] + productFields
-    )
-    private static let productPatch = Schema.object(
-        [
-            Field.optional("name", .text), Field.optional("price", .price),
-            Field.optional("unit_id", .id, isShown: false),
-        ] + productFields
-    )
-    /// One row: the product is found by external_id, else by sku; what is absent stays as it is.
-    private static let upsert = Schema.object([
-        Field.optional("sku", .text), Field.optional("external_id", .text), Field.optional("name", .text),
-        Field.optional("category_id", .id, isShown: false), Field.optional("unit_id", .id, isShown: false),
-        Field.optional("price", .price), Field.optional("tax_rate", .rate), Field.optional("tracks_stock", .boolean),
-        Field.optional("oversell", oversell), Field.optional("min_stock", .quantity),
-        Field.optional("status", productStatus), Field.optional("barcodes", .array(.text)),
-    ])
-    private static let batchRequest = Schema.object([
-        Field.required("products", .array(.reference("ProductUpsert"), maximum: 1000))
-    ])
     private static let upsertOutcome = Schema.object([
         Field.required("id", .id), Field.required("sku", .nullable(.text)),
         Field.required("external_id", .nullable(.text)),
@@ -293,34 +182,9 @@ package enum Schemas {
         Field.required("occurred_at", .time), Field.required("recorded_at", .time),
         Field.required("business_day", .day),
     ])
-    private static let movementRequest = Schema.object([
-        Field.optional("product_id", .id, isShown: false), Field.optional("sku", .text),
-        Field.required("type", .choice(["opening", "adjustment", "loss"])),
-        Field.required("quantity", .quantity), Field.required("reason", .text),
-        Field.optional("unit_cost", .price), Field.optional("expect_on_hand", .quantity, isShown: false),
-    ])
-    private static let movementsRequest = Schema.object([
-        Field.required("movements", .array(.reference("MovementRequest"), maximum: 1000)),
-        Field.optional("occurred_at", .time),
-    ])
 
     // MARK: Customers and registers
 
-    private static let customer = Schema.object(
-        [
-            Field.required("id", .id), Field.required("name", .text), Field.required("tax_id", .nullable(.text)),
-            Field.required("email", .nullable(.text)), Field.required("phone", .nullable(.text)),
-            Field.required("credit_limit", .nullable(.money)), Field.required("balance", .money),
-            Field.required("active", .boolean), Field.required("external_id", .nullable(.text)),
-        ] + stamps
-    )
-    private static let customerFields: [Field] = [
-        Field.optional("tax_id", .nullable(.text)), Field.optional("email", .nullable(.text)),
-        Field.optional("phone", .nullable(.text)), Field.optional("credit_limit", .nullable(.money)),
-        Field.optional("active", .boolean), Field.optional("external_id", .nullable(.text)),
-    ]
-    private static let customerRequest = Schema.object([Field.required("name", .text)] + customerFields)
-    private static let customerPatch = Schema.object([Field.optional("name", .text)] + customerFields)
     private static let register = Schema.object([
         Field.required("id", .id), Field.required("name", .text), Field.required("is_default", .boolean),
         Field.required("requires_session", .boolean), Field.required("active", .boolean),
@@ -365,22 +229,6 @@ package enum Schemas {
             Field.required("payments", .array(.reference("SalePayment"))),
         ]
     )
-    private static let saleLineRequest = Schema.object([
-        Field.optional("product_id", .id, isShown: false), Field.optional("sku", .text),
-        Field.required("quantity", .quantity), Field.optional("unit_price", .price),
-        Field.optional("discount", .money),
-    ])
-    private static let tenderRequest = Schema.object([
-        Field.required("method", method), Field.required("amount", .money),
-        Field.optional("tendered", .money),
-    ])
-    private static let saleRequest = Schema.object([
-        Field.optional("register_id", .id, isShown: false), Field.optional("customer_id", .id, isShown: false),
-        Field.optional("occurred_at", .time), Field.optional("status", saleStatus), Field.optional("note", .text),
-        Field.optional("discount", .money),
-        Field.required("lines", .array(.reference("SaleLineRequest"), maximum: 1000)),
-        Field.optional("payments", .array(.reference("TenderRequest"))),
-    ])
     private static let allocation = Schema.object([
         Field.required("position", .integer(minimum: 1)), Field.required("sale_id", .nullable(.id)),
         Field.required("amount", .money),
@@ -395,13 +243,6 @@ package enum Schemas {
         Field.required("allocations", .array(.reference("PaymentAllocation"))),
         Field.required("user_id", .nullable(.id)), Field.required("occurred_at", .time),
         Field.required("recorded_at", .time), Field.required("business_day", .day), Field.required("version", .version),
-    ])
-    private static let paymentRequest = Schema.object([
-        // Money goes out by a return, which only imports make so far.
-        Field.required("direction", .choice(["in"])), Field.required("method", method),
-        Field.required("amount", .money), Field.optional("sale_id", .id),
-        Field.optional("customer_id", .id, isShown: false), Field.optional("tendered", .money),
-        Field.optional("occurred_at", .time),
     ])
 
     // MARK: Balance

@@ -8,7 +8,7 @@ extension PaymentRequest {
         PaymentRequest(
             direction: reader.choice("direction", else: .incoming),
             tender: .read(&reader),
-            saleID: reader.optionalID("sale_id"),
+            saleID: reader.optionalID("sale_id", isShown: true),
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at")
         )

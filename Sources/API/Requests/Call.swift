@@ -129,39 +129,38 @@ package struct Call: Sendable {
         try Self.read(await self.json(), read)
     }
 
-    /// Reads a JSON body that may be missing.
+    /// Reads the body of a route.
     ///
-    /// - Parameter read: asks for each field the route knows; sees an empty object when there is no body.
-    /// - Returns: what it made of them.
+    /// - Parameter body: Says how.
+    /// - Returns: What it made of it; of an empty object, if it may be left out and is.
     /// - Throws: as ``body(_:)``.
-    func optionalBody<T>(_ read: (inout JSONObjectReader) -> T) async throws -> T {
+    func body<Value>(_ body: Body<Value>) async throws -> Value {
+        guard body.isOptional else { return try await self.body(body.read) }
         let bytes = try await self.collect()
-        if bytes.readableBytes == 0 { return try Self.read(.object(JSONObject()), read) }
+        if bytes.readableBytes == 0 { return try Self.read(.object(JSONObject()), body.read) }
         try self.checkMediaType()
-        return try Self.read(Self.parse(bytes), read)
+        return try Self.read(Self.parse(bytes), body.read)
     }
 
-    /// Reads a JSON body whose request has an idempotency key.
+    /// Reads the body of a command, and its idempotency key.
     ///
-    /// - Parameter read: asks for each field the route knows.
-    /// - Returns: the value and the key, which knows the body by a digest that spelling does not change.
+    /// - Parameters:
+    ///   - body: Says how it is read.
+    ///   - demand: Whether there must be a key.
+    /// - Returns: The value, and the key, which knows the body by a digest that spelling does not change.
     /// - Throws: as ``body(_:)``; `idempotency_key_missing`.
-    func keyedBody<T>(_ read: (inout JSONObjectReader) -> T) async throws -> (T, IdempotencyKey) {
+    func keyedBody<Value>(
+        _ body: Body<Value>,
+        _ demand: Route.KeyDemand
+    ) async throws -> (Value, IdempotencyKey?) {
+        if demand == .accepted, self.exchange.fields.idempotencyKey == nil {
+            return (try await self.body(body.read), nil)
+        }
         let text = try self.idempotencyKey()
         let json = try await self.json()
-        let value = try Self.read(json, read)
+        let value = try Self.read(json, body.read)
         let digest = Array(SHA256.hash(data: json.canonicalBytes))
         return (value, IdempotencyKey(route: self.route.idempotencyScope, key: text, requestHash: digest))
-    }
-
-    /// Reads a JSON body whose request may have an idempotency key, where none is required.
-    ///
-    /// - Parameter read: asks for each field the route knows.
-    /// - Returns: the value, and the key if one was sent.
-    /// - Throws: as ``body(_:)``.
-    func maybeKeyedBody<T>(_ read: (inout JSONObjectReader) -> T) async throws -> (T, IdempotencyKey?) {
-        guard self.exchange.fields.idempotencyKey != nil else { return (try await self.body(read), nil) }
-        return try await self.keyedBody(read)
     }
 
     private static func read<T>(_ json: JSONValue, _ read: (inout JSONObjectReader) -> T) throws(Problem) -> T {

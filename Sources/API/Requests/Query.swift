@@ -12,6 +12,34 @@ struct Query {
     private let errors = FieldErrors()
     private var malformed: Problem?
     private var reversed: Problem?
+    /// What was asked for, where only that is of interest.
+    private var recorder: Recorder?
+
+    private final class Recorder {
+        var parameters: [Route.Parameter] = []
+    }
+
+    /// The parameters that a function reads, found by running it once on nothing.
+    ///
+    /// - Parameter read: Asks for every parameter whatever it has read so far; what it makes of them is thrown away.
+    /// - Returns: What was asked for, in that order.
+    static func parameters<T>(of read: (inout Query) -> T) -> [Route.Parameter] {
+        let recorder = Recorder()
+        var query = Query(nil)
+        query.recorder = recorder
+        _ = read(&query)
+        return recorder.parameters
+    }
+
+    private func note(
+        _ name: String,
+        _ schema: @autoclosure () -> Schema,
+        _ description: String,
+        isRequired: Bool = false
+    ) {
+        guard let recorder else { return }
+        recorder.parameters.append(Route.Parameter(name, schema(), description, isRequired: isRequired))
+    }
 
     /// Parses `a=b&c=d`.
     init(_ text: Substring?) {
@@ -51,7 +79,28 @@ struct Query {
     }
 
     /// The text of a parameter without the white space around it; a blank one counts as absent.
-    mutating func text(_ name: String, maximum: Int = 200) -> String? {
+    ///
+    /// - Parameters:
+    ///   - name: The parameter's name.
+    ///   - maximum: The most characters.
+    ///   - description: What it is for.
+    ///   - isRequired: Whether it must be given.
+    /// - Returns: The text.
+    mutating func text(
+        _ name: String,
+        maximum: Int = 200,
+        _ description: String = "",
+        isRequired: Bool = false
+    ) -> String? {
+        self.note(name, .text, description, isRequired: isRequired)
+        guard let text = self.plain(name, maximum: maximum) else {
+            if isRequired { self.require(name) }
+            return nil
+        }
+        return text
+    }
+
+    private mutating func plain(_ name: String, maximum: Int = 200) -> String? {
         guard let value = self.value(name) else { return nil }
         guard value.utf8.count <= maximum || value.unicodeScalars.count <= maximum else {
             self.fail(name, "too_long", "Must have at most \(maximum) characters.")
@@ -75,7 +124,13 @@ struct Query {
     /// The words of a search: the one reading there is of `q`.
     ///
     /// Any white space separates words, what a scanner or a spreadsheet puts there, too.
-    mutating func search(_ name: String) -> SearchText? {
+    ///
+    /// - Parameters:
+    ///   - name: The parameter's name.
+    ///   - fields: What is searched.
+    /// - Returns: The words.
+    mutating func search(_ name: String, in fields: String) -> SearchText? {
+        self.note(name, .text, "Words, each of them part of \(fields); neither case nor accents count.")
         guard let search = self.value(name).flatMap({ SearchText($0) }) else { return nil }
         switch TextRule(maximum: SearchText.maximum).read(search.text) {
         case .success:
@@ -87,7 +142,8 @@ struct Query {
     }
 
     /// A SKU or barcode.
-    mutating func code(_ name: String, isRequired: Bool = false) -> ProductCode? {
+    mutating func code(_ name: String, _ description: String = "", isRequired: Bool = false) -> ProductCode? {
+        self.note(name, .text, description, isRequired: isRequired)
         guard let value = self.value(name) else {
             if isRequired { self.require(name) }
             return nil
@@ -101,8 +157,13 @@ struct Query {
     }
 
     /// A whole number within bounds.
-    mutating func integer(_ name: String, _ range: ClosedRange<Int>) -> Int? {
-        guard let text = self.text(name) else { return nil }
+    mutating func integer(_ name: String, _ range: ClosedRange<Int>, _ description: String = "") -> Int? {
+        self.note(
+            name,
+            .integer(minimum: range.lowerBound, maximum: range.upperBound == .max ? nil : range.upperBound),
+            description
+        )
+        guard let text = self.plain(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {
             let bounds =
                 range.upperBound == .max ? "\(range.lowerBound) on" : "\(range.lowerBound) to \(range.upperBound)"
@@ -112,17 +173,34 @@ struct Query {
         return number
     }
 
-    /// A whole number within bounds, with a value for where there is none.
-    mutating func integer(_ name: String, _ range: ClosedRange<Int>, else standard: Int) -> Int {
-        self.integer(name, range) ?? standard
+    /// `limit` and `cursor`, as every list takes them.
+    mutating func page() -> Page {
+        Page(
+            limit: self.integer("limit", 1...200, "Members of a page; 50 if left out.") ?? 50,
+            cursor: self.text("cursor", maximum: 4096, "The next_cursor of the page before.")
+        )
+    }
+
+    /// `true` or `false`.
+    mutating func flag(_ name: String, _ description: String = "") -> Bool? {
+        self.note(name, .boolean, description)
+        guard let text = self.plain(name) else { return nil }
+        switch text {
+        case "true": return true
+        case "false": return false
+        default:
+            self.fail(name, "not_allowed", "Must be true or false.")
+            return nil
+        }
     }
 
     /// The range of days between `from` and `to`.
     ///
     /// Each by itself may be right and the range not: that is no matter of form, and so another status.
     mutating func days() -> DayRange {
+        let (from, to) = (self.day("from", "The first business day."), self.day("to", "The last business day."))
         do throws(Problem) {
-            return try DayRange(from: self.day("from"), to: self.day("to"))
+            return try DayRange(from: from, to: to)
         } catch {
             self.reversed = error
             return .all
@@ -130,8 +208,9 @@ struct Query {
     }
 
     /// An id.
-    mutating func id<Kind>(_ name: String) -> ID<Kind>? {
-        guard let text = self.text(name) else { return nil }
+    mutating func id<Kind>(_ name: String, _ description: String = "") -> ID<Kind>? {
+        self.note(name, .id, description)
+        guard let text = self.plain(name) else { return nil }
         guard let id = ID<Kind>(text) else {
             self.fail(name, "format", "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\".")
             return nil
@@ -140,8 +219,9 @@ struct Query {
     }
 
     /// A date.
-    mutating func day(_ name: String) -> BusinessDay? {
-        guard let text = self.text(name) else { return nil }
+    mutating func day(_ name: String, _ description: String = "") -> BusinessDay? {
+        self.note(name, .day, description)
+        guard let text = self.plain(name) else { return nil }
         guard let day = BusinessDay(text) else {
             self.fail(name, "format", "Must be a date like \"2026-01-31\".")
             return nil
@@ -150,8 +230,15 @@ struct Query {
     }
 
     /// One of the names of an enumeration.
-    mutating func choice<T>(_ name: String) -> T? where T: RawRepresentable & CaseIterable, T.RawValue == String {
-        guard let text = self.text(name) else { return nil }
+    mutating func choice<T>(_ name: String, _ description: String = "") -> T?
+    where T: RawRepresentable & CaseIterable, T.RawValue == String {
+        self.note(name, .choice(T.allCases.map(\.rawValue)), description)
+        return self.named(name)
+    }
+
+    private mutating func named<T>(_ name: String) -> T?
+    where T: RawRepresentable & CaseIterable, T.RawValue == String {
+        guard let text = self.plain(name) else { return nil }
         guard let value = T(rawValue: text) else {
             let names = T.allCases.map(\.rawValue).joined(separator: ", ")
             self.fail(name, "not_allowed", "Must be one of \(names).")
@@ -161,17 +248,18 @@ struct Query {
     }
 
     /// One of the names of an enumeration, which must be given.
-    mutating func requiredChoice<T>(_ name: String, else standard: T) -> T
+    mutating func requiredChoice<T>(_ name: String, else standard: T, _ description: String = "") -> T
     where T: RawRepresentable & CaseIterable, T.RawValue == String {
-        guard self.text(name) != nil else {
+        self.note(name, .choice(T.allCases.map(\.rawValue)), description, isRequired: true)
+        guard self.plain(name) != nil else {
             self.require(name)
             return standard
         }
-        return self.choice(name) ?? standard
+        return self.named(name) ?? standard
     }
 
     /// Notes that a parameter must be there.
-    func require(_ name: String) {
+    private func require(_ name: String) {
         self.fail(name, "required", "This parameter is required.")
     }
 

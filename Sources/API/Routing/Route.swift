@@ -146,6 +146,11 @@ package final class Route: Sendable {
         self.isUpsert = isUpsert
         switch (service, handler) {
         case (let service?, nil): self.service = service
+        case (nil, let handler?) where parameters.isEmpty:
+            self.service = .work { call in
+                try call.noQuery()
+                return try await handler(call)
+            }
         case (nil, let handler?): self.service = .work(handler)
         default: preconditionFailure("\(name) has one service")
         }
@@ -166,26 +171,15 @@ package final class Route: Sendable {
         self.problems = problems
     }
 
-    /// A route that is answered from the cache: a GET for members, which names what it reads and does nothing.
+    /// A GET that is answered from the cache and takes no query; `reading` says which read answers.
     ///
-    /// - Parameters:
-    ///   - path: The path, with `{name}` for a segment that varies.
-    ///   - name: The operation's name, unique.
-    ///   - summary: What it answers, in a sentence.
-    ///   - area: The area it belongs to.
-    ///   - access: Who may use it; somebody has to be known, as the cache is a tenant's.
-    ///   - parameters: Of the query.
-    ///   - answer: The body it gives.
-    ///   - problems: Beside those that every route may give.
-    ///   - reading: Says which read answers a call.
-    /// - Returns: The route.
+    /// Somebody has to be known, as the cache is a tenant's.
     static func read(
         _ path: String,
         _ name: String,
         _ summary: String,
         area: String,
         access: Access,
-        parameters: [Parameter] = [],
         answer: Schema? = nil,
         problems: [Problem.Code] = [],
         reading: @escaping Reading
@@ -197,10 +191,12 @@ package final class Route: Sendable {
             summary,
             area: area,
             access: access,
-            parameters: parameters,
             answer: answer,
             problems: problems,
-            service: .read(reading)
+            service: .read { call, caller in
+                try call.noQuery()
+                return try reading(call, caller)
+            }
         )
     }
 

@@ -7,16 +7,14 @@ extension SaleRequest {
     ///
     /// Drafts are not made yet, so the only status is the one that a sale has anyway.
     static func read(_ reader: inout JSONObjectReader) -> SaleRequest {
-        if let status: String = reader.optional("status", .string), status != "confirmed" {
-            reader.fail("status", "not_allowed", "Must be \"confirmed\".")
-        }
+        _ = reader.optional("status", .confirmed)
         return SaleRequest(
             registerID: reader.optionalID("register_id"),
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
             note: reader.optional("note", .note()),
             discount: reader.optionalMoney("discount") ?? .zero,
-            lines: reader.objects("lines", count: 1...1000) { line in
+            lines: reader.objects("lines", of: "SaleLineRequest", count: 1...1000) { line in
                 Line(
                     product: .read(&line),
                     quantity: line.quantity("quantity"),
@@ -24,8 +22,17 @@ extension SaleRequest {
                     discount: line.optionalMoney("discount") ?? .zero
                 )
             },
-            payments: reader.objects("payments", count: 0...20) { payment in .read(&payment) }
+            payments: reader.objects("payments", of: "TenderRequest", count: 0...20) { payment in .read(&payment) }
         )
+    }
+}
+
+extension FieldReading where Value == Bool {
+    /// The one state that a new sale may have.
+    fileprivate static var confirmed: FieldReading {
+        FieldReading<String>.string.described(as: .choice(["confirmed"])).map { text in
+            text == "confirmed" ? .success(true) : .failure(ReadingFault("not_allowed", "Must be \"confirmed\"."))
+        }
     }
 }
 

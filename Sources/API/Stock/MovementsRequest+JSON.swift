@@ -6,14 +6,14 @@ extension MovementsRequest {
     /// Reads the body of `POST /v1/stock/movements`.
     static func read(_ reader: inout JSONObjectReader) -> MovementsRequest {
         MovementsRequest(
-            movements: reader.objects("movements", count: 1...1000) { row in
+            movements: reader.objects("movements", of: "MovementRequest", count: 1...1000) { row in
                 Movement(
                     product: .read(&row),
                     type: row.choice("type", else: .adjustment),
                     quantity: row.quantity("quantity", .notZero),
                     reason: row.text("reason", .reason),
                     unitCost: row.optionalPrice("unit_cost"),
-                    expectedOnHand: row.optionalQuantity("expect_on_hand")
+                    expectedOnHand: row.optional("expect_on_hand", isShown: false, .decimal())
                 )
             },
             occurredAt: reader.optionalTimestamp("occurred_at")

@@ -19,7 +19,9 @@ package enum Module: String, CaseIterable, Sendable, Hashable {
     case settings
     case identity
 
-    /// The position among all modules, dense from zero, for tables by module.
+    /// The number, dense from zero, at most 63: the place in tables by module, and a bit of a token's text.
+    ///
+    /// Instances of two releases read each other's tokens, so a number is never given to another module; new ones come last.
     package var index: Int {
         switch self {
         case .products: 0

@@ -1,6 +1,6 @@
-/// A set of modules, in one word.
+/// A set of modules, in one word: the module with number n is bit n, in memory and in tokens.
 package struct ModuleSet: Sendable, Equatable {
-    private(set) var bits: UInt16 = 0
+    private(set) var bits: UInt64 = 0
 
     /// All modules.
     package static let all = ModuleSet(Module.allCases)
@@ -14,17 +14,17 @@ package struct ModuleSet: Sendable, Equatable {
 
     /// Makes a set of some modules.
     package init(_ modules: some Sequence<Module>) {
-        for module in modules { self.bits |= 1 << UInt16(module.index) }
+        for module in modules { self.bits |= 1 << UInt64(module.index) }
     }
 
     /// Makes a set of a word; bits of modules this program does not know are dropped.
-    init(bits: UInt16) {
+    init(bits: UInt64) {
         self.bits = bits & Self.all.bits
     }
 
     package var isEmpty: Bool { self.bits == 0 }
 
-    package func contains(_ module: Module) -> Bool { self.bits & (1 << UInt16(module.index)) != 0 }
+    package func contains(_ module: Module) -> Bool { self.bits & (1 << UInt64(module.index)) != 0 }
 
     func union(_ other: ModuleSet) -> ModuleSet { ModuleSet(bits: self.bits | other.bits) }
 

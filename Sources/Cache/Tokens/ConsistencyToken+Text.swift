@@ -145,8 +145,7 @@ private struct NumberReader {
     }
 
     mutating func modules() -> ModuleSet? {
-        guard let bits = self.number(), bits <= UInt64(UInt16.max) else { return nil }
-        return ModuleSet(bits: UInt16(truncatingIfNeeded: bits))
+        self.number().map { ModuleSet(bits: $0) }
     }
 
     mutating func writeItem() -> ConsistencyToken.WriteItem? {

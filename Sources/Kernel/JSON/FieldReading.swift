@@ -1,20 +1,32 @@
 /// How a field's value is read: a kind of field such as a price, with its limits.
 ///
-/// Reads `nil` after noting a fault. One value of this type describes a field wherever it occurs, so that creating and patching
-/// cannot disagree about it.
+/// Reads `nil` after noting a fault. One value of this type describes a field wherever it occurs, so that creating, patching and
+/// the document that describes them cannot disagree about it.
 package struct FieldReading<Value> {
+    /// The shape of what is read.
+    package let schema: Schema
+
     let apply: (_ value: JSONValue, _ pointer: String, _ errors: FieldErrors) -> Value?
 
     /// Makes a reading from a function.
     ///
-    /// - Parameter apply: Reads the value, or notes a fault at the pointer and returns `nil`.
-    package init(_ apply: @escaping (_ value: JSONValue, _ pointer: String, _ errors: FieldErrors) -> Value?) {
+    /// - Parameters:
+    ///   - schema: The shape of what is read.
+    ///   - apply: Reads the value, or notes a fault at the pointer and returns `nil`.
+    package init(
+        _ schema: Schema,
+        _ apply: @escaping (_ value: JSONValue, _ pointer: String, _ errors: FieldErrors) -> Value?
+    ) {
+        self.schema = schema
         self.apply = apply
     }
 
+    /// The same reading of what has a more telling shape.
+    package func described(as schema: Schema) -> FieldReading { FieldReading(schema, apply) }
+
     /// A reading that takes the result further.
     package func map<T>(_ transform: @escaping (Value) -> Result<T, ReadingFault>) -> FieldReading<T> {
-        FieldReading<T> { value, pointer, errors in
+        FieldReading<T>(schema) { value, pointer, errors in
             guard let read = apply(value, pointer, errors) else { return nil }
             switch transform(read) {
             case .success(let result):
@@ -49,7 +61,7 @@ package struct ReadingFault: Error, Sendable {
 extension FieldReading where Value == String {
     /// A string as it was sent.
     package static var string: FieldReading {
-        FieldReading { value, pointer, errors in
+        FieldReading(.text) { value, pointer, errors in
             guard case .string(let text) = value else {
                 errors.add(FieldError(pointer, "type", "Must be a string, not \(value.kind)."))
                 return nil
@@ -70,7 +82,7 @@ extension FieldReading where Value == String {
 
     /// An e-mail address: one `@`, something on either side, no white space; folded to lower case.
     package static var email: FieldReading {
-        text(.email).map { text in
+        text(.email).described(as: .string(format: "email")).map { text in
             Text.email(text).map { .success($0) }
                 ?? .failure(ReadingFault("format", "Must be an e-mail address like \"ana@example.com\"."))
         }
@@ -90,7 +102,7 @@ extension FieldReading where Value: FixedPoint {
         _ range: DecimalRange = .any,
         maximumDecimals: Int = Value.scale
     ) -> FieldReading {
-        FieldReading { value, pointer, errors in
+        FieldReading(.decimal(Value.self, range)) { value, pointer, errors in
             guard case .string(let text) = value else {
                 let hint = "Must be a string like \"12.50\", not \(value.kind)."
                 errors.add(FieldError(pointer, "type", hint))
@@ -145,7 +157,7 @@ extension NumberError {
 extension FieldReading {
     /// The id of one kind of entity.
     package static func id<Kind>() -> FieldReading where Value == ID<Kind> {
-        FieldReading<String>.string.map { text in
+        FieldReading<String>.string.described(as: .id).map { text in
             ID<Kind>(text).map { .success($0) }
                 ?? .failure(ReadingFault("format", "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\"."))
         }
@@ -154,7 +166,7 @@ extension FieldReading {
     /// One of the names of an enumeration.
     package static func oneOf() -> FieldReading
     where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
-        FieldReading<String>.string.map { text in
+        FieldReading<String>.string.described(as: .choice(Value.allCases.map(\.rawValue))).map { text in
             if let value = Value(rawValue: text) { return .success(value) }
             let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
             return .failure(ReadingFault("not_allowed", "Must be one of \(names)."))
@@ -165,7 +177,7 @@ extension FieldReading {
 extension FieldReading where Value == Bool {
     /// `true` or `false`.
     package static var bool: FieldReading {
-        FieldReading { value, pointer, errors in
+        FieldReading(.boolean) { value, pointer, errors in
             guard case .bool(let bool) = value else {
                 errors.add(FieldError(pointer, "type", "Must be true or false, not \(value.kind)."))
                 return nil
@@ -178,7 +190,9 @@ extension FieldReading where Value == Bool {
 extension FieldReading where Value == Int {
     /// A JSON integer within bounds.
     package static func integer(_ range: ClosedRange<Int>) -> FieldReading {
-        FieldReading { value, pointer, errors in
+        FieldReading(
+            .integer(minimum: range.lowerBound, maximum: range.upperBound == .max ? nil : range.upperBound)
+        ) { value, pointer, errors in
             guard case .number(let literal) = value, let number = Int(literal) else {
                 errors.add(FieldError(pointer, "type", "Must be a whole number, not \(value.kind)."))
                 return nil
@@ -196,7 +210,7 @@ extension FieldReading where Value == Int {
 extension FieldReading where Value == Timestamp {
     /// An RFC 3339 time with its offset.
     package static var timestamp: FieldReading {
-        FieldReading<String>.string.map { text in
+        FieldReading<String>.string.described(as: .time).map { text in
             Timestamp(text).map { .success($0) }
                 ?? .failure(ReadingFault("format", "Must be an RFC 3339 time like \"2026-01-31T12:00:00Z\"."))
         }
@@ -206,7 +220,7 @@ extension FieldReading where Value == Timestamp {
 extension FieldReading where Value == BusinessDay {
     /// A date.
     package static var date: FieldReading {
-        FieldReading<String>.string.map { text in
+        FieldReading<String>.string.described(as: .day).map { text in
             BusinessDay(text).map { .success($0) }
                 ?? .failure(ReadingFault("format", "Must be a date like \"2026-01-31\"."))
         }

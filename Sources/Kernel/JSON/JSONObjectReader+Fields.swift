@@ -41,8 +41,10 @@ extension JSONObjectReader {
         required(name, else: ID<Kind>(EntityID(high: 0, low: 0)), .id())
     }
 
-    /// An id that may be absent.
-    package mutating func optionalID<Kind>(_ name: String) -> ID<Kind>? { optional(name, .id()) }
+    /// An id that may be absent; examples show it only where nothing else says what is meant.
+    package mutating func optionalID<Kind>(_ name: String, isShown: Bool = false) -> ID<Kind>? {
+        optional(name, isShown: isShown, .id())
+    }
 
     /// A required choice.
     package mutating func choice<T>(_ name: String, else placeholder: T) -> T

@@ -4,7 +4,7 @@
 /// the fault is in ``errors``. Nobody sees the placeholder, because ``FieldErrors/check()`` throws before the result is used:
 /// ```swift
 /// var reader = try JSONObjectReader.body(bytes)
-/// let draft = CategoryDraft(name: reader.text("name", .name), parent: reader.optionalID("parent_id"))
+/// let draft = CategoryFields(name: reader.text("name", .name), parent: reader.optionalID("parent_id"))
 /// try reader.finish()
 /// ```
 package struct JSONObjectReader {
@@ -14,6 +14,33 @@ package struct JSONObjectReader {
     private let object: JSONObject
     private let pointer: String
     private var seen: [Bool]
+    /// What was asked for, where only that is of interest.
+    private var recorder: Recorder?
+
+    private final class Recorder {
+        var members: [Schema.Member] = []
+    }
+
+    /// The shape of the objects that a function reads, found by running it once on nothing.
+    ///
+    /// - Parameter read: Asks for every field whatever it has read so far; what it makes of them is thrown away.
+    /// - Returns: An object with a member for each field that was asked for, in that order.
+    package static func schema<T>(of read: (inout JSONObjectReader) -> T) -> Schema {
+        let recorder = Recorder()
+        var reader = JSONObjectReader(JSONObject())
+        reader.recorder = recorder
+        _ = read(&reader)
+        return .object(recorder.members)
+    }
+
+    private func note(_ name: String, _ schema: Schema, isRequired: Bool, isShown: Bool = true) {
+        recorder?.members.append(
+            isRequired ? .required(name, schema) : .optional(name, schema, isShown: isShown)
+        )
+    }
+
+    /// Whether only what is asked for is of interest.
+    package var isRecording: Bool { recorder != nil }
 
     /// Reads an object that stands at a pointer.
     ///
@@ -87,6 +114,7 @@ package struct JSONObjectReader {
 
     /// Reads a field that must be there and not null.
     package mutating func required<T>(_ name: String, else placeholder: T, _ read: FieldReading<T>) -> T {
+        note(name, read.schema, isRequired: true)
         switch value(name) {
         case nil:
             fail(name, "required", "This field is required.")
@@ -100,15 +128,23 @@ package struct JSONObjectReader {
     }
 
     /// Reads a field that may be absent or null.
-    package mutating func optional<T>(_ name: String, _ read: FieldReading<T>) -> T? {
-        switch value(name) {
+    ///
+    /// - Parameters:
+    ///   - name: The member's name.
+    ///   - isShown: Whether an example shows it.
+    ///   - read: How its value is read.
+    /// - Returns: The value; nil for none, and for one that is wrong.
+    package mutating func optional<T>(_ name: String, isShown: Bool = true, _ read: FieldReading<T>) -> T? {
+        note(name, .nullable(read.schema), isRequired: false, isShown: isShown)
+        return switch value(name) {
         case nil, .null: nil
         case .some(let value): read.apply(value, pointer(to: name), errors)
         }
     }
 
     /// Reads a field of a merge patch that cannot be removed: absent keeps, null is a fault.
-    package mutating func change<T>(_ name: String, _ read: FieldReading<T>) -> Change<T> {
+    package mutating func change<T>(_ name: String, isShown: Bool = true, _ read: FieldReading<T>) -> Change<T> {
+        note(name, read.schema, isRequired: false, isShown: isShown)
         switch value(name) {
         case nil:
             return .keep
@@ -121,8 +157,13 @@ package struct JSONObjectReader {
     }
 
     /// Reads a field of a merge patch that null removes (RFC 7396).
-    package mutating func clearableChange<T>(_ name: String, _ read: FieldReading<T>) -> Change<T?> {
-        switch value(name) {
+    package mutating func clearableChange<T>(
+        _ name: String,
+        isShown: Bool = true,
+        _ read: FieldReading<T>
+    ) -> Change<T?> {
+        note(name, .nullable(read.schema), isRequired: false, isShown: isShown)
+        return switch value(name) {
         case nil: .keep
         case .null: .set(nil)
         case .some(let value): read.apply(value, pointer(to: name), errors).map { .set($0) } ?? .keep
@@ -132,11 +173,23 @@ package struct JSONObjectReader {
     // MARK: Arrays
 
     /// Reads an array of objects.
+    ///
+    /// - Parameters:
+    ///   - name: The member's name.
+    ///   - schema: What the shape of its elements is called.
+    ///   - count: How many there may be.
+    ///   - read: Reads one.
+    /// - Returns: What was read of each.
     package mutating func objects<T>(
         _ name: String,
+        of schema: String,
         count: ClosedRange<Int>,
         _ read: (inout JSONObjectReader) -> T
     ) -> [T] {
+        if isRecording {
+            let element = Schema.named(schema, Self.schema(of: read))
+            note(name, .array(element, maximum: count.upperBound), isRequired: count.lowerBound > 0)
+        }
         let values: [JSONValue]
         switch value(name) {
         case nil, .null:
@@ -170,7 +223,8 @@ package struct JSONObjectReader {
 
     /// Reads an array of plain values.
     package mutating func values<T>(_ name: String, count: ClosedRange<Int>, _ read: FieldReading<T>) -> [T] {
-        optionalValues(name, count: count, read)
+        note(name, .array(read.schema, maximum: count.upperBound), isRequired: count.lowerBound > 0)
+        return elements(name, count: count, read)
             ?? {
                 if count.lowerBound > 0 { fail(name, "required", "This field is required.") }
                 return []
@@ -183,6 +237,11 @@ package struct JSONObjectReader {
         count: ClosedRange<Int>,
         _ read: FieldReading<T>
     ) -> [T]? {
+        note(name, .nullable(.array(read.schema, maximum: count.upperBound)), isRequired: false)
+        return elements(name, count: count, read)
+    }
+
+    private mutating func elements<T>(_ name: String, count: ClosedRange<Int>, _ read: FieldReading<T>) -> [T]? {
         switch value(name) {
         case nil, .null:
             return nil

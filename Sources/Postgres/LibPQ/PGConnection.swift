@@ -87,11 +87,10 @@ final class PGConnection {
     ///   - sql: Its text.
     ///   - types: The types of its parameters.
     /// - Returns: Whether it was queued.
-    func sendPrepare(_ name: String, _ sql: StaticString, _ types: [PostgresType]) -> Bool {
-        // Safe because libpq copies text and types; a static text of more than one scalar is null-terminated UTF-8.
-        let text = unsafe UnsafeRawPointer(sql.utf8Start).assumingMemoryBound(to: CChar.self)
+    func sendPrepare(_ name: String, _ sql: SQL, _ types: [PostgresType]) -> Bool {
         let oids = types.map(\.oid)
-        return unsafe PQsendPrepare(handle, name, text, CInt(truncatingIfNeeded: oids.count), oids) == 1
+        // Safe because libpq copies texts and types.
+        return unsafe PQsendPrepare(handle, name, sql.text, CInt(truncatingIfNeeded: oids.count), oids) == 1
     }
 
     /// Queues a prepared statement with parameters of a unit, all binary, the answer too.

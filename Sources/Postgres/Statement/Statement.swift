@@ -1,7 +1,7 @@
 /// One SQL statement: its text, its parameters and its row.
 ///
-/// The set of statements is closed: a connection prepares them once and never evicts one. The text is static, so no
-/// value can ever become SQL.
+/// The set of statements is closed: a connection prepares them once and never evicts one. ``SQL`` is made of what stands in the
+/// program, so no value can ever become part of it.
 package protocol Statement<Row>: Sendable {
     /// What a row of the answer is read as.
     associatedtype Row: DecodableRow = NoRow
@@ -10,9 +10,11 @@ package protocol Statement<Row>: Sendable {
     static var name: String { get }
 
     /// The text; parameters are `$1`, `$2`, columns are listed, never `*`.
-    static var sql: StaticString { get }
+    static var sql: SQL { get }
 
-    /// The types of the parameters in order. A stored property: it is read for every unit.
+    /// The types of the parameters in order.
+    ///
+    /// Read for every unit, so a stored property wherever the type is no generic one.
     static var parameterTypes: [PostgresType] { get }
 
     /// Binds the parameters in order.

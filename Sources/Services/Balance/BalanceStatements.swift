@@ -5,7 +5,7 @@ import Postgres
 /// Income, expense and net of every period of a range, days without entries included.
 struct ReadSeries: Statement {
     static let name = "balance.series"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH sums AS (
             SELECT date_trunc($5, b.business_day::timestamp) AS start, sum(b.income) AS income,
                    sum(b.expense) AS expense
@@ -76,7 +76,7 @@ extension BalanceView {
 /// The sums of a range, in all and by method, methods without entries included.
 struct ReadSummary: Statement {
     static let name = "balance.summary"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH sums AS (
             SELECT b.method, sum(b.income) AS income, sum(b.expense) AS expense
             FROM stock.balance_day b
@@ -117,7 +117,7 @@ struct ReadSummary: Statement {
 /// One local day at a glance: what was sold, what came in, what runs out, what is owed.
 struct ReadDashboard: Statement {
     static let name = "balance.dashboard"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH sums AS (
             SELECT b.method, sum(b.income) AS income, sum(b.expense) AS expense
             FROM stock.balance_day b

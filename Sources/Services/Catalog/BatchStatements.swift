@@ -46,34 +46,26 @@ struct ProductBatch: Sendable {
     }
 }
 
-/// Makes and changes the products of a batch, all or none, and answers what became of each, in the order of the request.
-struct UpsertProducts: Statement {
+/// What became of each product of a batch that is made and changed, all or none, in the order of the request.
+struct UpsertedProducts: Document {
     static let name = "catalog.batch"
-    static let sql: StaticString = """
-        SELECT 200, stock.idempotency_finish($1, $2, $3, 200, NULL, b.body, NULL), NULL::text, NULL::text
-        FROM (
-            SELECT stock.list_body(string_agg((SELECT row_to_json(r)::text FROM (
-                       SELECT u.id, u.sku, u.external_id, u.outcome, u.version
-                   ) r), ',' ORDER BY u.place), NULL) AS body
-            FROM stock.upsert_products($4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, false) u
-        ) b
+    static let sql: SQL = """
+        SELECT stock.list_body(string_agg((SELECT row_to_json(r)::text FROM (
+                   SELECT u.id, u.sku, u.external_id, u.outcome, u.version
+               ) r), ',' ORDER BY u.place), NULL), NULL::text
+        FROM stock.upsert_products($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, false) u
         """
-    static let parameterTypes: [PostgresType] = [.text, .text, .bytea] + ProductBatch.parameterTypes
-    typealias Row = AnswerRow
+    static let parameterTypes = ProductBatch.parameterTypes
 
-    var batch: ProductBatch
-    var key: IdempotencyKey?
+    let batch: ProductBatch
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(key)
-        try batch.bind(&parameters)
-    }
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try batch.bind(&parameters) }
 }
 
 /// Makes and changes the products of a batch, and leaves out those that can not be applied.
 struct ImportProducts: Statement {
     static let name = "imports.products"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT u.place, u.outcome, u.errors::text
         FROM stock.upsert_products($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, true) u
         ORDER BY u.place

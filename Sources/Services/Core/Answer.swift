@@ -63,7 +63,7 @@ package struct IdempotencyKey: Sendable, Equatable {
 
 /// The row that ends a writing unit: `status int4, body text or json, etag text, location text`.
 ///
-/// The statement that returns it passes the body through `stock.idempotency_finish`, so that answer and record are one.
+/// Its statement passes the body through `stock.idempotency_finish`, so that answer and record are one (``Conclude``).
 package struct AnswerRow: DecodableRow {
     /// The answer.
     package let answer: Answer

@@ -125,4 +125,18 @@ extension Caller {
         parts(&builder)
         return builder.key(tenant: tenant.rawValue, module: module)
     }
+
+    /// The read of one thing, under its id.
+    ///
+    /// - Parameters:
+    ///   - module: What retires the answer.
+    ///   - resource: Which one.
+    ///   - kind: Which read it is, where a module has several.
+    /// - Returns: The read.
+    func read<Asked: Resource>(_ module: Module, _ resource: Asked, _ kind: StaticString = "id") -> CachedRead {
+        CachedRead(
+            key: key(module, kind) { $0.add(resource.id.description) },
+            fill: .body(ReadDocument(document: resource))
+        )
+    }
 }

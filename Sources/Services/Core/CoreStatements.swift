@@ -6,7 +6,7 @@ import Postgres
 /// Takes an idempotency key, first in its unit's lock order.
 struct TakeKey: Statement {
     static let name = "core.take_key"
-    static let sql: StaticString = "SELECT stock.idempotency_begin($1, $2, $3)"
+    static let sql: SQL = "SELECT stock.idempotency_begin($1, $2, $3)"
     static let parameterTypes: [PostgresType] = [.text, .text, .bytea]
 
     var key: IdempotencyKey
@@ -17,7 +17,7 @@ struct TakeKey: Statement {
 /// The transaction's id and the modules it retires; the last statement of every writing unit.
 struct CacheToken: Statement {
     static let name = "core.cache_token"
-    static let sql: StaticString = "SELECT xid, modules FROM stock.cache_token()"
+    static let sql: SQL = "SELECT xid, modules FROM stock.cache_token()"
 
     struct Row: DecodableRow {
         let xid: UInt64
@@ -33,7 +33,7 @@ struct CacheToken: Statement {
 /// The stored answer of a key, and the transaction that stored it together with its effect.
 struct FindRecord: Statement {
     static let name = "core.find_record"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT r.request_hash, r.status, r.body, r.headers::json ->> 'etag', r.headers::json ->> 'location',
                r.xmin::text::bigint, pg_current_snapshot()
         FROM (
@@ -92,7 +92,7 @@ extension FindRecord.Row {
 /// Keeps a refusal beside its key.
 struct RecordRefusal: Statement {
     static let name = "core.record_refusal"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT $4::integer, stock.idempotency_finish($1, $2, $3, $4, NULL, $5, NULL), NULL::text, NULL::text
         """
     static let parameterTypes: [PostgresType] = [.text, .text, .bytea, .int4, .text]

@@ -134,11 +134,10 @@ extension PostgresError {
 
     /// A foreign key refused: what a body names does not exist.
     private var dangling: Problem {
-        let names: [(part: String, pointer: String)] = [
-            ("category_id", "/category_id"), ("parent_id", "/parent_id"), ("unit_id", "/unit_id"),
-            ("customer_id", "/customer_id"), ("register_id", "/register_id"), ("product_id", "/product_id"),
-        ]
-        let pointer = names.first { constraint?.contains($0.part) == true }?.pointer ?? ""
+        // A key of a tenant's table to another is called after the table, the tenant and the column.
+        let place = constraint?.firstRange(of: "_tenant_id_")
+        let column = place.flatMap { place in constraint?[place.upperBound...].replacing("_fkey", with: "") }
+        let pointer = column.map { "/\($0)" } ?? ""
         return Problem(
             .validationFailed,
             "The body names something that does not exist.",

@@ -38,11 +38,19 @@ package final class Shop: Sendable {
     /// Runs the units of work.
     package let store: Store
 
+    private let cursors: PageCursors
+
     /// What a tenant chose, and its current day.
     package let tenants: TenantService
 
-    /// Categories, units and products.
-    package let catalog: CatalogService
+    /// Categories.
+    package let categories: Records<Category>
+
+    /// Units of measure.
+    package let units: Records<Unit>
+
+    /// Products.
+    package let products: Records<Product>
 
     /// Levels and movements.
     package let stock: StockService
@@ -54,7 +62,7 @@ package final class Shop: Sendable {
     package let payments: PaymentsService
 
     /// Customers.
-    package let customers: CustomersService
+    package let customers: Records<Customer>
 
     /// Series, summary and dashboard.
     package let balance: BalanceService
@@ -81,21 +89,29 @@ package final class Shop: Sendable {
         let store = Store(postgres: postgres, cache: cache, logger: logger)
         let cursors = PageCursors(secret: settings.secret)
         self.store = store
+        self.cursors = cursors
         tenants = TenantService(store: store)
-        catalog = CatalogService(store: store, tenants: tenants, cursors: cursors)
+        categories = Records(store: store, cursors: cursors)
+        units = Records(store: store, cursors: cursors)
+        products = Records(store: store, cursors: cursors)
         stock = StockService(store: store, cursors: cursors)
         sales = SalesService(store: store, cursors: cursors)
         payments = PaymentsService(store: store, cursors: cursors)
-        customers = CustomersService(store: store, tenants: tenants, cursors: cursors)
+        customers = Records(store: store, cursors: cursors)
         balance = BalanceService(tenants: tenants)
         identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
         self.cache = CacheService(store: store)
     }
 
-    /// Every statement of the services, for connections to prepare as they come up.
+    /// The records of one kind.
+    package func records<R: Record>(_ kind: R.Type = R.self) -> Records<R> { Records(store: store, cursors: cursors) }
+
+    /// Every statement of the services, for connections to prepare as they come up; those of records are theirs to tell.
     package static let statements: [any Statement.Type] =
-        [TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self]
-        + TenantService.statements + CatalogService.statements + StockService.statements + SalesService.statements
-        + PaymentsService.statements + CustomersService.statements
+        [TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self]
+        + TenantService.statements + StockService.statements + SalesService.statements + PaymentsService.statements
         + BalanceService.statements + IdentityService.statements + CacheService.statements
 }
+
+/// A statement, for those who hand lists of them on.
+package typealias AnyStatement = any Statement.Type

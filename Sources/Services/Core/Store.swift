@@ -170,23 +170,23 @@ package final class Store: Sendable {
 
     /// Runs a command: once for its key, however often it is sent.
     ///
-    /// The unit is: take the key, the command's statements, `stock.cache_token()`. The statement whose slot `build` returns ends
-    /// in `stock.idempotency_finish`, so the answer is stored with its effect. Serialisation failures and deadlocks are repeated
-    /// up to three times; a connection lost around COMMIT is resolved by the key's record.
+    /// The unit is: take the key, the command's statements, its conclusion (``Effect``), `stock.cache_token()`; so an answer is stored
+    /// with its effect, and a command can leave neither out. Serialisation failures and deadlocks are repeated up to three times;
+    /// a connection lost around COMMIT is resolved by the key's record.
     ///
     /// - Parameters:
     ///   - context: Who asks.
     ///   - key: The request's key, if its route takes one.
-    ///   - build: Adds the command's statements; called once per attempt.
+    ///   - command: Adds the command's statements and says what they do; called once per attempt.
     /// - Returns: The answer; what it changed is already retired from this instance's memory.
     /// - Throws: The refusal, or what kept the command from running.
-    package func write(
+    package func write<Made>(
         _ context: CallContext,
         key: IdempotencyKey? = nil,
-        build: (inout UnitOfWork) throws(PostgresError) -> Slot<AnswerRow>
+        command: (inout UnitOfWork) throws(PostgresError) -> Effect<Made>
     ) async throws(Problem) -> Answer {
         do throws(WriteFailure) {
-            return try await attemptWrite(context, key: key, build: build)
+            return try await attemptWrite(context, key: key, command: command)
         } catch {
             switch error {
             case .problem(let problem): throw problem
@@ -196,19 +196,19 @@ package final class Store: Sendable {
         }
     }
 
-    /// As ``write(_:key:build:)``, telling apart that what the unit was computed from has changed (ST004): the caller reads again
+    /// As ``write(_:key:command:)``, telling apart that what the unit was computed from has changed (ST004): the caller reads again
     /// and repeats once.
     ///
     /// - Parameters:
     ///   - context: Who asks.
     ///   - key: The request's key, if its route takes one.
-    ///   - build: Adds the command's statements; called once per attempt.
+    ///   - command: Adds the command's statements and says what they do; called once per attempt.
     /// - Returns: The answer.
     /// - Throws: ``WriteFailure``.
-    package func attemptWrite(
+    package func attemptWrite<Made>(
         _ context: CallContext,
         key: IdempotencyKey? = nil,
-        build: (inout UnitOfWork) throws(PostgresError) -> Slot<AnswerRow>
+        command: (inout UnitOfWork) throws(PostgresError) -> Effect<Made>
     ) async throws(WriteFailure) -> Answer {
         var waits = Backoff.inProgress
         while true {
@@ -216,7 +216,7 @@ package final class Store: Sendable {
                 let (row, written) = try await perform(context.tenant, deadline: context.deadline) {
                     (unit) throws(PostgresError) -> Slot<AnswerRow> in
                     if let key { try unit.add(TakeKey(key: key)) }
-                    return try build(&unit)
+                    return try unit.conclude(try command(&unit), key: key)
                 }
                 var answer = row.answer
                 answer.consistency = consistency(written, context.token)
@@ -264,22 +264,31 @@ package final class Store: Sendable {
         _ context: CallContext,
         key: IdempotencyKey
     ) async throws(Problem) -> Answer {
-        do throws(PostgresError) {
-            return try await transact(context.tenant, deadline: context.deadline, repeatsLost: false) {
-                (unit) throws(PostgresError) -> Slot<AnswerRow> in
-                try unit.add(TakeKey(key: key))
-                return try unit.add(RecordRefusal(key: key, refusal: refusal))
-            }.answer
-        } catch {
-            if error.sqlState == .keyRecorded {
-                do throws(WriteFailure) {
-                    if let answer = try await recorded(context, key) { return answer }
-                } catch {
-                    if case .problem(let problem) = error, problem.code == .idempotencyKeyReused { throw problem }
+        var waits = Backoff.inProgress
+        while true {
+            do throws(PostgresError) {
+                return try await transact(context.tenant, deadline: context.deadline, repeatsLost: false) {
+                    (unit) throws(PostgresError) -> Slot<AnswerRow> in
+                    try unit.add(TakeKey(key: key))
+                    return try unit.add(RecordRefusal(key: key, refusal: refusal))
+                }.answer
+            } catch {
+                // A twin that was refused at the same time is about to store its refusal: one of the two is the answer of both.
+                if error.sqlState == .keyInProgress, let wait = waits.next(),
+                    await Backoff.sleep(wait, until: context.deadline)
+                {
+                    continue
                 }
+                if error.sqlState == .keyRecorded {
+                    do throws(WriteFailure) {
+                        if let answer = try await recorded(context, key) { return answer }
+                    } catch {
+                        if case .problem(let problem) = error, problem.code == .idempotencyKeyReused { throw problem }
+                    }
+                }
+                // Not stored: the same request again computes its refusal anew, which is as right.
+                return refusal
             }
-            // Not stored: the same request again computes its refusal anew, which is as right.
-            return refusal
         }
     }
 

@@ -68,7 +68,7 @@ struct AuditActor: Sendable {
 /// The first statement of every unit that they watch.
 struct Act: Statement {
     static let name = "identity.act"
-    static let sql: StaticString = "SELECT set_config('stock.actor', $1, true)"
+    static let sql: SQL = "SELECT set_config('stock.actor', $1, true)"
     static let parameterTypes: [PostgresType] = [.text]
 
     var actor: AuditActor
@@ -94,7 +94,7 @@ struct AuditDetails: Sendable {
 /// Notes an action in the current tenant.
 struct Note: Statement {
     static let name = "identity.note"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT stock.audit(stock.current_tenant(), $1, $2, $3, $4::json)
         """
     static let parameterTypes: [PostgresType] = [.text, .text, .uuid, .text]
@@ -126,7 +126,7 @@ struct Note: Statement {
 /// Notes in each tenant of a person what happened to the account.
 struct NotePerson: Statement {
     static let name = "identity.note_person"
-    static let sql: StaticString = "SELECT stock.audit_person($1, $2, $3::json)"
+    static let sql: SQL = "SELECT stock.audit_person($1, $2, $3::json)"
     static let parameterTypes: [PostgresType] = [.uuid, .text, .text]
 
     var user: UserID
@@ -145,7 +145,7 @@ struct NotePerson: Statement {
 /// Three ways in, of which one is taken: each filter has the index that serves it, and what the others cost is nothing.
 struct ListAudit: Statement {
     static let name = "identity.audit"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH bounds AS MATERIALIZED (
             SELECT coalesce($3::date::timestamp AT TIME ZONE t.timezone, '-infinity') AS first,
                    coalesce(($4::date + 1)::timestamp AT TIME ZONE t.timezone, 'infinity') AS last

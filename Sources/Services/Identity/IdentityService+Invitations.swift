@@ -15,10 +15,7 @@ extension IdentityService {
 
     /// `GET /v1/invitations/{id}`.
     package func invitation(_ id: InvitationID, _ caller: Caller) -> CachedRead {
-        CachedRead(
-            key: caller.key(.identity, "invitation") { $0.add(id.description) },
-            fill: .body(ReadInvitation(id: id))
-        )
+        caller.read(.identity, Invitation(id), "invitation")
     }
 
     /// `POST /v1/users`: offers an address a membership, for a week.
@@ -35,12 +32,12 @@ extension IdentityService {
         try requireGrant(of: draft.role, context)
         let token = InvitationToken(tenant: context.tenant, id: .make())
         let details = AuditDetails(["email": draft.email, "role": draft.role.rawValue])
-        var answer = try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        var answer = try await store.write(context) { (unit) throws(PostgresError) -> Effect<Invitation> in
             try unit.add(Act(actor: AuditActor(context)))
             try unit.add(GuardInvitation(email: draft.email))
             try unit.add(InsertInvitation(token: token, draft: draft, user: context.caller.user))
             try unit.add(Note(.invitationCreated, invitation: token.id, details))
-            return try unit.add(AnswerInvitation(id: token.id, status: 201))
+            return .created(Invitation(token.id))
         }
         log("an invitation was made", context)
         answer.append("invitation_token", token.text)
@@ -57,11 +54,11 @@ extension IdentityService {
     package func renew(_ id: InvitationID, _ context: CallContext) async throws(Problem) -> Answer {
         try requireGrant(of: .viewer, context)
         let token = InvitationToken(tenant: context.tenant, id: id)
-        var answer = try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        var answer = try await store.write(context) { (unit) throws(PostgresError) -> Effect<Invitation> in
             try unit.add(Act(actor: AuditActor(context)))
             try unit.add(RenewInvitation(token: token))
             try unit.add(Note(.invitationRenewed, invitation: id))
-            return try unit.add(AnswerInvitation(id: id, status: 200))
+            return .changed(Invitation(id))
         }
         answer.append("invitation_token", token.text)
         return answer
@@ -76,11 +73,11 @@ extension IdentityService {
     /// - Throws: 403 `forbidden`, 404 `not_found`; also for one that was accepted.
     package func revoke(_ id: InvitationID, _ context: CallContext) async throws(Problem) -> Answer {
         try requireGrant(of: .viewer, context)
-        let answer = try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        let answer = try await store.write(context) { (unit) throws(PostgresError) -> Effect<Nothing> in
             try unit.add(Act(actor: AuditActor(context)))
             try unit.add(RevokeInvitation(id: id))
             try unit.add(Note(.invitationRevoked, invitation: id))
-            return try unit.add(AnswerDeleted())
+            return .deleted
         }
         log("an invitation was revoked", context)
         return answer

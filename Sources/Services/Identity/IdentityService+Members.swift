@@ -28,7 +28,7 @@ extension IdentityService {
 
     /// `GET /v1/users/{id}`.
     package func member(_ id: UserID, _ caller: Caller) -> CachedRead {
-        CachedRead(key: caller.key(.identity, "member") { $0.add(id.description) }, fill: .body(ReadMember(user: id)))
+        caller.read(.identity, Member(id), "member")
     }
 
     /// Makes a member at once, with the password of the account: for the command line.
@@ -58,7 +58,7 @@ extension IdentityService {
         }
         let hash = try await hasher.hash(draft.password)
         let id = found?.id ?? UserID.make()
-        return try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        return try await store.write(context) { (unit) throws(PostgresError) -> Effect<Member> in
             try unit.add(Act(actor: AuditActor(context)))
             if let found {
                 try unit.add(SetPassword(user: id, hash: hash, passwordVersion: found.passwordVersion))
@@ -66,7 +66,7 @@ extension IdentityService {
                 try unit.add(InsertUser(id: id, email: draft.email, passwordHash: hash, name: draft.name))
             }
             try unit.add(InsertMembership(user: id, role: draft.role))
-            return try unit.add(AnswerMember(user: id, status: 201))
+            return .created(Member(id))
         }
     }
 
@@ -86,12 +86,12 @@ extension IdentityService {
         _ context: CallContext
     ) async throws(Problem) -> Answer {
         try requireGrant(of: patch.role.newValue ?? .viewer, context)
-        let answer = try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        let answer = try await store.write(context) { (unit) throws(PostgresError) -> Effect<Member> in
             try unit.add(Act(actor: AuditActor(context)))
             try unit.add(GuardMember(user: id, expected: expected))
             try unit.add(UpdateMember(user: id, patch: patch))
             try unit.add(GuardOwner())
-            return try unit.add(AnswerMember(user: id, status: 200))
+            return .changed(Member(id))
         }
         log("a membership was changed", context, ["member": "\(id)"])
         return answer
@@ -145,10 +145,10 @@ extension IdentityService {
             )
         }
         let key = APIKeyText(tenant: context.tenant, id: .make())
-        var answer = try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        var answer = try await store.write(context) { (unit) throws(PostgresError) -> Effect<APIKey> in
             try unit.add(Act(actor: AuditActor(context)))
             try unit.add(InsertKey(key: key, draft: draft, user: context.caller.user))
-            return try unit.add(AnswerKey(id: key.id, status: 201))
+            return .created(APIKey(key.id))
         }
         log("an API key was made", context, ["key": "\(key.id)"])
         answer.append("secret", key.text)
@@ -163,10 +163,10 @@ extension IdentityService {
     /// - Returns: 204; also for a key that had ended before.
     /// - Throws: 404 `not_found`.
     package func revokeKey(_ id: APIKeyID, _ context: CallContext) async throws(Problem) -> Answer {
-        let answer = try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        let answer = try await store.write(context) { (unit) throws(PostgresError) -> Effect<Nothing> in
             try unit.add(Act(actor: AuditActor(context)))
             try unit.add(RevokeKey(id: id))
-            return try unit.add(AnswerDeleted())
+            return .deleted
         }
         log("an API key was revoked", context, ["key": "\(id)"])
         return answer

@@ -36,11 +36,12 @@ package struct IdentityService: Sendable {
         InsertUser.self, InsertMembership.self, InsertDefaultUnits.self, HoldUser.self, HoldUserOfSession.self,
         MarkLogin.self, InsertSession.self, CurrentTenant.self, RehashPassword.self, RotateSession.self,
         RevokeFamily.self, RevokeAllSessions.self, CheckSession.self, CheckKey.self, TouchKey.self, ReadMe.self,
-        ListMembers.self, ReadMember.self, GuardMember.self, UpdateMember.self, GuardOwner.self, AnswerMember.self,
-        ListKeys.self, InsertKey.self, RevokeKey.self, AnswerKey.self, Act.self, Note.self, NotePerson.self,
-        ListAudit.self, ListInvitations.self, ReadInvitation.self, FindInvitation.self, GuardInvitation.self,
+        ListMembers.self, ReadDocument<Member>.self, GuardMember.self, UpdateMember.self, GuardOwner.self,
+        Conclude<Member>.self,
+        ListKeys.self, InsertKey.self, RevokeKey.self, Conclude<APIKey>.self, Act.self, Note.self, NotePerson.self,
+        ListAudit.self, ListInvitations.self, ReadDocument<Invitation>.self, FindInvitation.self, GuardInvitation.self,
         InsertInvitation.self, RenewInvitation.self, RevokeInvitation.self, TakeInvitation.self,
-        AnswerInvitation.self, SetPassword.self, RevokeOtherSessions.self, SetReset.self, FindReset.self,
+        Conclude<Invitation>.self, SetPassword.self, RevokeOtherSessions.self, SetReset.self, FindReset.self,
         TakeReset.self,
     ]
 

@@ -29,7 +29,7 @@ struct UserRow: DecodableRow {
 
 struct FindUserByEmail: Statement {
     static let name = "identity.user_by_email"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT u.id, u.email, u.name, u.password_hash, u.status = 'active', u.tenant_ids, u.password_version,
                u.logged_in_at IS NOT NULL
         FROM stock.app_user u
@@ -45,7 +45,7 @@ struct FindUserByEmail: Statement {
 
 struct FindUser: Statement {
     static let name = "identity.user"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT u.id, u.email, u.name, u.password_hash, u.status = 'active', u.tenant_ids, u.password_version,
                u.logged_in_at IS NOT NULL
         FROM stock.app_user u
@@ -62,7 +62,7 @@ struct FindUser: Statement {
 /// A person's active membership of the current tenant.
 struct FindMembership: Statement {
     static let name = "identity.membership"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT t.id, t.slug, t.name, m.role, t.status = 'active'
         FROM stock.membership m
         JOIN stock.tenant t ON t.id = m.tenant_id
@@ -92,7 +92,7 @@ struct FindMembership: Statement {
 
 struct FindTenant: Statement {
     static let name = "identity.tenant"
-    static let sql: StaticString = "SELECT t.id FROM stock.tenant t WHERE t.slug = $1 OR t.id = $2"
+    static let sql: SQL = "SELECT t.id FROM stock.tenant t WHERE t.slug = $1 OR t.id = $2"
     static let parameterTypes: [PostgresType] = [.text, .int8]
 
     var reference: TenantReference
@@ -117,7 +117,7 @@ struct FindTenant: Statement {
 
 struct ListTenants: Statement {
     static let name = "identity.tenants"
-    static let sql: StaticString = "SELECT stock.tenant_body(t.id) FROM stock.tenant t ORDER BY t.id"
+    static let sql: SQL = "SELECT stock.tenant_body(t.id) FROM stock.tenant t ORDER BY t.id"
 
     struct Row: DecodableRow {
         let body: ByteBuffer
@@ -129,7 +129,7 @@ struct ListTenants: Statement {
 /// Makes a tenant with its register; the rest of the unit is within it.
 struct CreateTenant: Statement {
     static let name = "identity.tenant_create"
-    static let sql: StaticString = "SELECT stock.tenant_create($1, normalize($2, NFC), $3, $4, $5, $6)"
+    static let sql: SQL = "SELECT stock.tenant_create($1, normalize($2, NFC), $3, $4, $5, $6)"
     static let parameterTypes: [PostgresType] = [.text, .text, .text, .int2, .text, .uuid]
 
     var request: SignupRequest
@@ -147,7 +147,7 @@ struct CreateTenant: Statement {
 
 struct InsertUser: Statement {
     static let name = "identity.user_insert"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         INSERT INTO stock.app_user (id, email, password_hash, name)
         VALUES ($1, $2, $3, normalize($4, NFC))
         """
@@ -168,7 +168,7 @@ struct InsertUser: Statement {
 
 struct InsertMembership: Statement {
     static let name = "identity.membership_insert"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         INSERT INTO stock.membership (tenant_id, user_id, role)
         VALUES (stock.current_tenant(), $1, $2)
         """
@@ -186,7 +186,7 @@ struct InsertMembership: Statement {
 /// The units every shop begins with; the first made is the default of new products.
 struct InsertDefaultUnits: Statement {
     static let name = "identity.default_units"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         INSERT INTO stock.unit (tenant_id, id, name, symbol, decimals, created_at)
         VALUES (stock.current_tenant(), $1, 'Piece', 'pc', 0, now()),
                (stock.current_tenant(), $2, 'Kilogram', 'kg', 3, now() + interval '1 microsecond')
@@ -207,7 +207,7 @@ struct InsertDefaultUnits: Statement {
 /// Refuses a person who was disabled, or whose password was replaced since it was shown.
 struct HoldUser: Statement {
     static let name = "identity.user_hold"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH held AS MATERIALIZED (
             SELECT u.status, u.password_version FROM stock.app_user u WHERE u.id = $1 FOR SHARE
         )
@@ -229,7 +229,7 @@ struct HoldUser: Statement {
 /// As ``HoldUser``, for the person of a refresh token.
 struct HoldUserOfSession: Statement {
     static let name = "identity.user_of_session_hold"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT u.id FROM stock.app_user u
         WHERE u.id = (SELECT s.user_id FROM stock.session s WHERE s.refresh_hash = $1)
         FOR SHARE
@@ -244,7 +244,7 @@ struct HoldUserOfSession: Statement {
 /// Remembers that a person came in for the first time.
 struct MarkLogin: Statement {
     static let name = "identity.login_mark"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.app_user SET logged_in_at = now() WHERE id = $1 AND logged_in_at IS NULL
         """
     static let parameterTypes: [PostgresType] = [.uuid]
@@ -259,7 +259,7 @@ struct MarkLogin: Statement {
 /// Refuses whose membership has ended.
 struct InsertSession: Statement {
     static let name = "identity.session_insert"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH made AS (
             INSERT INTO stock.session (id, user_id, tenant_id, family, refresh_hash, expires_at, family_expires_at)
             SELECT $1, $2, m.tenant_id, $3, $4, now() + interval '14 days', now() + interval '30 days'
@@ -286,7 +286,7 @@ struct InsertSession: Statement {
 /// The tenant the unit is within by now.
 struct CurrentTenant: Statement {
     static let name = "identity.current_tenant"
-    static let sql: StaticString = "SELECT stock.current_tenant()"
+    static let sql: SQL = "SELECT stock.current_tenant()"
 
     struct Row: DecodableRow {
         let found: TenantID?
@@ -301,7 +301,7 @@ struct CurrentTenant: Statement {
 /// Replaces a hash by a stronger one of the same password, unless that was replaced meanwhile.
 struct RehashPassword: Statement {
     static let name = "identity.rehash"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.app_user SET password_hash = $2, updated_at = now() WHERE id = $1 AND password_version = $3
         """
     static let parameterTypes: [PostgresType] = [.uuid, .text, .int8]
@@ -320,7 +320,7 @@ struct RehashPassword: Statement {
 /// Replaces a refresh token by its successor, answers the same successor again, or ends the family.
 struct RotateSession: Statement {
     static let name = "identity.session_rotate"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH found AS (
             SELECT s.id, s.user_id, s.tenant_id, s.family, s.family_expires_at, s.successor_id,
                    CASE WHEN s.revoked_at IS NOT NULL OR least(s.expires_at, s.family_expires_at) <= now() THEN 'ended'
@@ -387,7 +387,7 @@ struct RotateSession: Statement {
 
 struct RevokeFamily: Statement {
     static let name = "identity.family_revoke"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.session s
         SET revoked_at = now()
         WHERE s.family = (SELECT o.family FROM stock.session o WHERE o.id = $1 AND o.user_id = $2)
@@ -406,7 +406,7 @@ struct RevokeFamily: Statement {
 
 struct RevokeAllSessions: Statement {
     static let name = "identity.sessions_revoke"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.session s SET revoked_at = now() WHERE s.user_id = $1 AND s.revoked_at IS NULL
         """
     static let parameterTypes: [PostgresType] = [.uuid]
@@ -419,7 +419,7 @@ struct RevokeAllSessions: Statement {
 /// Whether a session of the current tenant stands, with what its caller may do.
 struct CheckSession: Statement {
     static let name = "identity.session_check"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT c.user_id, c.email, c.role, c.expires_at, c.is_active, pg_current_snapshot()
         FROM (SELECT 1) one
         LEFT JOIN (
@@ -468,7 +468,7 @@ struct CheckSession: Statement {
 /// Whether an API key of the current tenant stands, with what it may do.
 struct CheckKey: Statement {
     static let name = "identity.key_check"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT k.name, k.scopes, k.expires_at, k.secret_hash, t.status = 'active',
                k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 hour', pg_current_snapshot()
         FROM (SELECT 1) one
@@ -534,7 +534,7 @@ struct CheckKey: Statement {
 
 struct TouchKey: Statement {
     static let name = "identity.key_touch"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.api_key k
         SET last_used_at = now()
         WHERE k.tenant_id = stock.current_tenant() AND k.id = $1
@@ -549,7 +549,7 @@ struct TouchKey: Statement {
 
 struct ReadMe: Statement {
     static let name = "identity.me"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT (SELECT row_to_json(p)::text
                 FROM (SELECT u.id, u.email, u.name FROM stock.app_user u WHERE u.id = $1) p),
                stock.tenant_body(stock.current_tenant()), pg_current_snapshot()
@@ -575,7 +575,7 @@ struct ReadMe: Statement {
 
 struct ListMembers: Statement {
     static let name = "identity.members"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT stock.list_body(
                    (SELECT string_agg(stock.member_body(m.tenant_id, m.user_id), ',' ORDER BY u.email_key)
                     FROM stock.membership m
@@ -587,27 +587,26 @@ struct ListMembers: Statement {
     typealias Row = BodyRow
 }
 
-struct ReadMember: Statement {
+/// A member of the current tenant.
+struct Member: Resource {
     static let name = "identity.member"
-    static let sql: StaticString = """
-        SELECT stock.member_body(stock.current_tenant(), $1),
-               (SELECT '"' || m.version || '.' || u.version || '"'
-                FROM stock.membership m JOIN stock.app_user u ON u.id = m.user_id
-                WHERE m.tenant_id = stock.current_tenant() AND m.user_id = $1),
-               pg_current_snapshot()
+    static let collection = "/v1/users"
+    static let sql: SQL = """
+        SELECT stock.member_body(m.tenant_id, m.user_id), '"' || m.version || '.' || u.version || '"'
+        FROM stock.membership m
+        JOIN stock.app_user u ON u.id = m.user_id
+        WHERE m.tenant_id = stock.current_tenant() AND m.user_id = $1
         """
-    static let parameterTypes: [PostgresType] = [.uuid]
-    typealias Row = BodyRow
 
-    var user: UserID
+    let id: UserID
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(user) }
+    init(_ id: UserID) { self.id = id }
 }
 
 /// Locks the owners and the member, in one order, and refuses who is not there or has another version.
 struct GuardMember: Statement {
     static let name = "identity.member_guard"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH locked AS MATERIALIZED (
             SELECT m.user_id, m.version
             FROM stock.membership m
@@ -636,7 +635,7 @@ struct GuardMember: Statement {
 
 struct UpdateMember: Statement {
     static let name = "identity.member_update"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.membership m
         SET role = coalesce($2, m.role), active = coalesce($3, m.active), version = m.version + 1, updated_at = now()
         WHERE m.tenant_id = stock.current_tenant() AND m.user_id = $1
@@ -656,7 +655,7 @@ struct UpdateMember: Statement {
 /// Refuses a tenant without an active owner.
 struct GuardOwner: Statement {
     static let name = "identity.owner_guard"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT stock.refuse('invalid_state', 'The tenant would have no active owner left.')
         WHERE NOT EXISTS (SELECT FROM stock.membership m
                           JOIN stock.app_user u ON u.id = m.user_id AND u.status = 'active'
@@ -664,30 +663,9 @@ struct GuardOwner: Statement {
         """
 }
 
-struct AnswerMember: Statement {
-    static let name = "identity.member_answer"
-    static let sql: StaticString = """
-        SELECT $2::integer, stock.member_body(m.tenant_id, m.user_id), '"' || m.version || '.' || u.version || '"',
-               CASE WHEN $2 = 201 THEN '/v1/users/' || m.user_id END
-        FROM stock.membership m
-        JOIN stock.app_user u ON u.id = m.user_id
-        WHERE m.tenant_id = stock.current_tenant() AND m.user_id = $1
-        """
-    static let parameterTypes: [PostgresType] = [.uuid, .int4]
-    typealias Row = AnswerRow
-
-    var user: UserID
-    var status: Int32
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(user)
-        try parameters.append(status)
-    }
-}
-
 struct ListKeys: Statement {
     static let name = "identity.keys"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT stock.list_body(
                    (SELECT string_agg(stock.api_key_body(k.tenant_id, k.id), ',' ORDER BY k.created_at DESC, k.id)
                     FROM stock.api_key k
@@ -700,7 +678,7 @@ struct ListKeys: Statement {
 
 struct InsertKey: Statement {
     static let name = "identity.key_insert"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         INSERT INTO stock.api_key (tenant_id, id, name, secret_hash, scopes, created_by, expires_at)
         VALUES (stock.current_tenant(), $1, normalize($2, NFC), $3, $4, $5, $6)
         """
@@ -723,7 +701,7 @@ struct InsertKey: Statement {
 /// Ends a key; refuses one that is not there.
 struct RevokeKey: Statement {
     static let name = "identity.key_revoke"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH ended AS (
             UPDATE stock.api_key k
             SET revoked_at = coalesce(k.revoked_at, now()), version = k.version + 1, updated_at = now()
@@ -740,22 +718,17 @@ struct RevokeKey: Statement {
     func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(id) }
 }
 
-struct AnswerKey: Statement {
-    static let name = "identity.key_answer"
-    static let sql: StaticString = """
-        SELECT $2::integer, stock.api_key_body(k.tenant_id, k.id), '"' || k.version || '"',
-               CASE WHEN $2 = 201 THEN '/v1/api-keys/' || k.id END
+/// An API key, without its secret.
+struct APIKey: Resource {
+    static let name = "identity.key"
+    static let collection = "/v1/api-keys"
+    static let sql: SQL = """
+        SELECT stock.api_key_body(k.tenant_id, k.id), '"' || k.version || '"'
         FROM stock.api_key k
         WHERE k.tenant_id = stock.current_tenant() AND k.id = $1
         """
-    static let parameterTypes: [PostgresType] = [.uuid, .int4]
-    typealias Row = AnswerRow
 
-    var id: APIKeyID
-    var status: Int32
+    let id: APIKeyID
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(id)
-        try parameters.append(status)
-    }
+    init(_ id: APIKeyID) { self.id = id }
 }

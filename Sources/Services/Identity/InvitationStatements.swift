@@ -4,7 +4,7 @@ import Postgres
 
 struct ListInvitations: Statement {
     static let name = "identity.invitations"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT stock.list_body(
                    (SELECT string_agg(stock.invitation_body(i.tenant_id, i.id), ',' ORDER BY i.created_at DESC, i.id)
                     FROM stock.invitation i
@@ -15,23 +15,25 @@ struct ListInvitations: Statement {
     typealias Row = BodyRow
 }
 
-struct ReadInvitation: Statement {
+/// An invitation, without its token.
+struct Invitation: Resource {
     static let name = "identity.invitation"
-    static let sql: StaticString = """
-        SELECT stock.invitation_body(stock.current_tenant(), $1), NULL::text, pg_current_snapshot()
+    static let collection = "/v1/invitations"
+    static let sql: SQL = """
+        SELECT stock.invitation_body(i.tenant_id, i.id), '"' || i.version || '"'
+        FROM stock.invitation i
+        WHERE i.tenant_id = stock.current_tenant() AND i.id = $1
         """
-    static let parameterTypes: [PostgresType] = [.uuid]
-    typealias Row = BodyRow
 
-    var id: InvitationID
+    let id: InvitationID
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(id) }
+    init(_ id: InvitationID) { self.id = id }
 }
 
 /// An open invitation of the current tenant, for whoever shows its token.
 struct FindInvitation: Statement {
     static let name = "identity.invitation_find"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT i.email, i.role, i.token_hash, t.status = 'active'
         FROM stock.invitation i
         JOIN stock.tenant t ON t.id = i.tenant_id
@@ -61,7 +63,7 @@ struct FindInvitation: Statement {
 /// Refuses an invitation of a member, and a second one while the first is open; clears an expired one away.
 struct GuardInvitation: Statement {
     static let name = "identity.invitation_guard"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH expired AS (
             DELETE FROM stock.invitation i
             WHERE i.tenant_id = stock.current_tenant() AND i.email_key = stock.folded($1) AND i.expires_at <= now()
@@ -88,7 +90,7 @@ struct GuardInvitation: Statement {
 /// An invitation of the current tenant, open for a week.
 struct InsertInvitation: Statement {
     static let name = "identity.invitation_insert"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         INSERT INTO stock.invitation (tenant_id, id, email, role, token_hash, invited_by, expires_at)
         VALUES (stock.current_tenant(), $1, $2, $3, $4, $5, now() + interval '7 days')
         """
@@ -110,7 +112,7 @@ struct InsertInvitation: Statement {
 /// Gives an invitation another token and another week; refuses one that is not there.
 struct RenewInvitation: Statement {
     static let name = "identity.invitation_renew"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH renewed AS (
             UPDATE stock.invitation i
             SET token_hash = $2, expires_at = now() + interval '7 days', version = i.version + 1, updated_at = now()
@@ -133,7 +135,7 @@ struct RenewInvitation: Statement {
 /// Ends an invitation; refuses one that is not there.
 struct RevokeInvitation: Statement {
     static let name = "identity.invitation_revoke"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH ended AS (
             DELETE FROM stock.invitation i WHERE i.tenant_id = stock.current_tenant() AND i.id = $1 RETURNING 1
         )
@@ -150,7 +152,7 @@ struct RevokeInvitation: Statement {
 /// Takes an open invitation for good; whoever comes second finds none.
 struct TakeInvitation: Statement {
     static let name = "identity.invitation_take"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH taken AS (
             DELETE FROM stock.invitation i
             WHERE i.tenant_id = stock.current_tenant() AND i.id = $1 AND i.token_hash = $2 AND i.expires_at > now()
@@ -177,25 +179,5 @@ struct TakeInvitation: Statement {
         try parameters.append(invitation.id)
         try parameters.append(invitation.hash)
         try parameters.append(user)
-    }
-}
-
-struct AnswerInvitation: Statement {
-    static let name = "identity.invitation_answer"
-    static let sql: StaticString = """
-        SELECT $2::integer, stock.invitation_body(i.tenant_id, i.id), '"' || i.version || '"',
-               CASE WHEN $2 = 201 THEN '/v1/invitations/' || i.id END
-        FROM stock.invitation i
-        WHERE i.tenant_id = stock.current_tenant() AND i.id = $1
-        """
-    static let parameterTypes: [PostgresType] = [.uuid, .int4]
-    typealias Row = AnswerRow
-
-    var id: InvitationID
-    var status: Int32
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(id)
-        try parameters.append(status)
     }
 }

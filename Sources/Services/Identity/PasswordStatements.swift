@@ -4,7 +4,7 @@ import Postgres
 /// Gives an account another password, if it still has the one that was looked at; an open reset ends.
 struct SetPassword: Statement {
     static let name = "identity.password_set"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH changed AS (
             UPDATE stock.app_user u
             SET password_hash = $2, password_version = u.password_version + 1, reset_hash = NULL, reset_expires_at = NULL,
@@ -31,7 +31,7 @@ struct SetPassword: Statement {
 /// Ends the person's sessions but for the family of one.
 struct RevokeOtherSessions: Statement {
     static let name = "identity.other_sessions_revoke"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.session s
         SET revoked_at = now()
         WHERE s.user_id = $1 AND s.revoked_at IS NULL
@@ -51,7 +51,7 @@ struct RevokeOtherSessions: Statement {
 /// Opens a reset for a day, in the place of an earlier one.
 struct SetReset: Statement {
     static let name = "identity.reset_set"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.app_user
         SET reset_hash = $2, reset_expires_at = now() + interval '1 day', updated_at = now()
         WHERE id = $1
@@ -70,7 +70,7 @@ struct SetReset: Statement {
 /// The person of an open reset.
 struct FindReset: Statement {
     static let name = "identity.reset_find"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT u.id, u.email, u.name, u.password_hash, u.status = 'active', u.tenant_ids, u.password_version,
                u.logged_in_at IS NOT NULL
         FROM stock.app_user u
@@ -87,7 +87,7 @@ struct FindReset: Statement {
 /// Takes an open reset for good; whoever comes second finds none.
 struct TakeReset: Statement {
     static let name = "identity.reset_take"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH taken AS (
             UPDATE stock.app_user u SET reset_hash = NULL, reset_expires_at = NULL
             WHERE u.id = $1 AND u.reset_hash = $2 AND u.reset_expires_at > now() AND u.status = 'active'

@@ -269,7 +269,7 @@ private struct CatalogNames: Sendable {
 /// Every name that a file may call a unit or a category by.
 private struct ListCatalogNames: Statement {
     static let name = "imports.catalog_names"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT u.id, v.name, true
         FROM stock.unit u, LATERAL (VALUES (u.name), (u.symbol)) AS v (name)
         WHERE u.tenant_id = stock.current_tenant()

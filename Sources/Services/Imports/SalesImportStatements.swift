@@ -5,19 +5,19 @@ import Postgres
 /// Makes the temporary tables of an import, and sure that no other import of the tenant runs.
 struct OpenImport: Statement {
     static let name = "imports.open"
-    static let sql: StaticString = "SELECT stock.import_open()"
+    static let sql: SQL = "SELECT stock.import_open()"
 }
 
 /// Drops the temporary tables of an import.
 struct CloseImport: Statement {
     static let name = "imports.close"
-    static let sql: StaticString = "SELECT stock.import_close()"
+    static let sql: SQL = "SELECT stock.import_close()"
 }
 
 /// The unit that products made by an import get: the tenant's first.
 struct FirstUnit: Statement {
     static let name = "imports.first_unit"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT u.id, u.decimals::integer
         FROM stock.unit u
         WHERE u.tenant_id = stock.current_tenant()
@@ -39,7 +39,7 @@ struct FirstUnit: Statement {
 /// Makes the unit of a tenant that has none.
 struct CreateFirstUnit: Statement {
     static let name = "imports.create_first_unit"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         INSERT INTO stock.unit (tenant_id, id, name, symbol, decimals)
         VALUES (stock.current_tenant(), $1, 'Piece', 'pc', 0)
         """
@@ -55,7 +55,7 @@ struct CreateFirstUnit: Statement {
 /// Holds the staged file against the tenant's data.
 struct CheckSales: Statement {
     static let name = "imports.check_sales"
-    static let sql: StaticString = "SELECT c.unchanged, c.rejected FROM stock.import_sales_check($1) c"
+    static let sql: SQL = "SELECT c.unchanged, c.rejected FROM stock.import_sales_check($1) c"
     static let parameterTypes: [PostgresType] = [.int4]
 
     /// The decimals of the unit that missing products get; nil if none are made.
@@ -79,7 +79,7 @@ struct CheckSales: Statement {
 /// Makes the products the file names and the tenant lacks.
 struct CreateImportedProducts: Statement {
     static let name = "imports.create_products"
-    static let sql: StaticString = "SELECT stock.import_create_products($1)"
+    static let sql: SQL = "SELECT stock.import_create_products($1)"
     static let parameterTypes: [PostgresType] = [.uuid]
     typealias Row = SingleColumn<Int64>
 
@@ -93,7 +93,7 @@ struct CreateImportedProducts: Statement {
 /// Computes the rows that go in and cuts them into chunks of whole documents.
 struct PlanSales: Statement {
     static let name = "imports.plan_sales"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT p.chunk, p.first_document, p.last_document, p.documents, p.rows FROM stock.import_sales_plan($1, $2) p
         """
     static let parameterTypes: [PostgresType] = [.int4, .bool]
@@ -129,7 +129,7 @@ struct PlanSales: Statement {
 /// Notes that a file is being imported.
 struct BeginImport: Statement {
     static let name = "imports.begin"
-    static let sql: StaticString = "SELECT stock.import_begin($1, $2, $3, $4, $5, $6)"
+    static let sql: SQL = "SELECT stock.import_begin($1, $2, $3, $4, $5, $6)"
     static let parameterTypes: [PostgresType] = [.uuid, .text, .text, .text, .bytea, .json]
 
     let job: PostgresUUID
@@ -153,7 +153,7 @@ struct BeginImport: Statement {
 /// Writes one chunk of sales and returns: documents, lines, movements, payments, ledger.
 struct ApplySales: Statement {
     static let name = "imports.apply_sales"
-    static let sql: StaticString = "SELECT stock.import_sales_apply($1, $2, $3, $4, $5, $6, $7)"
+    static let sql: SQL = "SELECT stock.import_sales_apply($1, $2, $3, $4, $5, $6, $7)"
     static let parameterTypes: [PostgresType] = [.int4, .int4, .text, .uuid, .bool, .bool, .bool]
     typealias Row = SingleColumn<Int64>
 
@@ -180,7 +180,7 @@ struct ApplySales: Statement {
 /// Writes the part of a chunk that waits for nothing: its sales as drafts, with their lines.
 struct DraftSales: Statement {
     static let name = "imports.draft_sales"
-    static let sql: StaticString = "SELECT stock.import_sales_draft($1, $2)"
+    static let sql: SQL = "SELECT stock.import_sales_draft($1, $2)"
     static let parameterTypes: [PostgresType] = [.int4, .int4]
 
     let chunk: PlanSales.Row
@@ -194,7 +194,7 @@ struct DraftSales: Statement {
 /// Whether the file sells products that must not be oversold.
 struct SellsBoundedProducts: Statement {
     static let name = "imports.is_bounded"
-    static let sql: StaticString = "SELECT stock.import_is_bounded($1, $2)"
+    static let sql: SQL = "SELECT stock.import_is_bounded($1, $2)"
     static let parameterTypes: [PostgresType] = [.int4, .int4]
     typealias Row = SingleColumn<Bool>
 
@@ -210,25 +210,25 @@ struct SellsBoundedProducts: Statement {
 /// Makes the tables of a session that writes every other chunk.
 struct OpenAssist: Statement {
     static let name = "imports.assist"
-    static let sql: StaticString = "SELECT stock.import_assist()"
+    static let sql: SQL = "SELECT stock.import_assist()"
 }
 
 /// Indexes them, once they are filled.
 struct FinishAssist: Statement {
     static let name = "imports.assist_copied"
-    static let sql: StaticString = "SELECT stock.import_assist_copied()"
+    static let sql: SQL = "SELECT stock.import_assist_copied()"
 }
 
 /// Forgets the plans of the session, which were made when its tables were smaller.
 struct DiscardPlans: Statement {
     static let name = "imports.discard_plans"
-    static let sql: StaticString = "DISCARD PLANS"
+    static let sql: SQL = "DISCARD PLANS"
 }
 
 /// The rows refused against the tenant's data, in the order of the file.
 struct ImportRejections: Statement {
     static let name = "imports.rejections"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT r.line, r.code, r.reason, r.kind::integer
         FROM pg_temp.import_reject r
         WHERE r.line > $1
@@ -261,7 +261,7 @@ struct ImportRejections: Statement {
 /// Ends a file's import with its figures.
 struct FinishImport: Statement {
     static let name = "imports.finish"
-    static let sql: StaticString = "SELECT stock.import_finish($1, $2, $3)"
+    static let sql: SQL = "SELECT stock.import_finish($1, $2, $3)"
     static let parameterTypes: [PostgresType] = [.uuid, .int8, .int8]
 
     let job: PostgresUUID

@@ -85,7 +85,7 @@ package struct Admittance: Sendable {
 /// Checks T1 and T2 of the tenancy audit, for whatever role it is. One row for each, nothing for a role as it should be.
 struct RolePowers: Statement {
     static let name = "operations.role_powers"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH me AS (SELECT * FROM pg_roles WHERE rolname = session_user),
         power (oid, name, rank, kind) AS (
             SELECT r.oid, r.rolname, v.rank, v.kind
@@ -122,7 +122,7 @@ struct RolePowers: Statement {
 /// The server's version as a number: 150020 for 15.20.
 struct ServerVersion: Statement {
     static let name = "operations.server_version"
-    static let sql: StaticString = "SELECT current_setting('server_version_num')::integer"
+    static let sql: SQL = "SELECT current_setting('server_version_num')::integer"
 
     typealias Row = SingleColumn<Int32>
 }

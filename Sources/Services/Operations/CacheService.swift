@@ -135,7 +135,7 @@ extension CacheStatus {
 /// Leaves an outbox row for a module of the tenant, or for each.
 private struct TouchScope: Statement {
     static let name = "cache.touch_scope"
-    static let sql: StaticString = "SELECT 1 FROM stock.cache_touch_scope($1)"
+    static let sql: SQL = "SELECT 1 FROM stock.cache_touch_scope($1)"
     static let parameterTypes: [PostgresType] = [.text]
 
     typealias Row = Touched
@@ -153,7 +153,7 @@ private struct Touched: DecodableRow {
 /// A body that costs nothing to compute.
 private struct ReadProbe: Statement {
     static let name = "cache.probe"
-    static let sql: StaticString = "SELECT '{\"probe\":true}'::text, NULL::text, pg_current_snapshot()"
+    static let sql: SQL = "SELECT '{\"probe\":true}'::text, NULL::text, pg_current_snapshot()"
 
     typealias Row = BodyRow
 }

@@ -187,7 +187,7 @@ package struct Doctor: Sendable {
 /// Who is connected to what.
 struct DescribeServer: Statement {
     static let name = "doctor.server"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT current_user::text, current_setting('server_version'), current_setting('server_version_num')::integer,
                r.statement, r.locks, r.idle
         FROM (SELECT coalesce(max(split_part(s.line, '=', 2)) FILTER (WHERE s.line LIKE 'statement_timeout=%'), '0')
@@ -222,7 +222,7 @@ struct DescribeServer: Statement {
 /// What the tenancy audit left in its temporary table.
 struct ReadTenancyFindings: Statement {
     static let name = "doctor.tenancy"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT f."check" || ' ' || f.object || ': ' || f.problem FROM pg_temp.tenancy_finding f
         """
 
@@ -232,7 +232,7 @@ struct ReadTenancyFindings: Statement {
 /// How far the relay is behind.
 struct DescribeOutbox: Statement {
     static let name = "doctor.outbox"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT count(o.id), coalesce(floor(extract(epoch FROM now() - min(o.touched_at)))::bigint, 0),
                (SELECT l.head_seq FROM stock.cache_lane l WHERE l.lane = 0),
                EXISTS (SELECT FROM pg_stat_activity a

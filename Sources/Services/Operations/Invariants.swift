@@ -24,7 +24,7 @@ enum Invariants {
 struct Invariant01: Invariant {
     static let number = "I1"
     static let name = "verify.i1"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('product %s: on hand %s, movements add up to %s', p.id, l.on_hand, coalesce(m.quantity, 0))
         FROM stock.product p
         LEFT JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
@@ -40,7 +40,7 @@ struct Invariant01: Invariant {
 struct Invariant02: Invariant {
     static let number = "I2"
     static let name = "verify.i2"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH chain AS MATERIALIZED (
             SELECT m.*
             FROM (SELECT m.product_id, m.seq, m.quantity, m.on_hand_after, row_number() OVER w AS place,
@@ -71,7 +71,7 @@ struct Invariant02: Invariant {
 struct Invariant03: Invariant {
     static let number = "I3"
     static let name = "verify.i3"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('product %s: floor %s at %s on hand, low at %s', p.id, l.floor, l.on_hand, l.low_at)
         FROM stock.product p
         JOIN stock.tenant t ON t.id = p.tenant_id
@@ -92,7 +92,7 @@ struct Invariant03: Invariant {
 struct Invariant04: Invariant {
     static let number = "I4"
     static let name = "verify.i4"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('sale %s, line %s: discount %s, tax %s, total %s of %s x %s', l.sale_id, l.position,
                       l.discount + l.document_discount, l.tax, l.total, l.quantity, l.unit_price)
         FROM (SELECT l.*, t.prices_include_tax, t.currency_exponent::integer AS exponent,
@@ -116,7 +116,7 @@ struct Invariant04: Invariant {
 struct Invariant05: Invariant {
     static let number = "I5"
     static let name = "verify.i5"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('sale %s: total %s, its lines add up to %s', s.id, s.total, l.total)
         FROM stock.sale s
         LEFT JOIN (SELECT l.sale_id, sum(l.total) AS total, sum(l.tax) AS tax, sum(l.discount + l.document_discount) AS discount,
@@ -135,7 +135,7 @@ struct Invariant05: Invariant {
 struct Invariant06: Invariant {
     static let number = "I6"
     static let name = "verify.i6"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('sale %s: paid %s, refunded %s, due %s; allocated %s in, %s out', s.id, s.paid, s.refunded, s.due,
                       coalesce(a.paid, 0), coalesce(a.refunded, 0))
         FROM stock.sale s
@@ -168,7 +168,7 @@ struct Invariant06: Invariant {
 struct Invariant07: Invariant {
     static let number = "I7"
     static let name = "verify.i7"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('sale %s, line %s: returned %s, returns add up to %s', l.sale_id, l.position, l.returned_quantity,
                       coalesce(r.quantity, 0))
         FROM stock.sale_line l
@@ -198,7 +198,7 @@ struct Invariant07: Invariant {
 struct Invariant09: Invariant {
     static let number = "I9"
     static let name = "verify.i9"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('sale %s has no line', s.id)
         FROM stock.sale s
         WHERE s.tenant_id = stock.current_tenant() AND s.status = 'confirmed'
@@ -221,7 +221,7 @@ struct Invariant09: Invariant {
 struct Invariant10: Invariant {
     static let number = "I10"
     static let name = "verify.i10"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('%s %s, product %s: moved %s, should have moved %s', max(d.ref_type), d.ref_id, d.product_id,
                       coalesce(sum(d.quantity) FILTER (WHERE d.is_moved), 0),
                       coalesce(-sum(d.quantity) FILTER (WHERE NOT d.is_moved), 0))
@@ -251,7 +251,7 @@ struct Invariant10: Invariant {
 struct Invariant11: Invariant {
     static let number = "I11"
     static let name = "verify.i11"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('cancelled sale %s: %s by %s is left in the ledger', s.id, sum(e.amount), e.method)
         FROM stock.sale s
         JOIN stock.payment_allocation a ON a.tenant_id = s.tenant_id AND a.sale_id = s.id
@@ -267,7 +267,7 @@ struct Invariant11: Invariant {
 struct Invariant12: Invariant {
     static let number = "I12"
     static let name = "verify.i12"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('payment %s of %s by %s on %s: ledger row %s', p.id, p.amount, p.method, p.business_day,
                       coalesce(format('%s %s by %s on %s', e.direction, e.amount, e.method, e.business_day), 'missing'))
         FROM stock.payment p
@@ -290,7 +290,7 @@ struct Invariant12: Invariant {
 struct Invariant13: Invariant {
     static let number = "I13"
     static let name = "verify.i13"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('ledger row %s reverses %s with %s', e.id, o.id, e.amount)
         FROM stock.ledger_entry e
         JOIN stock.ledger_entry o ON o.tenant_id = e.tenant_id AND o.id = e.reverses_id
@@ -312,7 +312,7 @@ struct Invariant13: Invariant {
 struct Invariant14: Invariant {
     static let number = "I14"
     static let name = "verify.i14"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('%s by %s: totals are %s in and %s out, the ledger adds up to %s and %s', d.business_day, d.method,
                       coalesce(b.income, 0), coalesce(b.expense, 0), coalesce(l.income, 0), coalesce(l.expense, 0))
         FROM (SELECT b.business_day, b.method, sum(b.income) AS income, sum(b.expense) AS expense FROM stock.balance_day b
@@ -333,7 +333,7 @@ struct Invariant14: Invariant {
 struct Invariant16: Invariant {
     static let number = "I16"
     static let name = "verify.i16"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('%s %s: %s is not on %s', d.kind, d.id, d.occurred_at, d.business_day)
         FROM stock.tenant t
         CROSS JOIN LATERAL (
@@ -363,7 +363,7 @@ struct Invariant16: Invariant {
 struct Invariant17: Invariant {
     static let number = "I17"
     static let name = "verify.i17"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('customer %s: balance %s, due %s', c.id, a.balance, coalesce(s.due, 0))
         FROM stock.customer c
         LEFT JOIN stock.customer_account a ON a.tenant_id = c.tenant_id AND a.customer_id = c.id
@@ -386,7 +386,7 @@ struct Invariant17: Invariant {
 struct Invariant18: Invariant {
     static let number = "I18"
     static let name = "verify.i18"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('register %s, %s: %s numbers from %s to %s, the counter stands at %s', d.register_id, d.kind, d.count,
                       d.first, d.last, c.last_number)
         FROM (SELECT s.register_id, 'sale' AS kind, count(*) AS count, min(s.number) AS first, max(s.number) AS last
@@ -415,7 +415,7 @@ struct Invariant18: Invariant {
 struct Invariant19: Invariant {
     static let number = "I19"
     static let name = "verify.i19"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('%s is the resource of %s idempotency records', r.resource_id, count(*))
         FROM stock.idempotency_record r
         WHERE r.tenant_id = stock.current_tenant() AND r.resource_id IS NOT NULL AND r.status = 201
@@ -436,7 +436,7 @@ struct Invariant19: Invariant {
 struct Invariant21: Invariant {
     static let number = "I21"
     static let name = "verify.i21"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('sale %s: an amount has more decimals than the currency', s.id)
         FROM stock.sale s JOIN stock.tenant t ON t.id = s.tenant_id
         WHERE s.tenant_id = stock.current_tenant()
@@ -476,7 +476,7 @@ struct Invariant21: Invariant {
 struct Invariant22: Invariant {
     static let number = "I22"
     static let name = "verify.i22"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('tenant %s has no active owner', t.slug)
         FROM stock.tenant t
         WHERE t.id = stock.current_tenant() AND t.status = 'active'
@@ -504,7 +504,7 @@ struct Invariant22: Invariant {
 struct Invariant23Events: Invariant {
     static let number = "I23"
     static let name = "verify.i23_events"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('%s events are numbered from %s to %s', count(*), min(e.seq), max(e.seq))
         FROM stock.domain_event e
         WHERE e.tenant_id = stock.current_tenant() AND e.seq IS NOT NULL
@@ -518,7 +518,7 @@ struct Invariant23Events: Invariant {
 struct Invariant24: Invariant {
     static let number = "I24"
     static let name = "verify.i24"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('import %s: %s rows, %s applied, %s unchanged, %s rejected', j.id, j.rows, j.rows_applied,
                       j.rows_unchanged, j.rows_rejected)
         FROM stock.import_job j
@@ -535,7 +535,7 @@ struct Invariant24: Invariant {
 struct Invariant23Log: Invariant {
     static let number = "I23"
     static let name = "verify.i23_log"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('outbox row %s of tenant %s, module %s, is %s old', o.id, o.tenant_id, o.module, now() - o.touched_at)
         FROM stock.cache_outbox o
         WHERE o.touched_at < now() - interval '60 seconds'
@@ -558,7 +558,7 @@ struct Invariant23Log: Invariant {
 struct Invariant25: Invariant {
     static let number = "I25"
     static let name = "verify.i25"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('%s: %s', c.oid::regclass, v.problem)
         FROM pg_class c
         JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'stock'
@@ -571,14 +571,17 @@ struct Invariant25: Invariant {
         WHERE c.relkind IN ('r', 'p') AND c.relname NOT IN ('session', 'cache_log', 'cache_outbox') AND v.holds
         UNION ALL
         SELECT format('stock.%s: trigger %s is missing or not always on', w.name, e.name)
-        FROM (VALUES ('tenant'), ('app_user'), ('membership'), ('session'), ('api_key'), ('invitation'), ('register'), ('category'), ('unit'),
-                     ('product'), ('product_barcode'), ('stock_level'), ('stock_movement'), ('customer'), ('customer_account'),
-                     ('sale'), ('sale_line'), ('sale_return'), ('sale_return_line'), ('payment'), ('payment_allocation'),
-                     ('ledger_entry'), ('balance_day'), ('receivable'), ('product_search'),
-                     ('customer_search')) AS w (name)
+        FROM (SELECT c.relname AS name, c.oid
+              FROM pg_class c
+              JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'stock'
+              WHERE c.relkind IN ('r', 'p')
+                AND (c.relname IN ('tenant', 'app_user')
+                     OR EXISTS (SELECT FROM pg_attribute a
+                                WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped))
+                AND c.relname NOT IN (SELECT v.relation FROM stock.cache_never v)) AS w
         CROSS JOIN (VALUES ('cache_insert'), ('cache_update'), ('cache_delete'), ('cache_truncate')) AS e (name)
         WHERE NOT EXISTS (SELECT FROM pg_trigger g
-                          WHERE g.tgrelid = to_regclass('stock.' || w.name) AND g.tgname = e.name AND g.tgenabled = 'A')
+                          WHERE g.tgrelid = w.oid AND g.tgname = e.name AND g.tgenabled = 'A')
         """
 
     typealias Row = SingleColumn<String>
@@ -588,7 +591,7 @@ struct Invariant25: Invariant {
 struct Invariant26: Invariant {
     static let number = "I26"
     static let name = "verify.i26"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT format('product %s is not found by its words or name', p.id)
         FROM stock.product p
         LEFT JOIN stock.product_search s ON s.tenant_id = p.tenant_id AND s.product_id = p.id

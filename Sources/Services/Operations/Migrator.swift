@@ -292,7 +292,7 @@ extension OperationsError {
 /// Whether anything was ever applied.
 struct HasMigrationTable: Statement {
     static let name = "operations.has_migration_table"
-    static let sql: StaticString = "SELECT to_regclass('stock.schema_migration') IS NOT NULL"
+    static let sql: SQL = "SELECT to_regclass('stock.schema_migration') IS NOT NULL"
 
     typealias Row = SingleColumn<Bool>
 }
@@ -300,7 +300,7 @@ struct HasMigrationTable: Statement {
 /// What was applied.
 struct AppliedMigrations: Statement {
     static let name = "operations.applied"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT m.version, m.name, m.checksum, m.applied_at FROM stock.schema_migration m ORDER BY m.version
         """
 
@@ -322,7 +322,7 @@ struct AppliedMigrations: Statement {
 /// What the migrating role may do and what is there.
 struct MigratorAccess: Statement {
     static let name = "operations.access"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT (SELECT r.rolsuper OR r.rolcreaterole FROM pg_roles r WHERE r.rolname = current_user),
                EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'stock_app')
                AND EXISTS (SELECT FROM pg_roles r
@@ -350,7 +350,7 @@ struct MigratorAccess: Statement {
 /// Takes the lock that keeps migrations apart; it belongs to the connection.
 struct TryMigrationLock: Statement {
     static let name = "operations.try_lock"
-    static let sql: StaticString = "SELECT pg_try_advisory_lock(hashtextextended('stock migrate', 0))"
+    static let sql: SQL = "SELECT pg_try_advisory_lock(hashtextextended('stock migrate', 0))"
 
     typealias Row = SingleColumn<Bool>
 }
@@ -358,7 +358,7 @@ struct TryMigrationLock: Statement {
 /// Gives the lock back.
 struct ReleaseMigrationLock: Statement {
     static let name = "operations.unlock"
-    static let sql: StaticString = "SELECT pg_advisory_unlock(hashtextextended('stock migrate', 0))"
+    static let sql: SQL = "SELECT pg_advisory_unlock(hashtextextended('stock migrate', 0))"
 
     typealias Row = SingleColumn<Bool>
 }

@@ -112,7 +112,7 @@ protocol Invariant: Statement where Row == SingleColumn<String> {
 /// Every tenant.
 struct ListTenantIDs: Statement {
     static let name = "verify.tenants"
-    static let sql: StaticString = "SELECT t.id FROM stock.tenant t ORDER BY t.id"
+    static let sql: SQL = "SELECT t.id FROM stock.tenant t ORDER BY t.id"
 
     typealias Row = SingleColumn<TenantID>
 }

@@ -5,7 +5,7 @@ import Postgres
 /// Registers money for what is due: documents, account, payment, allocations, ledger.
 struct RegisterPayment: Statement {
     static let name = "payments.register"
-    static let sql: StaticString = "SELECT stock.payment_register($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    static let sql: SQL = "SELECT stock.payment_register($1, $2, $3, $4, $5, $6, $7, $8, $9)"
     static let parameterTypes: [PostgresType] = [
         .uuid, .uuid, .text, .numeric, .numeric, .uuid, .uuid, .uuid, .timestamptz,
     ]
@@ -28,50 +28,25 @@ struct RegisterPayment: Statement {
     }
 }
 
-/// The answer to a new payment, kept beside its key.
-struct AnswerPayment: Statement {
-    static let name = "payments.answer"
-    static let sql: StaticString = """
-        SELECT 201, stock.idempotency_finish(
-                   $1, $2, $3, 201, json_build_object('etag', '"1"', 'location', '/v1/payments/' || $4)::text,
-                   stock.payment_body(stock.current_tenant(), $4), $4),
-               '"1"', '/v1/payments/' || $4
+/// A payment with what it was allocated to.
+struct Payment: Resource {
+    static let name = "payments.payment"
+    static let collection = "/v1/payments"
+    static let sql: SQL = """
+        SELECT stock.payment_body(p.tenant_id, p.id), '"' || p.version || '"'
+        FROM stock.payment p
+        WHERE p.tenant_id = stock.current_tenant() AND p.id = $1
         """
-    static let parameterTypes: [PostgresType] = [.text, .text, .bytea, .uuid]
-
-    typealias Row = AnswerRow
-
-    let key: IdempotencyKey?
-    let id: PaymentID
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(key)
-        try parameters.append(id)
-    }
-}
-
-/// One payment's body.
-struct ReadPayment: Statement {
-    static let name = "payments.read"
-    static let sql: StaticString = """
-        SELECT stock.payment_body(stock.current_tenant(), $1),
-               (SELECT '"' || p.version || '"' FROM stock.payment p
-                WHERE p.tenant_id = stock.current_tenant() AND p.id = $1),
-               pg_current_snapshot()
-        """
-    static let parameterTypes: [PostgresType] = [.uuid]
-
-    typealias Row = BodyRow
 
     let id: PaymentID
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(id) }
+    init(_ id: PaymentID) { self.id = id }
 }
 
 /// A page of payments, newest first.
 struct ListPayments: Statement {
     static let name = "payments.list"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH placed AS (
             SELECT p.id, p.occurred_at, p.place FROM stock.payment_page($1, $2, $3, $4, $5, $6, $7, $8, $9 + 1) WITH ORDINALITY
                 AS p (id, occurred_at, place)
@@ -109,7 +84,7 @@ struct ListPayments: Statement {
 /// The decimals of the tenant's currency.
 struct ReadExponent: Statement {
     static let name = "payments.read_exponent"
-    static let sql: StaticString = "SELECT t.currency_exponent FROM stock.tenant t WHERE t.id = stock.current_tenant()"
+    static let sql: SQL = "SELECT t.currency_exponent FROM stock.tenant t WHERE t.id = stock.current_tenant()"
 
     typealias Row = SingleColumn<Int16>
 }

@@ -13,8 +13,7 @@ package final class PaymentsService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RegisterPayment.self, AnswerPayment.self, ReadPayment.self, ListPayments.self,
-        ReadExponent.self,
+        RegisterPayment.self, Conclude<Payment>.self, ReadDocument<Payment>.self, ListPayments.self, ReadExponent.self,
     ]
 
     /// Makes the service.
@@ -43,11 +42,11 @@ package final class PaymentsService: Sendable {
         try check(request, exponent: try await exponent(context))
         let id = PaymentID.make()
         let ledgerID = LedgerEntryID.make()
-        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Payment> in
             try unit.add(
                 RegisterPayment(id: id, ledgerID: ledgerID, request: request, userID: context.caller.user)
             )
-            return try unit.add(AnswerPayment(key: key, id: id))
+            return .created(Payment(id))
         }
     }
 
@@ -58,7 +57,7 @@ package final class PaymentsService: Sendable {
     ///   - caller: Who asks.
     /// - Returns: The read of its body.
     package func payment(_ id: PaymentID, _ caller: Caller) -> CachedRead {
-        CachedRead(key: caller.key(.payments, "id") { $0.add(id.description) }, fill: .body(ReadPayment(id: id)))
+        caller.read(.payments, Payment(id))
     }
 
     /// A page of payments, newest first.

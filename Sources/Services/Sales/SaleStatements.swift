@@ -5,7 +5,7 @@ import Postgres
 /// Confirms a sale: compares what it was computed from, takes the goods, writes documents and money, numbers it last.
 struct ConfirmSale: Statement {
     static let name = "sales.confirm"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT stock.sale_confirm(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
             $25, $26, $27, $28, $29, $30, $31)
@@ -55,49 +55,25 @@ struct ConfirmSale: Statement {
     }
 }
 
-/// The answer to a new sale, kept beside its key.
-struct AnswerSale: Statement {
-    static let name = "sales.answer"
-    static let sql: StaticString = """
-        SELECT 201, stock.idempotency_finish(
-                   $1, $2, $3, 201, json_build_object('etag', '"1"', 'location', '/v1/sales/' || $4)::text,
-                   stock.sale_body(stock.current_tenant(), $4), $4),
-               '"1"', '/v1/sales/' || $4
+/// A sale with its lines and payments.
+struct Sale: Resource {
+    static let name = "sales.sale"
+    static let collection = "/v1/sales"
+    static let sql: SQL = """
+        SELECT stock.sale_body(s.tenant_id, s.id), '"' || s.version || '"'
+        FROM stock.sale s
+        WHERE s.tenant_id = stock.current_tenant() AND s.id = $1
         """
-    static let parameterTypes: [PostgresType] = [.text, .text, .bytea, .uuid]
-
-    typealias Row = AnswerRow
-
-    let key: IdempotencyKey?
-    let saleID: SaleID
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(key)
-        try parameters.append(saleID)
-    }
-}
-
-/// One sale's body.
-struct ReadSale: Statement {
-    static let name = "sales.read"
-    static let sql: StaticString = """
-        SELECT stock.sale_body(stock.current_tenant(), $1),
-               (SELECT '"' || s.version || '"' FROM stock.sale s WHERE s.tenant_id = stock.current_tenant() AND s.id = $1),
-               pg_current_snapshot()
-        """
-    static let parameterTypes: [PostgresType] = [.uuid]
-
-    typealias Row = BodyRow
 
     let id: SaleID
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(id) }
+    init(_ id: SaleID) { self.id = id }
 }
 
 /// A page of sales, newest first.
 struct ListSales: Statement {
     static let name = "sales.list"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH placed AS (
             SELECT p.id, p.occurred_at, p.place FROM stock.sale_page($1, $2, $3, $4, $5, $6, $7, $8 + 1) WITH ORDINALITY
                 AS p (id, occurred_at, place)
@@ -132,7 +108,7 @@ struct ListSales: Statement {
 /// A page of the sales with a number, newest first: at most one of each register, found by its register's own index.
 struct ListNumberedSales: Statement {
     static let name = "sales.list_of_number"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH numbered AS MATERIALIZED (
             SELECT n.*
             FROM stock.register r

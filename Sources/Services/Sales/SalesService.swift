@@ -11,7 +11,7 @@ package final class SalesService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        ReadSellableProducts.self, ConfirmSale.self, AnswerSale.self, ReadSale.self, ListSales.self,
+        ReadSellableProducts.self, ConfirmSale.self, Conclude<Sale>.self, ReadDocument<Sale>.self, ListSales.self,
         ListNumberedSales.self,
     ]
 
@@ -57,9 +57,9 @@ package final class SalesService: Sendable {
             }
             do throws(WriteFailure) {
                 return try await store.attemptWrite(context, key: key) {
-                    (unit) throws(PostgresError) -> Slot<AnswerRow> in
+                    (unit) throws(PostgresError) -> Effect<Sale> in
                     try unit.add(ConfirmSale(plan: plan))
-                    return try unit.add(AnswerSale(key: key, saleID: plan.id))
+                    return .created(Sale(plan.id))
                 }
             } catch {
                 if case .problem(let problem) = error { throw problem }
@@ -76,7 +76,7 @@ package final class SalesService: Sendable {
     ///   - caller: Who asks.
     /// - Returns: The read of its body.
     package func sale(_ id: SaleID, _ caller: Caller) -> CachedRead {
-        CachedRead(key: caller.key(.sales, "id") { $0.add(id.description) }, fill: .body(ReadSale(id: id)))
+        caller.read(.sales, Sale(id))
     }
 
     /// A page of sales, newest first.

@@ -90,7 +90,7 @@ final class SellableProducts: Sendable {
 /// Reads what a cart is computed from: one row per line, in order, and the tenant's rules in each.
 struct ReadSellableProducts: Statement {
     static let name = "sales.read_products"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT t.version, t.currency_exponent, t.prices_include_tax, t.manager_discount_limit, t.cashier_discount_limit,
                p.id, p.version, p.price, p.tax_rate, p.decimals, p.tracks_stock, p.status = 'active'
         FROM (SELECT n.id, stock.folded(n.sku) AS key, n.place

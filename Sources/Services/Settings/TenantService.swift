@@ -9,9 +9,8 @@ package struct TenantService: Sendable {
     init(store: Store) { self.store = store }
 
     static let statements: [any Statement.Type] = [
-        ReadTenantSettings.self, ReadTenantActivity.self, ReadTenantBody.self, ListRegisters.self, GuardTenant.self,
-        UpdateTenant.self,
-        AnswerTenant.self,
+        ReadTenantSettings.self, ReadTenantActivity.self, ReadDocument<TenantDocument>.self, ListRegisters.self,
+        GuardTenant.self, UpdateTenant.self, Conclude<TenantDocument>.self,
     ]
 
     /// The settings of a tenant, with its current day.
@@ -38,7 +37,7 @@ package struct TenantService: Sendable {
 
     /// `GET /v1/tenant`.
     package func get(_ caller: Caller) -> CachedRead {
-        CachedRead(key: caller.key(.settings, "tenant"), fill: .body(ReadTenantBody()))
+        CachedRead(key: caller.key(.settings, "tenant"), fill: .body(ReadDocument(document: TenantDocument())))
     }
 
     /// `GET /v1/registers`.
@@ -59,11 +58,11 @@ package struct TenantService: Sendable {
         expected: ExpectedVersion,
         _ context: CallContext
     ) async throws(Problem) -> Answer {
-        try await store.write(context) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        try await store.write(context) { (unit) throws(PostgresError) -> Effect<TenantDocument> in
             try unit.add(Act(actor: AuditActor(context)))
             try unit.add(GuardTenant(patch: patch, expected: expected))
             try unit.add(UpdateTenant(patch: patch))
-            return try unit.add(AnswerTenant())
+            return .changed(TenantDocument())
         }
     }
 }

@@ -1,5 +1,4 @@
 import Cache
-package import Domain
 package import Kernel
 import Postgres
 
@@ -23,17 +22,12 @@ package struct TenantSettings: Sendable, Equatable {
     package let version: Int64
     /// The tenant's local date.
     package let today: BusinessDay
-
-    /// How prices turn into amounts.
-    package var pricing: PricingRules {
-        PricingRules(exponent: exponent, pricesIncludeTax: pricesIncludeTax)
-    }
 }
 
 /// Reads what a tenant chose, its day and how long that day lasts.
 struct ReadTenantSettings: Statement {
     static let name = "settings.read"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT t.id, t.slug, t.name, t.status = 'active', t.currency, t.currency_exponent, t.timezone,
                t.prices_include_tax, t.oversell, t.closed_until, t.version,
                d.today,

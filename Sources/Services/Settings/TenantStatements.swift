@@ -1,20 +1,20 @@
 import Kernel
 import Postgres
 
-struct ReadTenantBody: Statement {
-    static let name = "settings.body"
-    static let sql: StaticString = """
-        SELECT stock.tenant_body(t.id), '"' || t.version || '"', pg_current_snapshot()
+/// The settings of the current tenant.
+struct TenantDocument: Document {
+    static let name = "settings.tenant"
+    static let sql: SQL = """
+        SELECT stock.tenant_body(t.id), '"' || t.version || '"'
         FROM stock.tenant t
         WHERE t.id = stock.current_tenant()
         """
-    typealias Row = BodyRow
 }
 
 /// Whether the tenant exists and is served.
 struct ReadTenantActivity: Statement {
     static let name = "settings.activity"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT EXISTS (SELECT FROM stock.tenant t WHERE t.id = stock.current_tenant() AND t.status = 'active')
         """
 
@@ -27,7 +27,7 @@ struct ReadTenantActivity: Statement {
 
 struct ListRegisters: Statement {
     static let name = "settings.registers"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT stock.list_body(
                    (SELECT string_agg(stock.register_body(r.tenant_id, r.id), ',' ORDER BY r.is_default DESC, r.name_key)
                     FROM stock.register r
@@ -41,7 +41,7 @@ struct ListRegisters: Statement {
 /// Refuses an update of the tenant: another version, a fixed setting, a zone that is none, a closed period not yet past.
 struct GuardTenant: Statement {
     static let name = "settings.guard"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT CASE
                    WHEN NOT (t.version = ANY (coalesce($1, ARRAY[t.version])))
                        THEN stock.refuse('version_mismatch', 'The settings were changed meanwhile. Read them again.')
@@ -75,7 +75,7 @@ struct GuardTenant: Statement {
 
 struct UpdateTenant: Statement {
     static let name = "settings.update"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         UPDATE stock.tenant t
         SET name = coalesce(normalize($1, NFC), t.name),
             timezone = coalesce($2, t.timezone),
@@ -113,14 +113,4 @@ struct UpdateTenant: Statement {
         try parameters.append(patch.closedUntil.isSet)
         try parameters.append(patch.closedUntil.newValue ?? nil)
     }
-}
-
-struct AnswerTenant: Statement {
-    static let name = "settings.answer"
-    static let sql: StaticString = """
-        SELECT 200, stock.tenant_body(t.id), '"' || t.version || '"', NULL::text
-        FROM stock.tenant t
-        WHERE t.id = stock.current_tenant()
-        """
-    typealias Row = AnswerRow
 }

@@ -10,7 +10,7 @@ package final class StockService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RecordMovements.self, AnswerMovements.self, ListLevels.self, ListMovements.self,
+        RecordMovements.self, Conclude<RecordedMovements>.self, ListLevels.self, ListMovements.self,
     ]
 
     /// Makes the service.
@@ -65,11 +65,11 @@ package final class StockService: Sendable {
         }
         let ids = request.movements.map { _ in MovementID.make() }
         let signed = quantities
-        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Slot<AnswerRow> in
+        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<RecordedMovements> in
             try unit.add(
                 RecordMovements(ids: ids, request: request, quantities: signed, userID: context.caller.user)
             )
-            return try unit.add(AnswerMovements(key: key, ids: ids))
+            return .created(RecordedMovements(ids: ids))
         }
     }
 

@@ -5,7 +5,7 @@ import Postgres
 /// Records openings, adjustments and losses.
 struct RecordMovements: Statement {
     static let name = "stock.record"
-    static let sql: StaticString = "SELECT stock.stock_record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    static let sql: SQL = "SELECT stock.stock_record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
     static let parameterTypes: [PostgresType] = [
         .uuidArray, .uuidArray, .textArray, .textArray, .numericArray, .textArray, .numericArray, .numericArray,
         .uuid, .timestamptz,
@@ -31,34 +31,25 @@ struct RecordMovements: Statement {
     }
 }
 
-/// The answer to new movements, kept beside their key.
-struct AnswerMovements: Statement {
-    static let name = "stock.answer"
-    static let sql: StaticString = """
-        SELECT 201, stock.idempotency_finish(
-                   $1, $2, $3, 201, NULL,
-                   (SELECT '{"data":[' || string_agg(stock.movement_body(stock.current_tenant(), m.id), ','
-                                                     ORDER BY m.place) || ']}'
-                    FROM unnest($4::uuid[]) WITH ORDINALITY AS m (id, place)), NULL),
-               NULL::text, NULL::text
+/// Movements that were recorded together, in the order of the request.
+struct RecordedMovements: Document {
+    static let name = "stock.movements"
+    static let sql: SQL = """
+        SELECT '{"data":[' || string_agg(stock.movement_body(stock.current_tenant(), m.id), ',' ORDER BY m.place) || ']}',
+               NULL::text
+        FROM unnest($1::uuid[]) WITH ORDINALITY AS m (id, place)
         """
-    static let parameterTypes: [PostgresType] = [.text, .text, .bytea, .uuidArray]
+    static let parameterTypes: [PostgresType] = [.uuidArray]
 
-    typealias Row = AnswerRow
-
-    let key: IdempotencyKey?
     let ids: [MovementID]
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(key)
-        try parameters.append(ids)
-    }
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(ids) }
 }
 
 /// A page of levels of active products, by name, as `stock.product_page` finds them.
 struct ListLevels: Statement {
     static let name = "stock.list_levels"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH placed AS (
             SELECT p.id, p.name_key, p.place
             FROM stock.product_page($3, NULL, $2, $1, 'active', $6 + 1, $4, $5) WITH ORDINALITY
@@ -91,7 +82,7 @@ struct ListLevels: Statement {
 /// A page of movements, the last recorded first: ids are made in the order of recording.
 struct ListMovements: Statement {
     static let name = "stock.list_movements"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         WITH placed AS (
             SELECT p.id, p.recorded_at, p.place FROM stock.movement_page($1, $2, $3, $4, $5, $6 + 1) WITH ORDINALITY
                 AS p (id, recorded_at, place)

@@ -26,7 +26,7 @@ struct PostgresCoherence: CoherenceDatabase {
 /// Rows of the log after a number, or the newest.
 private struct ReadLog: Statement {
     static let name = "coherence.log"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT l.seq, coalesce(l.tenant_id, 0), coalesce(l.module, ''), l.xids
           FROM stock.cache_log l
          WHERE l.lane = 0
@@ -63,7 +63,7 @@ private struct ReadLog: Statement {
 /// How many rows wait to be logged.
 private struct CountOutbox: Statement {
     static let name = "coherence.outbox"
-    static let sql: StaticString = "SELECT count(*) FROM stock.cache_outbox"
+    static let sql: SQL = "SELECT count(*) FROM stock.cache_outbox"
     static let parameterTypes: [PostgresType] = []
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {}

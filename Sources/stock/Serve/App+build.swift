@@ -30,7 +30,7 @@ extension App {
         let postgres = PostgresClient(
             configuration: choices.database,
             loop: loop,
-            statements: CacheStatements.all + Shop.statements,
+            statements: CacheStatements.all + API.statements,
             logger: logger.labelled("stock.postgres")
         )
         let redis = choices.redis.map {

@@ -29,7 +29,8 @@ struct ParserFuzzTests {
 
     @Test("a JSON body is read or refused, and its canonical form is one")
     func json() async throws {
-        let corpus = Schemas.all.map { String(decoding: $0.schema.exampleBytes, as: UTF8.self) }
+        let schemas = Schemas.all.map(\.schema) + [Body { SaleRequest.read(&$0) }.schema]
+        let corpus = schemas.map { String(decoding: $0.exampleBytes, as: UTF8.self) }
         try await self.fuzz("json", corpus) { bytes, seed in
             guard let value = try? JSONValue.parse(bytes) else { return }
             let canonical = value.canonicalBytes

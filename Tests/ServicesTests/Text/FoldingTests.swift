@@ -147,7 +147,7 @@ struct FoldingTests {
 /// The three things SQL does to text.
 private struct FoldTexts: Statement {
     static let name = "test.fold_texts"
-    static let sql: StaticString = """
+    static let sql: SQL = """
         SELECT array_agg(stock.folded(w.text) ORDER BY w.n), array_agg(stock.search_text(w.text) ORDER BY w.n),
                array_agg(stock.trimmed(w.text) ORDER BY w.n)
         FROM unnest($1::text[]) WITH ORDINALITY AS w (text, n)

@@ -74,14 +74,14 @@ struct SearchTests {
                 upserts.append(upsert)
                 words.append(name)
             }
-            let answer = try await live.shop.catalog.upsertProducts(upserts, key: nil, live.context)
+            let answer = try await live.shop.products.upsert(upserts, live.context, key: nil)
             let ids = try JSONBody(answer).texts("data", "id").compactMap { $0 }
             #expect(ids.count == upserts.count)
             for (index, upsert) in upserts.enumerated() {
                 let stored = Stored(id: ids[index], words: words[index], code: upsert.sku ?? "")
                 try await expectFound(stored, &writer, "products") { search in
                     try await live.answer(
-                        live.shop.catalog.products(ProductFilter(q: search), Page(limit: 200), live.caller)
+                        live.shop.products.list(ProductFilter(q: search), Page(limit: 200), live.caller)
                     )
                 }
                 try await expectFound(stored, &writer, member: "product_id", "stock") { search in
@@ -90,10 +90,12 @@ struct SearchTests {
                     return try await live.answer(live.shop.stock.levels(filter, Page(limit: 200), live.caller))
                 }
                 for code in [upsert.sku, upsert.barcodes?.first].compactMap({ $0 }).flatMap(Letters.forms) {
-                    let found = try await live.answer(live.shop.catalog.lookUp(ProductCode("\t\(code)\r"), live.caller))
+                    let found = try await live.answer(
+                        live.shop.products.lookUp(ProductCode("\t\(code)\r"), live.caller)
+                    )
                     #expect(try JSONBody(found).texts("data", "id").contains(stored.id), "look-up of \(code)")
                     let listed = try await live.answer(
-                        live.shop.catalog.products(
+                        live.shop.products.list(
                             ProductFilter(q: SearchText(code)),
                             Page(limit: 200),
                             live.caller
@@ -112,11 +114,11 @@ struct SearchTests {
             for script in writer.scripts {
                 let name = writer.name(script)
                 let text = try TextRule.name.read(name.joined(separator: " ")).get()
-                let made = try await live.shop.customers.createCustomer(CustomerDraft(name: text), live.context)
+                let made = try await live.shop.customers.create(CustomerFields(name: text), live.context)
                 let stored = Stored(id: try required(try JSONBody(made)["id"]), words: name, code: "")
                 try await expectFound(stored, &writer, "customers") { search in
                     try await live.answer(
-                        live.shop.customers.customers(CustomerFilter(q: search), Page(limit: 200), live.caller)
+                        live.shop.customers.list(CustomerFilter(q: search), Page(limit: 200), live.caller)
                     )
                 }
             }
@@ -126,24 +128,23 @@ struct SearchTests {
     @Test("words may come in any order and be parts of words; what looks like a pattern is text")
     func words() async throws {
         try await LiveShop.open { live in
-            let catalog = live.shop.catalog
             for (name, sku, barcode) in [
                 ("Café crème", "C-1", "LOT-A7X"), ("Müller beans espresso", "M_2", "5"), ("100 % cotton", "P\\3", "6"),
             ] {
-                var draft = ProductDraft(name: name, price: .zero)
-                draft.sku = sku
-                draft.barcodes = [barcode]
-                _ = try await catalog.createProduct(draft, live.context)
+                var draft = ProductFields(name: name, price: .zero)
+                draft.sku = .set(sku)
+                draft.barcodes = .set([barcode])
+                _ = try await live.shop.products.create(draft, live.context)
             }
             func find(_ text: String) async throws -> [String?] {
                 let filter = ProductFilter(q: SearchText(text))
-                let products = try JSONBody(try await live.answer(catalog.products(filter, Page(), live.caller)))
+                let products = try JSONBody(try await live.answer(live.shop.products.list(filter, Page(), live.caller)))
                 var levels = StockLevelFilter()
                 levels.q = SearchText(text)
                 let stock = try JSONBody(try await live.answer(live.shop.stock.levels(levels, Page(), live.caller)))
                 #expect(products.texts("data", "id") == stock.texts("data", "product_id"), "\(text)")
                 let byPrice = ProductFilter(q: SearchText(text), sort: .priceDescending)
-                let sorted = try JSONBody(try await live.answer(catalog.products(byPrice, Page(), live.caller)))
+                let sorted = try JSONBody(try await live.answer(live.shop.products.list(byPrice, Page(), live.caller)))
                 #expect(Set(products.texts("data", "id")) == Set(sorted.texts("data", "id")), "\(text)")
                 return products.texts("data", "name")
             }
@@ -158,10 +159,10 @@ struct SearchTests {
             #expect(try await find("_") == ["Müller beans espresso"])
             #expect(try await find("cafe espresso") == [])
             for code in ["lot-a7x", "LOT-A7X", " lot-A7x\t", "\u{A0}c-1"] {
-                let found = try await live.answer(catalog.lookUp(ProductCode(code), live.caller))
+                let found = try await live.answer(live.shop.products.lookUp(ProductCode(code), live.caller))
                 #expect(try JSONBody(found).texts("data", "name") == ["Café crème"], "\(code)")
             }
-            let part = try await live.answer(catalog.lookUp(ProductCode("a7x"), live.caller))
+            let part = try await live.answer(live.shop.products.lookUp(ProductCode("a7x"), live.caller))
             #expect(try JSONBody(part).count("data") == 0, "a code is looked up as a whole")
         }
     }

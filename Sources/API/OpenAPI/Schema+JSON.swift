@@ -1,55 +1,6 @@
 import Kernel
 
-/// The shape of a JSON value, as far as OpenAPI 3.1 (JSON Schema 2020-12) needs to know it.
-package indirect enum Schema: Sendable {
-    /// A string, perhaps of a format.
-    case string(format: String? = nil, description: String? = nil)
-    /// A string that matches a pattern.
-    case pattern(String, description: String)
-    /// One of some strings.
-    case choice([String])
-    /// A whole number.
-    case integer(minimum: Int? = nil, maximum: Int? = nil)
-    /// Any number.
-    case number
-    /// `true` or `false`.
-    case boolean
-    /// A list.
-    case array(Schema, maximum: Int? = nil)
-    /// An object with these members and no others.
-    case object([Member])
-    /// An object whose members are not described.
-    case anyObject(description: String)
-    /// That, or null.
-    case nullable(Schema)
-    /// A named schema of ``Schemas``.
-    case reference(String)
-
-    /// A member of an object.
-    package struct Member: Sendable {
-        let name: String
-        let schema: Schema
-        let isRequired: Bool
-        /// Whether the example shows it: of two that exclude each other only one is shown.
-        let isShown: Bool
-
-        /// A member that must be there.
-        static func required(_ name: String, _ schema: Schema) -> Member {
-            Member(name: name, schema: schema, isRequired: true, isShown: true)
-        }
-
-        /// A member that may be absent.
-        static func optional(_ name: String, _ schema: Schema, isShown: Bool = true) -> Member {
-            Member(name: name, schema: schema, isRequired: false, isShown: isShown)
-        }
-    }
-
-    // MARK: The shop's words
-
-    static let id = Schema.string(format: "uuid")
-    static let time = Schema.string(format: "date-time")
-    static let day = Schema.string(format: "date")
-    static let text = Schema.string()
+extension Schema {
     static let money = Schema.pattern(
         #"^-?(0|[1-9]\d{0,13})(\.\d{1,4})?$"#,
         description: "An amount at the currency's exponent."
@@ -66,9 +17,9 @@ package indirect enum Schema: Sendable {
     static let version = Schema.integer(minimum: 1)
 
     /// A page of a list.
-    static func page(_ name: String) -> Schema {
+    static func page(_ member: Schema) -> Schema {
         .object([
-            .required("data", .array(.reference(name))),
+            .required("data", .array(member)),
             .required("next_cursor", .nullable(.text)),
         ])
     }
@@ -76,10 +27,27 @@ package indirect enum Schema: Sendable {
     /// The named schemas it refers to itself.
     var references: [String] {
         switch self {
-        case .reference(let name): [name]
+        case .reference(let name), .named(let name, _): [name]
         case .array(let schema, _), .nullable(let schema): schema.references
         case .object(let members): members.flatMap(\.schema.references)
         case .string, .pattern, .choice, .integer, .number, .boolean, .anyObject: []
+        }
+    }
+
+    /// The schemas with names that stand in it, itself included.
+    var definitions: [(name: String, schema: Schema)] {
+        switch self {
+        case .named(let name, let schema): [(name, schema)] + schema.definitions
+        case .array(let schema, _), .nullable(let schema): schema.definitions
+        case .object(let members): members.flatMap(\.schema.definitions)
+        case .reference, .string, .pattern, .choice, .integer, .number, .boolean, .anyObject: []
+        }
+    }
+
+    private var isReferred: Bool {
+        switch self {
+        case .reference, .named: true
+        default: false
         }
     }
 
@@ -147,7 +115,7 @@ package indirect enum Schema: Sendable {
             type("object", &writer)
             writer.member("description", description)
         case .nullable(let schema):
-            if case .reference = schema {
+            if schema.isReferred {
                 writer.name("anyOf")
                 writer.array { writer in
                     schema.write(to: &writer)
@@ -156,7 +124,7 @@ package indirect enum Schema: Sendable {
             } else {
                 schema.writeMembers(to: &writer, isNullable: true)
             }
-        case .reference(let name):
+        case .reference(let name), .named(let name, _):
             writer.member("$ref", "#/components/schemas/\(name)")
         }
     }

@@ -1,0 +1,210 @@
+import HTTPTypes
+import Kernel
+import Services
+
+// The forms that routes have. What a route takes follows from its form and from what its readers ask for, so that neither a check
+// nor the document can forget it.
+
+extension Route {
+    /// A GET that is answered from the cache, by what its query asks for.
+    ///
+    /// `query` reads what is asked for, and so says which parameters there are; `reading` says which read answers.
+    static func read<Asked>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        answer: Schema? = nil,
+        problems: [Problem.Code] = [],
+        query: @escaping @Sendable (inout Query) -> Asked,
+        reading: @escaping @Sendable (Asked, Caller) throws(Problem) -> CachedRead
+    ) -> Route {
+        Route(
+            .get,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            parameters: Query.parameters(of: query),
+            answer: answer,
+            problems: problems,
+            service: .read { call, caller in try reading(call.query(query), caller) }
+        )
+    }
+
+    /// A list, by pages, from the cache.
+    ///
+    /// `answer` is the shape of its members, `query` reads what it may be narrowed to, `reading` says which read answers.
+    static func page<Filter>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        answer: Schema,
+        query: @escaping @Sendable (inout Query) -> Filter,
+        reading: @escaping @Sendable (Filter, Page, Caller) throws(Problem) -> CachedRead
+    ) -> Route {
+        .read(
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            answer: .page(answer),
+            problems: [.cursorMismatch],
+            query: { (query(&$0), $0.page()) },
+            reading: { (asked, caller) throws(Problem) in try reading(asked.0, asked.1, caller) }
+        )
+    }
+
+    /// One thing, from the cache: `answer` is its shape, `reading` says which read answers.
+    static func one<Kind>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        answer: Schema,
+        reading: @escaping @Sendable (ID<Kind>, Caller) -> CachedRead
+    ) -> Route {
+        .read(path, name, summary, area: area, access: access, answer: answer) { call, caller in
+            reading(try call.id(), caller)
+        }
+    }
+
+    /// What is demanded of a command's idempotency key.
+    enum KeyDemand {
+        /// Without one it is refused.
+        case required
+        /// One is heeded.
+        case accepted
+    }
+
+    /// A POST that is a command: done once for its key, its refusals kept beside it by the store.
+    ///
+    /// What is created has a place that success names, unless `namesResource` says otherwise.
+    static func command<Value: Sendable>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        key: KeyDemand,
+        store: Store,
+        body: Body<Value>,
+        status: HTTPResponse.Status = .created,
+        answer: Schema,
+        namesResource: Bool? = nil,
+        problems: [Problem.Code] = [],
+        run: @escaping @Sendable (Value, CallContext, IdempotencyKey?) async throws(Problem) -> Answer
+    ) -> Route {
+        Route(
+            .post,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            needsKey: key == .required,
+            takesKey: true,
+            body: body.schema,
+            status: status,
+            answer: answer,
+            namesResource: namesResource,
+            problems: problems
+        ) { call in
+            let (value, key) = try await call.keyedBody(body, key)
+            return try await call.command(store, key) { (context) throws(Problem) in
+                try await run(value, context, key)
+            }
+        }
+    }
+
+    /// A POST that does something else with its body.
+    static func post<Value: Sendable>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        throttle: Throttle? = nil,
+        body: Body<Value>,
+        status: HTTPResponse.Status = .ok,
+        answer: Schema? = nil,
+        namesResource: Bool? = nil,
+        problems: [Problem.Code] = [],
+        serve: @escaping @Sendable (Call, Value) async throws -> Reply
+    ) -> Route {
+        Route(
+            .post,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            throttle: throttle,
+            body: body.schema,
+            isBodyOptional: body.isOptional,
+            status: status,
+            answer: answer,
+            namesResource: namesResource,
+            problems: problems
+        ) { call in try await serve(call, try await call.body(body)) }
+    }
+
+    /// A PATCH of one thing, whose version the client has read; `answer` is the thing as it is then.
+    static func change<Value: Sendable, Kind>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        body: Body<Value>,
+        answer: Schema,
+        problems: [Problem.Code] = [],
+        run: @escaping @Sendable (ID<Kind>, Value, ExpectedVersion, CallContext) async throws(Problem) -> Answer
+    ) -> Route {
+        Route(
+            .patch,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            needsMatch: true,
+            body: body.schema,
+            answer: answer,
+            problems: problems
+        ) { call in
+            let expected = try call.expectedVersion()
+            let value = try await call.body(body)
+            return try call.reply(await run(call.id(), value, expected, call.context()))
+        }
+    }
+
+    /// A DELETE of one thing, whose version the client has read.
+    static func delete<Kind>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        problems: [Problem.Code] = [],
+        run: @escaping @Sendable (ID<Kind>, ExpectedVersion, CallContext) async throws(Problem) -> Answer
+    ) -> Route {
+        Route(
+            .delete,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            needsMatch: true,
+            status: .noContent,
+            problems: problems
+        ) { call in try call.reply(await run(call.id(), call.expectedVersion(), call.context())) }
+    }
+}

@@ -1,0 +1,63 @@
+package import Domain
+package import Kernel
+
+/// How a list of products is ordered; a minus sign reverses it.
+package enum ProductSort: String, Sendable, Hashable, CaseIterable {
+    case name
+    case nameDescending = "-name"
+    case sku
+    case skuDescending = "-sku"
+    case price
+    case priceDescending = "-price"
+    case createdAt = "created_at"
+    case createdAtDescending = "-created_at"
+    case onHand = "on_hand"
+    case onHandDescending = "-on_hand"
+}
+
+/// A code that a product may have, a SKU or a barcode, in the one form in which it is looked up and its answer is remembered.
+package struct ProductCode: Sendable, Hashable {
+    /// The code, trimmed, in normal form C.
+    package let text: String
+
+    /// Makes a code of what was typed or scanned.
+    ///
+    /// - Parameter text: As it came; scanners end codes with what they please.
+    /// - Throws: `required`, `too_long` or `format`, as for the code of a product.
+    package init(_ text: String) throws(ReadingFault) {
+        self.text = try TextRule.barcode.readRequired(text).get()
+    }
+}
+
+/// What a list of products asks for.
+package struct ProductFilter: Sendable, Equatable {
+    /// Words, each of them part of the name, the SKU or a barcode; neither case nor accents count.
+    package var q: SearchText?
+    /// A whole barcode.
+    package var barcode: ProductCode?
+    /// Products of one category.
+    package var categoryID: CategoryID?
+    /// Products by what is on hand.
+    package var stock: StockFilter?
+    /// Products by status; `nil` shows all.
+    package var status: ProductStatus?
+    /// The order.
+    package var sort: ProductSort
+
+    /// Makes a filter.
+    package init(
+        q: SearchText? = nil,
+        barcode: ProductCode? = nil,
+        categoryID: CategoryID? = nil,
+        stock: StockFilter? = nil,
+        status: ProductStatus? = nil,
+        sort: ProductSort = .name
+    ) {
+        self.q = q
+        self.barcode = barcode
+        self.categoryID = categoryID
+        self.stock = stock
+        self.status = status
+        self.sort = sort
+    }
+}

@@ -1,0 +1,91 @@
+import Cache
+import Domain
+package import Kernel
+import Postgres
+
+extension Records<Product> {
+    /// `GET /v1/products`.
+    ///
+    /// - Parameters:
+    ///   - filter: Which ones, in which order.
+    ///   - page: How many, and where the page begins.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the page.
+    /// - Throws: 400 `cursor_mismatch`.
+    package func list(_ filter: ProductFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
+        var builder = KeyBuilder("find")
+        builder.add(filter.q?.text)
+        builder.add(filter.barcode?.text)
+        builder.add(filter.categoryID?.description)
+        builder.add(filter.stock?.rawValue)
+        builder.add(filter.status?.rawValue)
+        builder.add(filter.sort.rawValue)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .products)
+        return filter.sort == .name
+            ? page.read(ListProductsByName(filter: filter, limit: page.limit, after: page.afterText()))
+            : page.read(ListProducts(filter: filter, limit: page.limit, after: page.afterText()))
+    }
+
+    /// `GET /v1/products/lookup?code=`: every product with this SKU or barcode, never silently the first.
+    package func lookUp(_ code: ProductCode, _ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.products, "code") { $0.add(code.text) }, fill: .body(LookUpProducts(code: code)))
+    }
+
+    /// `PUT /v1/products/{id}`: 201 when created under the client's id, 200 when replaced.
+    ///
+    /// - Parameters:
+    ///   - id: The client's id.
+    ///   - fields: The whole product.
+    ///   - condition: What must be there.
+    ///   - context: Who asks.
+    /// - Returns: The product.
+    /// - Throws: 412 `version_mismatch` if something else is there, 404 `not_found` if there is nothing to replace.
+    package func put(
+        _ id: ProductID,
+        _ fields: ProductFields,
+        condition: PutCondition,
+        _ context: CallContext
+    ) async throws(Problem) -> Answer {
+        switch condition {
+        case .absent:
+            do {
+                return try await create(fields, id: id, context)
+            } catch {
+                guard error.code == .duplicate, error.errors.first?.pointer == "/id" else { throw error }
+                throw Problem(.versionMismatch, "A product with this id exists. Use If-Match to replace it.")
+            }
+        case .matching(let expected):
+            return try await change(id, fields, expected: expected, context)
+        }
+    }
+
+    /// `POST /v1/products/batch`: up to 1,000 upserts, all or none.
+    ///
+    /// - Parameters:
+    ///   - upserts: The products; each has an external id or a SKU, none is named twice.
+    ///   - context: Who asks.
+    ///   - key: The request's key.
+    /// - Returns: 200 `{data: [{id, sku, external_id, outcome}]}` in the order of the request, the outcome `created`, `updated` or
+    ///   `unchanged`; an unchanged row writes nothing.
+    /// - Throws: 422 `validation_failed` with every row that cannot be applied.
+    package func upsert(
+        _ upserts: [ProductUpsert],
+        _ context: CallContext,
+        key: IdempotencyKey? = nil
+    ) async throws(Problem) -> Answer {
+        var errors: [FieldError] = []
+        if upserts.isEmpty || upserts.count > 1000 {
+            errors.append(FieldError("/products", "too_many", "Must have 1 to 1000 elements."))
+        }
+        for (index, upsert) in upserts.enumerated() where upsert.sku == nil && upsert.externalID == nil {
+            errors.append(FieldError("/products/\(index)", "required", "Must have a sku or an external_id."))
+        }
+        guard errors.isEmpty else {
+            throw Problem(.validationFailed, "Some products are not valid.", errors: errors)
+        }
+        let batch = ProductBatch(upserts)
+        return try await store.write(context, key: key) { (_) throws(PostgresError) -> Effect<UpsertedProducts> in
+            .changed(UpsertedProducts(batch: batch))
+        }
+    }
+}
