@@ -186,6 +186,10 @@ struct Examples {
         ]
         runs["customers.customer.delete"] = [new()]
         runs["customers.customer.conclude"] = ["\(customer), \(concluded)"]
+        // Suppliers
+        runs["suppliers.supplier.list"] = ["10, NULL, NULL"]
+        runs["suppliers.supplier.read"] = [new()]
+        runs["suppliers.supplier.insert"] = ["\(new()), 'N', 't', 'c', 'p', 'e', true, NULL"]
         // Documents
         let sale = id(.sale, 77)
         let ids = "ARRAY[\(product), \(other)]::uuid[]"
@@ -256,6 +260,10 @@ struct Examples {
         runs["imports.finish"] = ["\(id(.job, 1)), 1, 0"]
         var own = runs.mapValues { Example(runs: $0) }
         // What needs something to be there, or not to be.
+        own["suppliers.supplier.guard"] = Example(
+            before: "INSERT INTO stock.supplier (tenant_id, id, name) VALUES (\(tenant), \(new()), 'Somebody')",
+            runs: ["\(new()), NULL"]
+        )
         let free = "UPDATE stock.unit SET name = 'Something'"
         own["identity.default_units"] = Example(before: free, runs: ["\(new()), \(new(2))"])
         own["identity.membership_insert"] = Example(

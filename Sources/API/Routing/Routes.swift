@@ -14,6 +14,7 @@ enum Routes {
         SalesRoutes.self,
         PaymentsRoutes.self,
         CustomersRoutes.self,
+        SuppliersRoutes.self,
         BalanceRoutes.self,
         CacheRoutes.self,
     ]
