@@ -243,9 +243,7 @@ struct IdentityRoutes {
                 area: "identity",
                 access: .roles(.owner),
                 needsMatch: true,
-                body: .object([
-                    .optional("role", .choice(Role.allCases.map(\.rawValue))), .optional("active", .boolean),
-                ]),
+                body: .reference("MemberPatch"),
                 answer: .reference("Member"),
                 problems: [.invalidState]
             ) { call in

@@ -9,7 +9,7 @@ package enum Schemas {
     /// Every named schema, in the order of the document.
     package static let all: [(name: String, schema: Schema)] = [
         ("Problem", problem), ("FieldError", fieldError),
-        ("Tenant", tenant), ("TenantPatch", tenantPatch), ("Member", member),
+        ("Tenant", tenant), ("TenantPatch", tenantPatch), ("Member", member), ("MemberPatch", memberPatch),
         ("Invitation", .object(invitationMembers)), ("NewInvitation", newInvitation),
         ("InvitationRequest", invitationRequest), ("AcceptRequest", acceptRequest), ("AuditEntry", auditEntry),
         ("APIKey", apiKey), ("NewAPIKey", newAPIKey), ("APIKeyRequest", apiKeyRequest), ("Me", me),
@@ -91,6 +91,9 @@ package enum Schemas {
         Field.optional("manager_discount_limit", discountLimit),
         Field.optional("cashier_discount_limit", discountLimit),
         Field.optional("closed_until", .nullable(.day)),
+    ])
+    private static let memberPatch = Schema.object([
+        Field.optional("role", role), Field.optional("active", .boolean),
     ])
     private static let member = Schema.object([
         Field.required("id", .id), Field.required("email", .string(format: "email")),
