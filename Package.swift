@@ -167,6 +167,12 @@ let package = Package(
             dependencies: ["Laboratory"],
             path: "Tests/TestSupport"
         ),
+        // A cache without a database, for tests and for what is weighed; Benchmarks have it by a link.
+        .target(
+            name: "CacheAtHand",
+            dependencies: ["Cache", .product(name: "NIOCore", package: "swift-nio")],
+            path: "Tests/CacheAtHand"
+        ),
         .testTarget(
             name: "LaboratoryTests",
             dependencies: [
@@ -216,7 +222,8 @@ let package = Package(
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Cache", "Domain", "Coherence", "IOLoop", "Kernel", "Postgres", "Services", "TestSupport",
+                "API", "Cache", "CacheAtHand", "Domain", "Coherence", "IOLoop", "Kernel", "Postgres", "Services",
+                "TestSupport",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -230,12 +237,16 @@ let package = Package(
         ),
         .testTarget(name: "PlanTests", dependencies: ["API", "Coherence", "Postgres", "TestSupport"]),
         .testTarget(name: "IntegrationTests", dependencies: ["TestSupport"]),
-        // Reads one input, so that scripts/lib/weigh can say what it costs.
+        // Reads one input, or does one thing many times, so that scripts/lib/weigh can say what it costs.
         .executableTarget(
             name: "weigh",
             dependencies: [
-                "API", "Cache", "Domain", "Kernel", "Services",
+                "API", "Cache", "CacheAtHand", "CLibPQ", "Domain", "IOLoop", "Kernel", "Postgres", "Services",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             path: "Tests/Weigh"
         ),

@@ -108,7 +108,7 @@ let package = Package(
         .target(
             name: "CacheAtHand",
             dependencies: ["Cache", .product(name: "NIOCore", package: "swift-nio")],
-            path: "Sources/CacheAtHand"
+            path: "Shared/CacheAtHand"
         ),
         .executableTarget(name: "l1-look-up", dependencies: ["Cache", "CacheAtHand"], path: "Sources/L1LookUp"),
         .executableTarget(name: "l1-memory", dependencies: ["Cache", "CacheAtHand"], path: "Sources/L1Memory"),

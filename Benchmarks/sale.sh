@@ -104,12 +104,3 @@ sales_over_http() {
     [ -n "$sold" ] || fail "sales failed: $(head -n 5 "$STATE/wrk.log")"
     printf '%s' "$sold"
 }
-
-ratio() {
-    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f\n", a / b }'
-}
-
-# The median of the rounds, and the least and the most.
-summary() {
-    printf '%s (%s to %s)' "$(median <"$STATE/ratios.$1")" "$(sort -n "$STATE/ratios.$1" | head -n 1)" "$(sort -n "$STATE/ratios.$1" | tail -n 1)"
-}

@@ -411,7 +411,7 @@ package final class API: Sendable {
     private func dress(_ reply: inout Reply, requestID: String, isHead: Bool) {
         reply.append(.requestID, requestID)
         reply.append(.date, self.date.text)
-        for field in SecurityHeaders.fields { reply.fields.append(field) }
+        reply.fields += SecurityHeaders.fields
         if reply.closesConnection { reply.append(.connection, "close") }
         switch reply.status.code {
         case 204, 304:

@@ -143,7 +143,7 @@ extension Reply {
     var text: String { String(buffer: self.body) }
 
     /// A field's value.
-    subscript(name: String) -> String? { HTTPField.Name(name).flatMap { self.fields[$0] } }
+    subscript(name: String) -> String? { HTTPField.Name(name).flatMap { HTTPFields(self.fields)[$0] } }
 }
 
 extension Caller {

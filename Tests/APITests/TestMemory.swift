@@ -1,4 +1,5 @@
 import Cache
+import CacheAtHand
 import HTTPTypes
 import IOLoop
 import Kernel
@@ -15,11 +16,7 @@ struct TestMemory {
     let store: Store
 
     init() throws {
-        var settings = CacheSettings()
-        settings.lease = .seconds(3600)
-        settings.defaultTTL = .seconds(3600)
-        settings.moduleTTL = [:]
-        let cache = TenantCache(settings: settings)
+        let cache = CacheAtHand.make()
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let postgres = PostgresClient(
             configuration: try PostgresConfiguration(url: "postgres://nobody@localhost/nothing"),
@@ -29,19 +26,6 @@ struct TestMemory {
         )
         self.cache = cache
         self.store = Store(postgres: postgres, cache: cache, logger: logger)
-        // What a database with a ticking relay would answer, until the cache may be used.
-        for drains in [0, 2, 4] as [Int64] {
-            cache.lane.probeEnded(
-                cache.lane.probeBegins(at: cache.clock.now),
-                FollowAnswer(
-                    ns: String(repeating: "a", count: 32),
-                    head: 0,
-                    drains: drains,
-                    rows: [LogRow(sequence: 0, tag: 7, tenant: nil, module: "", xids: [])],
-                    xmin: 10
-                )
-            )
-        }
     }
 
     /// A route whose every path is answered with a body of its own.
@@ -89,7 +73,7 @@ private struct TestFill: Fill {
     ) async throws -> Filled {
         Filled(
             content: .body(ByteBuffer(string: try await body()), etag: nil),
-            snapshot: Snapshot(xmin: 1_000_000, xmax: 1_000_000, xip: [])
+            snapshot: CacheAtHand.snapshot
         )
     }
 

@@ -18,12 +18,13 @@ struct InvalidationTests {
             WHERE c.relnamespace = 'stock'::regnamespace AND c.relkind IN ('r', 'p')
               AND (a.attname IS NOT NULL OR c.relname IN ('tenant', 'app_user'))
               AND NOT EXISTS (SELECT FROM stock.cache_never v WHERE v.relation = c.relname AND v.reason <> '')
-              AND ARRAY(SELECT g.tgname || g.tgenabled::text || (g.tgtype & 1)::text FROM pg_trigger g
+              AND ARRAY(SELECT g.tgname || g.tgenabled::text || (g.tgtype & 1)::text
+                        FROM pg_trigger g
                         WHERE g.tgrelid = c.oid AND g.tgname LIKE 'cache\\_%' AND NOT g.tgisinternal ORDER BY 1)
                   <> ARRAY['cache_deleteA0', 'cache_insertA0', 'cache_truncateA0', 'cache_updateA0']
             """
         )
-        #expect(unwatched == "", "CALL stock.watch_table for it, or say in stock.cache_never why nothing of it is cached")
+        #expect(unwatched == "", "CALL stock.watch_table for it, or say why not in stock.cache_never")
         let gone = try await database.psql(
             "SELECT relation FROM stock.cache_never WHERE to_regclass('stock.' || relation) IS NULL"
         )

@@ -7,21 +7,23 @@ import Services
 
 @testable import API
 
-/// Reads one input of a kind and a size, so that its cost can be weighed: instructions by callgrind, memory by the system.
+/// Reads one input of a kind and a size, or does one thing so many times, so that its cost can be weighed: instructions by callgrind, allocations
+/// by a counter, memory by the system.
 ///
 ///     weigh KIND SIZE     prints the most memory the process held, in KiB
 ///
-/// `scripts/lib/weigh` runs it at one size and at ten times that size, and holds the two against each other.
+/// `scripts/lib/weigh` holds inputs of one size against ten times that size, and what is repeated against what it may cost.
 @main
 enum Weigh {
-    static func main() {
+    static func main() throws {
         let words = CommandLine.arguments.dropFirst()
-        guard let kind = words.first, let input = inputs[kind], let size = words.dropFirst().first.flatMap({ Int($0) })
+        let kinds = Repeated.works.merging(inputs) { work, _ in work }
+        guard let kind = words.first, let work = kinds[kind], let size = words.dropFirst().first.flatMap({ Int($0) })
         else {
-            print("usage: weigh KIND SIZE; kinds are \(inputs.keys.sorted().joined(separator: " "))")
+            print("usage: weigh KIND SIZE; kinds are \(kinds.keys.sorted().joined(separator: " "))")
             exit(64)
         }
-        input(size)
+        try work(size)
         var usage = rusage()
         getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
         print(usage.ru_maxrss)
@@ -30,7 +32,7 @@ enum Weigh {
     /// What is read, by name.
     ///
     /// Each is as bad as its kind gets: names that are all different, lists that are all commas.
-    private static let inputs: [String: @Sendable (Int) -> Void] = [
+    private static let inputs: [String: @Sendable (Int) throws -> Void] = [
         "json-members": { size in
             let members = (0..<size).map { #""m\#($0)":"\#($0)""# }.joined(separator: ",")
             readBody("{\(members)}")

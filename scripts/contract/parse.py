@@ -82,6 +82,7 @@ read(models.Payment, send("GET", f"/v1/payments/{payment.id}"))
 read(models.Sale, send("GET", f"/v1/sales/{sale.id}"))
 read(models.Dashboard, send("GET", "/v1/dashboard"))
 read(models.BalanceSummary, send("GET", "/v1/balance/summary"))
+read(models.BalanceSeries, send("GET", "/v1/balance/series?view=weekly"))
 
 scopes = document["components"]["schemas"]["APIKeyRequest"]["properties"]["scopes"]["items"]["enum"]
 key = read(models.NewAPIKey, send("POST", "/v1/api-keys", {"name": "all", "scopes": scopes}))

@@ -135,3 +135,15 @@ ensure_balancers() {
         say "SKIPPED: nothing is tested behind ${words[*]} (sudo apt-get install ${words[*]})"
     fi
 }
+
+# install_python_tools FOLDER LIST: what a list of versions names, from PyPI, in a folder of its own, once per list; fails where it is not to be had.
+install_python_tools() {
+    local folder=$1 list=$2
+    if cmp -s "$list" "$folder/installed"; then return 0; fi
+    command -v python3 >/dev/null || { may_install && install_packages python3; } || return 1
+    python3 -m venv --clear "$folder" 2>/dev/null || {
+        may_install && install_packages python3-venv && python3 -m venv --clear "$folder"
+    } || return 1
+    "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$list" || return 1
+    cp "$list" "$folder/installed"
+}

@@ -202,7 +202,7 @@ struct IdentityRoutes {
                 "Change a member's role, or end a membership and its sessions",
                 area: "identity",
                 access: .roles(.owner),
-                body: Body { MemberPatch.read(&$0) },
+                body: Body("MemberPatch") { MemberPatch.read(&$0) },
                 answer: .reference("Member"),
                 problems: [.invalidState]
             ) { (id, patch, expected, context) throws(Problem) in

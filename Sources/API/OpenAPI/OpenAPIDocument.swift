@@ -70,6 +70,7 @@ package enum OpenAPIDocument {
         writer.object { writer in
             writer.member("operationId", route.name)
             writer.member("summary", route.summary)
+            writer.member("description", route.explanation)
             writer.name("tags")
             writer.array { writer in writer.string(route.area) }
             Self.writeAccess(route.access, to: &writer)
@@ -162,7 +163,9 @@ package enum OpenAPIDocument {
         if route.isUpsert {
             parameters.append(Route.Parameter("If-None-Match", .choice(["*"]), "To make what is not there yet."))
         } else if route.method == .get, route.isCached {
-            parameters.append(Route.Parameter("If-None-Match", .text, "The ETag you have."))
+            parameters.append(
+                Route.Parameter("If-None-Match", .string(description: "Entity tags."), "The ETag you have.")
+            )
         }
         if route.takesConsistency {
             let description = "What the last answer said; nothing older than the client's writes is answered."
@@ -179,6 +182,8 @@ package enum OpenAPIDocument {
             writer.member("description", parameter.description)
             writer.name("schema")
             parameter.schema.write(to: &writer)
+            writer.name("example")
+            parameter.schema.writeExample(of: parameter.name, to: &writer)
         }
     }
 

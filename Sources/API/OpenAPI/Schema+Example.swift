@@ -85,6 +85,9 @@ private enum ExampleWords {
         "tenant": "corner-shop", "tenant_name": "Corner Shop", "tendered": "30.00", "timezone": "Europe/Berlin",
         "title": "Not found", "to": "2026-01-31", "total": "21.90", "type": "sale", "unit": "pc",
         "unit_cost": "12.50", "unit_price": "21.90", "version": "1.0.0", "view": "monthly",
+        // Parameters.
+        "If-Match": #""3.17""#, "If-None-Match": #""3.17""#, "Idempotency-Key": "till-2-4711", "cursor": "AZz-8rJw",
+        "q": "espresso", "Stock-Consistency": AnswerHeader.consistency.example,
     ]
 
     /// Whose name it is, by what the name of its schema begins with; any other is the product's.

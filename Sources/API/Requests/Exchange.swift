@@ -79,7 +79,7 @@ final class Exchange: Sendable {
         case .HEAD: method = .head
         default: return nil
         }
-        guard head.version == .http1_1, head.isKeepAlive, head.uri.utf8.allSatisfy({ (0x21...0x7E).contains($0) }),
+        guard head.version == .http1_1, head.isKeepAlive, RequestFields.isASCII(head.uri, from: 0x21),
             let fields = RequestFields(plain: head.headers)
         else { return nil }
         self.init(

@@ -11,6 +11,8 @@ struct Query {
     private var items: [(name: String, value: String, isRead: Bool)] = []
     private let errors = FieldErrors()
     private var malformed: Problem?
+    /// How many parameters were met.
+    private var count = 0
     private var reversed: Problem?
     /// What was asked for, where only that is of interest.
     private var recorder: Recorder?
@@ -44,10 +46,40 @@ struct Query {
     /// Parses `a=b&c=d`.
     init(_ text: Substring?) {
         guard let text, !text.isEmpty else { return }
-        var names: Set<String> = []
-        // Over bytes: characters would be looked up in tables of grapheme clusters.
-        let parts = text.utf8.split(separator: UInt8(ascii: "&"), maxSplits: Self.maximumCount)
-        guard parts.count <= Self.maximumCount else {
+        self.items.reserveCapacity(4)
+        // Over bytes, once: characters would be looked up in tables of grapheme clusters.
+        let bytes = text.utf8.span
+        var part = Part(start: 0)
+        for position in 0...bytes.count {
+            switch position < bytes.count ? bytes[position] : UInt8(ascii: "&") {
+            case UInt8(ascii: "&"):
+                if position > part.start { self.take(part, of: text, end: position) }
+                part = Part(start: position + 1)
+                guard self.count <= Self.maximumCount else { return }
+            case UInt8(ascii: "=") where part.equals == nil:
+                part.equals = position
+            case UInt8(ascii: "%"), UInt8(ascii: "+"):
+                part.isPlain = false
+            default:
+                break
+            }
+        }
+    }
+
+    /// Where one parameter stands in the text, in bytes.
+    private struct Part {
+        let start: Int
+        /// Its first equals sign.
+        var equals: Int?
+        /// Whether it says what it is, with nothing encoded.
+        var isPlain = true
+    }
+
+    /// Takes one parameter in.
+    private mutating func take(_ part: Part, of text: Substring, end: Int) {
+        self.count += 1
+        guard self.count <= Self.maximumCount else {
+            self.items = []
             self.malformed = Problem(
                 .invalidRequest,
                 "The query has more than \(Self.maximumCount) parameters.",
@@ -55,27 +87,28 @@ struct Query {
             )
             return
         }
-        for bytes in parts {
-            let part = Substring(bytes)
-            let equals = part.utf8.firstIndex(of: UInt8(ascii: "="))
-            let name = PercentEncoding.decode(part[..<(equals ?? part.endIndex)], plusIsSpace: true)
-            let value =
-                equals.map { PercentEncoding.decode(part[part.utf8.index(after: $0)...], plusIsSpace: true) } ?? ""
-            guard let name, let value else {
-                self.malformed = Problem(.invalidRequest, "The query is not percent-encoded UTF-8.")
-                continue
-            }
-            guard names.insert(name).inserted else {
-                let shown = Text.excerpt(name)
-                self.malformed = Problem(
-                    .invalidRequest,
-                    "The parameter \(shown) was given twice.",
-                    errors: [FieldError("?\(shown)", "duplicate", "Give it once.")]
-                )
-                continue
-            }
-            self.items.append((name, value, false))
+        func read(_ range: Range<Int>) -> String? {
+            let start = text.utf8.index(text.startIndex, offsetBy: range.lowerBound)
+            let piece = text[start..<text.utf8.index(start, offsetBy: range.count)]
+            return part.isPlain ? String(piece) : PercentEncoding.decode(piece, plusIsSpace: true)
         }
+        guard let name = read(part.start..<(part.equals ?? end)),
+            let value = part.equals.map({ read($0 + 1..<end) }) ?? ""
+        else {
+            self.malformed = Problem(.invalidRequest, "The query is not percent-encoded UTF-8.")
+            return
+        }
+        // There are few, so that looking at each costs less than a set of them.
+        guard !self.items.contains(where: { $0.name == name }) else {
+            let shown = Text.excerpt(name)
+            self.malformed = Problem(
+                .invalidRequest,
+                "The parameter \(shown) was given twice.",
+                errors: [FieldError("?\(shown)", "duplicate", "Give it once.")]
+            )
+            return
+        }
+        self.items.append((name, value, false))
     }
 
     /// The text of a parameter without the white space around it; a blank one counts as absent.

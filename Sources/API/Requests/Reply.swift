@@ -4,13 +4,13 @@ package import NIOCore
 
 /// An answer: status, fields and one buffer, written in one go.
 ///
-/// Not Hummingbird's `Response`, whose setters search the fields again and again; here fields are only appended, and the
+/// Not Hummingbird's `Response`, whose setters search the fields again and again; here fields are only appended, to a plain array, and the
 /// length is added when the answer is sent.
 package struct Reply: Sendable {
     /// The status.
     package var status: HTTPResponse.Status
     /// The fields but for those that every answer has.
-    package var fields: HTTPFields
+    package var fields: [HTTPField] = []
     /// The body; empty for 204 and 304.
     package var body: ByteBuffer
     /// Whether the connection cannot be used after this answer.
@@ -27,7 +27,6 @@ package struct Reply: Sendable {
     package init(_ status: HTTPResponse.Status, body: ByteBuffer, type: ContentType = .json) {
         self.status = status
         self.body = body
-        self.fields = HTTPFields()
         self.fields.reserveCapacity(12)
         self.fields.append(type.field)
     }
@@ -38,7 +37,6 @@ package struct Reply: Sendable {
     package init(_ status: HTTPResponse.Status) {
         self.status = status
         self.body = ByteBuffer()
-        self.fields = HTTPFields()
         self.fields.reserveCapacity(12)
     }
 

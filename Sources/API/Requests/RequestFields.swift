@@ -42,15 +42,26 @@ struct RequestFields: Sendable {
     init?(plain fields: HTTPHeaders) {
         for (text, value) in fields {
             guard let name = Name(text) else { continue }
-            guard Self.isPlain(value.utf8) else { return nil }
+            guard Self.isPlain(value) else { return nil }
             self.take(name, value, as: text)
         }
         if self.isChunked || self.contentLength != nil || self.asksForMore { return nil }
     }
 
     /// Whether all is visible ASCII, with blanks only between.
-    private static func isPlain(_ value: String.UTF8View) -> Bool {
-        value.allSatisfy { (0x20...0x7E).contains($0) } && value.first != 0x20 && value.last != 0x20
+    private static func isPlain(_ value: String) -> Bool {
+        Self.isASCII(value, from: 0x20) && value.utf8.first != 0x20 && value.utf8.last != 0x20
+    }
+
+    /// Whether all bytes of a text are ASCII up to `~`, from a byte on.
+    ///
+    /// It looks at all of them, and so at many at once: tokens are long.
+    static func isASCII(_ text: String, from lowest: UInt8) -> Bool {
+        let bytes = text.utf8.span
+        let range = 0x7E - lowest
+        var others: UInt8 = 0
+        for index in bytes.indices { others |= bytes[index] &- lowest > range ? 1 : 0 }
+        return others == 0
     }
 
     /// The fields that we act on.
@@ -155,19 +166,11 @@ struct RequestFields: Sendable {
 
 /// The name of a request in answers, problems and logs.
 enum RequestID {
-    /// Tells this process's ids from those of others: 30 random bits.
-    private static let process: String = {
-        var bits = UInt32.random(in: 0..<(1 << 30))
-        var text = ""
-        for _ in 0..<6 {
-            text.append(Self.digit(UInt64(bits & 31)))
-            bits >>= 5
-        }
-        return text
-    }()
+    /// Tells this process's ids from those of others: 30 random bits, five to a digit.
+    private static let process = UInt32.random(in: 0..<(1 << 30))
 
-    private static func digit(_ value: UInt64) -> Character {
-        Character(UnicodeScalar(value < 26 ? UInt8(ascii: "a") + UInt8(value) : UInt8(ascii: "2") + UInt8(value - 26)))
+    private static func digit(_ value: UInt64) -> UInt8 {
+        value < 26 ? UInt8(ascii: "a") + UInt8(value) : UInt8(ascii: "2") + UInt8(value - 26)
     }
 
     /// The client's own id if it is a plain one, else a new one.
@@ -180,13 +183,20 @@ enum RequestID {
 
     /// 15 bytes at most for the first 2^45 requests: strings of that length live in registers, not on the heap.
     static func make() -> String {
+        var bits = UInt64(Self.process)
         var number = Counter.next()
-        var text = Self.process
-        repeat {
-            text.append(Self.digit(number & 31))
-            number >>= 5
-        } while number > 0
-        return text
+        let digits = max(1, (UInt64.bitWidth - number.leadingZeroBitCount + 4) / 5)
+        return String(unsafeUninitializedCapacity: 6 + digits) { buffer in
+            for position in 0..<6 {
+                buffer[position] = Self.digit(bits & 31)
+                bits >>= 5
+            }
+            for position in 6..<6 + digits {
+                buffer[position] = Self.digit(number & 31)
+                number >>= 5
+            }
+            return 6 + digits
+        }
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {

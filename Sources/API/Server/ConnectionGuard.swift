@@ -308,6 +308,9 @@ final class WireHandler: ChannelDuplexHandler {
         self.context?.write(Self.wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
     }
 
+    /// Hands the system what is written, past handlers that would only pass the word on.
+    func flush() { self.context?.flush() }
+
     /// Closes once the system has taken what is written: NIO throws it away where both sides are closed then.
     ///
     /// A peer that takes nothing is given up by the guard's deadlines, as ever.

@@ -82,7 +82,7 @@ package struct HTTPServer: Service {
             responder: { request, writer, channel in
                 let reply = await api.respond(to: request, channel: channel)
                 try await writer.write(
-                    response: HTTPResponse(status: reply.status, headerFields: reply.fields),
+                    response: HTTPResponse(status: reply.status, headerFields: HTTPFields(reply.fields)),
                     body: reply.body.readableBytes > 0 ? ResponseBody(byteBuffer: reply.body) : ResponseBody()
                 )
             },

@@ -79,7 +79,7 @@ final class HitHandler: ChannelDuplexHandler {
         // Once for all requests that came together.
         if self.hasWritten {
             self.hasWritten = false
-            context.flush()
+            self.wire.flush()
         }
         context.fireChannelReadComplete()
     }
@@ -121,23 +121,52 @@ extension Reply {
         // With the phrase of a code that has none of its own.
         let status = HTTPResponseStatus(statusCode: self.status.code, reasonPhrase: self.status.reasonPhrase)
         let isCopied = self.body.readableBytes <= Self.copiedBytes
-        var size = 64 + (isCopied ? self.body.readableBytes : 0)
-        for field in self.fields { size += field.name.rawName.utf8.count + field.value.utf8.count + 4 }
-        var bytes = allocator.buffer(capacity: size)
-        bytes.writeStaticString("HTTP/1.1 ")
-        bytes.writeString(String(status.code))
-        bytes.writeStaticString(" ")
-        bytes.writeString(status.reasonPhrase)
-        bytes.writeStaticString("\r\n")
-        for field in self.fields {
-            bytes.writeString(field.name.rawName)
-            bytes.writeStaticString(": ")
-            bytes.writeString(field.value)
-            bytes.writeStaticString("\r\n")
+        // "HTTP/1.1 ", the code, blanks and line ends.
+        var size = 32 + status.reasonPhrase.utf8.count + (isCopied ? self.body.readableBytes : 0)
+        // By index, which copies no field.
+        for index in self.fields.indices {
+            size += self.fields[index].name.rawName.utf8.count + self.fields[index].value.utf8.count + 4
         }
-        bytes.writeStaticString("\r\n")
+        var bytes = allocator.buffer(capacity: size)
+        // One piece of memory to the end, and not a buffer that is asked for room some fifty times.
+        bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: size) { memory in
+            var head = HeadWriter(memory)
+            head.write("HTTP/1.1 ")
+            head.write(String(status.code))
+            head.write(" ")
+            head.write(status.reasonPhrase)
+            head.write("\r\n")
+            for index in self.fields.indices {
+                head.write(self.fields[index].name.rawName)
+                head.write(": ")
+                head.write(self.fields[index].value)
+                head.write("\r\n")
+            }
+            head.write("\r\n")
+            return head.count
+        }
         if isCopied { bytes.writeImmutableBuffer(self.body) }
         wire.write(bytes)
         if !isCopied { wire.write(self.body) }
+    }
+}
+
+/// Writes text into memory that is large enough for it; one byte too many is a defect and stops the process.
+private struct HeadWriter {
+    private let memory: UnsafeMutableRawBufferPointer
+    /// The bytes written.
+    private(set) var count = 0
+
+    init(_ memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
+
+    mutating func write(_ text: String) {
+        var text = text
+        text.withUTF8 { bytes in
+            precondition(self.count + bytes.count <= self.memory.count)
+            UnsafeMutableRawBufferPointer(rebasing: self.memory[self.count...]).copyMemory(
+                from: UnsafeRawBufferPointer(bytes)
+            )
+            self.count += bytes.count
+        }
     }
 }

@@ -50,7 +50,7 @@ package struct KeyBuilder: Sendable {
     package init(_ kind: StaticString) {
         self.bytes = []
         self.bytes.reserveCapacity(64)
-        self.append(encoded: kind.description.utf8)
+        self.append(encoded: kind.description)
         // Names that begin with an underscore are the protocol's own keys of the scope.
         if self.bytes.first == UInt8(ascii: "_") { self.bytes[0] = UInt8(ascii: "-") }
     }
@@ -58,7 +58,7 @@ package struct KeyBuilder: Sendable {
     /// Adds a text, encoded.
     package mutating func add(_ text: String) {
         self.bytes.append(UInt8(ascii: ":"))
-        self.append(encoded: text.utf8)
+        self.append(encoded: text)
     }
 
     /// Adds an optional text; a missing one is told apart from an empty one.
@@ -99,18 +99,30 @@ package struct KeyBuilder: Sendable {
         return "h:" + Hexadecimal.text(SHA256.hash(data: self.bytes))
     }
 
-    private mutating func append(encoded text: some Sequence<UInt8>) {
-        for byte in text {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "="),
-                UInt8(ascii: "-"):
-                self.bytes.append(byte)
-            default:
+    private mutating func append(encoded text: String) {
+        var text = text
+        text.withUTF8 { bytes in
+            // Most parts say what they are, and are taken over in one piece.
+            guard !bytes.allSatisfy(Self.isPlain) else { return self.bytes.append(contentsOf: bytes) }
+            for byte in bytes {
+                guard !Self.isPlain(byte) else {
+                    self.bytes.append(byte)
+                    continue
+                }
                 self.bytes.append(UInt8(ascii: "%"))
                 self.bytes.append(Hexadecimal.digit(of: byte >> 4))
                 self.bytes.append(Hexadecimal.digit(of: byte))
             }
+        }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "="),
+            UInt8(ascii: "-"):
+            true
+        default: false
         }
     }
 }

@@ -40,27 +40,28 @@ package struct BusinessDay: Sendable, Hashable, Comparable, CustomStringConverti
 
     /// Reads `2026-01-31`.
     ///
-    /// - Parameter bytes: Exactly ten ASCII bytes.
-    package init?(utf8 bytes: some Collection<UInt8>) {
-        guard bytes.count == 10 else { return nil }
-        var fields = ASCIIFields(bytes)
-        guard let year = fields.number(digits: 4), fields.skip("-"), let month = fields.number(digits: 2),
-            fields.skip("-"), let day = fields.number(digits: 2)
-        else { return nil }
-        self.init(year: year, month: month, day: day)
-    }
-
-    /// Reads `2026-01-31`.
-    ///
     /// - Parameter text: Exactly ten ASCII characters.
-    package init?(_ text: some StringProtocol) { self.init(utf8: text.utf8) }
+    package init?(_ text: some StringProtocol) { self.init(String(text)) }
 
     /// Reads `2026-01-31`.
     ///
     /// Not generic, as queries name days with every request, and generic code is slow across modules.
     ///
     /// - Parameter text: Exactly ten ASCII characters.
-    package init?(_ text: String) { self.init(utf8: text.utf8) }
+    package init?(_ text: String) {
+        let bytes = text.utf8.span
+        guard bytes.count == 10, bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-") else { return nil }
+        func number(_ range: Range<Int>) -> Int? {
+            var value = 0
+            for position in range {
+                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position]) else { return nil }
+                value = value * 10 + Int(bytes[position] - UInt8(ascii: "0"))
+            }
+            return value
+        }
+        guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10) else { return nil }
+        self.init(year: year, month: month, day: day)
+    }
 
     /// Year, month and day.
     package var civil: (year: Int, month: Int, day: Int) {
@@ -118,13 +119,22 @@ package struct BusinessDay: Sendable, Hashable, Comparable, CustomStringConverti
     /// `2026-01-31`.
     package var description: String {
         let (year, month, day) = civil
-        var text = ASCIIText()
-        text.append(year, digits: 4)
-        text.append("-")
-        text.append(month, digits: 2)
-        text.append("-")
-        text.append(day, digits: 2)
-        return text.string
+        // Ten bytes: a string of that length lies in registers.
+        return String(unsafeUninitializedCapacity: 10) { text in
+            func write(_ number: Int, at position: Int, digits: Int) {
+                var rest = number
+                for place in (position..<position + digits).reversed() {
+                    text[place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+                    rest /= 10
+                }
+            }
+            write(year, at: 0, digits: 4)
+            text[4] = UInt8(ascii: "-")
+            write(month, at: 5, digits: 2)
+            text[7] = UInt8(ascii: "-")
+            write(day, at: 8, digits: 2)
+            return 10
+        }
     }
 
     package static func < (left: BusinessDay, right: BusinessDay) -> Bool {

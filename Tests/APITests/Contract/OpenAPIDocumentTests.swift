@@ -46,6 +46,42 @@ struct OpenAPIDocumentTests {
         }
     }
 
+    @Test("every operation says what it does and who may ask, and every parameter has an example that is one")
+    func explanations() async throws {
+        let (routes, document) = try await self.shop()
+        for route in routes {
+            let operation = document["paths"][route.path][route.method.rawValue.lowercased()]
+            #expect(operation["summary"].string == route.summary)
+            let description = operation["description"].string ?? ""
+            #expect(description.hasPrefix(route.summary + "."), "\(route.name)")
+            if case .members(let roles, let scope) = route.access {
+                let behind = description.dropFirst(route.summary.count)
+                for role in Role.allCases {
+                    #expect(behind.contains(role.rawValue) == roles.contains(role), "\(route.name) \(role)")
+                }
+                #expect(scope == nil || description.contains(scope?.rawValue ?? ""), "\(route.name)")
+            }
+            for parameter in operation["parameters"].elements {
+                let schema = JSONSchema(parameter["schema"], at: "", in: document)
+                let faults = schema.validate(parameter["example"]).faults
+                #expect(faults == [], "\(route.name) \(parameter["name"].string ?? "")")
+            }
+        }
+    }
+
+    @Test("a body that is taken in two media types has one name, so that generated clients have one type for it")
+    func namedBodies() async throws {
+        let (routes, document) = try await self.shop()
+        for route in routes {
+            let operation = document["paths"][route.path][route.method.rawValue.lowercased()]
+            let content = operation["requestBody"]["content"]
+            guard content.names.count > 1 else { continue }
+            for type in content.names {
+                #expect(content[type]["schema"]["$ref"].string != nil, "\(route.name) \(type)")
+            }
+        }
+    }
+
     @Test("every reference leads somewhere, and nothing is defined that nobody uses")
     func references() async throws {
         let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)

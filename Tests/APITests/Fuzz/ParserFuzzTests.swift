@@ -132,7 +132,9 @@ struct ParserFuzzTests {
             if let time = Timestamp(utf8: bytes) {
                 #expect(Timestamp("\(time)") == time, "FUZZ_SEED=\(seed)")
             }
-            if let day = BusinessDay(utf8: bytes) { #expect(BusinessDay("\(day)") == day, "FUZZ_SEED=\(seed)") }
+            if let day = BusinessDay(String(decoding: bytes, as: UTF8.self)) {
+                #expect(BusinessDay("\(day)") == day, "FUZZ_SEED=\(seed)")
+            }
             _ = TimeFormat.iso.parse(bytes[...])
             for pattern in patterns { _ = pattern.parse(bytes[...]) }
             _ = TimeFormat(pattern: String(decoding: bytes, as: UTF8.self))

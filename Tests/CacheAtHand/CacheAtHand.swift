@@ -11,7 +11,10 @@ package enum CacheAtHand {
     package static let snapshot = Snapshot(xmin: 1_000_000, xmax: 1_000_000, xip: [])
 
     /// Makes one.
-    package static func make(l1Bytes: Int) -> TenantCache {
+    ///
+    /// - Parameter l1Bytes: Of its memory.
+    /// - Returns: The cache.
+    package static func make(l1Bytes: Int = 64 << 20) -> TenantCache {
         var settings = CacheSettings()
         settings.lease = .seconds(3600)
         settings.defaultTTL = .seconds(3600)

@@ -1,0 +1,38 @@
+import HTTPTypes
+import Kernel
+
+extension Route {
+    /// What a caller has to know beside what the operation does: who may ask, and what may be asked twice.
+    ///
+    /// Made of what the route is, so that it cannot say anything else.
+    var explanation: String {
+        var sentences = [self.summary + "."]
+        switch self.access {
+        case .open:
+            sentences.append("Nobody has to say who they are.")
+        case .authenticated:
+            sentences.append("For everybody with an access token or an API key.")
+        case .members(let roles, let scope):
+            let names = Role.allCases.filter(roles.contains).map(\.rawValue).joined(separator: ", ")
+            let keys = scope.map { "API keys with the scope \($0.rawValue)" } ?? "no API key"
+            sentences.append("For members who are \(names), and \(keys).")
+        }
+        if self.isCached {
+            sentences.append(
+                "Answered from the cache, which says so in Cache-Status; Cache-Control: no-cache asks the database."
+            )
+        }
+        if self.needsKey {
+            sentences.append("Sent again with the same Idempotency-Key it is done once, and answers the same.")
+        } else if self.takesKey {
+            sentences.append("With an Idempotency-Key it may be sent again: it is done once, and answers the same.")
+        }
+        if self.isUpsert {
+            sentences.append("If-None-Match: * makes what is not there, If-Match replaces what is.")
+        } else if self.needsMatch {
+            sentences.append("If-Match keeps a change by somebody else from being overwritten unseen.")
+        }
+        if self.throttle != nil { sentences.append("One address may try so often, and then has to wait.") }
+        return sentences.joined(separator: " ")
+    }
+}
