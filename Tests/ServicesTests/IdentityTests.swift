@@ -88,6 +88,33 @@ struct IdentityTests {
         }
     }
 
+    @Test("a sign-up that makes nothing is refused alike, whether its address has an account or not")
+    func signupTellsNothing() async throws {
+        try await LiveShop.open { live in
+            func refusal(_ email: String, slug: String = "other", timezone: String = "UTC") async throws -> Problem? {
+                let request = SignupRequest(
+                    tenantName: "Other",
+                    slug: slug,
+                    email: email,
+                    password: "not the password of ana",
+                    currency: try required(Currency(code: "USD")),
+                    timezone: timezone
+                )
+                return await problem {
+                    try await live.shop.identity.signUp(request, from: .test, deadline: live.deadline)
+                }
+            }
+            for (slug, timezone, pointer) in [
+                ("nandu", "UTC", "/slug"), ("112", "UTC", "/slug"), ("other", "Mars/Olympus", "/timezone"),
+            ] {
+                let known = try await refusal("ana@example.com", slug: slug, timezone: timezone)
+                let unknown = try await refusal("bea@example.com", slug: slug, timezone: timezone)
+                #expect(known == unknown)
+                #expect(known?.errors.map(\.pointer) == [pointer])
+            }
+        }
+    }
+
     @Test("the right password opens a session; a wrong one and an unknown address get one answer")
     func logIn() async throws {
         try await LiveShop.open { live in
