@@ -66,12 +66,8 @@ package enum Text {
         text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
     }
 
-    /// Whether text is made of ASCII's letters, digits, signs and spaces alone: most texts are, and there is nothing to look up.
-    package static func isPrintableASCII(_ bytes: some Sequence<UInt8>) -> Bool {
-        bytes.allSatisfy { (0x20...0x7E).contains($0) }
-    }
-
-    /// Text in which each run of Unicode's white space is one space, as `stock.code_text` in SQL makes it of codes.
+    /// Text in which each run of Unicode's white space is one space, as `stock.code_text` in SQL makes it of codes; what breaks
+    /// lines stays.
     package static func withSingleSpaces(_ text: String) -> String {
         var isBehindSpace = false
         let isFine = text.utf8.allSatisfy { byte in
@@ -79,7 +75,8 @@ package enum Text {
             return (0x20...0x7E).contains(byte) && !(byte == 0x20 && isBehindSpace)
         }
         guard !isFine else { return text }
-        return text.unicodeScalars.split { $0.properties.isWhitespace }.map { String($0) }.joined(separator: " ")
+        return text.unicodeScalars.split { $0.properties.isWhitespace && !isControl($0) }
+            .map { String($0) }.joined(separator: " ")
     }
 
     /// Whether a scalar formats what is around it and is not seen itself: zero-width spaces and joiners, soft hyphens, marks of

@@ -37,15 +37,16 @@ package struct TextRule: Sendable, Hashable {
     /// - Returns: The text as it is stored, which may be empty, or why it is refused: `too_long`, `format`.
     package func read(_ text: String) -> Result<String, ReadingFault> {
         var text = Text.nfc(Text.trimmed(text))
-        if !Text.isPrintableASCII(text.utf8) {
-            for scalar in text.unicodeScalars {
-                if let fault = self.fault(of: scalar) { return .failure(fault) }
-            }
-        }
         if case .code = self.kind { text = Text.withSingleSpaces(text) }
         // Bytes bound scalars, so most texts need no counting.
         guard text.utf8.count <= self.maximum || text.unicodeScalars.count <= self.maximum else {
             return .failure(ReadingFault("too_long", "Must have at most \(self.maximum) characters."))
+        }
+        // Most texts are printable ASCII: there is nothing to look up.
+        if !text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) {
+            for scalar in text.unicodeScalars {
+                if let fault = self.fault(of: scalar) { return .failure(fault) }
+            }
         }
         return .success(text)
     }

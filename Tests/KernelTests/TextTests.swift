@@ -54,6 +54,7 @@ struct TextTests {
     )
     func controls(text: String) {
         #expect(throws: ReadingFault.self) { try TextRule.name.read(text).get() }
+        #expect(throws: ReadingFault.self) { try TextRule.sku.read(text).get() }
         let isLine = text.contains("\n")
         #expect((try? TextRule.note.read(text).get()) == (isLine ? text : nil))
     }

@@ -163,7 +163,7 @@ package struct SaleRowReader: Sendable {
     /// Whether a text is as its rule has it at first sight, as most are: printable ASCII without white space around it, of codes
     /// without the blanks and separators that say more.
     private static func isPlain(_ text: [UInt8], _ rule: TextRule) -> Bool {
-        guard case .code = rule.kind else { return Text.isPrintableASCII(text) }
+        guard case .code = rule.kind else { return text.allSatisfy { (0x20...0x7E).contains($0) } }
         return text.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x27 && $0 != 0x2C && $0 != 0x2E }
     }
 
