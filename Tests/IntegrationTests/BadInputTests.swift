@@ -117,6 +117,14 @@ extension Integration {
                     pointer: "/sku"
                 ),
                 Case(
+                    path: "/v1/sales",
+                    headers: key,
+                    body: #"{"lines":[{"sku":"GO\u2060OD","quantity":"1"}],"payments":[]}"#,
+                    status: 422,
+                    code: "validation_failed",
+                    pointer: "/lines/0/sku"
+                ),
+                Case(
                     path: "/v1/products/batch",
                     headers: key,
                     body: #"{"products":[{"sku":"GO\u00adOD","name":"Again","price":"1.00"}]}"#,

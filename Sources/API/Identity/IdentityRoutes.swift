@@ -116,8 +116,12 @@ struct IdentityRoutes {
             ) { call in
                 try call.noQuery()
                 let tenant = try await call.body { reader in
+                    let before = reader.errors.list.count
                     let reference = TenantReference.read(&reader)
-                    if reference == nil { reader.fail("tenant", "required", "Give a slug, or tenant_id.") }
+                    // Refused, it is not missing.
+                    if reference == nil, reader.errors.list.count == before {
+                        reader.fail("tenant", "required", "Give a slug, or tenant_id.")
+                    }
                     return reference
                 }
                 guard let tenant else { throw Problem(.validationFailed, "The body names no tenant.") }

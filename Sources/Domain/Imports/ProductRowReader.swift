@@ -76,8 +76,11 @@ package struct ProductRowReader: Sendable {
             }
         }
         var row = ProductRow(line: record.line)
+        let before = faults.count
         row.sku = text("sku", record, .sku, &faults)
         row.externalID = text("external_id", record, .externalID, &faults)
+        // A code that is refused is not a code that is missing.
+        let lacksCode = row.sku == nil && row.externalID == nil && faults.count == before
         row.name = text("name", record, .productName, &faults)
         row.unit = text("unit", record, .name, &faults)
         row.category = text("category", record, .name, &faults)
@@ -93,7 +96,7 @@ package struct ProductRowReader: Sendable {
         row.tracksStock = flag("tracks_stock", record, &faults)
         row.oversell = text("oversell", record, .name, &faults).flatMap { faults.oneOf("oversell", $0) }
         row.barcodes = barcodes(record, &faults)
-        if row.sku == nil, row.externalID == nil { faults.add(.skuMissing, self.missingCode) }
+        if lacksCode { faults.add(.skuMissing, self.missingCode) }
         if let rejection = faults.rejection(of: record) { throw rejection }
         return row
     }

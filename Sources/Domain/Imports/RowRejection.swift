@@ -77,6 +77,9 @@ struct RowFaults {
     private var code: RowRejection.Code?
     private var reasons: [String] = []
 
+    /// How many there are.
+    var count: Int { reasons.count }
+
     mutating func add(_ code: RowRejection.Code, _ reason: String) {
         if self.code == nil { self.code = code }
         reasons.append(reason)

@@ -82,6 +82,7 @@ struct FieldRulesTests {
         let rejection = #expect(throws: RowRejection.self) { try product(fields).get() }
         #expect(rejection?.code == .valueInvalid)
         #expect(rejection?.reason.contains("U+200B") == true, "\(rejection?.reason ?? "")")
+        #expect(rejection?.reason.contains("empty") == false, "a code that is refused is not missing")
     }
 
     @Test(
