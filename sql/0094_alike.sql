@@ -47,8 +47,15 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN regexp_replace(regexp_replace(p_text, '\((?=[0-9])|(?<=[0-9])\)', '', 'g'),
                       '(?<=[0-9])[ ./-]+(?=[0-9])', '', 'g') COLLATE "C";
 
+-- A text in both forms, where they differ: a number is found however it is written, and so is each part of it.
+CREATE FUNCTION stock.both_forms(p_text text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN stock.digits_joined(p_text) = p_text THEN p_text ELSE p_text || ' ' || stock.digits_joined(p_text) END
+       COLLATE "C";
+
 -- Stored columns are made by these functions, and are made again by being new: PostgreSQL 15 cannot change how one is
--- made. Row-level security binds the owner as well: it is lifted for this transaction.
+-- made. The former ones tell for a moment what has changed. Row-level security binds the owner as well: it is lifted for
+-- this transaction.
 DO $$
 DECLARE
     v_rel text;
@@ -60,33 +67,37 @@ BEGIN
 END
 $$;
 
+ALTER TABLE stock.product RENAME COLUMN search_text TO former_text;
 ALTER TABLE stock.product
-    DROP COLUMN search_text,
     DROP COLUMN sku_search,
     ADD COLUMN search_text text GENERATED ALWAYS AS (stock.search_text(name || ' ' || coalesce(sku, ''))) STORED,
     ADD COLUMN sku_search text GENERATED ALWAYS AS (stock.search_text(sku)) STORED;
+ALTER TABLE stock.product_barcode RENAME COLUMN search_text TO former_text;
 ALTER TABLE stock.product_barcode
-    DROP COLUMN search_text,
     ADD COLUMN search_text text GENERATED ALWAYS AS (stock.search_text(code)) STORED;
--- A customer's number is found however it is written, and so is each part of it: both forms are there.
+ALTER TABLE stock.customer RENAME COLUMN search_text TO former_text;
 ALTER TABLE stock.customer
-    DROP COLUMN search_text,
-    ADD COLUMN search_text text GENERATED ALWAYS AS (
-        stock.search_text(name || ' ' || coalesce(tax_id, '') || ' ' || coalesce(phone, '') || ' ' || coalesce(email, ''))
-        || ' ' || stock.digits_joined(stock.search_text(
-            name || ' ' || coalesce(tax_id, '') || ' ' || coalesce(phone, '') || ' ' || coalesce(email, '')))) STORED;
+    ADD COLUMN search_text text GENERATED ALWAYS AS (stock.both_forms(stock.search_text(
+        name || ' ' || coalesce(tax_id, '') || ' ' || coalesce(phone, '') || ' ' || coalesce(email, '')))) STORED;
+
+UPDATE stock.product_search s SET pairs = s.pairs || w.pairs
+FROM (SELECT p.tenant_id, p.id, stock.search_pairs(p.tenant_id, p.search_text) AS pairs FROM stock.product p
+      WHERE p.search_text <> p.former_text) w
+WHERE s.tenant_id = w.tenant_id AND s.product_id = w.id AND NOT s.pairs @> w.pairs;
+UPDATE stock.product_search s SET pairs = s.pairs || w.pairs
+FROM (SELECT b.tenant_id, b.product_id, stock.search_pairs(b.tenant_id, string_agg(b.search_text, ' ')) AS pairs
+      FROM stock.product_barcode b WHERE b.search_text <> b.former_text GROUP BY b.tenant_id, b.product_id) w
+WHERE s.tenant_id = w.tenant_id AND s.product_id = w.product_id AND NOT s.pairs @> w.pairs;
+UPDATE stock.customer_search s SET pairs = s.pairs || w.pairs
+FROM (SELECT c.tenant_id, c.id, stock.search_pairs(c.tenant_id, c.search_text) AS pairs FROM stock.customer c
+      WHERE c.search_text <> c.former_text) w
+WHERE s.tenant_id = w.tenant_id AND s.customer_id = w.id AND NOT s.pairs @> w.pairs;
+
+ALTER TABLE stock.product DROP COLUMN former_text;
+ALTER TABLE stock.product_barcode DROP COLUMN former_text;
+ALTER TABLE stock.customer DROP COLUMN former_text;
 CREATE INDEX product_sku_search_idx ON stock.product (tenant_id, sku_search) WHERE sku_search IS NOT NULL;
 CREATE INDEX product_barcode_search_idx ON stock.product_barcode (tenant_id, search_text) WHERE search_text IS NOT NULL;
-
-UPDATE stock.product_search s SET pairs = w.pairs
-FROM (SELECT p.tenant_id, p.id, stock.search_pairs(p.tenant_id, concat_ws(' ', p.search_text, b.codes)) AS pairs
-      FROM stock.product p
-      LEFT JOIN (SELECT b.tenant_id, b.product_id, string_agg(b.search_text, ' ') AS codes FROM stock.product_barcode b
-                 GROUP BY b.tenant_id, b.product_id) b ON b.tenant_id = p.tenant_id AND b.product_id = p.id) w
-WHERE s.tenant_id = w.tenant_id AND s.product_id = w.id AND NOT s.pairs @> w.pairs;
-UPDATE stock.customer_search s SET pairs = w.pairs
-FROM (SELECT c.tenant_id, c.id, stock.search_pairs(c.tenant_id, c.search_text) AS pairs FROM stock.customer c) w
-WHERE s.tenant_id = w.tenant_id AND s.customer_id = w.id AND NOT s.pairs @> w.pairs;
 
 -- As before, but for the words: the digits of each stand together, as they do in the customer's second form.
 CREATE OR REPLACE FUNCTION stock.customer_page(
