@@ -61,6 +61,46 @@ package enum Text {
         }
     }
 
+    /// The text of a file without the byte order mark that some editors put before it.
+    package static func withoutByteOrderMark(_ text: String) -> String {
+        text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+    }
+
+    /// Text in which each run of Unicode's white space is one space, as `stock.code_text` in SQL makes it of codes; what breaks
+    /// lines stays.
+    package static func withSingleSpaces(_ text: String) -> String {
+        var isBehindSpace = false
+        let isFine = text.utf8.allSatisfy { byte in
+            defer { isBehindSpace = byte == 0x20 }
+            return (0x20...0x7E).contains(byte) && !(byte == 0x20 && isBehindSpace)
+        }
+        guard !isFine else { return text }
+        return text.unicodeScalars.split { $0.properties.isWhitespace && !isControl($0) }
+            .map { String($0) }.joined(separator: " ")
+    }
+
+    /// Whether a scalar formats what is around it and is not seen itself: zero-width spaces and joiners, soft hyphens, marks of
+    /// direction, byte order marks (category Cf, as far as it is ignored where it means nothing).
+    package static func isInvisible(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.value >= 0xAD && scalar.properties.generalCategory == .format
+            && scalar.properties.isDefaultIgnorableCodePoint
+    }
+
+    /// Whether an invisible scalar is one that names need: joiners, in Persian, in Indic writing and within emoji; the marks by
+    /// which Hebrew, Arabic and numbers keep their order; Mongolian's separator of vowels; the tags of flags.
+    package static func isNeededInNames(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x200C...0x200F, 0x061C, 0x180E, 0xE0020...0xE007F: true
+        default: false
+        }
+    }
+
+    /// A scalar as standards write it, for what cannot be shown: `U+200B`.
+    package static func codePoint(of scalar: Unicode.Scalar) -> String {
+        let digits = String(scalar.value, radix: 16, uppercase: true)
+        return "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+
     /// An e-mail address in lower case, or `nil` if it cannot be one.
     ///
     /// Only the shape is checked; whether somebody reads it, no rule can tell.

@@ -1,23 +1,34 @@
-/// What a field of text may hold: how long it may be, and whether lines may break in it.
+/// What a field of text may hold: how long it may be, whether lines may break in it, and whether it is a code.
 ///
 /// The one home of these limits. The readers of bodies, of batches, of files and of the command line all read by the same
 /// rule, so that what one door takes, every other takes too; the columns' CHECKs repeat the numbers, and a test compares
 /// them. Text is trimmed and brought into normal form C before it is measured.
 package struct TextRule: Sendable, Hashable {
+    /// What a text is for, which decides what it may hold beside letters.
+    package enum Kind: Sendable, Hashable {
+        /// What tells one thing from another: two codes that look alike are one, so a run of blanks in it is one space, and
+        /// nothing is in it that nobody sees.
+        case code
+        /// A name or the like: no control character, and of what nobody sees only what writing needs.
+        case line
+        /// A remark, in which lines may break.
+        case lines
+    }
+
     /// The most characters, counted as Unicode scalars, as `length()` of PostgreSQL counts them.
     package let maximum: Int
 
-    /// Whether lines may break; a line of text holds no control character at all.
-    package let hasLines: Bool
+    /// What the text is for.
+    package let kind: Kind
 
     /// Makes a rule.
     ///
     /// - Parameters:
     ///   - maximum: The most characters.
-    ///   - hasLines: Whether lines may break.
-    package init(maximum: Int, hasLines: Bool = false) {
+    ///   - kind: What the text is for.
+    package init(maximum: Int, _ kind: Kind = .line) {
         self.maximum = maximum
-        self.hasLines = hasLines
+        self.kind = kind
     }
 
     /// Trims and composes a text and holds it against the rule.
@@ -25,13 +36,17 @@ package struct TextRule: Sendable, Hashable {
     /// - Parameter text: As it came in.
     /// - Returns: The text as it is stored, which may be empty, or why it is refused: `too_long`, `format`.
     package func read(_ text: String) -> Result<String, ReadingFault> {
-        let text = Text.nfc(Text.trimmed(text))
+        var text = Text.nfc(Text.trimmed(text))
+        if case .code = self.kind { text = Text.withSingleSpaces(text) }
         // Bytes bound scalars, so most texts need no counting.
         guard text.utf8.count <= self.maximum || text.unicodeScalars.count <= self.maximum else {
             return .failure(ReadingFault("too_long", "Must have at most \(self.maximum) characters."))
         }
-        guard !text.unicodeScalars.contains(where: self.refuses) else {
-            return .failure(ReadingFault("format", "Must not contain control characters."))
+        // Most texts are printable ASCII: there is nothing to look up.
+        if !text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) {
+            for scalar in text.unicodeScalars {
+                if let fault = self.fault(of: scalar) { return .failure(fault) }
+            }
         }
         return .success(text)
     }
@@ -42,12 +57,27 @@ package struct TextRule: Sendable, Hashable {
     /// - Returns: The text as it is stored, or why it is refused: `required`, `too_long`, `format`.
     package func readRequired(_ text: String) -> Result<String, ReadingFault> {
         self.read(text).flatMap { text in
-            text.isEmpty ? .failure(ReadingFault("required", "Must not be blank.")) : .success(text)
+            // What is made of joiners and marks alone looks blank, too.
+            text.unicodeScalars.allSatisfy(Text.isInvisible)
+                ? .failure(ReadingFault("required", "Must not be blank.")) : .success(text)
         }
     }
 
-    private func refuses(_ scalar: Unicode.Scalar) -> Bool {
-        Text.isControl(scalar) && !(self.hasLines && (scalar == "\n" || scalar == "\t" || scalar == "\r"))
+    private func fault(of scalar: Unicode.Scalar) -> ReadingFault? {
+        if Text.isControl(scalar) {
+            if self.kind == .lines, scalar == "\n" || scalar == "\t" || scalar == "\r" { return nil }
+            return ReadingFault("format", "Must not contain control characters.")
+        }
+        guard Text.isInvisible(scalar), self.refusesInvisible(scalar) else { return nil }
+        return ReadingFault("format", "Must not contain the invisible character \(Text.codePoint(of: scalar)).")
+    }
+
+    private func refusesInvisible(_ scalar: Unicode.Scalar) -> Bool {
+        switch self.kind {
+        case .code: true
+        case .line: !Text.isNeededInNames(scalar)
+        case .lines: false
+        }
     }
 }
 
@@ -57,11 +87,11 @@ extension TextRule {
     /// The name of a product.
     package static let productName = TextRule(maximum: 300)
     /// The shop's own code of a product.
-    package static let sku = TextRule(maximum: 100)
+    package static let sku = TextRule(maximum: 100, .code)
     /// What a scanner reads from a product.
-    package static let barcode = TextRule(maximum: 100)
+    package static let barcode = TextRule(maximum: 100, .code)
     /// The id by which another system knows a record or document.
-    package static let externalID = TextRule(maximum: 200)
+    package static let externalID = TextRule(maximum: 200, .code)
     /// How a unit is written behind a quantity.
     package static let symbol = TextRule(maximum: 20)
     /// A customer's tax number.
@@ -73,7 +103,7 @@ extension TextRule {
     /// Why stock was moved.
     package static let reason = TextRule(maximum: 500)
     /// A remark on a document.
-    package static let note = TextRule(maximum: 2000, hasLines: true)
+    package static let note = TextRule(maximum: 2000, .lines)
     /// The name of a time zone.
     package static let timezone = TextRule(maximum: 64)
     /// A refresh, invitation or reset token as a request carries it.

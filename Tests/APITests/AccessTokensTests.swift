@@ -155,6 +155,7 @@ struct AccessTokensTests {
     @Test("a key file names one or two keys")
     func keyFile() throws {
         let secret = String(repeating: "secret: ", count: 5)
+        #expect(try SigningKey.parse(keyFile: "\u{FEFF}k2:\(secret)2").map(\.kid) == ["k2"])
         let keys = try SigningKey.parse(keyFile: "# new first\nk2:\(secret)2\n\nk1:\(secret)1\n")
         #expect(keys.map(\.kid) == ["k2", "k1"])
         #expect(throws: SigningKey.Invalid.self) {

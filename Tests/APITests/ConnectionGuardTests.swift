@@ -18,6 +18,10 @@ struct ConnectionGuardTests {
         },
     ]
 
+    /// A request whose body does not end.
+    private static let halfBody =
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+
     /// Deadlines short enough to be waited for.
     private var limits: ServerLimits {
         var limits = ServerLimits()
@@ -196,12 +200,36 @@ struct ConnectionGuardTests {
         }
     }
 
-    @Test("a body that does not come is given up")
+    @Test("a body that stops is answered with 408, and the connection ends")
     func slowBody() async throws {
         try await self.serve { client in
-            let head =
-                "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
-            await #expect(throws: HTTPClientError.self) { try await client.send(raw: Array(head.utf8)) }
+            let answer = try await client.send(raw: Array(Self.halfBody.utf8))
+            #expect(answer.status == 408)
+            #expect(answer[header: "content-type"] == "application/problem+json")
+            #expect(answer[header: "connection"] == "close")
+            #expect(answer.text.contains(#""code":"request_timeout""#))
+        }
+    }
+
+    @Test("a body that stops behind a request that is being answered takes nothing from that answer")
+    func slowBodyBehindAnother() async throws {
+        let entered = Latch<Void>()
+        let gate = Latch<Void>()
+        let slow = Route(.get, "/slow", "slow", "Slow", area: "test", access: .open) { _ in
+            entered.set(())
+            try await gate.wait()
+            return .json { $0.object { _ in } }
+        }
+        try await TestAPI(Self.routes + [slow], limits: self.limits).serve { client in
+            let socket = try RawSocket(port: client.port)
+            try socket.write("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + Self.halfBody)
+            try await entered.wait()
+            // Whoever was late on another connection has been given up by now, and so has this body.
+            #expect(try await HTTPClient(port: client.port).send(raw: Array(Self.halfBody.utf8)).status == 408)
+            gate.set(())
+            let answers = await socket.readAll()
+            #expect(answers.hasPrefix("HTTP/1.1 200 OK\r\n"))
+            #expect(answers.contains("HTTP/1.1 408 Request Timeout\r\n"))
         }
     }
 
@@ -283,19 +311,25 @@ struct ConnectionGuardTests {
         }
     }
 
-    @Test("a connection that is being answered is never ended for another")
-    func busy() async throws {
+    @Test("a connection that is being answered is never ended for another", arguments: [HTTPRequest.Method.get, .post])
+    func busy(method: HTTPRequest.Method) async throws {
         var limits = self.limits
         limits.connections = 1
         let entered = Latch<Void>()
         let gate = Latch<Void>()
-        let slow = Route(.get, "/slow", "slow", "Slow", area: "test", access: .open) { _ in
+        let slow = Route(method, "/slow", "slow", "Slow", area: "test", access: .open) { call in
+            if method == .post { _ = try await call.body { $0.text("name", TextRule(maximum: 10_000)) } }
             entered.set(())
             try await gate.wait()
             return .json { $0.object { _ in } }
         }
         try await TestAPI(Self.routes + [slow], limits: limits).serve { client in
-            async let answer = client.send("GET", "/slow")
+            async let answer = client.send(
+                method.rawValue,
+                "/slow",
+                headers: ["Content-Type": "application/json"],
+                body: method == .post ? #"{"name":"Ana"}"# : nil
+            )
             try await entered.wait()
             let other = HTTPClient(port: client.port, patience: 5)
             await #expect(throws: HTTPClientError.self) { try await other.send("GET", "/open") }
@@ -303,6 +337,49 @@ struct ConnectionGuardTests {
             #expect(try await answer.status == 200)
             #expect(try await other.send("GET", "/open").status == 200)
         }
+    }
+
+    @Test("half bodies keep nobody out: the one that waits for longest makes room", arguments: [true, false])
+    func halfBodies(ofOneAddress: Bool) async throws {
+        var limits = self.limits
+        limits.connections = ofOneAddress ? 4096 : 4
+        limits.connectionsPerAddress = ofOneAddress ? 4 : 4096
+        limits.bodyIdle = .seconds(60)
+        limits.bodyGrace = .seconds(60)
+        let entered = Counted()
+        let post = Route(.post, "/count", "count", "Count", area: "test", access: .open) { call in
+            entered.add()
+            _ = try await call.body { $0.text("name", TextRule(maximum: 10_000)) }
+            return .json { $0.object { _ in } }
+        }
+        try await TestAPI(Self.routes + [post], limits: limits).serve { client in
+            var halves: [RawSocket] = []
+            for number in 1...4 {
+                let socket = try RawSocket(port: client.port)
+                try socket.write(Self.halfBody.replacing("/echo", with: "/count"))
+                halves.append(socket)
+                // A connection counts as one with half a body once the body is awaited.
+                try await eventually("the header block is read") { entered.count == number }
+            }
+            let fresh = HTTPClient(port: client.port, patience: 5)
+            #expect(try await fresh.send("GET", "/open").status == 200)
+            #expect(await halves[0].isClosedByPeer())
+            #expect(!halves[1...].contains { $0.isClosed })
+            // The one that is idle goes before those.
+            #expect(try await HTTPClient(port: client.port, patience: 5).send("GET", "/open").status == 200)
+            #expect(!halves[1...].contains { $0.isClosed })
+            for socket in halves[1...] {
+                try socket.write(#""name":""# + String(repeating: "a", count: 89) + #""}"#)
+                #expect(await socket.read().hasPrefix("HTTP/1.1 200 OK\r\n"))
+            }
+        }
+    }
+
+    /// Counts what routes are asked.
+    private final class Counted: Sendable {
+        private let value = Atomic(0)
+        var count: Int { self.value.load(ordering: .acquiring) }
+        func add() { self.value.add(1, ordering: .acquiringAndReleasing) }
     }
 
     @Test(

@@ -70,4 +70,31 @@ struct DiscountRuleTests {
             try self.pointers("10", [("100000000", "999999999999", "0.01", "0")]) == ["/lines/0/unit_price"]
         )
     }
+
+    @Test(
+        "what rounding gives to one line, a thousand lines do not get",
+        arguments: [("5", "0.10", "0.09"), ("50", "0.01", "0")]
+    )
+    func manyRoundedLines(limit: String, list: String, price: String) throws {
+        func lines(_ count: Int) -> [(quantity: String, list: String, price: String, discount: String)] {
+            Array(repeating: ("1", list, price, "0"), count: count)
+        }
+        #expect(try self.pointers(limit, lines(1)) == [])
+        #expect(try self.pointers(limit, lines(1_000)) == ["/lines"])
+    }
+
+    @Test("a till that rounds its share of every line is within the limit")
+    func roundedByTheLine() throws {
+        #expect(try self.pointers("5", Array(repeating: ("1", "0.99", "0.94", "0"), count: 40)) == [])
+        #expect(try self.pointers("10", Array(repeating: ("1", "1.99", "1.99", "0.20"), count: 30)) == [])
+    }
+
+    @Test("quantities whose amounts round to nothing are worth together what they are", arguments: ["0", "10", "99"])
+    func nothings(limit: String) throws {
+        #expect(try self.pointers(limit, [("0.004", "1", "1", "0")]) == [])
+        #expect(try self.pointers(limit, Array(repeating: ("0.004", "1", "1", "0"), count: 1_000)) == ["/lines"])
+        let paid = [("4", "1", "1", "0")] + Array(repeating: ("0.004", "1", "1", "0"), count: 1_000)
+        #expect(try self.pointers(limit, paid) == (limit == "99" ? [] : ["/lines"]))
+        #expect(try self.pointers("100", paid) == [])
+    }
 }

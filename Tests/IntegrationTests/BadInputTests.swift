@@ -20,6 +20,7 @@ extension Integration {
             let deployment = try await Deployment.start(instances: 1)
             let tenant = try await deployment.tenant()
             let product = try await tenant.product(sku: "GOOD", price: "1.00", onHand: 1)
+            _ = try await tenant.product(sku: "TWO WORDS", price: "1.00", onHand: 1)
             let unit = try await tenant.pieces()
             let key = ["Idempotency-Key": "k"]
             let good = Tenant.sale([(product, 1)], total: "1.00")
@@ -103,6 +104,35 @@ extension Integration {
                     code: "duplicate"
                 ),
                 Case(
+                    path: "/v1/products",
+                    body: #"{"sku":"TWO\u00a0 WORDS","name":"Again","unit_id":"\#(unit)","price":"1.00"}"#,
+                    status: 409,
+                    code: "duplicate"
+                ),
+                Case(
+                    path: "/v1/products",
+                    body: #"{"sku":"GO\u200bOD","name":"Again","unit_id":"\#(unit)","price":"1.00"}"#,
+                    status: 422,
+                    code: "validation_failed",
+                    pointer: "/sku"
+                ),
+                Case(
+                    path: "/v1/sales",
+                    headers: key,
+                    body: #"{"lines":[{"sku":"GO\u2060OD","quantity":"1"}],"payments":[]}"#,
+                    status: 422,
+                    code: "validation_failed",
+                    pointer: "/lines/0/sku"
+                ),
+                Case(
+                    path: "/v1/products/batch",
+                    headers: key,
+                    body: #"{"products":[{"sku":"GO\u00adOD","name":"Again","price":"1.00"}]}"#,
+                    status: 422,
+                    code: "validation_failed",
+                    pointer: "/products/0/sku"
+                ),
+                Case(
                     method: "PATCH",
                     path: "/v1/products/\(product)",
                     body: #"{"name":"x"}"#,
@@ -139,6 +169,9 @@ extension Integration {
                 let what = "\(one.method) \(one.path) \(one.body?.prefix(80) ?? ""): \(answer.status) \(answer.text)"
                 #expect(answer.status == one.status, "\(what)")
                 #expect(answer.json["code"].string == one.code, "\(what)")
+                if let pointer = one.pointer {
+                    #expect(answer.json["errors"].elements.map { $0["pointer"].string } == [pointer], "\(what)")
+                }
                 #expect(answer[header: "Content-Type"]?.hasPrefix("application/problem+json") == true, "\(what)")
                 #expect(answer.json["request_id"].string == answer[header: "X-Request-Id"], "\(what)")
                 #expect(!answer.text.contains("stock."), "no table or constraint is named: \(what)")

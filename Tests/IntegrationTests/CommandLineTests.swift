@@ -81,6 +81,9 @@ extension Integration {
                 }
                 return try #require(answer)
             }
+            // As an editor may save it: with a byte order mark, and a line break at the end.
+            let passwordFile = try ScratchFolder.make("password") + "/password"
+            try "\u{FEFF}\(Tenant.password)\r\n".write(toFile: passwordFile, atomically: false, encoding: .utf8)
             let made = try await stock(
                 "user",
                 "create",
@@ -90,8 +93,8 @@ extension Integration {
                 "bea@shop.example",
                 "--role",
                 "cashier",
-                "--password",
-                Tenant.password
+                "--password-file",
+                passwordFile
             )
             #expect(made.json["role"].string == "cashier", "\(made.status.errors)")
             let token = try await deployment.signIn(email: "bea@shop.example")
@@ -273,13 +276,17 @@ extension Integration {
             #expect(try await child.waitForExit(within: .seconds(30)) == .exited(1))
         }
 
-        @Test("lines of a configuration file end in any way that lines end", arguments: ["\n", "\r\n", "\r"])
-        func configurationLines(_ end: String) async throws {
+        @Test(
+            "lines of a configuration file end in any way that lines end, and a byte order mark is none of its text",
+            arguments: ["\n", "\r\n", "\r"],
+            ["", "\u{FEFF}"]
+        )
+        func configurationLines(_ end: String, mark: String) async throws {
             let file = try ScratchFolder.make("configuration") + "/stock.env"
             let lines = [
                 "# my shop", "LOG_FORMAT=json", "DATABASE_URL=postgresql://stock_app:x@127.0.0.1:1/none", "NO_SUCH=1",
             ]
-            try lines.joined(separator: end).write(toFile: file, atomically: false, encoding: .utf8)
+            try (mark + lines.joined(separator: end)).write(toFile: file, atomically: false, encoding: .utf8)
             let result = try await StockCommand.run(
                 ["verify", "--config", file],
                 environment: [:],

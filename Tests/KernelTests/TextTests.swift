@@ -54,7 +54,56 @@ struct TextTests {
     )
     func controls(text: String) {
         #expect(throws: ReadingFault.self) { try TextRule.name.read(text).get() }
+        #expect(throws: ReadingFault.self) { try TextRule.sku.read(text).get() }
         let isLine = text.contains("\n")
         #expect((try? TextRule.note.read(text).get()) == (isLine ? text : nil))
+    }
+
+    @Test(
+        "blanks in a code are one space, whatever they are; in a name they stay",
+        arguments: ["A  1", "A\u{A0}1", "A \u{2009}\u{3000} 1", "\u{A0}A 1  "]
+    )
+    func codes(text: String) throws {
+        for rule in [TextRule.sku, .barcode, .externalID] { #expect(try rule.read(text).get() == "A 1") }
+        #expect(try TextRule.name.read(text).get() == Text.trimmed(text))
+    }
+
+    @Test("a code is measured as it is stored, with its blanks folded")
+    func codeLength() throws {
+        let text = String(repeating: "A", count: 98) + " \u{A0}  B"
+        #expect(try TextRule.sku.read(text).get().unicodeScalars.count == 100)
+        #expect(throws: ReadingFault.self) { try TextRule.sku.read(text + "C").get() }
+    }
+
+    @Test(
+        "what nobody sees is refused in a code, and named",
+        arguments: [
+            ("\u{AD}", "U+00AD"), ("\u{200B}", "U+200B"), ("\u{200C}", "U+200C"), ("\u{200D}", "U+200D"),
+            ("\u{200E}", "U+200E"), ("\u{202E}", "U+202E"), ("\u{2060}", "U+2060"), ("\u{2066}", "U+2066"),
+            ("\u{FEFF}", "U+FEFF"), ("\u{E0067}", "U+E0067"),
+        ]
+    )
+    func invisible(character: String, name: String) {
+        for rule in [TextRule.sku, .barcode, .externalID] {
+            for text in ["A\(character)1", "\(character)A1", "A1\(character)"] {
+                let fault = #expect(throws: ReadingFault.self) { try rule.read(text).get() }
+                #expect(fault?.code == "format")
+                #expect(fault?.detail.contains(name) == true, "\(fault?.detail ?? "")")
+            }
+        }
+    }
+
+    @Test(
+        "a name may hold what writing needs, and nothing else that nobody sees",
+        arguments: [
+            ("\u{645}\u{6CC}\u{200C}\u{62E}", true), ("\u{915}\u{94D}\u{200D}\u{937}", true),
+            ("\u{1F469}\u{200D}\u{1F4BB} Desk", true), ("\u{5D0}\u{200F} 7", true), ("\u{2764}\u{FE0F}", true),
+            ("\u{1F3F4}\u{E0067}\u{E0062}\u{E007F}", true), ("Ha\u{AD}t", false), ("Ha\u{200B}t", false),
+            ("\u{FEFF}Hat", false), ("\u{202E}taH", false), ("Hat\u{2069}", false), ("\u{200D}\u{200E}", false),
+        ]
+    )
+    func names(text: String, isFine: Bool) {
+        #expect((try? TextRule.productName.readRequired(text).get()) == (isFine ? text : nil))
+        #expect((try? TextRule.note.read(text).get()) == text)
     }
 }

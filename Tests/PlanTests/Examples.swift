@@ -92,6 +92,7 @@ struct Examples {
         runs["identity.invitation_take"] = ["\(invitation), decode(md5('\(tenant)/1'), 'hex'), NULL"]
         runs["identity.password_set"] = ["\(user), 'y', 1"]
         runs["command.tenant_by_slug"] = ["'shop-\(tenant)'"]
+        runs["identity.tenant_check"] = ["'newshop', 'UTC'"]
         runs["identity.tenant_create"] = ["'newshop', 'N', 'EUR', 2::smallint, 'UTC', \(new())"]
         runs["identity.user_insert"] = ["\(new()), 'n@example.org', 'x', 'n'"]
         runs["identity.session_insert"] = ["\(new()), \(user), \(new(2)), '\\xaa'"]

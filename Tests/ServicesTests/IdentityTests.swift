@@ -88,6 +88,59 @@ struct IdentityTests {
         }
     }
 
+    @Test("a time zone is what the server lists, spelled as there, without its machine's own files")
+    func zones() async throws {
+        let database = try await PostgresServer.shared().database(named: "zones")
+        let different = try await database.psql(
+            """
+            WITH listed AS MATERIALIZED (SELECT z.name FROM pg_timezone_names z),
+                 tried AS (SELECT f.name FROM listed l, LATERAL (VALUES
+                               (l.name), (lower(l.name)), (l.name || 'x'), (l.name || '3'), (l.name || '+3'), ('/' || l.name),
+                               (l.name || '/'), (replace(l.name, '/', '//'))) AS f (name)
+                           UNION ALL VALUES ('Etc/GMT+13'), ('ABC'), ('PST'), ('3'), ('+03:00'), (''), ('../UTC'), ('Europe'))
+            SELECT string_agg(t.name, ' ') FROM tried t
+            WHERE stock.is_timezone(t.name) <> (
+                t.name NOT IN ('localtime', 'Factory', 'posixrules') AND t.name !~ '^(posix|right)/'
+                AND EXISTS (SELECT FROM listed l WHERE l.name = t.name))
+            """
+        )
+        #expect(different == "")
+        #expect(
+            try await database.psql(
+                "SELECT stock.is_timezone('Europe/Paris') AND current_setting('timezone') <> 'Europe/Paris'"
+            )
+                == "t"
+        )
+        try await database.drop()
+    }
+
+    @Test("a sign-up that makes nothing is refused alike, whether its address has an account or not")
+    func signupTellsNothing() async throws {
+        try await LiveShop.open { live in
+            func refusal(_ email: String, slug: String = "other", timezone: String = "UTC") async throws -> Problem? {
+                let request = SignupRequest(
+                    tenantName: "Other",
+                    slug: slug,
+                    email: email,
+                    password: "not the password of ana",
+                    currency: try required(Currency(code: "USD")),
+                    timezone: timezone
+                )
+                return await problem {
+                    try await live.shop.identity.signUp(request, from: .test, deadline: live.deadline)
+                }
+            }
+            for (slug, timezone, pointer) in [
+                ("nandu", "UTC", "/slug"), ("112", "UTC", "/slug"), ("other", "Mars/Olympus", "/timezone"),
+            ] {
+                let known = try await refusal("ana@example.com", slug: slug, timezone: timezone)
+                let unknown = try await refusal("bea@example.com", slug: slug, timezone: timezone)
+                #expect(known == unknown)
+                #expect(known?.errors.map(\.pointer) == [pointer])
+            }
+        }
+    }
+
     @Test("the right password opens a session; a wrong one and an unknown address get one answer")
     func logIn() async throws {
         try await LiveShop.open { live in

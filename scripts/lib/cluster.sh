@@ -177,7 +177,8 @@ load_environment() {
     write_command
 }
 
-# .stock/stock: the program with this environment, for stock doctor, verify, import, ... The secrets stay in files that this user alone may read.
+# .stock/stock: the program with this environment, for stock doctor, verify, import, ... from any folder. The secrets stay in files that this
+# user alone may read. The migrations are named, as a build need not lie below them.
 write_command() {
     (
         umask 077
@@ -185,6 +186,8 @@ write_command() {
             printf '#!/usr/bin/env bash\n'
             printf 'export %q\n' "AUTH_SECRET=$AUTH_SECRET" "DATABASE_URL=$DATABASE_URL" \
                 "DATABASE_OWNER_URL=$DATABASE_OWNER_URL" "REDIS_URL=$REDIS_URL"
+            # shellcheck disable=SC2016 # the words are for the command to expand
+            printf 'case "${1:-} $*" in *--sql*) ;; "doctor "* | "migrate migrate "*) set -- "$@" --sql %q ;; esac\n' "$PWD/sql"
             printf 'exec %q "$@"\n' "$STOCK"
         } >"$STATE/stock"
         chmod 700 "$STATE/stock"

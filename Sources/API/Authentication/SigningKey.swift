@@ -70,14 +70,14 @@ package struct SigningKey: Sendable {
 
     /// Reads the text of `AUTH_KEY_FILE`: one `kid:secret` a line, the first signs, the second is still accepted.
     ///
-    /// Blank lines and lines that begin with `#` do not count. One line without a colon is a secret named by its digest.
+    /// Blank lines, lines that begin with `#` and a byte order mark do not count. One line without a colon is a secret named by its digest.
     ///
     /// - Parameter text: the file's text.
     /// - Returns: one key, or two.
     /// - Throws: ``Invalid`` when there is no key, more than two, or one is unusable.
     package static func parse(keyFile text: String) throws(Invalid) -> [SigningKey] {
         var keys: [SigningKey] = []
-        for line in text.split(whereSeparator: \.isNewline) {
+        for line in Text.withoutByteOrderMark(text).split(whereSeparator: \.isNewline) {
             let line = line.drop { $0 == " " || $0 == "\t" }
             guard !line.isEmpty, !line.hasPrefix("#") else { continue }
             if let colon = line.firstIndex(of: ":") {

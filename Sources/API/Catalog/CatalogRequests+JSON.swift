@@ -46,11 +46,13 @@ extension ProductFields: RecordFields {
 extension ProductUpsert {
     /// Reads one element of `POST /v1/products/batch`.
     static func read(_ reader: inout JSONObjectReader) -> ProductUpsert {
+        let before = reader.errors.list.count
         var upsert = ProductUpsert(
             sku: reader.optionalText("sku", .sku),
             externalID: reader.optionalText("external_id", .externalID)
         )
-        if upsert.sku == nil, upsert.externalID == nil {
+        // A code that is refused is not a code that is missing.
+        if upsert.sku == nil, upsert.externalID == nil, reader.errors.list.count == before {
             reader.fail("sku", "required", "Give sku or external_id, by which the product is found.")
         }
         upsert.name = reader.optional("name", .text(.productName))

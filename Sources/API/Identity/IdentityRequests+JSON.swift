@@ -64,8 +64,12 @@ extension TenantReference {
 extension TenantReference {
     /// As ``read(_:)``, where one must be named.
     static func required(_ reader: inout JSONObjectReader) -> TenantReference? {
+        let before = reader.errors.list.count
         let reference = read(&reader)
-        if reference == nil { reader.fail("tenant", "required", "Give a slug, or tenant_id.") }
+        // Refused, it is not missing.
+        if reference == nil, reader.errors.list.count == before {
+            reader.fail("tenant", "required", "Give a slug, or tenant_id.")
+        }
         return reference
     }
 }

@@ -118,7 +118,7 @@ extension Route {
         }
         if !self.pathParameters.isEmpty { codes.insert(.notFound) }
         if !self.parameters.isEmpty { codes.insert(.validationFailed) }
-        if self.body != nil { codes.insert(.validationFailed) }
+        if self.body != nil { codes.formUnion([.validationFailed, .requestTimeout]) }
         if self.method != .get { codes.formUnion([.outcomeUnknown, .tooLarge, .unsupportedMediaType]) }
         if self.throttle != nil { codes.insert(.rateLimited) }
         if self.needsKey { codes.insert(.idempotencyKeyMissing) }

@@ -49,6 +49,8 @@ extension Problem.Code {
             "There is no such resource, or it belongs to another tenant: both are answered alike."
         case .methodNotAllowed:
             "The path exists, the method does not. Allow lists those that do."
+        case .requestTimeout:
+            "The header block came, and the rest of the body stopped or was too slow. Nothing was changed; send it again, whole."
         case .insufficientStock:
             "A product that must not be oversold is not there in this quantity. Each line is named with what is available."
         case .idempotencyInProgress:

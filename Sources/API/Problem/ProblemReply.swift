@@ -27,7 +27,7 @@ extension Problem {
         if case .unauthenticated = self.code {
             reply.append(.wwwAuthenticate, "Bearer realm=\"stock\"")
         }
-        if case .tooLarge = self.code {
+        if self.code == .tooLarge || self.code == .requestTimeout {
             // What was not read of the body must not be taken for the next request.
             reply.closesConnection = true
         }

@@ -39,9 +39,13 @@ extension FieldReading where Value == Bool {
 extension ProductReference {
     /// Reads `product_id` or `sku`, one of which must be there.
     static func read(_ reader: inout JSONObjectReader) -> ProductReference {
+        let before = reader.errors.list.count
         let id: ProductID? = reader.optionalID("product_id")
         let sku = reader.optionalText("sku", .sku)
         switch (id, sku) {
+        case (nil, nil) where reader.errors.list.count > before:
+            // Refused, and so not missing.
+            break
         case (let id?, nil):
             return .id(id)
         case (nil, let sku?):

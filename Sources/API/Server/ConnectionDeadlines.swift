@@ -39,6 +39,14 @@ struct ConnectionDeadlines {
         case writeTotal = "write_total"
         /// Nothing was asked for too long.
         case keepAlive = "keep_alive"
+
+        /// Whether a request has begun, and could be answered.
+        var isOfBody: Bool {
+            switch self {
+            case .bodyIdle, .bodyTotal, .bodyRate: true
+            case .headerDeadline, .writeIdle, .writeTotal, .keepAlive: false
+            }
+        }
     }
 
     private let limits: ServerLimits
@@ -86,6 +94,11 @@ struct ConnectionDeadlines {
     mutating func endParsed(now: NIODeadline) {
         self.reading = .nothing
         self.lastActive = now
+    }
+
+    /// The rest of a body is not waited for any more: what is left is to answer.
+    mutating func bodyGivenUp(now: NIODeadline) {
+        self.endParsed(now: now)
     }
 
     /// An answer was handed to the kernel's queue.

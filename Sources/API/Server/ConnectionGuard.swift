@@ -1,3 +1,4 @@
+import Kernel
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -34,6 +35,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var phase = Phase.open
     private var context: ChannelHandlerContext?
     private var tick: NIOScheduledCallback?
+    /// Whether an answer is begun and not written whole.
+    private var isAnswering = false
     /// How many answers are still to be written before the connection ends; `nil` while it may stay.
     private var answersUntilClose: Int?
 
@@ -102,8 +105,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
         var data = data
         switch Self.unwrapInboundIn(data) {
         case .head(var head):
-            self.deadlines.headParsed(now: .now())
-            self.connection?.isBusy()
+            let now = NIODeadline.now()
+            self.deadlines.headParsed(now: now)
+            guard self.isOurs(now) else { return }
             if let path = ProtocolRefusal.pathOfAbsoluteForm(head.uri) {
                 head.uri = path
                 data = Self.wrapInboundOut(.head(head))
@@ -124,9 +128,31 @@ final class ConnectionGuard: ChannelDuplexHandler {
         case .body(let bytes):
             self.deadlines.bodyArrived(bytes: bytes.readableBytes, now: .now())
         case .end:
-            self.deadlines.endParsed(now: .now())
+            let now = NIODeadline.now()
+            self.deadlines.endParsed(now: now)
+            guard self.isOurs(now) else { return }
         }
         context.fireChannelRead(data)
+    }
+
+    /// Says what the connection does now, unless it was chosen to make room: then nothing that it sends begins anything any more.
+    private func isOurs(_ now: NIODeadline) -> Bool {
+        guard let connection else { return true }
+        let isOurs =
+            if self.deadlines.answering == 0 {
+                connection.isIdle(since: now)
+            } else if self.onlyAwaitsBody {
+                connection.isAwaitingBody(since: now)
+            } else {
+                connection.isBusy()
+            }
+        if !isOurs { self.phase = .closed }
+        return isOurs
+    }
+
+    /// Whether the rest of a body is all that keeps the connection; answers before it, and one to what came of it, are not to be lost.
+    private var onlyAwaitsBody: Bool {
+        self.deadlines.isReadingBody && self.deadlines.answering == 1 && !self.isAnswering
     }
 
     /// Why a header block is refused; one that asks whether to send its body learns here that the body is too large.
@@ -194,6 +220,10 @@ final class ConnectionGuard: ChannelDuplexHandler {
         }
         switch Self.unwrapOutboundIn(data) {
         case .head(var head):
+            if head.status.code >= 200 {
+                self.isAnswering = true
+                if self.deadlines.isReadingBody { _ = self.connection?.isBusy() }
+            }
             if head.headers.first(name: "connection") == "close" {
                 self.answersUntilClose = 1
             } else if self.answersUntilClose == 1, head.status.code >= 200 {
@@ -223,8 +253,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
     /// An answer is written whole.
     func answered() {
         let now = NIODeadline.now()
+        self.isAnswering = false
         self.deadlines.answered(now: now)
-        if self.deadlines.answering == 0 { self.connection?.isIdle(now: now) }
+        if self.phase == .open { _ = self.isOurs(now) }
     }
 
     /// Closes our side once all is written, so that the peer reads the answer to its end, and then waits a little for it to close.
@@ -254,9 +285,24 @@ final class ConnectionGuard: ChannelDuplexHandler {
         case .askAgain(let time):
             self.tick = try? context.eventLoop.assumeIsolated().scheduleCallback(at: time, handler: self)
         case .close(let reason):
+            if reason.isOfBody, case .open = self.phase, !self.isAnswering {
+                self.giveUpBody(reason, context: context)
+                return
+            }
             self.logger.debug("connection closed", metadata: ["reason": "\(reason.rawValue)"])
             self.close()
         }
+    }
+
+    /// Tells the route that waits for a body that no more of it will come; its answer, 408, is the last.
+    private func giveUpBody(_ reason: ConnectionDeadlines.Reason, context: ChannelHandlerContext) {
+        self.logger.debug("body given up", metadata: ["reason": "\(reason.rawValue)"])
+        self.deadlines.bodyGivenUp(now: .now())
+        self.answersUntilClose = self.deadlines.answering
+        self.phase = .lastAnswer
+        _ = self.connection?.isBusy()
+        context.fireErrorCaught(Problem(.requestTimeout, "The rest of the body did not come in time."))
+        self.judge()
     }
 
     private func close() {

@@ -6,7 +6,8 @@ import Synchronization
 ///
 /// A full server that stops accepting is closed to everybody, health checks included, for as long as those who filled it please. So
 /// there is always room: the oldest connection that has not sent a request yet makes it, or else the one that has been idle for
-/// longest; only one that is being answered is never ended. One address has a bound of its own, within which the same holds.
+/// longest, or else the one that owes the rest of its request's body for longest, as half a body is sent by hundreds at no cost. Only
+/// one whose request is being answered is never ended. One address has a bound of its own, within which the same holds.
 final class OpenConnections: Sendable {
     /// One of them.
     final class Connection: Sendable {
@@ -15,28 +16,85 @@ final class OpenConnections: Sendable {
         fileprivate let address: String?
         /// Whether no header block has come yet.
         private let silent = Atomic(true)
-        /// When it was last answered, in nanoseconds of the system's monotonic clock; the largest number while it is at work.
-        private let idleSince: Atomic<UInt64>
+        /// What it is doing, and since when.
+        private let standing: Atomic<UInt64>
 
         fileprivate init(_ channel: any Channel, address: String?, now: NIODeadline) {
             self.channel = channel
             self.address = address
-            self.idleSince = Atomic(now.uptimeNanoseconds)
+            self.standing = Atomic(Standing.idle(since: now).rawValue)
         }
 
-        /// A request has begun.
-        func isBusy() {
+        /// A request has begun, and the rest of its body is awaited; nothing else is.
+        ///
+        /// - Parameter since: when that began.
+        /// - Returns: whether the connection is still ours: if not it was chosen to make room, and nothing that comes is to be read.
+        func isAwaitingBody(since: NIODeadline) -> Bool {
             self.silent.store(false, ordering: .relaxed)
-            self.idleSince.store(.max, ordering: .relaxed)
+            return self.stand(.awaitingBody(since: since))
+        }
+
+        /// A request is being answered.
+        ///
+        /// - Returns: whether the connection is still ours, as of ``isAwaitingBody(since:)``.
+        func isBusy() -> Bool {
+            self.silent.store(false, ordering: .relaxed)
+            return self.stand(.busy)
         }
 
         /// Every request is answered.
-        func isIdle(now: NIODeadline) {
-            self.idleSince.store(now.uptimeNanoseconds, ordering: .relaxed)
+        ///
+        /// - Parameter since: when the last one was.
+        /// - Returns: whether the connection is still ours, as of ``isAwaitingBody(since:)``.
+        func isIdle(since: NIODeadline) -> Bool {
+            self.stand(.idle(since: since))
+        }
+
+        private func stand(_ new: Standing) -> Bool {
+            var old = self.standing.load(ordering: .relaxed)
+            while old != Standing.chosen.rawValue {
+                let (isDone, found) = self.standing.weakCompareExchange(
+                    expected: old,
+                    desired: new.rawValue,
+                    ordering: .relaxed
+                )
+                if isDone { return true }
+                old = found
+            }
+            return false
         }
 
         fileprivate var isSilent: Bool { self.silent.load(ordering: .relaxed) }
-        fileprivate var rest: UInt64 { self.idleSince.load(ordering: .relaxed) }
+        fileprivate var stands: Standing { Standing(rawValue: self.standing.load(ordering: .relaxed)) }
+
+        /// Takes the connection from whoever serves it, unless it does something else by now.
+        fileprivate func choose(_ seen: Standing) -> Bool {
+            seen < .busy
+                && self.standing.compareExchange(
+                    expected: seen.rawValue,
+                    desired: Standing.chosen.rawValue,
+                    ordering: .relaxed
+                ).exchanged
+        }
+    }
+
+    /// What a connection does and since when, in the order in which connections make room.
+    fileprivate struct Standing: RawRepresentable, Comparable {
+        /// The kind in the two highest bits, below it nanoseconds of the system's monotonic clock, which they hold for a century.
+        let rawValue: UInt64
+
+        init(rawValue: UInt64) { self.rawValue = rawValue }
+
+        private init(_ kind: UInt64, since: NIODeadline) {
+            self.rawValue = kind << 62 | min(since.uptimeNanoseconds, 1 << 62 - 1)
+        }
+
+        static func idle(since: NIODeadline) -> Standing { Standing(0, since: since) }
+        static func awaitingBody(since: NIODeadline) -> Standing { Standing(1, since: since) }
+        static let busy = Standing(rawValue: 2 << 62)
+        static let chosen = Standing(rawValue: 3 << 62)
+
+        static func < (left: Standing, right: Standing) -> Bool { left.rawValue < right.rawValue }
     }
 
     /// Connections in the order of their coming, of which some have spoken or gone since.
@@ -51,7 +109,7 @@ final class OpenConnections: Sendable {
 
         mutating func popFirst(where isOpen: (Connection) -> Bool) -> Connection? {
             while let connection = self.line.popFirst() {
-                if connection.isSilent, isOpen(connection) { return connection }
+                if connection.isSilent, isOpen(connection), connection.choose(connection.stands) { return connection }
             }
             return nil
         }
@@ -85,8 +143,20 @@ final class OpenConnections: Sendable {
                     self.newcomers.popFirst(where: isOpen)
                 }
             if let silent { return silent }
-            let resting = open.values.filter { (address == nil || $0.address == address) && $0.rest < .max }
-            return resting.min { $0.rest < $1.rest }
+            while let (connection, seen) = self.first(of: address) {
+                if connection.choose(seen) { return connection }
+            }
+            return nil
+        }
+
+        /// Who does least, of an address or of all.
+        private func first(of address: String?) -> (Connection, Standing)? {
+            var first: (connection: Connection, standing: Standing)?
+            for connection in self.open.values where address == nil || connection.address == address {
+                let standing = connection.stands
+                if standing < first?.standing ?? .busy { first = (connection, standing) }
+            }
+            return first
         }
     }
 

@@ -7,7 +7,7 @@ package import NIOCore
 package struct ServerLimits: Sendable {
     /// From the first byte of a request to the end of its header block; of the first one, from the connection's beginning.
     package var headerDeadline: TimeAmount = .seconds(10)
-    /// Longest silence within a body.
+    /// Longest silence within a body; what is late by this or the next three is answered with 408.
     package var bodyIdle: TimeAmount = .seconds(10)
     /// Longest time for a whole body.
     package var bodyTotal: TimeAmount = .seconds(30)
@@ -37,7 +37,7 @@ package struct ServerLimits: Sendable {
     /// Bytes of the body of a route about people and their credentials, some of which anybody may call.
     package var identityBodyBytes = 8 * 1024
 
-    /// Open connections; for one more the oldest that is silent or idle is closed.
+    /// Open connections; for one more the oldest that is silent or idle, or owes the rest of a body, is closed.
     package var connections = 4096
     /// Of which one address may have so many.
     package var connectionsPerAddress = 1024

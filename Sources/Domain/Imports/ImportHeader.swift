@@ -30,6 +30,9 @@ package struct ImportHeader: Sendable {
         mapping: ImportMapping,
         limits: CSVLimits = CSVLimits()
     ) throws(ImportMapping.Fault) {
+        if let kind = Self.foreignKind(record.firstLine) {
+            throw ImportMapping.Fault("this is \(kind); save it as CSV")
+        }
         self.mapping = mapping
         width = record.count
         hint = Self.hint(record)
@@ -93,6 +96,14 @@ package struct ImportHeader: Sendable {
     /// The names of the columns that no field was read from.
     package var unusedColumns: [String] {
         names.prefix(ownWidth).enumerated().filter { !used.contains($0.offset) && !$0.element.isEmpty }.map(\.element)
+    }
+
+    /// What a file is that is no text, by its first bytes; nil for what may be CSV.
+    private static func foreignKind(_ bytes: [UInt8]) -> String? {
+        if bytes.starts(with: [0x50, 0x4B, 0x03, 0x04]) { return "a zip or spreadsheet file (.zip, .xlsx, .ods)" }
+        // The container of Excel's format before 2007.
+        if bytes.starts(with: [0xD0, 0xCF, 0x11, 0xE0]) { return "a spreadsheet file (.xls)" }
+        return nil
     }
 
     /// Another delimiter that would make more columns of the file's first line; empty if there is none.

@@ -36,7 +36,8 @@ package struct NumberFormat: Sendable, Equatable {
     /// Reads a decimal number exactly, in millionths.
     ///
     /// Thousands may be grouped by the other separator or by a no-break space, and then in threes all along. `(3.00)` is what
-    /// bookkeepers write for -3.00. There is no exponent form.
+    /// bookkeepers write for -3.00. Beside that a number is written as in a body: digits on both sides of the separator or none, no
+    /// plus, no exponent.
     ///
     /// - Parameter field: UTF-8.
     /// - Returns: millionths.
@@ -55,7 +56,7 @@ package struct NumberFormat: Sendable, Equatable {
         let number = withoutSigns(bytes)
         guard isNegative else { return try plain(number[...]) }
         // A sign inside brackets would be one too many.
-        guard let first = number.first, first != UInt8(ascii: "-"), first != UInt8(ascii: "+") else { throw .malformed }
+        guard let first = number.first, first != UInt8(ascii: "-") else { throw .malformed }
         return -(try plain(number[...]))
     }
 
@@ -96,7 +97,7 @@ package struct NumberFormat: Sendable, Equatable {
         guard let first = bytes.first else { throw .empty }
         var index = bytes.startIndex
         let isNegative = first == UInt8(ascii: "-")
-        if isNegative || first == UInt8(ascii: "+") { index += 1 }
+        if isNegative { index += 1 }
 
         let group = decimal == .point ? DecimalSeparator.comma.rawValue : DecimalSeparator.point.rawValue
         var value: Int64 = 0
@@ -125,6 +126,8 @@ package struct NumberFormat: Sendable, Equatable {
         var decimals = 0
         var excess = false
         if index < bytes.endIndex, bytes[index] == decimal.rawValue {
+            guard digits > 0 else { throw .malformed }
+            digits = 0
             index += 1
             while index < bytes.endIndex, let digit = bytes[index].digitValue {
                 if decimals < Self.scale {

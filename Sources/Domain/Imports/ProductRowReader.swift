@@ -76,8 +76,11 @@ package struct ProductRowReader: Sendable {
             }
         }
         var row = ProductRow(line: record.line)
+        let before = faults.count
         row.sku = text("sku", record, .sku, &faults)
         row.externalID = text("external_id", record, .externalID, &faults)
+        // A code that is refused is not a code that is missing.
+        let lacksCode = row.sku == nil && row.externalID == nil && faults.count == before
         row.name = text("name", record, .productName, &faults)
         row.unit = text("unit", record, .name, &faults)
         row.category = text("category", record, .name, &faults)
@@ -91,16 +94,19 @@ package struct ProductRowReader: Sendable {
             }
         }
         row.tracksStock = flag("tracks_stock", record, &faults)
-        if let rule = text("oversell", record, .name, &faults) {
-            row.oversell = OversellRule(rawValue: rule.lowercased())
-            if row.oversell == nil {
-                faults.add(.valueInvalid, "oversell is '\(rule)'; accepted: inherit, deny, allow")
-            }
-        }
+        row.oversell = text("oversell", record, .name, &faults).flatMap { faults.oneOf("oversell", $0) }
         row.barcodes = barcodes(record, &faults)
-        if row.sku == nil, row.externalID == nil { faults.add(.skuMissing, "sku and external_id are empty") }
+        if lacksCode { faults.add(.skuMissing, self.missingCode) }
         if let rejection = faults.rejection(of: record) { throw rejection }
         return row
+    }
+
+    /// What a row lacks that has no code: a column may be empty in it, or not be there at all.
+    private var missingCode: String {
+        let codes = ["sku", "external_id"]
+        let empty = codes.filter { columns[$0] != nil }
+        guard let unread = codes.first(where: { columns[$0] == nil }) else { return "sku and external_id are empty" }
+        return "\(empty.joined()) is empty, and no column is read as \(unread)"
     }
 
     /// The text of a field within its rule; nil if there is none, or after a fault was noted.
@@ -123,34 +129,7 @@ package struct ProductRowReader: Sendable {
             faults.add(.valueInvalid, "barcodes has more than \(TextRule.barcodesOfProduct.upperBound) codes")
             return nil
         }
-        return codes.compactMap { code in
-            if let fault = Self.spreadsheetFault(code) {
-                faults.add(.valueInvalid, "barcodes holds '\(code)': \(fault)")
-                return nil
-            }
-            return faults.text("barcodes", code, .barcode)
-        }
-    }
-
-    /// What a spreadsheet has made of a code that it took for a number; nil for a code.
-    private static func spreadsheetFault(_ code: String) -> String? {
-        let bytes = Array(code.utf8)
-        func isNumber(_ part: some Sequence<UInt8>) -> Bool { part.allSatisfy { $0.digitValue != nil } }
-        if let mark = bytes.firstIndex(where: { $0 | 0x20 == UInt8(ascii: "e") }), mark > 0,
-            bytes[0].digitValue != nil, bytes[..<mark].contains(where: { $0 == 0x2E || $0 == 0x2C }),
-            bytes.count > mark + 2, bytes[mark + 1] == UInt8(ascii: "+"), isNumber(bytes[(mark + 2)...])
-        {
-            return "a spreadsheet rounded this code to a number; its column must be text before it is filled"
-        }
-        if bytes.first == UInt8(ascii: "'"), bytes.count > 1, isNumber(bytes.dropFirst()) {
-            return "the apostrophe is a spreadsheet's mark of text and no part of the code"
-        }
-        if let point = bytes.firstIndex(where: { $0 == 0x2E || $0 == 0x2C }), point >= 6, bytes.count > point + 1,
-            isNumber(bytes[..<point]), bytes[(point + 1)...].allSatisfy({ $0 == UInt8(ascii: "0") })
-        {
-            return "the decimals are a spreadsheet's, which took the code for a number"
-        }
-        return nil
+        return codes.compactMap { faults.text("barcodes", $0, .barcode) }
     }
 
     private func decoded(_ field: String, _ record: borrowing CSVRecord, _ faults: inout RowFaults) -> String? {
@@ -182,11 +161,12 @@ package struct ProductRowReader: Sendable {
 
     private func flag(_ field: String, _ record: borrowing CSVRecord, _ faults: inout RowFaults) -> Bool? {
         guard let text = text(field, record, .name, &faults) else { return nil }
+        // Spreadsheets write them in capitals, whatever was typed.
         switch text.lowercased() {
-        case "true", "yes", "1": return true
-        case "false", "no", "0": return false
+        case "true": return true
+        case "false": return false
         default:
-            faults.add(.valueInvalid, "\(field) is '\(text)'; accepted: true or false")
+            faults.add(.valueInvalid, "\(field) is \(excerpt(Array(text.utf8)[...])); accepted: true or false")
             return nil
         }
     }

@@ -77,21 +77,40 @@ struct RowFaults {
     private var code: RowRejection.Code?
     private var reasons: [String] = []
 
+    /// How many there are.
+    var count: Int { reasons.count }
+
     mutating func add(_ code: RowRejection.Code, _ reason: String) {
         if self.code == nil { self.code = code }
         reasons.append(reason)
     }
 
     /// A field's text, trimmed and within its rule; nil after its fault was noted.
+    ///
+    /// A code is held against what spreadsheets make of codes as well.
     mutating func text(_ field: String, _ text: String, _ rule: TextRule) -> String? {
+        if case .code = rule.kind, let fault = SpreadsheetCode.fault(of: Array(text.utf8)) {
+            add(.valueInvalid, "\(field) holds \(excerpt(Array(text.utf8)[...])): \(fault)")
+            return nil
+        }
         switch rule.read(text) {
         case .success(let text):
             return text
         case .failure(let fault) where fault.code == "too_long":
             add(.textTooLong, "\(field) is longer than \(rule.maximum) characters")
-        case .failure:
-            add(.valueInvalid, "\(field) holds control characters")
+        case .failure(let fault):
+            // A sentence about a field, without its subject and its stop.
+            add(.valueInvalid, "\(field) \(fault.detail.prefix(1).lowercased())\(fault.detail.dropFirst().dropLast())")
         }
+        return nil
+    }
+
+    /// One of the names of an enumeration, spelled as bodies spell it; nil after its fault was noted.
+    mutating func oneOf<Value: RawRepresentable & CaseIterable>(_ field: String, _ text: String) -> Value?
+    where Value.RawValue == String {
+        if let value = Value(rawValue: text) { return value }
+        let accepted = Value.allCases.map(\.rawValue).joined(separator: ", ")
+        add(.valueInvalid, "\(field) is \(excerpt(Array(text.utf8)[...])); accepted: \(accepted)")
         return nil
     }
 
@@ -102,13 +121,13 @@ struct RowFaults {
     }
 }
 
-/// A field's text for a reason: quoted, cut where it grows long, and blanks that look like others named.
+/// A field's text for a reason: quoted, cut where it grows long, and what is not seen or looks like a space named.
 func excerpt(_ field: ArraySlice<UInt8>) -> String {
     let limit = 40
     let text = String(decoding: field.prefix(limit * 4), as: UTF8.self)
     var shown = ""
     for scalar in text.prefix(limit).unicodeScalars {
-        if scalar != " ", Text.isControl(scalar) || scalar.properties.isWhitespace {
+        if scalar != " ", Text.isControl(scalar) || scalar.properties.isWhitespace || Text.isInvisible(scalar) {
             let code = String(scalar.value, radix: 16, uppercase: true)
             shown += "\\u{" + code + "}"
         } else {

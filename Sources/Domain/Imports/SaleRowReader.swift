@@ -138,13 +138,7 @@ package struct SaleRowReader: Sendable {
     private func paymentMethod(_ bytes: ArraySlice<UInt8>, _ faults: inout RowFaults) -> PaymentMethod? {
         let text = mapping.encoding.decode(bytes).map { String(decoding: $0, as: UTF8.self) } ?? ""
         if text.isEmpty { return nil }
-        if let method = PaymentMethod(rawValue: text.lowercased()) { return method }
-        let accepted = PaymentMethod.allCases.map(\.rawValue).joined(separator: ", ")
-        faults.add(
-            .valueInvalid,
-            "payment_method is \(excerpt(Array(text.utf8)[...])); accepted: \(accepted)"
-        )
-        return nil
+        return faults.oneOf("payment_method", text)
     }
 
     private func text(
@@ -158,13 +152,19 @@ package struct SaleRowReader: Sendable {
             faults.add(.encodingInvalid, "\(field) is no \(mapping.encoding.rawValue) text")
             return []
         }
-        // Most texts are printable ASCII of no great length, without white space around it: nothing to look up.
-        if text.count > rule.maximum || !text.allSatisfy({ (0x20...0x7E).contains($0) }) {
+        if text.count > rule.maximum || !Self.isPlain(text, rule) {
             guard let read = faults.text(field, String(decoding: text, as: UTF8.self), rule) else { return [] }
             text = Array(read.utf8)
         }
         if text.isEmpty, let missing { faults.add(missing, "\(field) is empty") }
         return text
+    }
+
+    /// Whether a text is as its rule has it at first sight, as most are: printable ASCII without white space around it, of codes
+    /// without the blanks and separators that say more.
+    private static func isPlain(_ text: [UInt8], _ rule: TextRule) -> Bool {
+        guard case .code = rule.kind else { return text.allSatisfy { (0x20...0x7E).contains($0) } }
+        return text.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x27 && $0 != 0x2C && $0 != 0x2E }
     }
 
     private func number(
@@ -190,7 +190,7 @@ extension NumberFormat {
         return switch fault {
         case .empty: "\(field) is empty"
         case .malformed:
-            "\(field) is \(excerpt(bytes)), no number with '\(separator)' before its decimals\(Self.currencyHint(bytes))"
+            "\(field) is \(excerpt(bytes)), no number with digits on both sides of '\(separator)'\(Self.currencyHint(bytes))"
         case .leadingZero: "\(field) is \(excerpt(bytes)), which begins with a zero before other digits"
         case .tooManyDecimals: "\(field) is \(excerpt(bytes)); at most \(Self.scale) decimals are kept"
         case .tooLarge: "\(field) is \(excerpt(bytes)); less than 1000000000000 is accepted"

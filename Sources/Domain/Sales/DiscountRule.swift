@@ -4,6 +4,10 @@ package import Kernel
 ///
 /// Held against amounts, not against the fields of a request: whether a line became cheaper by its price or by a discount
 /// is the same to the shop. What a line is above its list price makes up for nothing.
+///
+/// Each line is held against its own list price, where the share is rounded as amounts are; and all lines are held together, so
+/// that many lines cannot add up what rounding gives to one: half a cent off ten cents is a cent, which of a thousand such lines is
+/// twice the limit. What rounding gives is borne up to a hundredth of the list prices, as tills round their shares by the line.
 package struct DiscountRule: Sendable, Equatable {
     /// Percent off the list price.
     package var limit: Percent
@@ -43,17 +47,24 @@ package struct DiscountRule: Sendable, Equatable {
     ///   - sale: The sale as it was priced.
     ///   - documentDiscount: The discount on the whole.
     ///   - listed: The same lines at their list prices.
-    /// - Returns: One error per line, and one for the discount on the whole; none if the sale may be sold.
+    /// - Returns: One error per line; one for all together, if no line by itself is too cheap; none if the sale may be sold.
     package func faults(in sale: PricedSale, documentDiscount: Money, listed: [ListedLine]) -> [FieldError] {
         var errors: [FieldError] = []
+        // Raw units of Money.
         var listTotal: Int128 = 0
         var reduction = Int128(documentDiscount.rawValue)
+        var givenByRounding: Int128 = 0
+        // What lines are worth whose amounts round to nothing.
+        var vanished: Int128 = 0
         for (index, (line, list)) in zip(sale.lines, listed).enumerated() {
-            let amount = self.gross(of: list)
+            let amount = self.amount(of: Self.worth(of: list))
+            if amount == 0 { vanished += Self.worth(of: list) }
             let below = amount - (Int128(line.gross.rawValue) - Int128(line.discount.rawValue))
+            let share = self.limit.share(of: amount, exponent: self.exponent)
             listTotal += amount
             reduction += max(below, 0)
-            guard below > self.limit.share(of: amount, exponent: self.exponent) else { continue }
+            givenByRounding += max(min(below, share) - self.limit.share(of: amount, exponent: Money.scale), 0)
+            guard below > share else { continue }
             let field = line.discount.isZero ? "unit_price" : "discount"
             errors.append(
                 FieldError(
@@ -67,11 +78,16 @@ package struct DiscountRule: Sendable, Equatable {
                 )
             )
         }
-        let allowed = self.limit.share(of: listTotal, exponent: self.exponent)
-        if errors.isEmpty, !documentDiscount.isZero, reduction > allowed {
+        // Nothing is paid for them, and together they may be worth any amount.
+        let unpaid = self.amount(of: vanished)
+        listTotal += unpaid
+        reduction += unpaid
+        let allowed =
+            self.limit.share(of: listTotal, exponent: self.exponent) + min(givenByRounding, listTotal / 100)
+        if errors.isEmpty, reduction > allowed {
             errors.append(
                 FieldError(
-                    "/discount",
+                    documentDiscount.isZero ? "/lines" : "/discount",
                     "discount_limit",
                     "At most \(self.limit) % off the list prices of all lines together.",
                     extra: [("limit", "\"\(self.limit)\"")]
@@ -81,10 +97,14 @@ package struct DiscountRule: Sendable, Equatable {
         return errors
     }
 
-    /// The amount of a line at its list price, in raw units of ``Money``; wide, as it may be more than a sale can hold.
-    private func gross(of line: ListedLine) -> Int128 {
-        let product = Int128(line.price.rawValue) * Int128(line.quantity.rawValue)
-        return Rounding.divide(product, by: Rounding.widePower(12 - self.exponent))
+    /// What a line is worth at its list price, in 10^-12 of the currency; wide, as it may be more than a sale can hold.
+    private static func worth(of line: ListedLine) -> Int128 {
+        Int128(line.price.rawValue) * Int128(line.quantity.rawValue)
+    }
+
+    /// A worth as an amount of the currency, in raw units of ``Money``.
+    private func amount(of worth: Int128) -> Int128 {
+        Rounding.divide(worth, by: Rounding.widePower(12 - self.exponent))
             * Rounding.widePower(Money.scale - self.exponent)
     }
 }

@@ -13,6 +13,7 @@ package struct Problem: Error, Sendable, Equatable {
         case tenantSuspended = "tenant_suspended"
         case notFound = "not_found"
         case methodNotAllowed = "method_not_allowed"
+        case requestTimeout = "request_timeout"
         case insufficientStock = "insufficient_stock"
         case idempotencyInProgress = "idempotency_in_progress"
         case invalidState = "invalid_state"
@@ -103,6 +104,7 @@ extension Problem.Code {
         case .forbidden, .discountLimit, .tenantSuspended: 403
         case .notFound: 404
         case .methodNotAllowed: 405
+        case .requestTimeout: 408
         case .insufficientStock, .idempotencyInProgress, .invalidState, .duplicate, .inUse, .creditLimitExceeded,
             .paymentExceedsDue, .productInactive, .sessionClosed, .periodClosed, .stockChanged:
             409
@@ -130,6 +132,7 @@ extension Problem.Code {
         case .tenantSuspended: "The tenant is suspended"
         case .notFound: "Not found"
         case .methodNotAllowed: "Method not allowed"
+        case .requestTimeout: "The request did not come in time"
         case .insufficientStock: "Not enough stock"
         case .idempotencyInProgress: "The first request is still running"
         case .invalidState: "Not possible in this state"

@@ -32,7 +32,8 @@ package struct IdentityService: Sendable {
     }
 
     static let statements: [any Statement.Type] = [
-        FindUserByEmail.self, FindUser.self, FindMembership.self, FindTenant.self, ListTenants.self, CreateTenant.self,
+        FindUserByEmail.self, FindUser.self, FindMembership.self, FindTenant.self, ListTenants.self, CheckTenant.self,
+        CreateTenant.self,
         InsertUser.self, InsertMembership.self, InsertDefaultUnits.self, HoldUser.self, HoldUserOfSession.self,
         MarkLogin.self, InsertSession.self, CurrentTenant.self, RehashPassword.self, RotateSession.self,
         RevokeFamily.self, RevokeAllSessions.self, CheckSession.self, CheckKey.self, TouchKey.self, ReadMe.self,
@@ -108,7 +109,14 @@ package struct IdentityService: Sendable {
         from origin: Origin,
         deadline: ContinuousClock.Instant
     ) async throws(Problem) -> (owner: Account, tenant: TenantID, written: Written) {
-        try await withAccount(
+        // Before anything is asked of the account: behind it, what is wrong with the shop would be said to whoever has no account
+        // and to nobody else, so that a request that makes nothing told of any address whether it has one.
+        _ = try await store.query(
+            CheckTenant(slug: request.slug, timezone: request.timezone),
+            tenant: nil,
+            deadline: deadline
+        )
+        return try await withAccount(
             of: request.email,
             name: request.name,
             password: request.password,

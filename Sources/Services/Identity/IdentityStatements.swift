@@ -126,6 +126,21 @@ struct ListTenants: Statement {
     }
 }
 
+/// Refuses what no tenant can be made of, as ``CreateTenant`` does: a slug that is taken, a zone that is none.
+struct CheckTenant: Statement {
+    static let name = "identity.tenant_check"
+    static let sql: SQL = "SELECT stock.tenant_check($1, $2)"
+    static let parameterTypes: [PostgresType] = [.text, .text]
+
+    var slug: String
+    var timezone: String
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(slug)
+        try parameters.append(timezone)
+    }
+}
+
 /// Makes a tenant with its register; the rest of the unit is within it.
 struct CreateTenant: Statement {
     static let name = "identity.tenant_create"

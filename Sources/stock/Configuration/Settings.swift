@@ -2,6 +2,7 @@ import API
 import Cache
 import Configuration
 import Foundation
+import Kernel
 import Logging
 import Postgres
 import Redis
@@ -55,7 +56,7 @@ struct Settings: Sendable {
     private static func variables(ofFile path: String) throws -> [String: String] {
         let text: String
         do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
+            text = Text.withoutByteOrderMark(try String(contentsOfFile: path, encoding: .utf8))
         } catch {
             throw ConfigurationError(file: path, "cannot be read")
         }

@@ -62,7 +62,7 @@ extension Variable {
     )
     static let httpConnections = Variable(
         "HTTP_CONNECTIONS",
-        "connections open at once, 1 to 65536; for one more the oldest silent or idle one is closed",
+        "connections open at once, 1 to 65536; for one more the oldest silent, idle or half-sent one is closed",
         fallback: "4096"
     )
     static let httpConnectionsPerAddress = Variable(

@@ -10,8 +10,8 @@ import Testing
     @Test(
         "numbers are read exactly, in millionths",
         arguments: [
-            ("12.5", 12_500_000), ("-3", -3_000_000), ("+0.000001", 1), ("1,234.56", 1_234_560_000), (" 7 ", 7_000_000),
-            (".5", 500_000), ("5.", 5_000_000), ("0.1000000", 100_000),
+            ("12.5", 12_500_000), ("-3", -3_000_000), ("0.000001", 1), ("1,234.56", 1_234_560_000), (" 7 ", 7_000_000),
+            ("0.5", 500_000), ("5.0", 5_000_000), ("0.1000000", 100_000),
             ("999999999999.999999", 999_999_999_999_999_999),
         ]
     )
@@ -44,7 +44,10 @@ import Testing
             (.point, "99999999999999999999999999", .tooLarge), (.point, "£5", .malformed),
             (.comma, "1\u{A0}23,5", .malformed), (.comma, "1\u{A0}234.567", .malformed), (.point, "(-3)", .malformed),
             (.point, "()", .malformed), (.point, "(3", .malformed), (.point, "010.00", .leadingZero),
-            (.comma, "-01", .leadingZero), (.comma, "00,5", .leadingZero),
+            (.comma, "-01", .leadingZero), (.comma, "00,5", .leadingZero), (.point, "1.", .malformed),
+            (.point, ".5", .malformed), (.point, "+1", .malformed), (.comma, "1,", .malformed),
+            (.comma, "-,5", .malformed),
+            (.point, "1,000.", .malformed),
         ]
     )
     func refused(decimal: NumberFormat.DecimalSeparator, text: String, fault: NumberFormat.Fault) {

@@ -174,7 +174,7 @@ import Testing
         let header = "sale,sku,quantity,unit_price,occurred_at,time_of_day,payment_method,Till"
         let outcome = try read(
             [
-                "1,A,1,1,12/01/2010,8:26 am,Card,3", "2,A,1,1,12/01/2010,8:26 am,,3",
+                "1,A,1,1,12/01/2010,8:26 am,card,3", "2,A,1,1,12/01/2010,8:26 am,,3",
                 "3,A,1,1,12/01/2010,8:26 am,shells,3",
             ],
             header: header,
@@ -249,5 +249,34 @@ import Testing
         #expect(read?.ownWidth == 3)
         #expect(read?.width == 6)
         #expect(read?.unusedColumns == ["sale", "sku", "Café"])
+    }
+
+    @Test(
+        "codes of a sales file are read as those of products are",
+        arguments: [("B\u{A0} 7", "A  1"), ("B 7", "A\u{2009}1")]
+    )
+    func codes(sale: String, sku: String) throws {
+        let row = try #require(try read(["\(sale),\(sku),N,1,2010-12-01,1,,UK"]).rows.first)
+        #expect(row.externalID == Array("B 7".utf8))
+        #expect(row.sku == Array("A 1".utf8))
+    }
+
+    @Test(
+        "what a spreadsheet made of a code, or nobody sees, is refused",
+        arguments: [
+            ("5.36365E+05", "A"), ("536365.0", "A"), ("1", "4.00638E+12"), ("1", "'4006381"), ("1", "A\u{FEFF}1"),
+        ]
+    )
+    func brokenCodes(sale: String, sku: String) throws {
+        let outcome = try read(["\(sale),\(sku),N,1,2010-12-01,1,,UK"])
+        #expect(outcome.rejections.map(\.code) == [.valueInvalid])
+    }
+
+    @Test("a way to pay is spelled as in a body")
+    func methods() throws {
+        let header = Self.header + ",payment_method"
+        #expect(try read(["1,A,N,1,2010-12-01,1,,UK,card"], header: header).rows.first?.method == .card)
+        let rejection = try read(["1,A,N,1,2010-12-01,1,,UK,CARD"], header: header).rejections.first
+        #expect(rejection?.reason.contains("accepted: cash, card, transfer") == true)
     }
 }

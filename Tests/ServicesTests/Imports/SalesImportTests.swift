@@ -357,7 +357,7 @@ struct SalesImportTests {
         try await TestShop.open { (shop) async throws in
             let lines = [
                 "1,A,1,2.50,2026-03-01T10:00:00,card,x", "2,A,1,2.50,2026-03-01T10:00:00,,x",
-                "3,A,-1,2.50,2026-03-01T10:00:00,CASH,x",
+                "3,A,-1,2.50,2026-03-01T10:00:00,cash,x",
             ]
             let outcome = try await run(
                 lines,

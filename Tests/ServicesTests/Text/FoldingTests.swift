@@ -15,6 +15,7 @@ struct FoldingTests {
         var folded: [String] = []
         var searched: [String] = []
         var trimmed: [String] = []
+        var coded: [String] = []
     }
 
     private func fold(_ texts: [String]) async throws -> Folded {
@@ -45,6 +46,7 @@ struct FoldingTests {
                 folded.folded += row.folded
                 folded.searched += row.searched
                 folded.trimmed += row.trimmed
+                folded.coded += row.coded
             }
             result = .success(folded)
         } catch {
@@ -72,6 +74,40 @@ struct FoldingTests {
             if !isFolded || !isTrimmed { different.append("\(text.unicodeScalars.map(\.value))") }
         }
         #expect(different == [])
+    }
+
+    @Test(
+        "Swift and SQL fold the same blanks of codes, and what Swift refuses in codes SQL leaves out of those it stores"
+    )
+    func codes() async throws {
+        let known = Letters.known.filter { !Text.isControl($0) }
+        let texts = known.map { "a \($0) b" }
+        let sql = try await fold(texts)
+        var different: [String] = []
+        for (index, scalar) in known.enumerated() {
+            let swift =
+                switch TextRule.sku.read(texts[index]) {
+                case .success(let code): code
+                case .failure: "a b"
+                }
+            if !Text.nfc(sql.coded[index]).unicodeScalars.elementsEqual(swift.unicodeScalars) {
+                different.append(Text.codePoint(of: scalar))
+            }
+        }
+        #expect(different == [])
+    }
+
+    @Test(
+        "typographic apostrophes and hyphens are the plain ones, and blanks are not counted",
+        arguments: [
+            ("L\u{2019}Oréal", "l'oreal"), ("l\u{2BC}oreal", "l'oreal"), ("L`ORÉAL", "l'oreal"), ("l`oreal", "l'oreal"),
+            ("l\u{B4}oreal", "l'oreal"), ("l\u{2018}oreal", "l'oreal"), ("A\u{2010}1", "a-1"), ("A\u{2011}1", "a-1"),
+            ("A\u{2013}1", "a-1"), ("A\u{2014}1", "a-1"), ("A\u{2212}1", "a-1"), ("A\u{FF0D}1", "a-1"), ("A  1", "a 1"),
+            ("Á \u{A0} 1", "a 1"),
+        ]
+    )
+    func signs(text: String, folded: String) async throws {
+        #expect(try await fold([text]).searched == [folded])
     }
 
     @Test("a letter is found in each of its cases, and by its letter without accents")
@@ -144,12 +180,12 @@ struct FoldingTests {
     }
 }
 
-/// The three things SQL does to text.
+/// The four things SQL does to text.
 private struct FoldTexts: Statement {
     static let name = "test.fold_texts"
     static let sql: SQL = """
         SELECT array_agg(stock.folded(w.text) ORDER BY w.n), array_agg(stock.search_text(w.text) ORDER BY w.n),
-               array_agg(stock.trimmed(w.text) ORDER BY w.n)
+               array_agg(stock.trimmed(w.text) ORDER BY w.n), array_agg(stock.code_text(w.text) ORDER BY w.n)
         FROM unnest($1::text[]) WITH ORDINALITY AS w (text, n)
         """
     static let parameterTypes: [PostgresType] = [.textArray]
@@ -162,11 +198,13 @@ private struct FoldTexts: Statement {
         let folded: [String]
         let searched: [String]
         let trimmed: [String]
+        let coded: [String]
 
         init(from row: inout RowReader) throws(PostgresError) {
             folded = try row.next()
             searched = try row.next()
             trimmed = try row.next()
+            coded = try row.next()
         }
     }
 }

@@ -167,6 +167,50 @@ struct SearchTests {
         }
     }
 
+    @Test("a customer is found by a telephone number however it is written, and by each part of it")
+    func telephones() async throws {
+        try await LiveShop.open { live in
+            for (name, phone) in [("Ana", "+49 (30) 123 45-67"), ("Bea", "030/765 43 21"), ("Cay", "+19.8888.7777")] {
+                _ = try await live.shop.customers.create(CustomerFields(name: name, phone: phone), live.context)
+            }
+            func find(_ text: String) async throws -> [String?] {
+                let filter = CustomerFilter(q: SearchText(text))
+                let found = try await live.answer(live.shop.customers.list(filter, Page(), live.caller))
+                return try JSONBody(found).texts("data", "name")
+            }
+            for text in [
+                "+49301234567", "301234567", "30 1234567", "123-45-67", "(30) 123", "4567", "30/123.4567", "67 123 ana",
+            ] {
+                #expect(try await find(text) == ["Ana"], "\(text)")
+            }
+            for text in [
+                "0307654321", "030 7654321", "030-765-43-21", "030/7654321", "(030)7654321", "(030) 765", "43 21 765",
+            ] {
+                #expect(try await find(text) == ["Bea"], "\(text)")
+            }
+            #expect(try await find("+1988887777") == ["Cay"])
+            #expect(try await find("0307654322") == [])
+        }
+    }
+
+    @Test("a product is found by a code that another keyboard writes, and by no other's")
+    func typography() async throws {
+        try await LiveShop.open { live in
+            let products = live.shop.products
+            for (name, sku) in [("L\u{2019}Oréal \u{2013} crème", "AB\u{2011}12-3"), ("Other", "AB-1-23")] {
+                _ = try await products.create(ProductFields(sku: sku, name: name, price: .zero), live.context)
+            }
+            for text in ["l'oreal", "L\u{2BC}ORÉAL", "oreal - creme", "ab-12-3", "AB\u{2010}12\u{2013}3"] {
+                let found = try await live.answer(
+                    products.list(ProductFilter(q: SearchText(text)), Page(), live.caller)
+                )
+                #expect(try JSONBody(found).texts("data", "sku") == ["AB\u{2011}12-3"], "\(text)")
+            }
+            let found = try await live.answer(products.lookUp(ProductCode("ab\u{2212}12-3"), live.caller))
+            #expect(try JSONBody(found).texts("data", "sku") == ["AB\u{2011}12-3"])
+        }
+    }
+
     private func expectFound(
         _ stored: Stored,
         _ writer: inout Writer,
