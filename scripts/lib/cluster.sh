@@ -177,16 +177,19 @@ load_environment() {
     write_command
 }
 
-# .stock/stock: the program with this environment, for stock doctor, verify, import, ... The secrets stay in files that this user alone may read.
+# .stock/exports: what makes a shell's commands those of this shop, for `scripts/up --env`; .stock/stock: the program with these settings. Both are for
+# this user alone. PATH finds the program by a link, so that a setting typed before a command still counts.
 write_command() {
+    mkdir -p "$STATE/bin"
+    ln -sfn "$STOCK" "$STATE/bin/stock"
     (
         umask 077
         {
-            printf '#!/usr/bin/env bash\n'
             printf 'export %q\n' "AUTH_SECRET=$AUTH_SECRET" "DATABASE_URL=$DATABASE_URL" \
                 "DATABASE_OWNER_URL=$DATABASE_OWNER_URL" "REDIS_URL=$REDIS_URL"
-            printf 'exec %q "$@"\n' "$STOCK"
-        } >"$STATE/stock"
+            printf 'export PATH=%q:"$PATH"\n' "$STATE/bin"
+        } >"$STATE/exports"
+        printf '#!/usr/bin/env bash\n. %q\nexec %q "$@"\n' "$STATE/exports" "$STATE/bin/stock" >"$STATE/stock"
         chmod 700 "$STATE/stock"
     )
 }
@@ -243,7 +246,7 @@ wait_until_ready() {
         tries=$((tries + 1))
         if [ "$tries" -ge 300 ] || ! running "$STATE/$1.pid" serve; then
             tail -n 5 "$STATE/$1.log" >&2
-            fail "instance $1 is not ready; see .stock/$1.log"
+            fail "instance $1 is not ready; see $STATE/$1.log"
         fi
         sleep 0.1
     done
