@@ -28,7 +28,7 @@ build_forecast() {
     local cores
     cores=$(nproc)
     if [ -x .build/release/stock ]; then
-        printf 'what has changed, seconds to two minutes'
+        printf 'what has changed, seconds to a few minutes'
     # Measured on two cores. Beyond four there is little to gain, as packages wait for each other.
     elif [ "$cores" -ge 4 ]; then
         printf 'everything, the first time; about 3 minutes on %s cores' "$cores"
@@ -39,7 +39,9 @@ build_forecast() {
 
 # Builds the program, with all that the compiler says in .stock/build.log and how far it is here.
 build_program() {
-    swift build "${RELEASE[@]}" --product stock </dev/null 2>&1 | tee "$STATE/build.log" | show_build "$([ -t 1 ] && echo 1 || echo 20)" && return
+    local pause=20
+    [ ! -t 1 ] || pause=1
+    swift build "${RELEASE[@]}" --product stock </dev/null 2>&1 | tee "$STATE/build.log" | show_build "$pause" && return
     grep -E -A 3 '(^|[0-9]: )error: ' "$STATE/build.log" | head -n 30 >&2 || tail -n 30 "$STATE/build.log" >&2
     fail "the build failed; all it said is in $STATE/build.log"
 }
