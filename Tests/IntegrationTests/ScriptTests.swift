@@ -176,7 +176,7 @@ struct ScriptTests {
         ).split(separator: "\n").map(String.init)
         #expect(
             said == [
-                "== build: about 6 minutes (after 4 min 7 s)", "   resolving packages, 4 min",
+                "== build: about 6 minutes (after 4 min 7 s)", "   reading the packages, 4 min",
                 "   7 of 460 steps, 4 min",
                 "   7 of 460 steps, 4 min", "59 s", "1 min 0 s",
             ]

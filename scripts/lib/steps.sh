@@ -48,7 +48,7 @@ build_program() {
 
 # show_build SECONDS: reads what `swift build` prints and says every so many seconds how far it is; on a terminal in one line that changes.
 show_build() {
-    local line last="resolving packages" shown=$SECONDS status
+    local line last="reading the packages" shown=$SECONDS status
     while :; do
         status=0
         # The compiler may be silent for a minute, and the time goes on.

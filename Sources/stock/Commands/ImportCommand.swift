@@ -82,8 +82,7 @@ struct ImportCommand: AsyncParsableCommand {
                     StandardError.write("no row was rejected: \(rejected.path) of an earlier run is removed\n")
                 }
                 if rows > 0 {
-                    let replaced = rejected.hasReplaced ? ", which replaces that of an earlier run" : ""
-                    StandardError.write("\(rows) rows were rejected; see \(rejected.path)\(replaced)\n")
+                    StandardError.write("\(rows) rows were rejected; see \(rejected.told)\n")
                     throw CommandFailure(.rejectedRows, nil)
                 }
             case .failure(let interruption as ImportInterruption<Report>):
@@ -233,7 +232,7 @@ extension ImportCommand.Options {
         case ImportFailure.refused(let rows):
             CommandFailure(
                 .rejectedRows,
-                "\(file): \(rows) rows were rejected, so nothing was imported; see \(rejected.path)"
+                "\(file): \(rows) rows were rejected, so nothing was imported; see \(rejected.told)"
             )
         case ImportFailure.conflict(let text), ImportFailure.notResumable(let text):
             CommandFailure(.failed, text)

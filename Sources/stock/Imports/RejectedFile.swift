@@ -16,7 +16,10 @@ final class RejectedFile {
     private var rejections: [Int: RowRejection] = [:]
 
     /// Whether a file of an earlier run gave its place to this one's.
-    private(set) var hasReplaced = false
+    private var hasReplaced = false
+
+    /// Where the rows are, for whoever gave the command, and what was there before.
+    var told: String { hasReplaced ? "\(path), which replaces that of an earlier run" : path }
 
     /// How many rows were noted.
     var count: Int { rejections.count }
