@@ -177,11 +177,11 @@ load_environment() {
     write_command
 }
 
-# .stock/exports: what makes a shell's commands those of this shop, for `scripts/up --env`; .stock/stock: the program with these settings. Both are for
-# this user alone. PATH finds the program by a link, so that a setting typed before a command still counts.
+# .stock/exports: what makes a shell's commands those of this shop, for `scripts/up --env`. Settings typed before a command still count.
+# .stock/bin/stock: the program, to be found by PATH; the migrations are named to it, as a build need not lie below them.
+# .stock/stock: the program with these settings. The secrets stay in files that this user alone may read.
 write_command() {
     mkdir -p "$STATE/bin"
-    ln -sfn "$STOCK" "$STATE/bin/stock"
     (
         umask 077
         {
@@ -189,8 +189,14 @@ write_command() {
                 "DATABASE_OWNER_URL=$DATABASE_OWNER_URL" "REDIS_URL=$REDIS_URL"
             printf 'export PATH=%q:"$PATH"\n' "$STATE/bin"
         } >"$STATE/exports"
+        {
+            printf '#!/usr/bin/env bash\n'
+            # shellcheck disable=SC2016 # the words are for the command to expand
+            printf 'case "${1:-} $*" in *--sql*) ;; "doctor "* | "migrate migrate "*) set -- "$@" --sql %q ;; esac\n' "$PWD/sql"
+            printf 'exec %q "$@"\n' "$STOCK"
+        } >"$STATE/bin/stock"
         printf '#!/usr/bin/env bash\n. %q\nexec %q "$@"\n' "$STATE/exports" "$STATE/bin/stock" >"$STATE/stock"
-        chmod 700 "$STATE/stock"
+        chmod 700 "$STATE/bin/stock" "$STATE/stock"
     )
 }
 
