@@ -183,6 +183,10 @@ struct CacheAgreementTests {
             ids["/v1/customers/{id}"] = try await make("/v1/customers", #"{"name":"\#(name)"}"#)
             ids["/v1/categories/{id}"] = try await make("/v1/categories", #"{"name":"\#(name)"}"#)
         }
+        for route in shop.api.routes where route.isRecordMaking && ids[route.path + "/{id}"] == nil {
+            let example = try #require(route.body).exampleBytes
+            ids[route.path + "/{id}"] = try await make(route.path, String(decoding: example, as: UTF8.self))
+        }
         ids["/v1/invitations/{id}"] = try await make("/v1/users", #"{"email":"new@example.com","role":"viewer"}"#)
         let product = try #require(ids["/v1/products/{id}"])
         _ = try await make(
@@ -193,7 +197,7 @@ struct CacheAgreementTests {
             "/v1/sales",
             #"{"lines":[{"product_id":"\#(product)","quantity":"1"}],"payments":[{"method":"cash","amount":"1.00"}]}"#
         )
-        for list in ["/v1/units", "/v1/payments", "/v1/users"] {
+        for list in ["/v1/payments", "/v1/users"] {
             let reply = await shop.send(.get, list, token: token)
             let id = try #require(reply.json["data"][0]["id"].string, "\(reply.text)")
             ids[list + "/{id}"] = id

@@ -8,7 +8,7 @@ import Testing
 
 @testable import API
 
-@Suite("Conventions of http-api.md")
+@Suite("Conventions of docs/http.md")
 struct ConventionsTests {
     private static let open = Route(.get, "/open", "open", "Open", area: "test", access: .open) { _ in
         .json { $0.object { $0.member("ok", true) } }

@@ -177,7 +177,8 @@ struct SettlementTests {
         let settlement = try Settlement(
             total: Money("25.00"),
             tenders: [tender("10", .card), tender("15", tendered: "20")],
-            hasCustomer: false
+            hasCustomer: false,
+            exponent: 2
         )
         #expect(settlement.paid == (try Money("25")))
         #expect(settlement.due == .zero)
@@ -186,25 +187,52 @@ struct SettlementTests {
 
     @Test("what is not paid stays due, for a customer")
     func partial() throws {
-        let settlement = try Settlement(total: Money("25"), tenders: [tender("10")], hasCustomer: true)
+        let settlement = try Settlement(total: Money("25"), tenders: [tender("10")], hasCustomer: true, exponent: 2)
         #expect(settlement.due == (try Money("15")))
     }
 
     @Test("0.01 short needs a customer; 0.01 over is refused for everybody")
     func short() throws {
         let short = #expect(throws: Problem.self) {
-            try Settlement(total: Money("25"), tenders: [tender("24.99")], hasCustomer: false)
+            try Settlement(total: Money("25"), tenders: [tender("24.99")], hasCustomer: false, exponent: 2)
         }
         #expect(short?.code == .creditNeedsCustomer)
         let over = #expect(throws: Problem.self) {
-            try Settlement(total: Money("25"), tenders: [tender("25.01")], hasCustomer: true)
+            try Settlement(total: Money("25"), tenders: [tender("25.01")], hasCustomer: true, exponent: 2)
         }
         #expect(over?.code == .paymentMismatch)
     }
 
+    @Test(
+        "a problem tells amounts with the decimals of the currency",
+        arguments: [(0, "25", "10"), (2, "25.00", "10.00")]
+    )
+    func told(exponent: Int, whole: String, part: String) throws {
+        func settle(_ amount: String, of total: String) throws {
+            let paid = Tender(method: .card, amount: try Money(amount))
+            _ = try Settlement(total: Money(total), tenders: [paid], hasCustomer: false, exponent: exponent)
+        }
+        let short = try #require(#expect(throws: Problem.self) { try settle("10", of: "25") })
+        #expect(short.detail.contains("add up to \(part) of \(whole)."))
+        #expect(short.errors.first?.detail == "Adds up to \(part), less than the total of \(whole).")
+        let over = try #require(#expect(throws: Problem.self) { try settle("25", of: "10") })
+        #expect(over.detail.contains("add up to \(whole), the sale to \(part)."))
+        #expect(over.errors.first?.detail == "Adds up to \(whole), more than the total of \(part).")
+        var errors: [FieldError] = []
+        try tender("25", tendered: "10").check(at: "", exponent: exponent, into: &errors)
+        #expect(errors.first?.detail == "Must cover the amount of \(whole).")
+        let line = LineToPrice(quantity: try Quantity("1"), unitPrice: try Price("10"), discount: try Money("25"))
+        let priced = try #require(
+            #expect(throws: Problem.self) {
+                try PricedSale(lines: [line], rules: PricingRules(exponent: exponent, pricesIncludeTax: true))
+            }
+        )
+        #expect(priced.errors.first?.detail == "Must be at most the line's amount of \(part).")
+    }
+
     @Test("a sale of nothing needs no payment")
     func nothing() throws {
-        let settlement = try Settlement(total: .zero, tenders: [], hasCustomer: false)
+        let settlement = try Settlement(total: .zero, tenders: [], hasCustomer: false, exponent: 2)
         #expect(settlement.due == .zero)
     }
 

@@ -15,7 +15,7 @@ struct ArchitectureTests {
         "Domain": ["Kernel"],
         "Cache": ["Fairness", "Kernel", "Redis"],
         "Coherence": ["Cache", "Postgres", "Redis"],
-        "Services": ["Cache", "Domain", "Coherence", "Fairness", "Kernel", "Postgres"],
+        "Services": ["Cache", "Domain", "Fairness", "Kernel", "Postgres"],
         "API": ["Cache", "Domain", "Fairness", "Kernel", "Services"],
         "Laboratory": [],
         "stock": [

@@ -221,7 +221,8 @@ extension Integration {
         @Test("no query outlives the command it was for, however that ends", arguments: [SIGTERM, SIGINT, SIGKILL])
         func ended(by signal: Int32) async throws {
             let server = try await PostgresServer.shared()
-            let database = try await server.database(named: "ended")
+            let database = try await server.emptyDatabase(named: "ended")
+            try await Self.migrate(database)
             // Each invariant asks for the tenant: now one goes on for longer than anybody waits.
             try await database.psql(
                 """
@@ -254,6 +255,12 @@ extension Integration {
             try await database.drop()
         }
 
+        private static func migrate(_ database: TestDatabase) async throws {
+            let environment = ["DATABASE_OWNER_URL": database.superuserURL, "DATABASE_URL": database.appURL]
+            let migrated = try await StockCommand.run(["migrate", "up"], environment: environment)
+            try #require(migrated.status == .exited(0), "\(migrated.errors)")
+        }
+
         @Test("a command without its database says so in one line and fails with 1")
         func databaseAway() async throws {
             let result = try await StockCommand.run(
@@ -264,6 +271,111 @@ extension Integration {
             #expect(result.status == .exited(1), "\(result.status) \(result.errors)")
             #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
             #expect(result.errors.contains("DATABASE_URL"), "\(result.errors)")
+        }
+
+        @Test(
+            "doctor tells a wrong password, a missing database and a server that is not there apart, and where it looked"
+        )
+        func doctorWithoutDatabase() async throws {
+            let server = try await PostgresServer.shared()
+            let database = try await server.database(named: "doctor")
+            let closed = try FreePort.next()
+            for (address, reason) in [
+                ("stock_app:wrong@127.0.0.1:\(server.port)/\(database.name)", "the password was refused"),
+                ("stock_app:x@/no_such?host=\(server.socketFolder)&port=\(server.port)", "there is no such database"),
+                ("stock_app:x@127.0.0.1:\(closed)/\(database.name)", "nothing listens at the address"),
+            ] {
+                let result = try await StockCommand.run(
+                    ["doctor"],
+                    environment: ["DATABASE_URL": "postgresql://\(address)"],
+                    within: .seconds(60)
+                )
+                #expect(result.status == .exited(1), "\(result.output)\(result.errors)")
+                let line = try #require(result.output.split(separator: "\n").first)
+                #expect(line.hasPrefix("failure") && line.contains(reason), "\(result.output)")
+                #expect(line.contains(address.contains("no_such") ? "/no_such" : "127.0.0.1:"), "\(line)")
+                #expect(!line.contains("wrong"), "\(line)")
+            }
+            try await database.drop()
+        }
+
+        @Test(
+            "doctor knows an instance by whatever its session did last",
+            arguments: ["follow(", "drain_follow(", "outbox c"]
+        )
+        func instanceAtWork(_ statement: String) async throws {
+            let server = try await PostgresServer.shared()
+            let database = try await server.database(named: "doctor")
+            let session = try ChildProcess.spawn(
+                PostgresBinaries.path(of: "psql"),
+                ["-X", "-d", database.appURL, "-c", "SELECT pg_sleep(60) -- FROM stock.cache_\(statement)"]
+            )
+            func outbox() async throws -> String {
+                let result = try await StockCommand.run(["doctor"], environment: ["DATABASE_URL": database.appURL])
+                return try #require(result.output.split(separator: "\n").first { $0.contains("outbox") }).description
+            }
+            try await eventually(within: .seconds(20), "the session is at work") {
+                try await database.psql(
+                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60) --%'"
+                ) == "1"
+            }
+            #expect(try await !outbox().contains("No instance runs"))
+            session.signal(SIGKILL)
+            try await database.psql(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(60) --%'"
+            )
+            #expect(try await outbox().contains("No instance runs"))
+            try await database.drop()
+        }
+
+        @Test("doctor says what is so right after an instance was killed: one of two is enough, and none is none")
+        func killedInstances() async throws {
+            let deployment = try await Deployment.start()
+            func outbox() async throws -> Substring {
+                let result = try await deployment.command("doctor")
+                #expect(result.status == .exited(0), "\(result.output)\(result.errors)")
+                return try #require(result.output.split(separator: "\n").first { $0.contains("outbox") })
+            }
+            try await deployment.a.kill()
+            for _ in 0..<5 { #expect(try await !outbox().contains("No instance runs")) }
+            try await deployment.b.kill()
+            try await eventually(within: .seconds(5), "no instance is seen any more") {
+                try await outbox().contains("No instance runs")
+            }
+            try await deployment.stop()
+        }
+
+        @Test(
+            "a command on a database without the schema, or with an old one, says in one line that it is to be migrated",
+            arguments: [
+                ["verify"], ["tenant", "list"], ["key", "create", "--tenant", "s", "--name", "n", "--scopes", "admin"],
+                ["user", "passwd", "--email", "a@shop.example"], ["import", "sales", "FILE", "--tenant", "s"],
+            ]
+        )
+        func withoutSchema(_ words: [String]) async throws {
+            let server = try await PostgresServer.shared()
+            let empty = try await server.emptyDatabase(named: "unmigrated")
+            let file = try ScratchFolder.make("import") + "/in.csv"
+            try "sale,sku,quantity,unit_price,occurred_at\n".write(toFile: file, atomically: false, encoding: .utf8)
+            let arguments = words.map { $0 == "FILE" ? file : $0 }
+            func expectAdvice(_ database: TestDatabase, _ lack: String) async throws {
+                let result = try await StockCommand.run(arguments, environment: ["DATABASE_URL": database.appURL])
+                #expect(result.status == .exited(1), "\(result.output)\(result.errors)")
+                #expect(result.errors.split(separator: "\n").count == 1, "\(result.errors)")
+                #expect(
+                    result.errors.contains(lack) && result.errors.hasSuffix("Run: stock migrate up"),
+                    "\(result.errors)"
+                )
+            }
+            try await expectAdvice(empty, "holds no schema of ours")
+            try await empty.drop()
+
+            let behind = try await server.emptyDatabase(named: "behind")
+            try await Self.migrate(behind)
+            let last = try #require(try SourceTree.migrations().last?.split(separator: "/").last)
+            try await behind.psql("DELETE FROM stock.schema_migration WHERE version = \(Int(last.prefix(4)) ?? 0)")
+            try await expectAdvice(behind, String(last))
+            try await behind.drop()
         }
 
         @Test("a standard error that takes nothing changes no exit status")

@@ -132,7 +132,96 @@ extension Integration {
             try await deployment.stop()
         }
 
-        @Test("rejected rows replace a file of rejected rows, and nothing else there is")
+        @Test("the example files go in as they are, and once more change nothing")
+        func examples() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            let tenant = try await deployment.tenant(slug: "shop", currency: "EUR", timezone: "Europe/Berlin")
+            func take(_ kind: String, _ name: String, _ file: String, _ options: String...) async throws -> JSON {
+                let folder = SourceTree.root + "/examples/"
+                let arguments = ["import", kind, folder + file, "--map", folder + name, "--tenant", "shop", "--json"]
+                let result = try await StockCommand.run(arguments + options, environment: deployment.environment)
+                #expect(result.status == .exited(0), "\(file): \(result.output)\(result.errors)")
+                return JSON(parsing: Array(result.output.utf8))
+            }
+            for isFirst in [true, false] {
+                let products = try await take("products", "till-products.mapping.json", "till-products.csv")
+                #expect(products[isFirst ? "created" : "unchanged"].int == 7, "\(products)")
+                let sales = try await take("sales", "till-sales.mapping.json", "till-sales.csv")
+                #expect(sales[isFirst ? "written" : "unchanged"].int == 9, "\(sales)")
+                let retail = try await take(
+                    "sales",
+                    "online-retail.mapping.json",
+                    "online-retail.csv",
+                    "--create-products",
+                    "--payment-method",
+                    "card"
+                )
+                #expect(retail[isFirst ? "written" : "unchanged"].int == 6, "\(retail)")
+            }
+            let series = try await tenant.get("/v1/balance/series?view=daily&from=2026-01-05&to=2026-01-06")
+            #expect(series.json["data"].elements.map { $0["income"].string } == ["30.96", "18.89"], "\(series.text)")
+            #expect(series.json["data"][1]["expense"].string == "3.49", "\(series.text)")
+            let found = try await tenant.get("/v1/products/lookup?code=k%C3%A4-201")
+            #expect(found.json["data"][0]["name"].string == "Ziegenkäse \"Crottin\"", "\(found.text)")
+            try await deployment.expectHealthy()
+            try await deployment.stop()
+        }
+
+        @Test(
+            "a member that a mapping does not have is named, with those it has, whatever it holds",
+            arguments: ["\";\"", "{}", "1"]
+        )
+        func unknownMember(value: String) async throws {
+            let folder = try ScratchFolder.make("import")
+            try "sku,name,price\nA,Äpfel,1\n".write(toFile: folder + "/in.csv", atomically: false, encoding: .utf8)
+            try "{\"delimeter\": \(value)}".write(toFile: folder + "/map.json", atomically: false, encoding: .utf8)
+            let result = try await StockCommand.run(
+                ["import", "products", folder + "/in.csv", "--map", folder + "/map.json", "--tenant", "shop"],
+                environment: ["DATABASE_URL": "postgresql://stock_app:x@127.0.0.1:1/none"]
+            )
+            #expect(result.status == .exited(1), "\(result.errors)")
+            #expect(
+                result.errors == """
+                    \(folder)/map.json: 'delimeter' is no member of a mapping; there are columns, currency, decimal, \
+                    delimiter, empty_time, encoding, time_format, time_zone
+                    """
+            )
+        }
+
+        @Test("an import that a signal ends says in one line how it goes on", arguments: [SIGINT, SIGTERM])
+        func interrupted(by signal: Int32) async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            _ = try await deployment.tenant(slug: "retail", currency: "GBP", timezone: "Europe/London")
+            let file = try ScratchFolder.make("import") + "/in.csv"
+            try "sku,name,price\nA,Äpfel,1\nB,,\n".write(toFile: file, atomically: false, encoding: .utf8)
+            let arguments = ["import", "products", file, "--tenant", "retail"]
+            let blockade = try await Blockade.begin("LOCK TABLE stock.product", on: deployment.database)
+            let running = try StockCommand.spawn(arguments, environment: deployment.environment)
+            try await eventually(within: .seconds(20), "the import waits for the lock") {
+                try await deployment.database.psql(
+                    """
+                    SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND usename = 'stock_app' AND wait_event_type = 'Lock'
+                    """
+                ) != "0"
+            }
+            running.signal(signal)
+            #expect(try await running.waitForExit(within: .seconds(10)) == .exited(128 + signal))
+            try await eventually("all is said") { running.errors.isClosed }
+            let cause = signal == SIGINT ? "interrupted" : "ended by SIGTERM"
+            #expect(
+                running.errors.lines == [
+                    "\(cause); what was written stays, and the same command again goes on from there"
+                ]
+            )
+            try await blockade.end()
+            // As it was said: the same command again.
+            let again = try await StockCommand.run(arguments, environment: deployment.environment)
+            #expect(again.status == .exited(2), "\(again.output)\(again.errors)")
+            try await deployment.stop()
+        }
+
+        @Test("rejected rows replace a file of rejected rows with a word about it, and nothing else there is")
         func rejectedPlace() async throws {
             let deployment = try await Deployment.start(instances: 1)
             _ = try await deployment.tenant(slug: "retail", currency: "GBP", timezone: "Europe/London")
@@ -159,13 +248,19 @@ extension Integration {
             #expect(try String(contentsOfFile: earlier, encoding: .utf8) == "of an earlier run")
             let result = try await run(earlier)
             #expect(result.status == .exited(2), "\(result.output)\(result.errors)")
+            #expect(
+                result.errors.hasSuffix("1 rows were rejected; see \(earlier), which replaces that of an earlier run")
+            )
             #expect(try String(contentsOfFile: earlier, encoding: .utf8).contains("B,,,3,"))
             let left = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
             #expect(left == ["in.csv", "map.json", "rejected.csv", "reports"])
             #expect(try String(contentsOfFile: reports + "/of-march", encoding: .utf8) == "mine")
             try "sku,name,price\nA,Apple,1\n".write(toFile: file, atomically: false, encoding: .utf8)
-            #expect(try await run(earlier).status == .exited(0))
+            let clean = try await run(earlier)
+            #expect(clean.status == .exited(0))
+            #expect(clean.errors == "no row was rejected: \(earlier) of an earlier run is removed")
             #expect(!FileManager.default.fileExists(atPath: earlier))
+            #expect(try await run(earlier).errors == "")
             try await deployment.stop()
         }
 

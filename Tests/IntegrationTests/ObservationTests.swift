@@ -39,6 +39,30 @@ extension Integration {
             try await deployment.stop()
         }
 
+        @Test("a key as docs/cache.md writes it is the one that its answer is found under")
+        func documentedKeys() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            let tenant = try await deployment.tenant()
+            let product = try await tenant.product(sku: "Café-1")
+            try await deployment.settles(for: tenant, within: .seconds(20))
+            let page = try String(contentsOfFile: SourceTree.root + "/docs/cache.md", encoding: .utf8)
+            let section = try #require(
+                page.split(separator: "### The key of an answer").last?.split(separator: "\n## ").first
+            )
+            let rows = section.split(separator: "\n").filter { $0.hasPrefix("| `/v1/") }
+            #expect(rows.count == 5)
+            for row in rows {
+                let words = row.replacingOccurrences(of: "{product}", with: "\(product)").split(separator: "`")
+                    .map(String.init)
+                let (path, module, key) = (words[1], words[words.count - 4], words[words.count - 2])
+                _ = try await tenant.warm(path)
+                let escaped = key.replacingOccurrences(of: "%", with: "%25")
+                let explanation = try await tenant.get("/v1/cache/explain?module=\(module)&key=\(escaped)")
+                #expect(explanation.json["would_serve"].string == "l1", "\(path): \(explanation.text)")
+            }
+            try await deployment.stop()
+        }
+
         @Test("the metrics show lag, doubts and refusals, and count what was asked")
         func metrics() async throws {
             let deployment = try await Deployment.start()

@@ -33,9 +33,7 @@ struct ScriptTests {
         for (name, says) in [
             ("redis-server", "Redis server v=6.0.16 sha=0"), ("postgres", "postgres (PostgreSQL) 15.18 (Debian)"),
         ] {
-            let path = "\(folder)/\(name)"
-            try Data("#!/bin/sh\necho '\(says)'\n".utf8).write(to: URL(filePath: path))
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+            try Self.program(name, in: folder, "echo '\(says)'")
         }
         let said = try await shell("postgres_folder() { echo '\(folder)'; }; outdated_packages", path: folder)
         #expect(said.contains("postgresql 15.18 15.20"))
@@ -90,5 +88,123 @@ struct ScriptTests {
             """
         )
         #expect(said.contains(run.replacing("ROOT", with: SourceTree.root)), "\(said)")
+    }
+
+    @Test("a swift that does not start is told with what keeps it from starting")
+    func brokenSwift() async throws {
+        let folder = try ScratchFolder.make("programs")
+        try Self.program("swift", in: folder, "echo 'swift: error while loading libncurses.so.6' >&2; exit 127")
+        let said = try await shell("(ensure_packages) 2>&1 || echo ended", path: folder)
+        #expect(said.contains("swift does not start: swift: error while loading libncurses.so.6"))
+        #expect(said.contains("ended"))
+    }
+
+    @Test("an installation is silent, and one that fails is told with what apt said")
+    func aptSpeaks() async throws {
+        let folder = try ScratchFolder.make("programs")
+        try Self.program("apt-get", in: folder, "echo \"apt on $*\"; [ \"$1\" = update ] || exit ${APT_STATUS:-0}")
+        // Who is not root asks sudo, which is played as well.
+        try Self.program("sudo", in: folder, "shift; exec \"$@\"")
+        let well = try await shell("install_packages redis-server", path: folder)
+        #expect(well == "installing by apt, a minute or two: redis-server")
+        let ill = try await shell(
+            "export APT_STATUS=100; (install_packages redis-server) 2>&1 || echo ended",
+            path: folder
+        )
+        #expect(ill.contains("apt on install -y"))
+        #expect(ill.contains("apt cannot install redis-server\nended"))
+    }
+
+    @Test(
+        "of two scripts/up at once the second says in one line that it waits; what the first has started keeps none waiting"
+    )
+    func oneAtATime() async throws {
+        let folder = try ScratchFolder.make("clone")
+        try FileManager.default.createDirectory(atPath: "\(folder)/scripts", withIntermediateDirectories: false)
+        // Says that it is in, goes on once somebody writes into the pipe of its name, and leaves a process behind.
+        try Self.program(
+            "up",
+            in: "\(folder)/scripts",
+            """
+            . '\(SourceTree.root)/scripts/lib/packages.sh'; . '\(SourceTree.root)/scripts/lib/steps.sh'
+            one_at_a_time "$@"
+            echo "$1 is in"
+            read -r _ <"$1"
+            setsid tail -f /dev/null >/dev/null 2>&1 &
+            echo $! >"$1.left"
+            echo "$1 is out"
+            """
+        )
+        for name in ["first", "second"] { #expect(mkfifo("\(folder)/\(name)", 0o600) == 0) }
+        func start(_ name: String) throws -> ChildProcess {
+            try ChildProcess.spawn("scripts/up", [name], directory: folder)
+        }
+        let first = try start("first")
+        _ = try await first.output.firstLine("the first works") { $0 == "first is in" }
+        let second = try start("second")
+        _ = try await second.output.firstLine("the second waits") { $0.contains("another scripts/up is at work") }
+        #expect(second.output.count == 1)
+        for (name, process) in [("first", first), ("second", second)] {
+            try await run("sh", ["-c", "echo go >'\(folder)/\(name)'"])
+            #expect(try await process.waitForExit(within: .seconds(30)) == .exited(0))
+            try await eventually("all is said") { process.output.isClosed }
+            #expect(process.output.lines.suffix(2) == ["\(name) is in", "\(name) is out"])
+            try await run("sh", ["-c", "kill $(cat '\(folder)/\(name).left')"])
+        }
+    }
+
+    @Test("the exports of scripts/up --env make the program and its settings those of the shop, in any folder")
+    func exports() async throws {
+        let state = try ScratchFolder.make("state, here")
+        let up = "STOCK_STATE='\(state)' '\(SourceTree.root)/scripts/up' --env"
+        let none = try await shell("(\(up)) 2>&1 || echo ended")
+        #expect(none.contains("there is no shop yet"))
+        #expect(none.contains("ended"))
+
+        let secret = "it's a \"secret\" of $HOME, ü"
+        _ = try await run(
+            "bash",
+            ["-c", ". scripts/lib/cluster.sh; write_command"],
+            environment: [
+                "PATH": "/usr/bin:/bin", "STOCK_STATE": state, "STOCK": StockCommand.path, "AUTH_SECRET": secret,
+                "DATABASE_URL": "postgresql://stock_app:x@127.0.0.1:1/none",
+                "DATABASE_OWNER_URL": "postgresql://o/none",
+                "REDIS_URL": "unix:///nowhere",
+            ],
+            directory: SourceTree.root
+        )
+        let said = try await shell(
+            """
+            cd /; eval "$(\(up) 2>/dev/null)"; printf '%s\n' "$AUTH_SECRET"; stock verify 2>&1 || echo "ended with $?"
+            DATABASE_URL=nonsense stock verify 2>&1 || echo "ended with $?"
+            """
+        ).split(separator: "\n").map(String.init)
+        #expect(said.first == secret)
+        #expect(said.dropFirst(2).first == "ended with 1", "\(said)")
+        #expect(said.last == "ended with 78", "a setting before a command counts: \(said)")
+    }
+
+    @Test("the progress of a build is what the builder counts, and the time that it takes")
+    func progress() async throws {
+        let said = try await shell(
+            """
+            . '\(SourceTree.root)/scripts/lib/steps.sh'; SECONDS=247; step build 'about 6 minutes'
+            printf '%s\n' 'Fetching' '[7/460] Compiling NIOCore' 'warning: nothing' | show_build 0 | sed 's/, 4 min.*/, 4 min/'
+            minutes 59; echo; minutes 60
+            """
+        ).split(separator: "\n").map(String.init)
+        #expect(
+            said == [
+                "== build: about 6 minutes (after 4 min 7 s)", "   reading the packages, 4 min",
+                "   7 of 460 steps, 4 min",
+                "   7 of 460 steps, 4 min", "59 s", "1 min 0 s",
+            ]
+        )
+    }
+
+    private static func program(_ name: String, in folder: String, _ body: String) throws {
+        let path = "\(folder)/\(name)"
+        try Data("#!/bin/bash\n\(body)\n".utf8).write(to: URL(filePath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
     }
 }

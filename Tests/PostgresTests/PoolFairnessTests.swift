@@ -120,7 +120,7 @@ struct PoolFairnessTests {
             return
         }
         #expect(pool.submit(try batch(of: 1), now: at(0)) == nil)
-        _ = pool.closed(id, isFailure: false, now: at(1))
+        _ = pool.closed(id, failure: nil, now: at(1))
         #expect(tenants(pool.connected(id + 6, now: at(2))) == [1])
     }
 

@@ -19,6 +19,7 @@ struct PoolStateMachineTests {
     }
 
     private let claim = PoolClaim(tenant: 1, kind: .light)
+    private let refusal = PostgresError(.connectFailed, "the password was refused")
 
     /// What actions amount to, in words.
     private func words(_ actions: [PoolStateMachine.Action]) -> [String] {
@@ -117,14 +118,14 @@ struct PoolStateMachineTests {
         var pool = try makePool()
         _ = pool.start(now: at(0))
         #expect(word(pool.submit(unit(.shared), now: at(0))) == "wait")
-        for id in 0..<4 { #expect(words(pool.closed(id, isFailure: true, now: at(1))) == []) }
-        #expect(words(pool.closed(4, isFailure: true, now: at(1))) == ["fail databaseUnavailable"])
+        for id in 0..<4 { #expect(words(pool.closed(id, failure: refusal, now: at(1))) == []) }
+        #expect(words(pool.closed(4, failure: refusal, now: at(1))) == ["fail databaseUnavailable"])
         #expect(word(pool.submit(unit(.shared), now: at(2))) == "fail databaseUnavailable")
         #expect(words(pool.tick(now: at(500))) == [])
         #expect(pool.nextTick == at(1_001))
         #expect(words(pool.tick(now: at(1_001))) == ["connect 5 shared"])
         #expect(words(pool.tick(now: at(1_002))) == [])
-        #expect(words(pool.closed(5, isFailure: true, now: at(1_003))) == [])
+        #expect(words(pool.closed(5, failure: refusal, now: at(1_003))) == [])
         #expect(words(pool.tick(now: at(2_003))).count == 1)
         #expect(pool.breaker.isOpen)
         #expect(words(pool.connected(10, now: at(2_004))).count == 4)
@@ -132,11 +133,30 @@ struct PoolStateMachineTests {
         #expect(words(pool.tick(now: at(2_100))) == [])
     }
 
+    @Test("who finds no connection is told why the last attempt failed, until one goes well")
+    func cause() throws {
+        func message(_ action: PoolStateMachine.Action?) -> String? {
+            if case .fail(_, let error)? = action { error.message } else { nil }
+        }
+        var pool = try makePool()
+        _ = pool.start(now: at(0))
+        _ = pool.submit(unit(.shared), now: at(0))
+        for id in 0..<4 { _ = pool.closed(id, failure: refusal, now: at(1)) }
+        #expect(message(pool.closed(4, failure: refusal, now: at(1)).first) == "the password was refused")
+        #expect(message(pool.submit(unit(.exclusive), now: at(2))) == "the password was refused")
+        _ = pool.tick(now: at(1_001))
+        _ = pool.connected(5, now: at(1_002))
+        for number in 0..<5 { _ = pool.closed(5 + number, failure: nil, now: at(1_003)) }
+        _ = pool.submit(unit(.shared, deadline: 60_000), now: at(1_004))
+        let late = pool.tick(now: at(6_004)).compactMap { message($0) }
+        #expect(late == ["there is no connection to the database"])
+    }
+
     @Test("an event of a connection that is gone is ignored")
     func staleEvents() throws {
         var pool = try running()
-        _ = pool.closed(0, isFailure: false, now: at(1))
-        #expect(words(pool.closed(0, isFailure: true, now: at(2))) == [])
+        _ = pool.closed(0, failure: nil, now: at(1))
+        #expect(words(pool.closed(0, failure: refusal, now: at(2))) == [])
         #expect(words(pool.released(0, claim, isUsable: true, now: at(2))) == [])
         #expect(words(pool.connected(0, now: at(2))) == ["close 0"])
     }
@@ -169,10 +189,10 @@ struct PoolStateMachineTests {
         _ = pool.submit(unit(.exclusive), now: at(0))
         _ = pool.submit(unit(.exclusive), now: at(0))
         #expect(words(pool.shutDown(now: at(1))) == ["fail closed", "close 0", "close 1", "close 3"])
-        for id in [0, 1, 3] { #expect(words(pool.closed(id, isFailure: false, now: at(2))) == []) }
+        for id in [0, 1, 3] { #expect(words(pool.closed(id, failure: nil, now: at(2))) == []) }
         #expect(word(pool.submit(unit(.shared), now: at(2))) == "fail closed")
         #expect(words(pool.released(2, claim, isUsable: true, now: at(3))) == ["close 2"])
-        #expect(words(pool.closed(2, isFailure: false, now: at(3))) == ["stopped"])
+        #expect(words(pool.closed(2, failure: nil, now: at(3))) == ["stopped"])
     }
 
     @Test("a shutdown does not wait for ever")
@@ -180,7 +200,7 @@ struct PoolStateMachineTests {
         var pool = try running { $0.exclusiveConnections = 1 }
         _ = pool.submit(unit(.exclusive), now: at(0))
         _ = pool.shutDown(now: at(1))
-        for id in [0, 1, 3] { _ = pool.closed(id, isFailure: false, now: at(2)) }
+        for id in [0, 1, 3] { _ = pool.closed(id, failure: nil, now: at(2)) }
         #expect(pool.nextTick == at(20_001))
         #expect(words(pool.tick(now: at(20_001))) == ["close 2"])
     }

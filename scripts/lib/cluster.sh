@@ -177,20 +177,26 @@ load_environment() {
     write_command
 }
 
-# .stock/stock: the program with this environment, for stock doctor, verify, import, ... from any folder. The secrets stay in files that this
-# user alone may read. The migrations are named, as a build need not lie below them.
+# .stock/exports: what makes a shell's commands those of this shop, for `scripts/up --env`. Settings typed before a command still count.
+# .stock/bin/stock: the program, to be found by PATH; the migrations are named to it, as a build need not lie below them.
+# .stock/stock: the program with these settings. The secrets stay in files that this user alone may read.
 write_command() {
+    mkdir -p "$STATE/bin"
     (
         umask 077
         {
-            printf '#!/usr/bin/env bash\n'
             printf 'export %q\n' "AUTH_SECRET=$AUTH_SECRET" "DATABASE_URL=$DATABASE_URL" \
                 "DATABASE_OWNER_URL=$DATABASE_OWNER_URL" "REDIS_URL=$REDIS_URL"
+            printf 'export PATH=%q:"$PATH"\n' "$STATE/bin"
+        } >"$STATE/exports"
+        {
+            printf '#!/usr/bin/env bash\n'
             # shellcheck disable=SC2016 # the words are for the command to expand
             printf 'case "${1:-} $*" in *--sql*) ;; "doctor "* | "migrate migrate "*) set -- "$@" --sql %q ;; esac\n' "$PWD/sql"
             printf 'exec %q "$@"\n' "$STOCK"
-        } >"$STATE/stock"
-        chmod 700 "$STATE/stock"
+        } >"$STATE/bin/stock"
+        printf '#!/usr/bin/env bash\n. %q\nexec %q "$@"\n' "$STATE/exports" "$STATE/bin/stock" >"$STATE/stock"
+        chmod 700 "$STATE/bin/stock" "$STATE/stock"
     )
 }
 
@@ -246,7 +252,7 @@ wait_until_ready() {
         tries=$((tries + 1))
         if [ "$tries" -ge 300 ] || ! running "$STATE/$1.pid" serve; then
             tail -n 5 "$STATE/$1.log" >&2
-            fail "instance $1 is not ready; see .stock/$1.log"
+            fail "instance $1 is not ready; see $STATE/$1.log"
         fi
         sleep 0.1
     done

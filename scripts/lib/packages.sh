@@ -29,6 +29,10 @@ checking_python() {
     done
 }
 
+# How the program is built for use, by scripts/up and Benchmarks/run alike: each finds what the other has built. Debug information takes a tenth of the
+# time and is left out; functions keep their names.
+RELEASE=(-c release -debug-info-format none)
+
 # What is there is not enough: it has to be new enough. Doctor.oldestServer holds the same number for PostgreSQL, and a test compares them.
 SWIFT_NEEDED=6.3
 POSTGRES_NEEDED=15.20 # fixes that row-level security needs
@@ -85,6 +89,9 @@ ensure_packages() {
     local missing outdated words=()
     command -v swift >/dev/null ||
         fail "swift is not installed; Swift $SWIFT_NEEDED is needed, see https://www.swift.org/install/linux/"
+    # One without the libraries it needs is in PATH and does not start; the loader says which.
+    swift --version >/dev/null 2>&1 </dev/null ||
+        fail "swift does not start: $(swift --version 2>&1 </dev/null | head -n 1); see https://www.swift.org/install/linux/"
     is_at_least "$(version_in swift --version)" "$SWIFT_NEEDED" ||
         fail "swift is $(version_in swift --version); $SWIFT_NEEDED is needed, see https://www.swift.org/install/linux/"
     missing=$(missing_packages | sort -u)
@@ -112,11 +119,20 @@ may_install() {
 }
 
 install_packages() {
-    local as_root=(env)
+    local as_root=(env) said
     [ "$(id -u)" = 0 ] || as_root=(sudo -n env)
-    say "installing: $*"
-    "${as_root[@]}" apt-get update -qq </dev/null
-    "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null
+    say "installing by apt, a minute or two: $*"
+    said=$(mktemp)
+    # Some hundred lines for a few packages; wanted when something is wrong.
+    if ! {
+        "${as_root[@]}" apt-get update -qq &&
+            "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
+    } </dev/null >"$said" 2>&1; then
+        tail -n 30 "$said" >&2
+        rm -f "$said"
+        fail "apt cannot install $*"
+    fi
+    rm -f "$said"
 }
 
 # The load balancers that tests put in front of instances; they leave out what is not here, and say so.

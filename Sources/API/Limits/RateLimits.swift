@@ -25,7 +25,7 @@ package struct RateLimitSettings: Sendable {
     /// Requests worked on at once, over all tenants.
     package var inFlight = 128
 
-    /// The limits of the design.
+    /// The limits that hold where nothing else is said.
     package init() {}
 
     /// The settings with nothing limited, as benchmarks and some tests want it.

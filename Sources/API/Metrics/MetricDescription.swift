@@ -19,7 +19,7 @@ package struct MetricDescription: Sendable {
 
     /// All metrics of the service: the table by which they are explained, and tested.
     package static let all: [MetricDescription] = [
-        // The cache, by cache-coherence.md
+        // The cache; docs/cache.md says when to worry
         .init("stock_cache_requests_total", .counter, "Reads by where they were answered.", labels: true),
         .init("stock_cache_stale_served_total", .counter, "Answers served although retired, as no fill succeeded."),
         .init("stock_cache_store_refused_total", .counter, "Values refused by Redis, retired while computed."),

@@ -56,6 +56,6 @@ package struct ServerLimits: Sendable {
     /// From the end of accepting to the end of the last request.
     package var drainTotal: Duration = .seconds(20)
 
-    /// The limits of the design.
+    /// The limits that hold where nothing else is said.
     package init() {}
 }

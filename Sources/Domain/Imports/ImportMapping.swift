@@ -53,15 +53,22 @@ package struct ImportMapping: Sendable, Equatable {
         "empty_time": "reject, or inherit for that of an earlier line of the same sale",
     ]
 
+    /// What an option accepts.
+    ///
+    /// - Parameter option: Its name.
+    /// - Returns: A line for people.
+    /// - Throws: `Fault` naming all there are, if it is none.
+    package static func accepted(of option: String) throws(Fault) -> String {
+        if let accepted = options[option] { return accepted }
+        let known = (options.keys + ["columns"]).sorted().joined(separator: ", ")
+        throw Fault("'\(option)' is no member of a mapping; there are \(known)")
+    }
+
     /// Sets one option of a mapping from its text.
     ///
     /// - Throws: `Fault` naming the option and what it accepts.
     package mutating func set(_ option: String, to value: String) throws(Fault) {
-        guard let accepted = Self.options[option] else {
-            let known = (Self.options.keys + ["columns"]).sorted().joined(separator: ", ")
-            throw Fault("'\(option)' is no option of a mapping; there are \(known)")
-        }
-        let fault = Fault("\(option) is '\(value)'; accepted: \(accepted)")
+        let fault = Fault("\(option) is '\(value)'; accepted: \(try Self.accepted(of: option))")
         switch option {
         case "delimiter":
             let name = value == "tab" || value == "\\t" ? "\t" : value

@@ -38,7 +38,8 @@ package struct Tender: Sendable, Equatable {
         } else if !tendered.fits(decimals: exponent) {
             errors.append(.tooManyDecimals("\(pointer)/tendered", exponent))
         } else if tendered < amount {
-            errors.append(FieldError("\(pointer)/tendered", "too_low", "Must cover the amount of \(amount)."))
+            let covered = amount.text(minimumDecimals: exponent)
+            errors.append(FieldError("\(pointer)/tendered", "too_low", "Must cover the amount of \(covered)."))
         }
     }
 }
@@ -60,9 +61,10 @@ package struct Settlement: Sendable, Equatable {
     ///   - total: The sale's total.
     ///   - tenders: The payments, already checked one by one.
     ///   - hasCustomer: Whether somebody can owe the rest.
+    ///   - exponent: The decimals of the currency, with which amounts are told.
     /// - Throws: 422 `payment_mismatch` if the payments exceed the total, 422 `credit_needs_customer` if they fall short of it
     ///   and nobody can owe the rest.
-    package init(total: Money, tenders: [Tender], hasCustomer: Bool) throws(Problem) {
+    package init(total: Money, tenders: [Tender], hasCustomer: Bool, exponent: Int) throws(Problem) {
         var paid = Money.zero
         var change = Money.zero
         do throws(NumberError) {
@@ -77,21 +79,22 @@ package struct Settlement: Sendable, Equatable {
                 errors: [.outOfRange("/payments", "The sum of the payments")]
             )
         }
+        let (told, whole) = (paid.text(minimumDecimals: exponent), total.text(minimumDecimals: exponent))
         guard paid <= total else {
             throw Problem(
                 .paymentMismatch,
-                "The payments add up to \(paid), the sale to \(total). Give the amount that counts, and cash handed over "
+                "The payments add up to \(told), the sale to \(whole). Give the amount that counts, and cash handed over "
                     + "as tendered.",
                 errors: [
-                    FieldError("/payments", "exceeds_total", "Adds up to \(paid), more than the total of \(total).")
+                    FieldError("/payments", "exceeds_total", "Adds up to \(told), more than the total of \(whole).")
                 ]
             )
         }
         guard paid == total || hasCustomer else {
             throw Problem(
                 .creditNeedsCustomer,
-                "The payments add up to \(paid) of \(total). Only a customer can owe the rest.",
-                errors: [FieldError("/payments", "short", "Adds up to \(paid), less than the total of \(total).")]
+                "The payments add up to \(told) of \(whole). Only a customer can owe the rest.",
+                errors: [FieldError("/payments", "short", "Adds up to \(told), less than the total of \(whole).")]
             )
         }
         self.paid = paid

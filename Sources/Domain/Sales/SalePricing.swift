@@ -48,7 +48,7 @@ package struct LineToPrice: Sendable, Equatable {
     }
 }
 
-/// A line with its amounts (domain.md §1).
+/// A line with its amounts (docs/numbers.md).
 package struct PricedLine: Sendable, Equatable {
     /// `round(quantity * unit_price, e)`.
     package let gross: Money
@@ -124,8 +124,9 @@ package struct PricedSale: Sendable, Equatable {
             } else if !line.discount.fits(decimals: rules.exponent) {
                 errors.append(.tooManyDecimals("\(pointer)/discount", rules.exponent))
             } else if line.discount > amount {
+                let told = amount.text(minimumDecimals: rules.exponent)
                 errors.append(
-                    FieldError("\(pointer)/discount", "out_of_range", "Must be at most the line's amount of \(amount).")
+                    FieldError("\(pointer)/discount", "out_of_range", "Must be at most the line's amount of \(told).")
                 )
             }
             gross.append(amount)

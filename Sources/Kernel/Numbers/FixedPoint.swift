@@ -1,6 +1,6 @@
 /// A decimal number held as an `Int64` count of its smallest unit, `10^-scale`.
 ///
-/// Every figure of the shop is one of these: no `Double` stands between a parser and a column (domain.md §1). The range is
+/// Every figure of the shop is one of these: no `Double` stands between a parser and a column (docs/numbers.md). The range is
 /// that of the column, `numeric(18, scale)` unless a type says otherwise, so a value that exists here can be stored.
 package protocol FixedPoint: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// The number of decimals the raw value counts.

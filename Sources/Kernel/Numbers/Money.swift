@@ -28,7 +28,7 @@ package struct Price: FixedPoint {
         text(minimumDecimals: currency.exponent)
     }
 
-    /// The price of a quantity, rounded to the currency: the `gross` of a line (domain.md §1).
+    /// The price of a quantity, rounded to the currency: the `gross` of a line (docs/numbers.md).
     ///
     /// Throws ``NumberError/outOfRange`` if the amount does not fit a column.
     package func times(_ quantity: Quantity, exponent: Int) throws(NumberError) -> Money {

@@ -1,6 +1,6 @@
 /// Something a client should see: the code of a problem document, a sentence, and what was wrong with which field.
 ///
-/// Services throw it where the cause is known; the API maps its code to a status once (RFC 9457, http-api.md).
+/// Services throw it where the cause is known; the API maps its code to a status once (RFC 9457, docs/http.md).
 package struct Problem: Error, Sendable, Equatable {
     /// Every code a problem document can carry.
     package enum Code: String, Sendable, Hashable, CaseIterable {
@@ -96,7 +96,7 @@ package struct Problem: Error, Sendable, Equatable {
 }
 
 extension Problem.Code {
-    /// The status of http-api.md.
+    /// The status of HTTP that goes with the code.
     package var status: Int {
         switch self {
         case .invalidRequest, .cursorMismatch, .idempotencyKeyMissing: 400

@@ -121,6 +121,10 @@ actor PostgresConnection {
                 "there is no such database"
             } else if words.contains("does not exist") && words.contains("role") {
                 "there is no such role"
+            } else if words.contains("permission denied for database") {
+                "the role may not connect to the database"
+            } else if words.contains("pg_hba.conf") {
+                "the server admits no such connection (pg_hba.conf)"
             } else if words.contains("Connection refused") || words.contains("No such file") {
                 "nothing listens at the address"
             } else if words.contains("starting up") || words.contains("shutting down") {

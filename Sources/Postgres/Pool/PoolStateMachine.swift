@@ -71,6 +71,8 @@ struct PoolStateMachine {
     private var lastTenant: Int64?
     private var isSharedUntil: ContinuousClock.Instant?
     private(set) var breaker: ConnectBreaker
+    /// What a request without a connection fails with: it tells why the last attempt failed, as long as none has gone well since.
+    private var unavailable = Self.disconnected
     /// Lanes that had a connection once: before that a waiter is given longer.
     private var known: Set<Lane> = []
     private var drainDeadline: ContinuousClock.Instant?
@@ -205,7 +207,7 @@ struct PoolStateMachine {
             queues[lane]?.begin(claim, cost: isRepeat ? 1 : request.cost)
             return send(request, claim, on: index)
         }
-        if breaker.isOpen, readyConnections(lane) == 0 { return .fail(request, Self.unavailable) }
+        if breaker.isOpen, readyConnections(lane) == 0 { return .fail(request, unavailable) }
         guard waiting(lane) < configuration.maximalWaiters else { return .fail(request, Self.overloaded) }
         let patience = known.contains(lane) ? configuration.acquireTimeout : configuration.connectTimeout
         // A bulk waits for its turn among bulks as a rule, which says nothing about how busy the database is.
@@ -317,6 +319,7 @@ struct PoolStateMachine {
         if slots[index].lane == .exclusive { idle.append(index) }
         known.insert(slots[index].lane)
         breaker.recordSuccess()
+        unavailable = Self.disconnected
         // After the probe's success the other slots need not wait for their turn.
         for other in slots.indices {
             if case .down(let until) = slots[other].state, until > now, slots[other].failures > 0 {
@@ -368,10 +371,10 @@ struct PoolStateMachine {
     ///
     /// - Parameters:
     ///   - connection: Its number.
-    ///   - isFailure: Whether an attempt failed; that counts for the breaker.
+    ///   - failure: Why an attempt failed; that counts for the breaker. Nil for a connection that was up, or was not wanted any more.
     ///   - now: The present.
     /// - Returns: What to do.
-    mutating func closed(_ connection: Int, isFailure: Bool, now: ContinuousClock.Instant) -> [Action] {
+    mutating func closed(_ connection: Int, failure: PostgresError?, now: ContinuousClock.Instant) -> [Action] {
         guard let index = slot(connection) else { return [] }
         if case .down = slots[index].state { return [] }
         idle.removeAll { $0 == index }
@@ -384,7 +387,8 @@ struct PoolStateMachine {
         }
         var actions: [Action] = []
         let backoff = configuration.backoff
-        if isFailure {
+        if let failure {
+            unavailable = PostgresError(.databaseUnavailable, failure.message)
             let wait = backoff.first * Double(1 << min(slots[index].failures, 10))
             slots[index].failures += 1
             slots[index].state = .down(until: now.advanced(by: min(wait, backoff.longest) * (0.5 + random() / 2)))
@@ -398,7 +402,7 @@ struct PoolStateMachine {
     private mutating func failWithoutConnection() -> [Action] {
         var actions: [Action] = []
         for lane in Lane.allCases where readyConnections(lane) == 0 {
-            for waiter in takeWaiters(lane) { actions.append(.fail(waiter.request, Self.unavailable)) }
+            for waiter in takeWaiters(lane) { actions.append(.fail(waiter.request, unavailable)) }
         }
         return actions
     }
@@ -451,7 +455,7 @@ struct PoolStateMachine {
                 } else if readyConnections(lane) > 0 {
                     Self.overloaded
                 } else {
-                    Self.unavailable
+                    unavailable
                 }
             return .fail(waiter.request, error)
         }
@@ -486,7 +490,7 @@ struct PoolStateMachine {
 
     private static let closed = PostgresError(.closed, "the client is shutting down")
     private static let overloaded = PostgresError(.overloaded, "no connection became free in time")
-    private static let unavailable = PostgresError(.databaseUnavailable, "there is no connection to the database")
+    private static let disconnected = PostgresError(.databaseUnavailable, "there is no connection to the database")
     private static let deadlineExceeded = PostgresError(
         .deadlineExceeded,
         "the deadline passed while waiting for a connection"

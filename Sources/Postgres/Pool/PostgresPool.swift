@@ -170,7 +170,8 @@ actor PostgresPool {
                 metadata: ["cause": "\(cause)"]
             )
         }
-        perform(machine.closed(id, isFailure: wasConnecting && cause.code != .closed, now: ContinuousClock.now))
+        let failure = wasConnecting && cause.code != .closed ? cause : nil
+        perform(machine.closed(id, failure: failure, now: ContinuousClock.now))
         for casualty in casualties {
             casualty.request.connection = nil
             conclude(casualty.request, .failure(casualty.error))

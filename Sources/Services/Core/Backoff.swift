@@ -2,7 +2,7 @@
 struct Backoff {
     private var steps: ArraySlice<Range<Int>>
 
-    /// After a serialisation failure or a deadlock: three more attempts (reliability.md §4).
+    /// After a serialisation failure or a deadlock: three more attempts, as a conflict that outlasts half a second is no chance meeting.
     static var conflict: Backoff { Backoff(steps: [5..<20, 20..<100, 100..<500]) }
 
     /// While a twin with the same key is at work, or its outcome is being found out.

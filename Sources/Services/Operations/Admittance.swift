@@ -52,6 +52,14 @@ package struct Admittance: Sendable {
         }
     }
 
+    /// Looks at the schema alone, for an operator's command, which may be run as any role.
+    ///
+    /// - Parameter deadline: When to give up.
+    /// - Throws: ``Refusal``; ``PostgresError`` if the database could not be asked.
+    package func examineSchema(deadline: ContinuousClock.Instant) async throws {
+        try await postgres.withLease(deadline: deadline) { lease in try await judgeSchema(lease) }
+    }
+
     private func judgeSchema(_ lease: Lease) async throws {
         guard try await rows(HasMigrationTable(), lease).first?.value == true else {
             throw Refusal.schema("holds no schema of ours. Run: stock migrate up")

@@ -230,6 +230,9 @@ struct ReadTenancyFindings: Statement {
 }
 
 /// How far the relay is behind.
+///
+/// An instance is known by the last statement of its session that listens: it follows the log, drains the outbox, or counts it.
+/// The session of one that was killed is gone within milliseconds, as the system closes its socket.
 struct DescribeOutbox: Statement {
     static let name = "doctor.outbox"
     static let sql: SQL = """
@@ -237,7 +240,7 @@ struct DescribeOutbox: Statement {
                (SELECT l.head_seq FROM stock.cache_lane l WHERE l.lane = 0),
                EXISTS (SELECT FROM pg_stat_activity a
                        WHERE a.datname = current_database() AND a.usename = current_user
-                         AND a.pid <> pg_backend_pid() AND a.query LIKE '%FROM stock.cache_follow(%')
+                         AND a.pid <> pg_backend_pid() AND a.query ~ 'FROM stock[.]cache_(follow|drain_follow|outbox c)')
         FROM stock.cache_outbox o
         """
 

@@ -541,7 +541,7 @@ struct Invariant23Log: Invariant {
         WHERE o.touched_at < now() - interval '60 seconds'
           AND EXISTS (SELECT FROM pg_stat_activity a
                       WHERE a.datname = current_database() AND a.usename = current_user
-                        AND a.pid <> pg_backend_pid() AND a.query LIKE '%FROM stock.cache_follow(%')
+                        AND a.pid <> pg_backend_pid() AND a.query ~ 'FROM stock[.]cache_(follow|drain_follow|outbox c)')
         UNION ALL
         SELECT format('lane %s: the log holds %s rows from %s to %s, its head is %s', l.lane, g.count, g.first, g.last,
                       l.head_seq)

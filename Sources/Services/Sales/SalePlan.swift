@@ -122,7 +122,8 @@ struct SalePlan: Sendable {
         settlement = try Settlement(
             total: priced.total,
             tenders: request.payments,
-            hasCustomer: request.customerID != nil
+            hasCustomer: request.customerID != nil,
+            exponent: exponent
         )
         id = .make()
         registerID = request.registerID

@@ -30,6 +30,25 @@ enum DatabaseSession {
         }
     }
 
+    /// Runs an operator's work on the database of a shop; one without the schema that this program knows is refused, with what to do.
+    ///
+    /// - Parameters:
+    ///   - settings: Where the database is.
+    ///   - body: The work.
+    /// - Returns: What `body` returned.
+    /// - Throws: `Admittance.Refusal`, what `body` throws, ``Interruption`` after a signal.
+    static func onShop<Value: Sendable>(
+        _ settings: Settings,
+        _ body: (PostgresClient) async throws -> Value
+    ) async throws -> Value {
+        // Where the migrations are not beside the program, it is asked whether there is any schema.
+        let folder = try? SQLFolder.find(nil)
+        return try await run(try settings.operatorDatabase(), logger: try settings.commandLogger()) { postgres in
+            try await Admittance(postgres: postgres, folder: folder).examineSchema(deadline: .now + .seconds(30))
+            return try await body(postgres)
+        }
+    }
+
     private static func connected<Value: Sendable>(
         _ configuration: PostgresConfiguration,
         _ statements: [any Statement.Type],

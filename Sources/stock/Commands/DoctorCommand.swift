@@ -34,7 +34,7 @@ struct DoctorCommand: OperatorCommand {
                 try await Doctor(postgres: postgres, folder: folder).examine(deadline: .now + .seconds(60))
             }
         } catch let error as OperationsError {
-            findings = [Finding("database", .failure, error.description)]
+            findings = [Finding("database", .failure, "\(error) It was looked for at \(database).")]
         }
         findings += await RedisExamination(configuration: redis).findings(logger: logger)
         print(json ? Self.json(findings) : Self.text(findings))

@@ -55,7 +55,6 @@ struct ImportCommand: AsyncParsableCommand {
             describe: (Report) -> (text: String, json: String, rejectedRows: Int)
         ) async throws {
             let settings = try configuration.settings()
-            let database = try settings.operatorDatabase()
             let mapping = try mapping()
             let imported = try ImportedFile(path: file)
             let rejected = try RejectedFile(importedFile: file, mapping: map, named: self.rejected)
@@ -63,7 +62,7 @@ struct ImportCommand: AsyncParsableCommand {
             let result: Result<Report, any Error>
             do {
                 result = .success(
-                    try await DatabaseSession.run(database, logger: try settings.commandLogger()) { postgres in
+                    try await DatabaseSession.onShop(settings) { postgres in
                         try await work(postgres, imported, mapping, rejected, display)
                     }
                 )
@@ -71,14 +70,19 @@ struct ImportCommand: AsyncParsableCommand {
                 result = .failure(error)
             }
             display.end()
+            // What was rejected until a signal came is not all; the same command finds it again.
+            if case .failure(let interruption as Interruption) = result { throw failure(interruption, rejected) }
             try await imported.write(rejected, mapping)
             switch result {
             case .success(let report):
-                try rejected.clear()
+                let isCleared = try rejected.clear()
                 let (text, object, rows) = describe(report)
                 print(json ? object : text)
+                if isCleared {
+                    StandardError.write("no row was rejected: \(rejected.path) of an earlier run is removed\n")
+                }
                 if rows > 0 {
-                    StandardError.write("\(rows) rows were rejected; see \(rejected.path)\n")
+                    StandardError.write("\(rows) rows were rejected; see \(rejected.told)\n")
                     throw CommandFailure(.rejectedRows, nil)
                 }
             case .failure(let interruption as ImportInterruption<Report>):
@@ -228,10 +232,16 @@ extension ImportCommand.Options {
         case ImportFailure.refused(let rows):
             CommandFailure(
                 .rejectedRows,
-                "\(file): \(rows) rows were rejected, so nothing was imported; see \(rejected.path)"
+                "\(file): \(rows) rows were rejected, so nothing was imported; see \(rejected.told)"
             )
         case ImportFailure.conflict(let text), ImportFailure.notResumable(let text):
             CommandFailure(.failed, text)
+        case let interruption as Interruption:
+            CommandFailure(
+                interruption,
+                dryRun
+                    ? "nothing was written" : "what was written stays, and the same command again goes on from there"
+            )
         default:
             error
         }

@@ -7,7 +7,7 @@ import UnixSignals
 
 /// How a command ends other than well: a line for people and an exit status.
 struct CommandFailure: Error {
-    /// The exit statuses of http-api.md.
+    /// The exit statuses; docs/http.md lists them.
     enum Status: Int32 {
         case failed = 1
         case rejectedRows = 2
@@ -52,8 +52,7 @@ extension CommandFailure {
         case let failure as CommandFailure:
             self = failure
         case let interruption as Interruption:
-            let isTerm = interruption.signal == .sigterm
-            self.init(isTerm ? .terminated : .interrupted, isTerm ? "ended by SIGTERM" : "interrupted")
+            self.init(interruption)
         case let error as ConfigurationError:
             self.init(.configuration, error.description)
         case let problem as Problem where problem.code == .outcomeUnknown:
@@ -62,6 +61,8 @@ extension CommandFailure {
         case let problem as Problem:
             let fields = problem.errors.map { "\($0.pointer.drop { $0 == "/" }): \($0.detail)" }
             self.init(.failed, fields.isEmpty ? problem.detail : fields.joined(separator: " "))
+        case let refusal as Admittance.Refusal:
+            self.init(.failed, refusal)
         case let error as OperationsError:
             self.init(.failed, error.description)
         case let error as PostgresError
@@ -73,6 +74,34 @@ extension CommandFailure {
             self.init(.failed, "the database: \(error)")
         default:
             self.init(.failed, String(describing: error))
+        }
+    }
+}
+
+extension CommandFailure {
+    /// What a signal means to whoever sent it.
+    ///
+    /// - Parameters:
+    ///   - interruption: The signal.
+    ///   - consequence: What became of the work, where that is worth a word.
+    init(_ interruption: Interruption, _ consequence: String? = nil) {
+        let isTerm = interruption.signal == .sigterm
+        let cause = isTerm ? "ended by SIGTERM" : "interrupted"
+        self.init(isTerm ? .terminated : .interrupted, consequence.map { "\(cause); \($0)" } ?? cause)
+    }
+
+    /// What a database that must not be worked on means to whoever named it.
+    ///
+    /// - Parameters:
+    ///   - status: What a start ends with, or another command.
+    ///   - refusal: Why.
+    init(_ status: Status, _ refusal: Admittance.Refusal) {
+        switch refusal {
+        case .role(let powers):
+            let error = ConfigurationError(.databaseURL, "names a role for which tenants are not kept apart: \(powers)")
+            self.init(status, error.description)
+        case .schema(let lack):
+            self.init(status, "The database of \(Variable.databaseURL.name) \(lack)")
         }
     }
 }

@@ -17,12 +17,11 @@ struct OperatorShop: Sendable {
         _ settings: Settings,
         _ body: (OperatorShop) async throws -> Value
     ) async throws -> Value {
-        let database = try settings.operatorDatabase()
         let logger = try settings.commandLogger()
         // Sessions that are made here are never used: without a configured secret any will do.
         let secret =
             (try? settings.signingKeys())?.first?.secret ?? (0..<32).map { _ in UInt8.random(in: .min ... .max) }
-        return try await DatabaseSession.run(database, logger: logger) { postgres in
+        return try await DatabaseSession.onShop(settings) { postgres in
             var cache = CacheSettings()
             cache.isEnabled = false
             let shop = Shop(

@@ -16,11 +16,7 @@ struct VerifyCommand: OperatorCommand {
     var json = false
 
     func execute() async throws {
-        let settings = try configuration.settings()
-        let violations = try await DatabaseSession.run(
-            try settings.operatorDatabase(),
-            logger: try settings.commandLogger()
-        ) { postgres in
+        let violations = try await DatabaseSession.onShop(try configuration.settings()) { postgres in
             try await Verification(postgres: postgres).run(deadline: .now + .seconds(3_600))
         }
         if json {

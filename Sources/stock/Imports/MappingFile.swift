@@ -37,7 +37,11 @@ enum MappingFile {
                     }
                 }
             } else {
-                guard case .string(let text) = value else { throw ImportMapping.Fault("\(name) is no text") }
+                // The name first: what a member that there is not may hold is no help.
+                let accepted = try ImportMapping.accepted(of: name)
+                guard case .string(let text) = value else {
+                    throw ImportMapping.Fault("\(name) is no text; accepted: \(accepted)")
+                }
                 try mapping.set(name, to: text)
             }
         }

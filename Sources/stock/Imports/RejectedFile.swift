@@ -15,6 +15,12 @@ final class RejectedFile {
     private let inputs: [(path: String, what: String)]
     private var rejections: [Int: RowRejection] = [:]
 
+    /// Whether a file of an earlier run gave its place to this one's.
+    private var hasReplaced = false
+
+    /// Where the rows are, for whoever gave the command, and what was there before.
+    var told: String { hasReplaced ? "\(path), which replaces that of an earlier run" : path }
+
     /// How many rows were noted.
     var count: Int { rejections.count }
 
@@ -52,10 +58,13 @@ final class RejectedFile {
     }
 
     /// Takes away what an earlier run has left, after a run that rejected nothing.
-    func clear() throws {
-        guard rejections.isEmpty else { return }
+    ///
+    /// - Returns: Whether there was anything.
+    /// - Throws: `CommandFailure` if it is something else by now.
+    func clear() throws -> Bool {
+        guard rejections.isEmpty else { return false }
         try check()
-        unlink(path)
+        return unlink(path) == 0
     }
 
     /// Notes a row.
@@ -106,6 +115,7 @@ final class RejectedFile {
         parser.finish { take($0) }
         try flush()
         try handle.close()
+        hasReplaced = FileManager.default.fileExists(atPath: path)
         guard rename(written, path) == 0 else { throw CommandFailure(.failed, "\(path): cannot be written") }
     }
 

@@ -75,29 +75,10 @@ struct FirstLook: Service {
                 return try await Admittance(postgres: postgres, folder: folder)
                     .examine(deadline: .now + Self.patience)
             } catch let refusal as Admittance.Refusal {
-                throw CommandFailure(refusal)
+                throw CommandFailure(.configuration, refusal)
             }
         }
         for finding in findings { logger.warning("\(finding.check)", metadata: ["detail": "\(finding.detail)"]) }
-    }
-}
-
-extension CommandFailure {
-    /// What a refusal means to whoever started the service: its configuration is wrong.
-    fileprivate init(_ refusal: Admittance.Refusal) {
-        switch refusal {
-        case .role(let powers):
-            self.init(
-                ConfigurationError(.databaseURL, "names a role for which tenants are not kept apart: \(powers)")
-                    .description
-            )
-        case .schema(let lack):
-            self.init("The database of \(Variable.databaseURL.name) \(lack)")
-        }
-    }
-
-    private init(_ line: String) {
-        self.init(.configuration, line)
     }
 }
 

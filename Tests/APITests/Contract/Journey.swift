@@ -140,5 +140,5 @@ final class Journey {
 
 extension Route {
     /// Whether it makes a record that people edit.
-    fileprivate var isRecordMaking: Bool { self.method == .post && self.takesKey && !self.needsKey }
+    var isRecordMaking: Bool { self.method == .post && self.takesKey && !self.needsKey }
 }

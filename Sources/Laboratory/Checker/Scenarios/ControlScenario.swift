@@ -1,6 +1,6 @@
 /// A short script of steps that exposes one mistake, and passes without it.
 ///
-/// Named after what happens in it; the guards it is about are those of cache-coherence.md. Random load finds most of them as well, some
+/// Named after what happens in it; the guards it is about are those that `Defects` can leave out. Random load finds most of them as well, some
 /// only after hours: a control has to be certain.
 package struct ControlScenario: Sendable, CustomStringConvertible {
     /// What happens, as `--scenario` names it.
