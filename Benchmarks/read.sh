@@ -19,8 +19,11 @@ measure_reads() {
     CACHE_L1_BYTES=65536 start_instance c "$port_c" >&2
     wait_until_ready c "$port_c"
     soon "the series is answered from L2" came_from l2 "$port_c"
-    came_from l2 "$port_c" || fail "the smallest L1 keeps the series"
-    contender "L2 hit" "$port_c" "$(cat "$STATE/c.pid")"
+    if came_from l2 "$port_c"; then
+        contender "L2 hit" "$port_c" "$(cat "$STATE/c.pid")"
+    else
+        say "MISSING: L2 hit: with so few cores the smallest L1 has room for the series"
+    fi
     serve "bare Hummingbird handler" "$TOOLS/bare-handler"
     serve "bare NIO channel handler" "$TOOLS/bare-channel"
     if command -v nginx >/dev/null; then
@@ -113,7 +116,7 @@ came_from() {
 # compare CANDIDATE LIMIT GOAL: the median of the rounds' ratios, and the least and the most. Where all cores are busy with nothing else, the ratio of
 # requests a second is that of processor time, the generator's included; other work on the machine disturbs the second much less.
 compare() {
-    [ -f "$STATE/rates.$2" ] || return 0
+    [ -f "$STATE/rates.$1" ] && [ -f "$STATE/rates.$2" ] || return 0
     paste "$STATE/rates.$1" "$STATE/rates.$2" | awk '{ printf "%.3f\n", $1 / $2 }' >"$STATE/ratios.rates"
     paste "$STATE/times.$1" "$STATE/times.$2" | awk '{ printf "%.3f\n", $2 / $1 }' >"$STATE/ratios.times"
     say "cached series, $1 / $2: $(summary rates), by processor time $(summary times); goal $3"

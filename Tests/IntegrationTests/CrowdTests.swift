@@ -72,7 +72,7 @@ extension Integration {
             let calls = try await deployment.database.psql(
                 """
                 SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
-                WHERE query LIKE 'SELECT stock.product_body(stock.current_tenant(), $1)%pg_current_snapshot()%'
+                WHERE query LIKE 'SELECT d.body, d.etag, pg_current_snapshot()%stock.product_body(%'
                 """
             )
             return try #require(Int(calls))
