@@ -177,7 +177,7 @@ measure_crowd() {
             say "$store, round $round:"
             "$TOOLS/crowd" "$size" "/v1/products/$product" "$DEMO_TOKEN" "$PORT_A" "$PORT_B" "$port" | sed 's/^/  /'
             say "  computed in PostgreSQL: $(owner_sql "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
-                WHERE query LIKE 'SELECT stock.product_body(stock.current_tenant(), \$1)%pg_current_snapshot()%'")"
+                WHERE query LIKE 'SELECT d.body, d.etag, pg_current_snapshot()%stock.product_body(%'")"
             say "  caches not in use meanwhile: $(awk -v a="$lapsed" -v b="$(seconds_not_in_use)" 'BEGIN { printf "%.3f", b - a }') s"
         done
     done

@@ -1,41 +1,50 @@
-# The sales of a file into an empty tenant, against PostgreSQL's COPY of the same lines into a table that knows nothing of shops: what it costs to
-# read, check and book them. In turn, round by round. Sourced by run.
+# Measures `stock import sales` while both instances serve: the given file and one made by a seed into empty tenants, and the given file again.
+# Sourced by run.
 # shellcheck shell=bash
 
-measure_import() {
-    [ -f "$IMPORT_FILE" ] || fail "no file $IMPORT_FILE; name one by IMPORT_FILE"
-    local lines columns round ours limit
-    lines=$(gzip -dc "$IMPORT_FILE" | wc -l)
-    columns=$(gzip -dc "$IMPORT_FILE" | head -n 1 | tr -d '\r' | tr ',' '\n' | awk '{ printf "%sc%d text", (NR > 1 ? ", " : ""), NR }')
-    for round in $(seq "$ROUNDS"); do
-        owner_sql "CREATE TABLE public.bare ($columns)"
-        limit=$(lines_a_second copy_bare)
-        owner_sql "DROP TABLE public.bare"
-        make_tenant Retail "retail-$round" GBP Europe/London "retail-$round@example.com"
-        ours=$(lines_a_second import_sales "retail-$round")
-        say "  round $round: import $ours lines/s, COPY $limit lines/s" >&2
-        printf '%s\n' "$ours" >>"$STATE/ratios.import"
-        ratio "$ours" "$limit" >>"$STATE/ratios.copy"
-    done
-    say "import of sales, $lines lines, lines/s: $(summary import); goal 20000"
-    say "import of sales / COPY of the same lines: $(summary copy)"
-}
-
-# lines_a_second COMMAND...: how many lines of the file the command takes.
-lines_a_second() {
-    local start
+# import_once TENANT FILE GOAL WHAT: lines a second, and the most memory the importing process had resident.
+import_once() {
+    local tenant=$1 file=$2 goal=$3 what=$4 lines start pid most=0 now status=0
+    lines=$(($(if [[ $file == *.gz ]]; then gzip -dc "$file"; else cat "$file"; fi | wc -l) - 1))
     start=$(date +%s.%N)
-    "$@" >&2
-    awk -v n="$lines" -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.0f", n / (b - a) }'
+    "$STOCK" import sales "$file" --tenant "$tenant" --map examples/online-retail.mapping.json --create-products \
+        --payment-method card --rejected "$STATE/rejected.csv" </dev/null >"$STATE/import.log" 2>&1 &
+    pid=$!
+    while now=$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status" 2>/dev/null) && [ -n "$now" ]; do
+        most=$now
+        sleep 0.05
+    done
+    wait "$pid" || status=$?
+    [ "$status" = 0 ] || [ "$status" = 2 ] || fail "$(tail -n 3 "$STATE/import.log")"
+    rm -f "$STATE/rejected.csv"
+    awk -v w="$what" -v n="$lines" -v a="$start" -v b="$(date +%s.%N)" -v m="$most" -v g="$goal" 'BEGIN {
+        printf "import, %s: %d lines in %.2f s, %.0f lines/s, %.0f MB; goal %d\n", w, n, b - a, n / (b - a), m / 1000, g
+    }'
 }
 
+# What PostgreSQL's COPY takes for the same lines into a table that knows nothing of shops: the limit of reading them at all.
 copy_bare() {
+    local columns start
+    columns=$(gzip -dc "$IMPORT_FILE" | head -n 1 | tr -d '\r' | tr ',' '\n' | awk '{ printf "%sc%d text", (NR > 1 ? ", " : ""), NR }')
+    owner_sql "CREATE TABLE public.bare ($columns)"
+    start=$(date +%s.%N)
     gzip -dc "$IMPORT_FILE" | PGPASSWORD=$POSTGRES_PASSWORD psql -Xq -v ON_ERROR_STOP=1 -h "$STORES" -U postgres -d stock \
         -c "COPY public.bare FROM STDIN (FORMAT csv, HEADER)"
+    awk -v n="$(gzip -dc "$IMPORT_FILE" | wc -l)" -v a="$start" -v b="$(date +%s.%N)" \
+        'BEGIN { printf "import, COPY of the same lines: %.0f lines/s\n", n / (b - a) }'
+    owner_sql "DROP TABLE public.bare"
 }
 
-# Exit status 2: some lines were rejected, as they are in a real file.
-import_sales() {
-    "$STOCK" import sales "$IMPORT_FILE" --tenant "$1" --map examples/online-retail.mapping.json --create-products \
-        --payment-method card </dev/null >"$STATE/import.log" 2>&1 || [ $? = 2 ] || fail "$(tail -n 3 "$STATE/import.log")"
+measure_import() {
+    local large=$STATE/large.csv
+    [ -f "$IMPORT_FILE" ] || fail "no file $IMPORT_FILE; name one by IMPORT_FILE"
+    copy_bare
+    make_tenant Retail retail GBP Europe/London retail@example.com
+    import_once retail "$IMPORT_FILE" 40000 "the given file"
+    import_once retail "$IMPORT_FILE" 150000 "the same again"
+    [ "${IMPORT_LINES:=1500000}" -gt 0 ] || return 0
+    awk -v LINES="$IMPORT_LINES" -v PRODUCTS="${IMPORT_PRODUCTS:-68000}" -v SEED=1 -f Benchmarks/sales.awk >"$large"
+    make_tenant Large large GBP Europe/London large@example.com
+    import_once large "$large" 30000 "a large one"
+    rm "$large"
 }

@@ -288,21 +288,22 @@ struct Examples {
             INSERT INTO pg_temp.import_sku
             SELECT n, 'SKU-' || n + 1, n + 1, 2.5, 'Thing', n + 1, gen_random_uuid() FROM generate_series(0, 299) n;
             INSERT INTO pg_temp.import_line
-            SELECT n / 2, n % 300, n + 1, 1, 2.5, gen_random_uuid(), gen_random_uuid() FROM generate_series(0, 599) n
+            SELECT n / 2, n % 300, n + 1, 1, 2.5, gen_random_uuid(), gen_random_uuid(), n % 2 + 1
+            FROM generate_series(0, 599) n
             """
         let checked = staged + "; SELECT stock.import_sales_check(NULL)"
-        let planned = checked + "; SELECT stock.import_sales_plan(100, true)"
+        let planned = checked + "; SELECT stock.import_cut(100, true)"
         own["imports.check_sales"] = Example(before: staged, runs: ["NULL"])
         own["imports.create_products"] = Example(before: checked, runs: [unit])
         own["imports.rejections"] = Example(before: checked, runs: ["0"])
         own["imports.plan_sales"] = Example(before: checked, runs: ["100, true"])
         own["imports.is_bounded"] = Example(before: planned, runs: ["0, 99"])
-        own["imports.draft_sales"] = Example(before: planned, runs: ["0, 99"])
+        own["imports.draft_sales"] = Example(before: planned, runs: ["0, 99, 'cash'"])
         own["imports.apply_sales"] = Example(
             before: planned,
             runs: ["0, 99, 'cash', \(id(.job, 1)), false, false, true"]
         )
-        own["imports.assist_copied"] = Example(before: "SELECT stock.import_assist()", runs: [""])
+        own["imports.assist_copied"] = Example(before: "SELECT stock.import_second_open()", runs: [""])
         return own
     }
 }

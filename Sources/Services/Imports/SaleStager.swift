@@ -108,7 +108,7 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
         let document = documentIDs[place.document]
         let index = documentRows[place.document]
         documentRows[place.document] = index + 1
-        writer.beginRow(columns: 7)
+        writer.beginRow(columns: 8)
         writer.field(Int32(clamping: place.document))
         writer.field(Int32(clamping: place.sku))
         writer.field(Int32(clamping: row.line))
@@ -116,6 +116,7 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
         writer.field(millionths: row.unitPrice)
         writer.field(ImportIdentity.part(.line, index, of: document))
         writer.field(ImportIdentity.part(.movement, index, of: document))
+        writer.field(Int32(clamping: index + 1))
     }
 
     // MARK: Documents and SKUs

@@ -3,8 +3,8 @@ import Postgres
 
 /// The chunks of an import, written one behind the other.
 ///
-/// A chunk is one transaction: sales as drafts with their lines first, which waits for nobody, then levels, numbers, money
-/// and the commit, which must follow the file's order. With a second session the first half of the next chunk is written
+/// A chunk is one transaction: sales as drafts with their lines and payments first, which waits for nobody, then levels,
+/// numbers and the commit, which must follow the file's order. With a second session the first half of the next chunk is written
 /// while the second half of this one is; what is committed, and in which order, stays the same.
 struct SalesChunks {
     let chunks: [PlanSales.Row]
@@ -44,7 +44,7 @@ struct SalesChunks {
                 group.addTask {
                     try await Self.refreshPlans(session, before: turn)
                     try await Self.begin(session)
-                    try await session.perform(DraftSales(chunk: chunk))
+                    try await session.perform(DraftSales(chunk: chunk, method: method))
                     return place
                 }
             }

@@ -17,33 +17,44 @@ struct SalesImportCopy {
                 try await copy(
                     """
                     COPY (
-                        SELECT t.document, t.is_return, t.external_id, t.id, t.payment_id, t.ledger_id, t.occurred_at,
-                               t.business_day, t.method
-                        FROM pg_temp.import_target t
-                        JOIN pg_temp.import_chunk c ON c.document = t.document
-                        WHERE c.chunk % 2 = 1
+                        SELECT g.document, g.is_return, g.external_id, g.id, g.payment_id, g.ledger_id, g.occurred_at,
+                               g.business_day, g.method, g.rows
+                        FROM pg_temp.import_going g
+                        WHERE g.chunk % 2 = 1
                     ) TO STDOUT (FORMAT binary)
                     """,
                     """
-                    COPY pg_temp.import_target (document, is_return, external_id, id, payment_id, ledger_id, occurred_at,
-                                                business_day, method)
+                    COPY pg_temp.import_going (document, is_return, external_id, id, payment_id, ledger_id, occurred_at,
+                                               business_day, method, rows)
                     FROM STDIN (FORMAT binary)
                     """
                 )
                 try await copy(
                     """
                     COPY (
-                        SELECT p.document, p.position, p.line, p.is_return, p.product_id, p.sku, p.name, p.unit,
-                               p.tracks_stock, p.quantity, p.unit_price, p.price_source, p.tax_rate, p.gross, p.tax,
-                               p.total, p.id, p.movement_id, p.cost
-                        FROM pg_temp.import_part p
-                        WHERE p.chunk % 2 = 1
+                        SELECT p.sku, p.product_id, p.product_sku, p.name, p.price, p.tax_rate, p.tracks_stock, p.unit,
+                               p.cost
+                        FROM pg_temp.import_product p
+                        WHERE p.product_id IS NOT NULL
                     ) TO STDOUT (FORMAT binary)
                     """,
                     """
-                    COPY pg_temp.import_part (document, position, line, is_return, product_id, sku, name, unit,
-                                              tracks_stock, quantity, unit_price, price_source, tax_rate, gross, tax,
-                                              total, id, movement_id, cost)
+                    COPY pg_temp.import_product (sku, product_id, product_sku, name, price, tax_rate, tracks_stock, unit,
+                                                 cost)
+                    FROM STDIN (FORMAT binary)
+                    """
+                )
+                try await copy(
+                    """
+                    COPY (
+                        SELECT l.document, l.sku, l.line, l.quantity, l.unit_price, l.id, l.movement_id, l.position
+                        FROM pg_temp.import_line l
+                        JOIN pg_temp.import_going g ON g.document = l.document
+                        WHERE g.chunk % 2 = 1
+                    ) TO STDOUT (FORMAT binary)
+                    """,
+                    """
+                    COPY pg_temp.import_line (document, sku, line, quantity, unit_price, id, movement_id, position)
                     FROM STDIN (FORMAT binary)
                     """
                 )

@@ -128,7 +128,7 @@ struct SalesImportRun {
                 try await session.perform(OpenImport())
                 try await session.lease.copyIn(
                     """
-                    COPY pg_temp.import_line (document, sku, line, quantity, unit_price, id, movement_id)
+                    COPY pg_temp.import_line (document, sku, line, quantity, unit_price, id, movement_id, position)
                     FROM STDIN (FORMAT binary)
                     """,
                     from: StagedLines(stager: stager)

@@ -90,11 +90,11 @@ struct CreateImportedProducts: Statement {
     }
 }
 
-/// Computes the rows that go in and cuts them into chunks of whole documents.
+/// Cuts what goes in into chunks of whole documents.
 struct PlanSales: Statement {
     static let name = "imports.plan_sales"
     static let sql: SQL = """
-        SELECT p.chunk, p.first_document, p.last_document, p.documents, p.rows FROM stock.import_sales_plan($1, $2) p
+        SELECT p.chunk, p.first_document, p.last_document, p.documents, p.rows FROM stock.import_cut($1, $2) p
         """
     static let parameterTypes: [PostgresType] = [.int4, .bool]
 
@@ -150,10 +150,10 @@ struct BeginImport: Statement {
     }
 }
 
-/// Writes one chunk of sales and returns: documents, lines, movements, payments, ledger.
+/// Writes what of a chunk must follow the order of the file: levels and movements, numbers, returns.
 struct ApplySales: Statement {
     static let name = "imports.apply_sales"
-    static let sql: SQL = "SELECT stock.import_sales_apply($1, $2, $3, $4, $5, $6, $7)"
+    static let sql: SQL = "SELECT stock.import_apply($1, $2, $3, $4, $5, $6, $7)"
     static let parameterTypes: [PostgresType] = [.int4, .int4, .text, .uuid, .bool, .bool, .bool]
     typealias Row = SingleColumn<Int64>
 
@@ -177,24 +177,26 @@ struct ApplySales: Statement {
     }
 }
 
-/// Writes the part of a chunk that waits for nothing: its sales as drafts, with their lines.
+/// Writes the part of a chunk that waits for nothing: its sales as drafts, with their lines and payments.
 struct DraftSales: Statement {
     static let name = "imports.draft_sales"
-    static let sql: SQL = "SELECT stock.import_sales_draft($1, $2)"
-    static let parameterTypes: [PostgresType] = [.int4, .int4]
+    static let sql: SQL = "SELECT stock.import_draft($1, $2, $3)"
+    static let parameterTypes: [PostgresType] = [.int4, .int4, .text]
 
     let chunk: PlanSales.Row
+    let method: PaymentMethod
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(chunk.first)
         try parameters.append(chunk.last)
+        try parameters.append(method.rawValue)
     }
 }
 
 /// Whether the file sells products that must not be oversold.
 struct SellsBoundedProducts: Statement {
     static let name = "imports.is_bounded"
-    static let sql: SQL = "SELECT stock.import_is_bounded($1, $2)"
+    static let sql: SQL = "SELECT stock.import_sells_bounded($1, $2)"
     static let parameterTypes: [PostgresType] = [.int4, .int4]
     typealias Row = SingleColumn<Bool>
 
@@ -210,13 +212,13 @@ struct SellsBoundedProducts: Statement {
 /// Makes the tables of a session that writes every other chunk.
 struct OpenAssist: Statement {
     static let name = "imports.assist"
-    static let sql: SQL = "SELECT stock.import_assist()"
+    static let sql: SQL = "SELECT stock.import_second_open()"
 }
 
 /// Indexes them, once they are filled.
 struct FinishAssist: Statement {
     static let name = "imports.assist_copied"
-    static let sql: SQL = "SELECT stock.import_assist_copied()"
+    static let sql: SQL = "SELECT stock.import_second_copied()"
 }
 
 /// Forgets the plans of the session, which were made when its tables were smaller.
