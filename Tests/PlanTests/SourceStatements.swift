@@ -57,6 +57,10 @@ struct SourceStatements: Sendable {
                     }
                     continue
                 }
+                // Found by itself it would only be prepared late; those of operators and imports have sessions of their own.
+                if file.hasPrefix("Services/"), !Self.unlisted.contains(where: file.hasPrefix) {
+                    unread.append("\(file): \(type) is listed by no service and no record")
+                }
                 guard let sql = Self.sql(in: body) else {
                     unread.append("\(file): the SQL of \(type) is not one literal")
                     continue
@@ -76,6 +80,9 @@ struct SourceStatements: Sendable {
         }
         return SourceStatements(all: all, unread: unread)
     }
+
+    /// Where statements are that no connection of an instance prepares.
+    private static let unlisted = ["Services/Imports/", "Services/Operations/", "Services/Catalog/BatchStatements"]
 
     private static func sql(in body: Substring) -> String? {
         guard let start = body.firstMatch(of: /static let sql: SQL =\s*"/) else { return nil }

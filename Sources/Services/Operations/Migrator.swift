@@ -157,14 +157,39 @@ package struct Migrator: Sendable {
         let versions = Set(applied.map(\.version))
         let pending = folder.migrations.filter { !versions.contains($0.version) }
         for migration in pending {
-            try await apply(migration, lease)
+            try await apply(migration, isLast: migration.version == pending.last?.version, lease)
             report("applied \(migration.fileName)")
         }
         return pending
     }
 
+    /// Waits until all who write have ended, and lets nobody begin before the migration has ended.
+    ///
+    /// Whoever writes by HTTP looks for its key first, so that they wait here with nothing held. Otherwise a migration takes tables in
+    /// another order than sales do.
+    private static let gate = """
+        DO $$ BEGIN
+            IF to_regclass('stock.idempotency_record') IS NOT NULL THEN
+                LOCK TABLE stock.idempotency_record IN ACCESS EXCLUSIVE MODE;
+            END IF;
+        END $$;
+        """
+
+    /// Retires all that is cached of every tenant.
+    ///
+    /// Bodies are made by functions, and replacing one retires nothing: what is cached was made by the former.
+    private static let retirement = """
+        DO $$ BEGIN
+            IF to_regclass('stock.tenant') IS NOT NULL AND to_regprocedure('stock.cache_modules()') IS NOT NULL THEN
+                INSERT INTO stock.cache_outbox (tenant_id, module)
+                SELECT t.id, m.module FROM stock.tenant t, unnest(stock.cache_modules()) AS m (module)
+                ON CONFLICT (xid, tenant_id, module) DO NOTHING;
+            END IF;
+        END $$;
+        """
+
     /// One migration, tried again while somebody else holds a lock it needs.
-    private func apply(_ migration: Migration, _ lease: Lease) async throws {
+    private func apply(_ migration: Migration, isLast: Bool, _ lease: Lease) async throws {
         for attempt in 1... {
             do {
                 return try await lease.transaction(tenant: nil) {
@@ -172,14 +197,19 @@ package struct Migrator: Sendable {
                         script: """
                             SET LOCAL ROLE stock_owner;
                             SET LOCAL lock_timeout = \(patience.lockTimeout);
+                            \(Self.gate)
                             \(migration.sql)
                             ;
+                            \(isLast ? Self.retirement : "")
                             INSERT INTO stock.schema_migration (version, name, checksum)
                             VALUES (\(migration.version), '\(migration.name)', '\(migration.checksum)');
                             """
                     )
                 }
-            } catch let error as PostgresError where error.sqlState == .lockNotAvailable && attempt < patience.tries {
+            } catch let error as PostgresError
+                where (error.sqlState == .lockNotAvailable || error.sqlState == .deadlockDetected)
+                && attempt < patience.tries
+            {
                 try await Task.sleep(for: patience.pause)
             } catch let error as PostgresError {
                 let cause = error.serverMessage.map { ": \($0)" } ?? "."

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Kernel
 import Postgres
 import Services
@@ -37,7 +38,11 @@ struct Migrate: AsyncParsableCommand {
 
         func execute() async throws {
             let applied = try await options.run { migrator in
-                try await migrator.up(deadline: Migrate.deadline) { print($0) }
+                try await migrator.up(deadline: Migrate.deadline) { line in
+                    print(line)
+                    // Into a file or pipe, too: a migration may take minutes.
+                    fflush(nil)
+                }
             }
             if applied.isEmpty { print("nothing to apply") }
         }
