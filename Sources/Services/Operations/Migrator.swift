@@ -175,15 +175,14 @@ package struct Migrator: Sendable {
         END $$;
         """
 
-    /// Retires all that is cached of every tenant.
+    /// Makes all that is cached cold, however many tenants there are.
     ///
-    /// Bodies are made by functions, and replacing one retires nothing: what is cached was made by the former.
-    private static let retirement = """
+    /// Bodies are made by functions, and replacing one retires nothing: what is cached was made by the former. Last before the commit,
+    /// as relays wait for it.
+    private static let rotation = """
         DO $$ BEGIN
-            IF to_regclass('stock.tenant') IS NOT NULL AND to_regprocedure('stock.cache_modules()') IS NOT NULL THEN
-                INSERT INTO stock.cache_outbox (tenant_id, module)
-                SELECT t.id, m.module FROM stock.tenant t, unnest(stock.cache_modules()) AS m (module)
-                ON CONFLICT (xid, tenant_id, module) DO NOTHING;
+            IF to_regprocedure('stock.cache_rotate()') IS NOT NULL THEN
+                PERFORM stock.cache_rotate();
             END IF;
         END $$;
         """
@@ -200,9 +199,9 @@ package struct Migrator: Sendable {
                             \(Self.gate)
                             \(migration.sql)
                             ;
-                            \(isLast ? Self.retirement : "")
                             INSERT INTO stock.schema_migration (version, name, checksum)
                             VALUES (\(migration.version), '\(migration.name)', '\(migration.checksum)');
+                            \(isLast ? Self.rotation : "")
                             """
                     )
                 }
