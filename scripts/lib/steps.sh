@@ -29,11 +29,11 @@ build_forecast() {
     cores=$(nproc)
     if [ -x .build/release/stock ]; then
         printf 'what has changed, seconds to a few minutes'
-    # On two cores that nobody else uses. Beyond four there is little to gain, as packages wait for each other.
+    # As measured on two cores, which others used a little. Beyond four there is little to gain, as packages wait for each other.
     elif [ "$cores" -ge 4 ]; then
-        printf 'everything, the first time; about 3 minutes on %s cores' "$cores"
+        printf 'everything, the first time; about 5 minutes on %s cores' "$cores"
     else
-        printf 'everything, the first time; about %s minutes on %s' "$((12 / cores))" "$([ "$cores" = 1 ] && echo 'one core' || echo "$cores cores")"
+        printf 'everything, the first time; about %s minutes on %s' "$((16 / cores))" "$([ "$cores" = 1 ] && echo 'one core' || echo "$cores cores")"
     fi
 }
 
