@@ -46,10 +46,10 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'feature_not_supported',
             MESSAGE = 'products are deleted in transactions that are READ COMMITTED';
     END IF;
-    SELECT g.id, n.by, n.reference INTO v_named
+    SELECT g.id, n.relation, n.reference INTO v_named
     FROM gone g
     CROSS JOIN LATERAL (
-        SELECT 'sale_line' AS by, 'sale_line_tenant_id_product_id_fkey' AS reference
+        SELECT 'sale_line' AS relation, 'sale_line_tenant_id_product_id_fkey' AS reference
         FROM (SELECT FROM stock.sale_line l WHERE l.tenant_id = g.tenant_id AND l.product_id = g.id LIMIT 1) l
         UNION ALL
         SELECT 'stock_movement', 'stock_movement_tenant_id_product_id_fkey'
@@ -57,9 +57,9 @@ BEGIN
     ) n
     LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', SCHEMA = 'stock', TABLE = v_named.by,
+        RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', SCHEMA = 'stock', TABLE = v_named.relation,
             CONSTRAINT = v_named.reference,
-            MESSAGE = format('delete on table "product" violates reference "%s" of table "%s"', v_named.reference, v_named.by),
+            MESSAGE = format('delete on table "product" violates reference "%s" of table "%s"', v_named.reference, v_named.relation),
             DETAIL = format('The product %s is named still.', v_named.id);
     END IF;
     RETURN NULL;

@@ -354,7 +354,7 @@ struct SaleTests {
                 INSERT INTO stock.\(table) SELECT * FROM part;
                 """
             try await shop.psql("\(before) ROLLBACK")
-            let error = await #expect(throws: (any Error).self) { try await shop.psql("\(before) COMMIT") }
+            let error = await #expect(throws: CommandFailed.self) { try await shop.psql("\(before) COMMIT") }
             #expect("\(error, default: "none")".contains("\(table)_tenant_id_sale_id_fkey"))
         }
     }

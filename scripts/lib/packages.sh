@@ -152,6 +152,19 @@ ensure_balancers() {
     fi
 }
 
+# What reads the functions of the schema, for the newest server that is here.
+ensure_function_checker() {
+    local package
+    package=$(postgres_package)-plpgsql-check
+    [ ! -e "$("$(postgres_folder)/pg_config" --sharedir 2>/dev/null)/extension/plpgsql_check.control" ] || return 0
+    case $package in postgresql-[0-9]*) ;; *) return 0 ;; esac
+    if may_install; then
+        install_packages "$package"
+    else
+        say "SKIPPED: functions in the database are not read by a checker (sudo apt-get install $package)"
+    fi
+}
+
 # install_python_tools FOLDER LIST: what a list of versions names, from PyPI, in a folder of its own, once per list; fails where it is not to be had.
 install_python_tools() {
     local folder=$1 list=$2

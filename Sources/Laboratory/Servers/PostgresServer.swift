@@ -192,7 +192,7 @@ package actor PostgresServer {
         try await psql(["--single-transaction", "-f", file], database: database, user: user)
     }
 
-    private nonisolated func psql(_ arguments: [String], database: String, user: String) async throws -> String {
+    fileprivate nonisolated func psql(_ arguments: [String], database: String, user: String) async throws -> String {
         try await run(
             PostgresBinaries.path(of: "psql"),
             ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url(user: user, database: database)] + arguments,
@@ -406,6 +406,19 @@ package struct TestDatabase: Sendable {
     @discardableResult
     package func psql(_ sql: String, as user: String = "postgres") async throws -> String {
         try await server.psql(sql, database: name, user: user)
+    }
+
+    /// What the server refuses SQL with: a code of PostgreSQL's errcodes, as `23503`; nil if it does not.
+    ///
+    /// - Throws: ``CommandFailed`` when it failed in another way, as without a connection.
+    package func refusal(of sql: String, as user: String = "postgres") async throws -> String? {
+        do {
+            _ = try await server.psql(["-v", "VERBOSITY=sqlstate", "-c", sql], database: name, user: user)
+            return nil
+        } catch let error as CommandFailed {
+            guard let code = error.output.firstMatch(of: /ERROR: +([0-9A-Z]{5})/)?.output.1 else { throw error }
+            return String(code)
+        }
     }
 
     /// Drops the database and ends its sessions; without it the database goes with the server's folder.

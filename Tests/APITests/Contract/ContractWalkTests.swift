@@ -36,7 +36,7 @@ struct ContractWalkTests {
             try await self.refusals(journey)
             try await self.records(journey)
             try await self.operations(journey)
-            // What a document names can not be deleted.
+            // What is deleted in the end must be named by nothing.
             try await journey.call("createCustomer", body: #"{"name":"Nobody"}"#)
             try await journey.callTheRest(but: ["logOut"])
             try await journey.call("logOut", body: #"{"everywhere":true}"#)
@@ -150,6 +150,10 @@ struct ContractWalkTests {
             token: till,
             gives: 403
         )
+        for name in ["deleteProduct", "deleteCustomer"] {
+            let refused = try await journey.call(name, gives: 409)
+            #expect(refused.json["code"].string == "in_use", "\(name)")
+        }
     }
 
     private func records(_ journey: Journey) async throws {
