@@ -114,12 +114,13 @@ BEGIN
     DROP TABLE IF EXISTS pg_temp.import_target;
     CREATE TEMPORARY TABLE import_target AS
     SELECT d.ordinal AS document, d.is_return, d.external_id, d.id, d.payment_id, d.ledger_id, d.occurred_at,
-           (d.occurred_at AT TIME ZONE v_tenant.timezone)::date AS business_day,
-           stock.moment_fault(d.occurred_at) AS moment_fault,
+           d.business_day, stock.moment_refusal(d.occurred_at, d.business_day, v_tenant.closed_until) AS moment_refusal,
            coalesce(s.id, r.id) AS known_id, d.method, d.is_rejected
     FROM (SELECT f.ordinal, f.is_return, f.external_id, f.id, f.payment_id, f.ledger_id, f.method, f.is_rejected,
-                 coalesce(f.instant, f.wall_clock AT TIME ZONE v_tenant.timezone) AS occurred_at
-          FROM pg_temp.import_document f) d
+                 m.occurred_at, (m.occurred_at AT TIME ZONE v_tenant.timezone)::date AS business_day
+          FROM pg_temp.import_document f
+          CROSS JOIN LATERAL (
+              SELECT coalesce(f.instant, f.wall_clock AT TIME ZONE v_tenant.timezone) AS occurred_at) m) d
     LEFT JOIN stock.sale s
         ON s.tenant_id = v_tenant.id AND s.external_id = d.external_id AND NOT d.is_return
     LEFT JOIN stock.sale_return r
@@ -192,7 +193,8 @@ BEGIN
                    format('quantity is %s; the unit of %s has %s decimals', trim_scale(c.quantity), quote_literal(c.sku),
                           c.decimals)
                WHEN 'time_in_future' THEN format('%s lies in the future', c.occurred_at)
-               WHEN 'time_invalid' THEN format('occurred_at is %s: %s', c.occurred_at, c.moment_fault)
+               WHEN 'time_invalid' THEN
+                   format('occurred_at is %s: The time lies before 1900-01-01T00:00:00Z.', c.occurred_at)
                WHEN 'period_closed' THEN
                    format('%s is closed: the period ends at %s', c.business_day, v_tenant.closed_until)
                ELSE format('%s %s is recorded already, without this line',
@@ -200,16 +202,14 @@ BEGIN
            END
     FROM (
         SELECT l.line, s.sku, l.quantity, t.occurred_at, t.business_day, t.is_return, t.external_id,
-               CASE WHEN t.is_return THEN 2 WHEN l.unit_price = 0 THEN 1 ELSE 0 END AS kind, t.moment_fault,
+               CASE WHEN t.is_return THEN 2 WHEN l.unit_price = 0 THEN 1 ELSE 0 END AS kind,
                coalesce(p.decimals, p_unit_decimals) AS decimals,
                CASE
                    WHEN p.product_id IS NULL AND p_unit_decimals IS NULL THEN 'sku_unknown'
                    WHEN p.status = 'archived' THEN 'product_inactive'
                    WHEN min_scale(l.quantity) > coalesce(p.decimals, p_unit_decimals) THEN 'quantity_precision'
                    WHEN t.known_id IS NOT NULL THEN 'duplicate'
-                   WHEN t.moment_fault IS NOT NULL AND t.occurred_at > now() THEN 'time_in_future'
-                   WHEN t.moment_fault IS NOT NULL THEN 'time_invalid'
-                   WHEN t.business_day <= v_tenant.closed_until THEN 'period_closed'
+                   ELSE t.moment_refusal
                END AS code
         FROM (
             SELECT n.* FROM pg_temp.import_line n
@@ -285,8 +285,8 @@ BEGIN
 END
 $$;
 
--- The table in which the first half of a chunk leaves to the second what it moves: a row for each product of a document.
--- Emptied by the end of each transaction.
+-- The table in which the first half of a chunk leaves to the second what it moves: a row for each product of a document,
+-- with the cost its lines were written with. Emptied by the end of each transaction.
 CREATE FUNCTION stock.import_make_steps() RETURNS void
 LANGUAGE plpgsql
 SET client_min_messages = warning AS $$
@@ -294,17 +294,13 @@ BEGIN
     DROP TABLE IF EXISTS pg_temp.import_step;
     CREATE TEMPORARY TABLE import_step (
         document      integer NOT NULL,
-        is_return     boolean NOT NULL,
+        kind          text NOT NULL,
         document_id   uuid NOT NULL,
         occurred_at   timestamptz NOT NULL,
         business_day  date NOT NULL,
         product_id    uuid NOT NULL,
         id            uuid NOT NULL,
         quantity      numeric NOT NULL,
-        -- The product's first, second, ... step of the chunk, and its quantities up to this one.
-        place         bigint NOT NULL,
-        so_far        numeric NOT NULL,
-        is_last       boolean NOT NULL,
         cost          numeric NOT NULL
     ) ON COMMIT DELETE ROWS;
 END
@@ -482,22 +478,20 @@ SET plan_cache_mode = force_generic_plan SET random_page_cost = 0.01 SET seq_pag
 DECLARE
     v_tenant   bigint := stock.current_tenant();
     v_register uuid;
+    v_postings stock.posting[];
 BEGIN
     SELECT r.id INTO STRICT v_register FROM stock.register r WHERE r.tenant_id = v_tenant AND r.is_default;
     WITH part AS MATERIALIZED (
         SELECT * FROM stock.import_rows(p_first, p_last, NULL)
     ), step AS (
-        INSERT INTO pg_temp.import_step (document, is_return, document_id, occurred_at, business_day, product_id, id,
-                                         quantity, place, so_far, is_last, cost)
-        SELECT s.document, s.is_return, s.document_id, s.occurred_at, s.business_day, s.product_id, s.id, s.quantity,
-               row_number() OVER w, sum(s.quantity) OVER w, lead(1) OVER w IS NULL, s.cost
-        FROM (SELECT r.document, r.is_return, r.document_id, r.occurred_at, r.business_day, r.product_id,
-                     (array_agg(r.movement_id ORDER BY r.place))[1] AS id,
-                     sum(CASE WHEN r.is_return THEN r.quantity ELSE -r.quantity END) AS quantity, min(r.cost) AS cost
-              FROM part r
-              WHERE r.tracks_stock
-              GROUP BY r.document, r.is_return, r.document_id, r.occurred_at, r.business_day, r.product_id) s
-        WINDOW w AS (PARTITION BY s.product_id ORDER BY s.document)
+        INSERT INTO pg_temp.import_step (document, kind, document_id, occurred_at, business_day, product_id, id, quantity,
+                                         cost)
+        SELECT r.document, CASE WHEN r.is_return THEN 'return' ELSE 'sale' END, r.document_id, r.occurred_at,
+               r.business_day, r.product_id, (array_agg(r.movement_id ORDER BY r.place))[1],
+               sum(CASE WHEN r.is_return THEN r.quantity ELSE -r.quantity END), min(r.cost)
+        FROM part r
+        WHERE r.tracks_stock
+        GROUP BY r.document, r.is_return, r.document_id, r.occurred_at, r.business_day, r.product_id
     ), total AS (
         SELECT r.document, sum(r.gross) AS gross, sum(r.tax) AS tax, sum(r.total) AS total
         FROM part r WHERE NOT r.is_return GROUP BY r.document
@@ -517,70 +511,43 @@ BEGIN
         SELECT v_tenant, r.id, r.document_id, r.place, r.product_id, r.sku, r.name, r.unit, r.quantity, r.unit_price,
                r.price_source, r.tax_rate, r.tax, r.total, r.cost
         FROM part r WHERE NOT r.is_return
-    ), paid AS (
-        -- What was sold was paid in full: as the file says, else by the method the operator names.
-        INSERT INTO stock.payment (tenant_id, id, direction, method, amount, sale_id, occurred_at, business_day)
-        SELECT v_tenant, d.payment_id, 'in', coalesce(d.method, p_method), d.total, d.id, d.occurred_at, d.business_day
-        FROM document d WHERE d.total > 0
-    ), allocated AS (
-        INSERT INTO stock.payment_allocation (tenant_id, payment_id, position, sale_id, amount)
-        SELECT v_tenant, d.payment_id, 1, d.id, d.total FROM document d WHERE d.total > 0
     )
-    INSERT INTO stock.ledger_entry (tenant_id, id, direction, amount, method, category, source_type, source_id,
-                                    occurred_at, business_day)
-    SELECT v_tenant, d.ledger_id, 'income', d.total, coalesce(d.method, p_method), 'sale', 'payment', d.payment_id,
-           d.occurred_at, d.business_day
+    -- What was sold was paid in full: as the file says, else by the method the operator names.
+    SELECT array_agg(ROW(d.payment_id, d.ledger_id, 'in', 'sale', coalesce(d.method, p_method), d.total, NULL, d.id, NULL,
+                         NULL, NULL, d.occurred_at, d.business_day)::stock.posting ORDER BY d.document)
+    INTO v_postings
     FROM document d WHERE d.total > 0;
+    PERFORM stock.post_money(v_postings);
     -- What waits for the end of the transaction otherwise, when the other session waits too.
     SET CONSTRAINTS ALL IMMEDIATE;
 END
 $$;
 
--- Takes what the chunk moves from the levels, in the order of the products, as every command locks them. Gives the levels
--- before it, and whether one has another cost than p_costs says.
-CREATE FUNCTION stock.import_move_levels(p_products uuid[], p_quantities numeric[], p_steps bigint[], p_costs numeric[])
-RETURNS TABLE (product_id uuid, on_hand numeric, stock_version bigint, cost numeric, is_recosted boolean)
-LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off AS $$
-#variable_conflict use_column
-BEGIN
-    RETURN QUERY
-    UPDATE stock.stock_level l
-    SET on_hand = l.on_hand + c.quantity, stock_version = l.stock_version + c.steps,
-        floor = CASE WHEN l.floor IS NOT NULL THEN least(0, l.on_hand + c.quantity) END, updated_at = now()
-    FROM unnest(p_products, p_quantities, p_steps, p_costs) AS c (product_id, quantity, steps, cost)
-    WHERE l.tenant_id = stock.current_tenant() AND l.product_id = c.product_id
-    RETURNING l.product_id, l.on_hand - c.quantity, l.stock_version - c.steps, l.cost, l.cost <> c.cost;
-END
-$$;
-
--- Moves the levels of a chunk and writes its movements, numbered behind those the levels have had. Gives whether a product
--- has another cost than its lines.
+-- Moves what the chunk's documents move, in their order; what may not be sold was held back. Gives whether a product has
+-- another cost than its lines.
 CREATE FUNCTION stock.import_move() RETURNS boolean
 LANGUAGE plpgsql
--- The steps and the levels they move are both made by this transaction, and joined by hashing.
 SET enable_hashjoin = on SET enable_mergejoin = off SET enable_nestloop = off SET work_mem = '64MB'
 SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
+    v_moves    stock.move[];
+    v_products bigint;
+    v_moved    bigint;
     v_recosted boolean;
 BEGIN
-    WITH level AS MATERIALIZED (
-        SELECT l.*
-        FROM (SELECT array_agg(s.product_id ORDER BY s.product_id) AS products,
-                     array_agg(s.so_far ORDER BY s.product_id) AS quantities,
-                     array_agg(s.place ORDER BY s.product_id) AS steps, array_agg(s.cost ORDER BY s.product_id) AS costs
-              FROM pg_temp.import_step s WHERE s.is_last) a,
-        LATERAL stock.import_move_levels(a.products, a.quantities, a.steps, a.costs) l
-    ), moved AS (
-        INSERT INTO stock.stock_movement (tenant_id, id, product_id, seq, kind, quantity, on_hand_after, unit_cost,
-                                          ref_type, ref_id, occurred_at, business_day)
-        SELECT stock.current_tenant(), s.id, s.product_id, l.stock_version + s.place,
-               CASE WHEN s.is_return THEN 'return' ELSE 'sale' END, s.quantity, l.on_hand + s.so_far, l.cost,
-               CASE WHEN s.is_return THEN 'return' ELSE 'sale' END, s.document_id, s.occurred_at, s.business_day
-        FROM pg_temp.import_step s JOIN level l ON l.product_id = s.product_id
-    )
-    SELECT bool_or(l.is_recosted) INTO v_recosted FROM level l;
-    RETURN coalesce(v_recosted, false);
+    SELECT array_agg(ROW(s.id, s.product_id, s.kind, s.quantity, NULL, NULL, s.kind, s.document_id, NULL, s.occurred_at,
+                         s.business_day)::stock.move ORDER BY s.document)
+    INTO v_moves
+    FROM pg_temp.import_step s;
+    SELECT count(*), count(m.product_id), coalesce(bool_or(m.cost <> s.cost), false)
+    INTO v_products, v_moved, v_recosted
+    FROM (SELECT DISTINCT t.product_id, t.cost FROM pg_temp.import_step t) s
+    LEFT JOIN stock.move_stock(v_moves, false) m ON m.product_id = s.product_id;
+    IF v_moved < v_products THEN
+        RAISE EXCEPTION USING ERRCODE = 'numeric_value_out_of_range',
+            MESSAGE = 'there would be more on hand than can be counted';
+    END IF;
+    RETURN v_recosted;
 END
 $$;
 
@@ -593,6 +560,8 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 SET plan_cache_mode = force_generic_plan SET random_page_cost = 0.01 SET seq_page_cost = 0.01 AS $$
 DECLARE
     v_tenant   bigint := stock.current_tenant();
+    v_zone     text;
+    v_closed   date;
     v_register uuid;
     v_sales    bigint;
     v_returns  bigint;
@@ -603,6 +572,15 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     SELECT r.id INTO STRICT v_register FROM stock.register r WHERE r.tenant_id = v_tenant AND r.is_default;
 
+    SELECT t.timezone, t.closed_until INTO v_zone, v_closed FROM stock.tenant t WHERE t.id = v_tenant;
+    IF EXISTS (
+        SELECT FROM pg_temp.import_going g
+        WHERE g.document BETWEEN p_first AND p_last
+          AND (g.business_day <> (g.occurred_at AT TIME ZONE v_zone)::date OR g.business_day <= v_closed)
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'ST001', MESSAGE = 'invalid_state', DETAIL = '[]',
+            HINT = 'The books were closed, or the time zone changed, while the file was imported; run the import again.';
+    END IF;
     IF p_asks_stock THEN
         PERFORM FROM stock.stock_level l
         WHERE l.tenant_id = v_tenant AND l.product_id IN (
@@ -630,11 +608,13 @@ BEGIN
         PERFORM stock.import_recost(p_first, p_last);
     END IF;
 
-    v_number := stock.import_take_numbers(v_register, 'sale', v_sales);
+    IF v_sales > 0 THEN
+        v_number := stock.document_number(v_register, 'sale', v_sales);
+    END IF;
     UPDATE stock.sale s
     SET status = 'confirmed', number = v_number + n.place, paid = s.total
     FROM (
-        SELECT g.id, row_number() OVER (ORDER BY g.document) AS place
+        SELECT g.id, row_number() OVER (ORDER BY g.document) - 1 AS place
         FROM pg_temp.import_going g
         WHERE g.document BETWEEN p_first AND p_last AND NOT g.is_return
     ) n
@@ -676,13 +656,14 @@ LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
 SET plan_cache_mode = force_generic_plan SET random_page_cost = 0.01 SET seq_page_cost = 0.01 AS $$
 DECLARE
-    v_tenant bigint := stock.current_tenant();
-    v_number bigint := stock.import_take_numbers(p_register, 'return', p_returns);
+    v_tenant   bigint := stock.current_tenant();
+    v_number   bigint := stock.document_number(p_register, 'return', p_returns);
+    v_postings stock.posting[];
 BEGIN
     WITH part AS MATERIALIZED (
         SELECT * FROM stock.import_rows(p_first, p_last, true)
     ), document AS MATERIALIZED (
-        SELECT g.*, t.total, row_number() OVER (ORDER BY g.document) AS place
+        SELECT g.*, t.total, row_number() OVER (ORDER BY g.document) - 1 AS place
         FROM (SELECT r.document, sum(r.total) AS total FROM part r GROUP BY r.document) t
         JOIN pg_temp.import_going g ON g.document = t.document AND g.document BETWEEN p_first AND p_last
     ), returned AS (
@@ -699,16 +680,12 @@ BEGIN
         FROM part r,
         LATERAL (SELECT o.cost FROM stock.stock_level o WHERE o.tenant_id = v_tenant AND o.product_id = r.product_id
                  OFFSET 0) l
-    ), refunded AS (
-        -- What came back was refunded in full, as a sale is paid.
-        INSERT INTO stock.payment (tenant_id, id, direction, method, amount, return_id, occurred_at, business_day)
-        SELECT v_tenant, d.payment_id, 'out', coalesce(d.method, p_method), d.total, d.id, d.occurred_at, d.business_day
-        FROM document d WHERE d.total > 0
     )
-    INSERT INTO stock.ledger_entry (tenant_id, id, direction, amount, method, category, source_type, source_id,
-                                    occurred_at, business_day)
-    SELECT v_tenant, d.ledger_id, 'expense', d.total, coalesce(d.method, p_method), 'refund', 'payment', d.payment_id,
-           d.occurred_at, d.business_day
+    -- What came back was refunded in full, as a sale is paid.
+    SELECT array_agg(ROW(d.payment_id, d.ledger_id, 'out', 'refund', coalesce(d.method, p_method), d.total, NULL, NULL, d.id,
+                         NULL, NULL, d.occurred_at, d.business_day)::stock.posting ORDER BY d.document)
+    INTO v_postings
     FROM document d WHERE d.total > 0;
+    PERFORM stock.post_money(v_postings);
 END
 $$;

@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -33,6 +34,88 @@ struct FunctionTests {
         )
         #expect(try await faults(database).contains("stock.wrong()|42703"))
         try await database.drop()
+    }
+
+    /// What nothing of this binary calls.
+    private static let uncalled: Set<String> = [
+        // Called by migrations.
+        "secure_table", "watch_table", "trimmed",
+        // Called by the binary before, which may import while this one serves already.
+        "import_assist", "import_assist_copied", "import_is_bounded", "import_refuse_oversold", "import_sales_apply",
+        "import_sales_draft", "import_sales_plan", "import_take_numbers", "moment_fault",
+    ]
+
+    /// What writes which of the books: statements as functions begin them, and the one function that has them.
+    private static let writers = [
+        "UPDATE stock.stock_level l SET on_hand": "move_stock",
+        "INSERT INTO stock.stock_movement": "move_stock",
+        "INSERT INTO stock.payment": "post_money",
+        "INSERT INTO stock.payment_allocation": "post_money",
+        "INSERT INTO stock.ledger_entry": "post_money",
+        "UPDATE stock.document_counter": "document_number",
+    ]
+
+    @Test("every function is called, by a statement, a trigger, a table or another that is")
+    func called() async throws {
+        let database = try await PostgresServer.shared().database(named: "plans_of_calls")
+        let functions = try await Self.functions(database)
+        let idle = Set(functions.filter { !$0.isCalled }.map(\.name))
+        #expect(idle.subtracting(Self.uncalled).sorted() == [], "drop them, a release after the last that calls them")
+        #expect(Self.uncalled.subtracting(idle).sorted() == [], "they are called, or gone")
+        try await database.drop()
+    }
+
+    @Test("the books have one writer each")
+    func writers() async throws {
+        let database = try await PostgresServer.shared().database(named: "plans_of_books")
+        let functions = try await Self.functions(database).filter(\.isCalled)
+        for (beginning, writer) in Self.writers {
+            let words = beginning.split(separator: " ").map { NSRegularExpression.escapedPattern(for: String($0)) }
+            let statement = try Regex(words.joined(separator: "\\s+") + "\\b")
+            #expect(functions.filter { $0.body.contains(statement) }.map(\.name) == [writer], "\(beginning)")
+        }
+        try await database.drop()
+    }
+
+    /// A function of the schema.
+    private struct Function {
+        let name: String
+        let body: String
+        /// Whether something of this binary, or of the tables, comes to it.
+        let isCalled: Bool
+    }
+
+    private static func functions(_ database: TestDatabase) async throws -> [Function] {
+        let text = try SourceStatements.text()
+        let named = Set(text.matches(of: /\bstock\.(\w+)/).map { String($0.output.1) }).sorted().joined(separator: ",")
+        let rows = try await database.psql(
+            """
+            WITH RECURSIVE called AS (
+                SELECT f.oid FROM pg_proc f
+                WHERE f.pronamespace = 'stock'::regnamespace AND (
+                    f.proname = ANY ('{\(named)}')
+                    OR EXISTS (SELECT FROM pg_depend d
+                               WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = f.oid
+                                 AND d.classid <> 'pg_proc'::regclass))
+                UNION
+                SELECT g.oid
+                FROM called c
+                JOIN pg_proc f ON f.oid = c.oid
+                JOIN pg_proc g ON g.pronamespace = 'stock'::regnamespace AND (
+                    f.prosrc ~ ('stock\\.' || g.proname || '\\M')
+                    OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid
+                                                         AND d.refobjid = g.oid))
+            )
+            SELECT f.proname, c.oid IS NOT NULL, translate(encode(convert_to(f.prosrc, 'UTF8'), 'base64'), E'\\n', '')
+            FROM pg_proc f LEFT JOIN called c ON c.oid = f.oid
+            WHERE f.pronamespace = 'stock'::regnamespace
+            """
+        )
+        return try rows.split(separator: "\n").map { row in
+            let parts = row.split(separator: "|", omittingEmptySubsequences: false).map(String.init)
+            let body = try #require(Data(base64Encoded: parts[2]))
+            return Function(name: parts[0], body: String(decoding: body, as: UTF8.self), isCalled: parts[1] == "t")
+        }
     }
 
     /// A line for each fault: function, SQLSTATE and message.

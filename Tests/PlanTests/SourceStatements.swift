@@ -23,11 +23,7 @@ struct SourceStatements: Sendable {
 
     /// Reads every Swift file of the product.
     static func read() throws -> SourceStatements {
-        let files = try FileManager.default.subpathsOfDirectory(atPath: SourceTree.root + "/Sources").sorted()
-            .filter { $0.hasSuffix(".swift") && $0 != "Postgres/Statement/Statement.swift" }
-        let texts = try files.map { file in
-            (file, try String(contentsOfFile: "\(SourceTree.root)/Sources/\(file)", encoding: .utf8))
-        }
+        let texts = try self.files()
         var all = (CacheStatements.all + API.statements).map { type in
             SourceStatement(name: type.name, sql: type.sql.text, types: type.parameterTypes.map(Self.sqlName))
         }
@@ -79,6 +75,15 @@ struct SourceStatements: Sendable {
             }
         }
         return SourceStatements(all: all, unread: unread)
+    }
+
+    /// The text of every file that may name something of the database.
+    static func text() throws -> String { try self.files().map(\.1).joined(separator: "\n") }
+
+    private static func files() throws -> [(String, String)] {
+        try FileManager.default.subpathsOfDirectory(atPath: SourceTree.root + "/Sources").sorted()
+            .filter { $0.hasSuffix(".swift") && $0 != "Postgres/Statement/Statement.swift" }
+            .map { ($0, try String(contentsOfFile: "\(SourceTree.root)/Sources/\($0)", encoding: .utf8)) }
     }
 
     /// Where statements are that no connection of an instance prepares.

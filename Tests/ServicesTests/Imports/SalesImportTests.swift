@@ -158,6 +158,34 @@ struct SalesImportTests {
         #expect(resumed == undisturbed)
     }
 
+    @Test("goes no further once its days are closed, or are other days")
+    func closedMeanwhile() async throws {
+        for change in ["closed_until = '2026-03-31'", "timezone = 'Asia/Tokyo', timezone_since = clock_timestamp()"] {
+            try await TestShop.open("closed_meanwhile \(change)") { (shop) async throws in
+                // Somebody does it between the first chunk and the second.
+                try await shop.psql(
+                    """
+                    CREATE FUNCTION public.meanwhile() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+                    BEGIN
+                        UPDATE stock.tenant SET \(change);
+                        RETURN NULL;
+                    END
+                    $$;
+                    CREATE TRIGGER meanwhile AFTER UPDATE ON stock.import_job FOR EACH ROW
+                    WHEN (OLD.checkpoint < NEW.checkpoint) EXECUTE FUNCTION public.meanwhile()
+                    """
+                )
+                let late = Self.file.map { $0.replacing(/T\d\d:/, with: "T20:") }
+                let failure = await #expect(throws: ImportFailure.self) {
+                    try await run(late, into: shop) { $0.chunkRows = 1 }
+                }
+                #expect("\(failure, default: "none")".hasSuffix(#"run the import again.")"#))
+                #expect(try await shop.psql("SELECT count(*) FROM stock.sale") == "1")
+                #expect(try await shop.violations() == [])
+            }
+        }
+    }
+
     @Test("by two sessions side by side writes what one session writes")
     func sideBySide() async throws {
         let lines = (0..<60).map { index in

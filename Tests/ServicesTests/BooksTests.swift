@@ -1,0 +1,111 @@
+import TestSupport
+import Testing
+
+@testable import Services
+
+/// The functions that write the books, called as a command calls them.
+@Suite("The books")
+struct BooksTests {
+    /// A move as SQL: of a product of the shop, with a cost that what comes was bought for.
+    private func move(_ sku: String, _ quantity: String, cost: String = "NULL") -> String {
+        """
+        ROW(gen_random_uuid(), (SELECT id FROM stock.product WHERE sku = '\(sku)'), 'adjustment', \(quantity), \(cost),
+            'r', NULL, NULL, NULL, now(), current_date)::stock.move
+        """
+    }
+
+    @Test("moves of one product at once are numbered and run as one after the other would")
+    func steps() async throws {
+        try await TestShop.open { shop in
+            let moved = try await shop.asTenant(
+                """
+                SELECT count(*) FROM stock.move_stock(ARRAY[
+                    \(move("A", "-3")), \(move("B", "5")), \(move("A", "10")), \(move("A", "-1"))])
+                """
+            )
+            #expect(moved == "2")
+            let movements = try await shop.psql(
+                """
+                SELECT string_agg(concat_ws(' ', m.seq, trim_scale(m.quantity), trim_scale(m.on_hand_after)), ', ' ORDER BY m.seq)
+                FROM stock.stock_movement m JOIN stock.product p ON p.id = m.product_id AND p.sku = 'A'
+                """
+            )
+            #expect(movements == "1 1000 1000, 2 -3 997, 3 10 1007, 4 -1 1006")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test(
+        "what comes with a cost moves the average, what goes leaves it",
+        arguments: [
+            (["10|2"], "2"), (["10|2", "10|4"], "3"), (["-5|NULL", "10|2", "10|4"], "3"), (["10|NULL"], "0"),
+            (["3|1", "0.5|2"], "1.142857"),
+        ]
+    )
+    func costs(moves: [String], cost: String) async throws {
+        try await TestShop.open("costs \(moves)", onHand: 0) { shop in
+            let rows = moves.map { text in
+                let parts = text.split(separator: "|").map(String.init)
+                return move("W", parts[0], cost: parts[1])
+            }
+            try await shop.asTenant("UPDATE stock.stock_level SET floor = NULL")
+            try await shop.asTenant("SELECT count(*) FROM stock.move_stock(ARRAY[\(rows.joined(separator: ", "))])")
+            let now = try await shop.psql(
+                """
+                SELECT trim_scale(l.cost) FROM stock.stock_level l JOIN stock.product p ON p.id = l.product_id AND p.sku = 'W'
+                """
+            )
+            #expect(now == cost)
+        }
+    }
+
+    @Test("a level that would fall below its floor is left, with its movement, and the others move")
+    func floors() async throws {
+        try await TestShop.open(onHand: 2) { shop in
+            let moves = "ARRAY[\(move("A", "-1")), \(move("B", "-3"))]"
+            let moved = try await shop.asTenant(
+                "SELECT p.sku FROM stock.move_stock(\(moves)) m JOIN stock.product p ON p.id = m.product_id"
+            )
+            #expect(moved == "A")
+            #expect(try await shop.violations() == [])
+            // History has happened, whatever the floor is.
+            #expect(try await shop.asTenant("SELECT count(*) FROM stock.move_stock(\(moves), false)") == "2")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("what was short and is no more is asked for again, instead of being refused without a reason")
+    func shortages() async throws {
+        try await TestShop.open { shop in
+            for (quantity, code) in [("-1001", "ST001"), ("-1000", "ST004")] {
+                let refusal = try await shop.database.refusal(
+                    of: """
+                        SET stock.tenant_id = \(shop.tenant);
+                        SELECT stock.refuse_moves('/lines/', ARRAY[0], ARRAY[p.id], ARRAY[\(quantity)])
+                        FROM stock.product p WHERE p.sku = 'A'
+                        """
+                )
+                #expect(refusal == code, "\(quantity)")
+            }
+        }
+    }
+
+    @Test("numbers are taken one by one or many at once, without a gap")
+    func numbers() async throws {
+        try await TestShop.open { shop in
+            let register = "(SELECT id FROM stock.register WHERE is_default)"
+            for (count, first) in [(1, 1), (1, 2), (1000, 3), (1, 1003)] {
+                let taken = try await shop.asTenant("SELECT stock.document_number(\(register), 'return', \(count))")
+                #expect(taken == "\(first)")
+            }
+        }
+    }
+}
+
+extension TestShop {
+    /// What SQL gives as the tenant that has the shop, whoever may see more.
+    @discardableResult
+    fileprivate func asTenant(_ sql: String) async throws -> String {
+        try await psql("SET stock.tenant_id = \(tenant); \(sql)")
+    }
+}
