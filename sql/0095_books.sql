@@ -493,6 +493,15 @@ BEGIN
 END
 $$;
 
+-- Rules -----------------------------------------------------------------------------------------------------------------
+
+-- Change that was given back of nothing passed, as what is unknown is no refusal.
+ALTER TABLE stock.payment
+    DROP CONSTRAINT payment_check1,
+    ADD CONSTRAINT payment_change CHECK (
+        CASE WHEN tendered IS NULL THEN change IS NULL
+             ELSE change IS NOT NULL AND change >= 0 AND change = tendered - amount END) NOT VALID;
+
 -- What only binaries before the last one called ------------------------------------------------------------------------
 
 DROP FUNCTION stock.sale_check, stock.sale_take_stock, stock.sale_insert, stock.sale_pay, stock.next_number,

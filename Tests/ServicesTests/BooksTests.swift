@@ -90,6 +90,57 @@ struct BooksTests {
         }
     }
 
+    @Test(
+        "a table of the books refuses what can not be, whoever writes it",
+        arguments: [
+            (
+                "sale",
+                [
+                    "subtotal = -1", "discount = -1", "discount = subtotal + 1", "tax = -1", "total = total + 1",
+                    "paid = -1",
+                    "due = due + 1", "refunded = -1", "returned_total = -1", "returned_total = total + 1",
+                    "status = 'x'",
+                    "number = NULL", "status = 'draft'", "note = repeat('x', 2001)", "external_id = ''",
+                ]
+            ),
+            (
+                "sale_line",
+                [
+                    "quantity = 0", "unit_price = -1", "discount = -1", "document_discount = -1", "tax_rate = -1",
+                    "tax = -1",
+                    "total = -1", "unit_cost = -1", "returned_quantity = -1", "returned_quantity = quantity + 1",
+                    "position = 0", "price_source = 'x'",
+                ]
+            ),
+            (
+                "payment",
+                [
+                    "amount = 0", "tendered = amount - 1, change = -1", "tendered = amount + 1, change = 2",
+                    "change = 2",
+                    "tendered = NULL", "direction = 'x'", "status = 'x'", "method = 'x'", "method = 'card'",
+                ]
+            ),
+            ("payment_allocation", ["amount = 0", "position = 0"]),
+            ("ledger_entry", ["amount = 0", "direction = 'x'", "method = 'x'"]),
+            (
+                "stock_movement",
+                ["quantity = 0", "unit_cost = -1", "kind = 'x'", "reason = ''", "reason = repeat('x', 501)"]
+            ),
+            ("stock_level", ["cost = -1", "floor = on_hand + 1"]),
+        ]
+    )
+    func limits(table: String, changes: [String]) async throws {
+        try await TestShop.open("limits of \(table)") { shop in
+            try await shop.sell(try shop.request([("A", "2")], paid: [try cash("5.00", tendered: "6.00")]))
+            for change in changes {
+                let refusal = try await shop.database.refusal(
+                    of: "BEGIN; UPDATE stock.\(table) SET \(change); ROLLBACK"
+                )
+                #expect(refusal == "23514", "\(table): \(change)")
+            }
+        }
+    }
+
     @Test("numbers are taken one by one or many at once, without a gap")
     func numbers() async throws {
         try await TestShop.open { shop in
