@@ -127,39 +127,39 @@ package struct FlightStateMachine: Sendable {
     ///   - seed: spreads the polls.
     package init(key: CacheKey, settings: CacheSettings, renews: Bool = false, seed: UInt64) {
         self.key = key
-        self.keyHash = Envelope.keyHash(key)
+        keyHash = Envelope.keyHash(key)
         self.settings = settings
         self.renews = renews
-        self.random = seed | 1
+        random = seed | 1
     }
 
     /// Whether the way has led to the database.
-    package var asksDatabase: Bool { self.hasFilled }
+    package var asksDatabase: Bool { hasFilled }
 
     // MARK: - Before the answer
 
     /// Begins; `canAsk` says whether Redis is there, may hold this, and the instance may use it.
     package mutating func begin(canAsk: Bool) -> Step {
-        guard canAsk, self.key.module.isShared else { return self.fill() }
-        self.looks = 1
+        guard canAsk, key.module.isShared else { return fill() }
+        looks = 1
         return .look
     }
 
     /// Takes in what a look-up found; nil is an error.
     package mutating func looked(_ answer: SecondLevelAnswer?, _ knowledge: Knowledge) -> Step {
-        guard let answer else { return self.fill() }
-        switch self.judge(answer, knowledge) {
+        guard let answer else { return fill() }
+        switch judge(answer, knowledge) {
         case .hit(let value):
             return .serve(value)
         case .untrusted:
-            return self.fill()
+            return fill()
         case .invisible(let ns):
             // No other fill would help this reader more than its own does.
-            self.capture(answer.generation, ns)
-            return self.fill()
+            capture(answer.generation, ns)
+            return fill()
         case .miss(let ns):
             self.ns = ns
-            self.capture(answer.generation, ns)
+            capture(answer.generation, ns)
             return .lease(ns: ns)
         }
     }
@@ -170,73 +170,73 @@ package struct FlightStateMachine: Sendable {
         case nil:
             return self.fill()
         case .fill(let generation)?:
-            self.captured = Captured(generation: generation, ns: self.ns, holdsLease: true)
+            captured = Captured(generation: generation, ns: self.ns, holdsLease: true)
             return self.fill(at: now)
         case .hit(let generation, _)?:
             // Looked at again, as only a look-up shows the watermark of the server that answers.
-            self.capture(generation, self.ns)
-            guard self.looks < 3 else { return self.fill(at: now) }
-            self.looks += 1
+            capture(generation, self.ns)
+            guard looks < 3 else { return self.fill(at: now) }
+            looks += 1
             return .look
         case .wait(let generation, let lease)?:
-            self.capture(generation, self.ns)
-            if self.renews { return .done }
-            self.seen = (lease, generation)
-            let waitedFrom = self.notes.waitedFrom ?? now
-            self.notes.waitedFrom = waitedFrom
-            guard now - waitedFrom < self.settings.fillWait.nanoseconds else { return self.fill(at: now) }
-            return .poll(lease: lease, after: self.pause())
+            capture(generation, self.ns)
+            if renews { return .done }
+            seen = (lease, generation)
+            let waitedFrom = notes.waitedFrom ?? now
+            notes.waitedFrom = waitedFrom
+            guard now - waitedFrom < settings.fillWait.nanoseconds else { return self.fill(at: now) }
+            return .poll(lease: lease, after: pause())
         }
     }
 
     /// Takes in what was found after a while; nil is an error.
     package mutating func polled(_ answer: PollAnswer?, at now: Int64, _ knowledge: Knowledge) -> Step {
-        guard let answer, let seen = self.seen else { return self.fill(at: now) }
-        switch self.judge(answer.answer, knowledge) {
+        guard let answer, let seen = self.seen else { return fill(at: now) }
+        switch judge(answer.answer, knowledge) {
         case .hit(let value):
-            self.notes.waitedUntil = now
+            notes.waitedUntil = now
             return .serve(value)
         case .untrusted:
-            self.captured = nil
-            return self.fill(at: now)
+            captured = nil
+            return fill(at: now)
         case .invisible(let ns):
-            self.capture(answer.answer.generation, ns)
-            return self.fill(at: now)
+            capture(answer.answer.generation, ns)
+            return fill(at: now)
         case .miss(let ns):
             self.ns = ns
-            self.capture(answer.answer.generation, ns)
-            guard now - (self.notes.waitedFrom ?? now) < self.settings.fillWait.nanoseconds else {
-                return self.fill(at: now)
+            capture(answer.answer.generation, ns)
+            guard now - (notes.waitedFrom ?? now) < settings.fillWait.nanoseconds else {
+                return fill(at: now)
             }
             // A lease under a retired generation is none, and one that changed is another's.
             guard answer.lease == seen.lease, answer.answer.generation == seen.generation else {
                 return .lease(ns: ns)
             }
-            if answer.isOwnerAlive { return .poll(lease: seen.lease, after: self.pause()) }
+            if answer.isOwnerAlive { return .poll(lease: seen.lease, after: pause()) }
             return .steal(seen: seen.lease, generation: seen.generation)
         }
     }
 
     /// Takes in whether the lease could be taken over; nil is an error.
     package mutating func stolen(_ isStolen: Bool?, at now: Int64) -> Step {
-        guard let isStolen, let seen = self.seen else { return self.fill(at: now) }
+        guard let isStolen, let seen = self.seen else { return fill(at: now) }
         guard isStolen else {
             // Somebody was faster.
-            guard now - (self.notes.waitedFrom ?? now) < self.settings.fillWait.nanoseconds else {
-                return self.fill(at: now)
+            guard now - (notes.waitedFrom ?? now) < settings.fillWait.nanoseconds else {
+                return fill(at: now)
             }
             return .lease(ns: self.ns)
         }
-        self.notes.hasStolen = true
-        self.captured = Captured(generation: seen.generation, ns: self.ns, holdsLease: true)
-        return self.fill(at: now)
+        notes.hasStolen = true
+        captured = Captured(generation: seen.generation, ns: self.ns, holdsLease: true)
+        return fill(at: now)
     }
 
     /// Takes in that the value served cannot be read after all: the database is asked.
     package mutating func rejected(_ value: Envelope) {
-        self.notes.mismatches += 1
-        self.capture(value.generation, String(decoding: value.ns, as: UTF8.self))
-        _ = self.fill()
+        notes.mismatches += 1
+        capture(value.generation, String(decoding: value.ns, as: UTF8.self))
+        _ = fill()
     }
 
     // MARK: - After the answer
@@ -244,7 +244,7 @@ package struct FlightStateMachine: Sendable {
     /// Takes in that the database has answered; `isStorable` says whether Redis may have it.
     package func filled(isStorable: Bool) -> Step {
         guard let captured else { return .done }
-        if isStorable, self.settings.defects.contains(.lateCapture) { return .recapture }
+        if isStorable, settings.defects.contains(.lateCapture) { return .recapture }
         if isStorable { return .store(captured) }
         return captured.holdsLease ? .release(captured) : .done
     }
@@ -267,7 +267,7 @@ package struct FlightStateMachine: Sendable {
     private mutating func judge(_ answer: SecondLevelAnswer, _ knowledge: Knowledge) -> Verdict {
         // Asked again, as the process may have been stopped while the reply lay in the socket.
         guard knowledge.isUsable else {
-            self.notes.untrusted = .unusable
+            notes.untrusted = .unusable
             return .untrusted
         }
         let trust = Trust.judge(
@@ -275,53 +275,53 @@ package struct FlightStateMachine: Sendable {
             ns: knowledge.ns,
             applied: knowledge.applied,
             isRecognised: knowledge.isRecognised,
-            defects: self.settings.defects
+            defects: settings.defects
         )
         if case .untrusted(let cause) = trust {
-            self.notes.untrusted = cause
+            notes.untrusted = cause
             return .untrusted
         }
         guard let ns = knowledge.ns else { return .untrusted }
         guard let bytes = answer.value, let generation = answer.generation else { return .miss(ns: ns) }
         guard let value = Envelope(decoding: bytes) else {
-            self.notes.mismatches += 1
+            notes.mismatches += 1
             return .miss(ns: ns)
         }
-        let defects = self.settings.defects
+        let defects = settings.defects
         guard defects.contains(.noNamespace) || value.ns.elementsEqual(ns.utf8), value.generation == generation else {
             return .miss(ns: ns)
         }
-        guard defects.contains(.noKeyHash) || value.keyHash == self.keyHash else {
+        guard defects.contains(.noKeyHash) || value.keyHash == keyHash else {
             // Never expected: somebody's key builder collides, or somebody else writes into this Redis.
-            self.notes.mismatches += 1
+            notes.mismatches += 1
             return .miss(ns: ns)
         }
         let left = value.left(at: knowledge.wallTime)
-        guard left > 0, !self.renews || left > value.lifetime / 10 else { return .miss(ns: ns) }
+        guard left > 0, !renews || left > value.lifetime / 10 else { return .miss(ns: ns) }
         guard knowledge.isVisible(value.snapshot) else {
-            self.notes.missesWrites = true
+            notes.missesWrites = true
             return .invisible(ns: ns)
         }
         return .hit(value)
     }
 
     private mutating func capture(_ generation: [UInt8]?, _ ns: String) {
-        self.captured = generation.map { Captured(generation: $0, ns: ns, holdsLease: false) }
+        captured = generation.map { Captured(generation: $0, ns: ns, holdsLease: false) }
     }
 
     private mutating func fill(at now: Int64? = nil) -> Step {
-        if self.notes.waitedFrom != nil { self.notes.waitedUntil = now }
-        self.hasFilled = true
+        if notes.waitedFrom != nil { notes.waitedUntil = now }
+        hasFilled = true
         return .fill
     }
 
     /// A pause before the next poll (xorshift64).
     private mutating func pause() -> Duration {
-        self.random ^= self.random << 13
-        self.random ^= self.random >> 7
-        self.random ^= self.random << 17
-        let interval = self.settings.pollInterval
+        random ^= random << 13
+        random ^= random >> 7
+        random ^= random << 17
+        let interval = settings.pollInterval
         let spread = UInt64(max(1, (interval.upperBound - interval.lowerBound).nanoseconds))
-        return interval.lowerBound + .nanoseconds(Int64(self.random % spread))
+        return interval.lowerBound + .nanoseconds(Int64(random % spread))
     }
 }
