@@ -1,3 +1,5 @@
+import Kernel
+
 /// The names of everything the cache keeps in Redis.
 package struct RedisKeys: Sendable {
     private let prefix: String
@@ -68,9 +70,7 @@ package enum Generation {
     /// 32 hex digits, random, never used before.
     package static func fresh() -> String {
         var generator = SystemRandomNumberGenerator()
-        let high = String(generator.next(), radix: 16)
-        let low = String(generator.next(), radix: 16)
-        return String(repeating: "0", count: 16 - high.utf8.count) + high
-            + String(repeating: "0", count: 16 - low.utf8.count) + low
+        let halves: [UInt64] = [generator.next(), generator.next()]
+        return halves.withUnsafeBytes { Hexadecimal.text($0) }
     }
 }

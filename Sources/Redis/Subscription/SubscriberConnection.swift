@@ -122,7 +122,7 @@ actor SubscriberConnection: HiredisOwner, ClosableConnection {
         }
         timer = loop.schedule(
             at: loop.now.advanced(by: delay),
-            Alarm { [weak self] in
+            TimerClosure { [weak self] in
                 self?.assumeIsolated { body($0) }
             }
         )
