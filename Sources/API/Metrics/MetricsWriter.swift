@@ -1,6 +1,4 @@
 /// Writes the text format of Prometheus, version 0.0.4.
-///
-/// https://prometheus.io/docs/instrumenting/exposition_formats/
 struct MetricsWriter {
     private var text = ""
 
