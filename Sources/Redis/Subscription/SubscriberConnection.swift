@@ -202,8 +202,9 @@ actor SubscriberConnection: HiredisOwner, ClosableConnection {
             }
         case .bulk(let kind) where kind.elementsEqual("subscribe".utf8) && !isSubscribed:
             isSubscribed = true
-            append(.subscribed)
+            // Confirmed first: whoever has heard of the subscription hears of its end, however soon the task is cancelled then.
             confirmation.decide(.success(()))
+            append(.subscribed)
             watchSilence()
         default:
             break
