@@ -64,7 +64,7 @@ package final class API: Sendable {
         logger: Logger
     ) {
         self.routes = routes
-        self.router = Router(routes)
+        router = Router(routes)
         self.authenticator = authenticator
         self.limits = limits
         self.store = store
@@ -72,11 +72,11 @@ package final class API: Sendable {
         self.lifecycle = lifecycle
         self.proxies = proxies
         self.crossOrigin = crossOrigin
-        self.date = HTTPDate(clock: clock)
+        date = HTTPDate(clock: clock)
         let measured = HTTPMetrics(routes)
         metrics?.observe { measured.samples() }
         self.metrics = measured
-        self.log = RequestLog(logger: logger, hits: loggedHits)
+        log = RequestLog(logger: logger, hits: loggedHits)
         self.logger = logger
     }
 
@@ -91,14 +91,14 @@ package final class API: Sendable {
     package func respond(to request: Request, channel: (any Channel)?) async -> Reply {
         let exchange = Exchange(request, channel: channel, proxies: self.proxies)
         var subject = RequestLog.Subject()
-        self.metrics.began()
+        metrics.began()
         let reply: Reply
         do {
-            reply = try await self.serve(exchange, &subject)
+            reply = try await serve(exchange, &subject)
         } catch {
-            reply = self.refusal(of: error, exchange, subject)
+            reply = refusal(of: error, exchange, subject)
         }
-        return self.finished(reply, exchange, subject)
+        return finished(reply, exchange, subject)
     }
 
     /// Answers a request at once, if it is refused or all of its answer lies in memory: without a task, on the thread that asks.
@@ -117,7 +117,7 @@ package final class API: Sendable {
         seen: inout Authenticator.SeenToken
     ) -> Reply? {
         // An answer that ends its connection is the guard's to end.
-        guard !self.lifecycle.isDraining,
+        guard !lifecycle.isDraining,
             let exchange = Exchange(whole: head, channel: channel, proxies: self.proxies)
         else { return nil }
         var subject = RequestLog.Subject()
@@ -125,25 +125,25 @@ package final class API: Sendable {
         do {
             let visit = try self.visit(exchange, &subject)
             guard visit.route.isCached else { return nil }
-            let credential = try self.authenticator.credential(exchange.fields.authorization, &seen)
-            guard let caller = try self.authenticator.known(credential),
-                case .found(let found) = try self.lookUp(self.call(visit, caller, &subject))
+            let credential = try authenticator.credential(exchange.fields.authorization, &seen)
+            guard let caller = try authenticator.known(credential),
+                case .found(let found) = try lookUp(call(visit, caller, &subject))
             else { return nil }
             reply = found
         } catch {
-            reply = self.refusal(of: error, exchange, subject)
+            reply = refusal(of: error, exchange, subject)
         }
-        self.metrics.began()
-        self.metrics.answeredAtOnce()
-        return self.finished(reply, exchange, subject)
+        metrics.began()
+        metrics.answeredAtOnce()
+        return finished(reply, exchange, subject)
     }
 
     /// The bytes the body of a request may have.
     func bodyLimit(method: String, target: String) -> Int {
         guard let method = HTTPRequest.Method(rawValue: method),
-            case .route(let route, _) = self.router.match(method, Exchange.split(target).path)
-        else { return self.limits.bodyBytes }
-        return route.bodyLimit(self.limits)
+            case .route(let route, _) = router.match(method, Exchange.split(target).path)
+        else { return limits.bodyBytes }
+        return route.bodyLimit(limits)
     }
 
     // MARK: Steps that never suspend
@@ -170,7 +170,7 @@ package final class API: Sendable {
     private func visit(_ exchange: Exchange, _ subject: inout RequestLog.Subject) throws -> Visit {
         let route: Route
         let segments: [Substring]
-        switch self.router.match(exchange.method, exchange.path) {
+        switch router.match(exchange.method, exchange.path) {
         case .route(let found, let varying):
             route = found
             segments = varying
@@ -180,7 +180,7 @@ package final class API: Sendable {
             throw Problem(.notFound, "There is nothing at this path.")
         }
         subject.route = route
-        guard self.lifecycle.isAdmitted || route.area == "operations" else {
+        guard lifecycle.isAdmitted || route.area == "operations" else {
             throw Problem(
                 .databaseUnavailable,
                 "The instance is starting: it has not seen its database yet.",
@@ -201,7 +201,7 @@ package final class API: Sendable {
             exchange: exchange,
             route: route,
             segments: segments,
-            deadline: exchange.began + self.limits.requestDeadline
+            deadline: exchange.began + limits.requestDeadline
         )
     }
 
@@ -220,10 +220,10 @@ package final class API: Sendable {
             exchange: visit.exchange,
             segments: visit.segments,
             deadline: visit.deadline,
-            bodyLimit: visit.route.bodyLimit(self.limits),
+            bodyLimit: visit.route.bodyLimit(limits),
             caller: caller,
             token: Self.token(visit.exchange.fields, caller),
-            cache: self.store?.cache,
+            cache: store?.cache,
             rates: self.rates
         )
     }
@@ -237,15 +237,15 @@ package final class API: Sendable {
         let read = try reading(call, caller)
         guard let hit = try store.hit(read, token: call.token, deadline: call.deadline) else { return .missing(read) }
         let reply = try call.reply(hit)
-        self.note(call, caller, reply)
+        note(call, caller, reply)
         return .found(reply)
     }
 
     /// Counts what is asked for often.
     private func note(_ call: Call, _ caller: Caller, _ reply: Reply) {
         // The lowest bits of the time are as good as chance: one in eight is counted.
-        if self.rates.now & 7 == 0, call.route.isReplayable, reply.status == .ok {
-            self.busy.note(caller.tenant, call.exchange.target)
+        if rates.now & 7 == 0, call.route.isReplayable, reply.status == .ok {
+            busy.note(caller.tenant, call.exchange.target)
         }
     }
 
@@ -259,10 +259,10 @@ package final class API: Sendable {
                 problem.detail += " Repeat the request with the same Idempotency-Key."
             }
             if problem.code == .internalError || problem.code == .outcomeUnknown {
-                self.logger.error("problem", metadata: ["request_id": "\(requestID)", "detail": "\(problem.detail)"])
+                logger.error("problem", metadata: ["request_id": "\(requestID)", "detail": "\(problem.detail)"])
             } else if problem.code.status == 401 || problem.code.status == 403 {
                 // Without the path, which a client may have put a credential into.
-                self.logger.info(
+                logger.info(
                     "refused",
                     metadata: [
                         "request_id": "\(requestID)", "method": "\(exchange.method.rawValue)",
@@ -279,7 +279,7 @@ package final class API: Sendable {
             return reply
         case let refused as MethodRefused:
             if exchange.method == .options, let origin = exchange.fields.origin,
-                let answer = self.crossOrigin.preflight(methods: refused.known, origin: origin)
+                let answer = crossOrigin.preflight(methods: refused.known, origin: origin)
             {
                 return answer
             }
@@ -288,7 +288,7 @@ package final class API: Sendable {
             return reply
         default:
             // Whatever it is stays in the log; the client learns the name under which to find it there.
-            self.logger.error(
+            logger.error(
                 "request failed",
                 metadata: [
                     "request_id": "\(requestID)", "route": "\(subject.route?.path ?? "unmatched")",
@@ -303,19 +303,19 @@ package final class API: Sendable {
     /// An answer with all its fields, counted and logged.
     private func finished(_ answer: Reply, _ exchange: Exchange, _ subject: RequestLog.Subject) -> Reply {
         var reply = answer
-        if reply.status.code >= 400, exchange.fields.isChunked || exchange.fields.bodyLength > self.limits.bodyBytes {
+        if reply.status.code >= 400, exchange.fields.isChunked || exchange.fields.bodyLength > limits.bodyBytes {
             // Refused unread, perhaps: reading what is left only to throw it away is not worth a connection.
             reply.closesConnection = true
         }
-        if self.lifecycle.isDraining {
+        if lifecycle.isDraining {
             // Clients that keep connections learn here, and not by a reset, that this one ends.
             reply.closesConnection = true
         }
-        self.crossOrigin.dress(&reply, origin: exchange.fields.origin)
-        self.dress(&reply, requestID: exchange.requestID, isHead: exchange.method == .head)
+        crossOrigin.dress(&reply, origin: exchange.fields.origin)
+        dress(&reply, requestID: exchange.requestID, isHead: exchange.method == .head)
         let ended = ContinuousClock.now
-        self.metrics.answered(subject.route, status: reply.status.code, time: ended - exchange.began)
-        self.log.answered(subject, exchange, reply, ended: ended)
+        metrics.answered(subject.route, status: reply.status.code, time: ended - exchange.began)
+        log.answered(subject, exchange, reply, ended: ended)
         return reply
     }
 
@@ -329,25 +329,25 @@ package final class API: Sendable {
             break
         case .authenticated, .members:
             var seen = Authenticator.SeenToken()
-            caller = try await self.authenticator.caller(
-                self.authenticator.credential(exchange.fields.authorization, &seen),
+            caller = try await authenticator.caller(
+                authenticator.credential(exchange.fields.authorization, &seen),
                 from: exchange.client.limited,
                 deadline: visit.deadline
             )
         }
         let call = try self.call(visit, caller, &subject)
-        switch (try self.lookUp(call), call.route.service, caller) {
+        switch (try lookUp(call), call.route.service, caller) {
         case (.found(let reply), _, _):
             return reply
         case (.missing(let read), _, let caller?):
-            return try await self.answer(read, call, caller)
+            return try await answer(read, call, caller)
         case (_, .read(let reading), let caller?):
             return try await self.work(call, caller) { call in try await self.ask(reading(call, caller), call) }
         case (_, .work(let handler), let caller?):
             return try await self.work(call, caller, handler)
         case (_, .work(let handler), nil):
             guard let throttle = call.route.throttle else { return try await handler(call) }
-            return try await self.rates.attempt(throttle, from: exchange.client.limited) {
+            return try await rates.attempt(throttle, from: exchange.client.limited) {
                 try await handler(call.withBody(self.limits.requestDeadline))
             }
         case (_, _, nil):
@@ -357,9 +357,9 @@ package final class API: Sendable {
 
     /// Answers what memory does not have, which is paid for before anything is done.
     private func answer(_ read: CachedRead, _ call: Call, _ caller: Caller) async throws -> Reply {
-        try self.rates.take(caller, bytes: 0)
-        let reply = try await self.ask(read, call)
-        self.note(call, caller, reply)
+        try rates.take(caller, bytes: 0)
+        let reply = try await ask(read, call)
+        note(call, caller, reply)
         return reply
     }
 
@@ -374,10 +374,10 @@ package final class API: Sendable {
         _ caller: Caller,
         _ body: (Call) async throws -> Reply
     ) async throws -> Reply {
-        try self.rates.take(caller, bytes: min(announced.exchange.fields.bodyLength, announced.bodyLimit))
-        let call = try await announced.withBody(self.limits.requestDeadline)
+        try rates.take(caller, bytes: min(announced.exchange.fields.bodyLength, announced.bodyLimit))
+        let call = try await announced.withBody(limits.requestDeadline)
         let came = ContinuousClock.now
-        return try await self.rates.admission.run(tenant: caller.tenant, deadline: call.deadline) {
+        return try await rates.admission.run(tenant: caller.tenant, deadline: call.deadline) {
             self.metrics.waitedForTurn(ContinuousClock.now - came)
             return try await body(call)
         }
@@ -386,7 +386,7 @@ package final class API: Sendable {
     /// Computes a cached answer for a caller who pays nothing for it.
     func replay(_ call: Call, _ caller: Caller) async throws -> Reply {
         guard case .read(let reading) = call.route.service else { throw Problem.notFound }
-        return try await self.ask(reading(call, caller), call)
+        return try await ask(reading(call, caller), call)
     }
 
     private static func token(_ fields: RequestFields, _ caller: Caller?) -> ConsistencyToken? {
@@ -410,7 +410,7 @@ package final class API: Sendable {
 
     private func dress(_ reply: inout Reply, requestID: String, isHead: Bool) {
         reply.append(.requestID, requestID)
-        reply.append(.date, self.date.text)
+        reply.append(.date, date.text)
         reply.fields += SecurityHeaders.fields
         if reply.closesConnection { reply.append(.connection, "close") }
         switch reply.status.code {
@@ -430,11 +430,11 @@ private struct MethodRefused: Error {
     let known: [HTTPRequest.Method]
 
     var allowed: String {
-        let names = self.known.map(\.rawValue) + (self.known.contains(.get) ? ["HEAD"] : [])
+        let names = known.map(\.rawValue) + (known.contains(.get) ? ["HEAD"] : [])
         return names.sorted().joined(separator: ", ")
     }
 
     var problem: Problem {
-        Problem(.methodNotAllowed, "\(self.method.rawValue) is not possible here; \(self.allowed) is.")
+        Problem(.methodNotAllowed, "\(method.rawValue) is not possible here; \(allowed) is.")
     }
 }

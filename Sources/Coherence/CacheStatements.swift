@@ -29,10 +29,10 @@ struct DrainOutbox: Statement {
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(Int16(0))
-        try parameters.append(Int32(clamping: self.limit))
-        try parameters.append(self.notifies)
-        try parameters.append(self.from)
-        try parameters.append(Int32(clamping: self.followLimit))
+        try parameters.append(Int32(clamping: limit))
+        try parameters.append(notifies)
+        try parameters.append(from)
+        try parameters.append(Int32(clamping: followLimit))
     }
 
     struct Row: DecodableRow {
@@ -43,10 +43,10 @@ struct DrainOutbox: Statement {
         let log: FollowLog.Row
 
         init(from row: inout RowReader) throws(PostgresError) {
-            self.moved = try row.next()
-            self.isFull = try row.next()
-            self.oldest = try row.next()
-            self.log = try FollowLog.Row(from: &row)
+            moved = try row.next()
+            isFull = try row.next()
+            oldest = try row.next()
+            log = try FollowLog.Row(from: &row)
         }
     }
 }
@@ -73,8 +73,8 @@ struct CountOutbox: Statement {
         let oldest: Int64?
 
         init(from row: inout RowReader) throws(PostgresError) {
-            self.count = try row.next()
-            self.oldest = try row.next()
+            count = try row.next()
+            oldest = try row.next()
         }
     }
 }
@@ -95,8 +95,8 @@ struct DrainOutboxSlowly: Statement {
     var delay: Duration
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try self.drain.bind(&parameters)
-        try parameters.append(Int32(clamping: self.delay.milliseconds))
+        try drain.bind(&parameters)
+        try parameters.append(Int32(clamping: delay.milliseconds))
     }
 
     typealias Row = DrainOutbox.Row
@@ -149,8 +149,8 @@ struct FollowLog: Statement {
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(Int16(0))
-        try parameters.append(self.from)
-        try parameters.append(Int32(clamping: self.limit))
+        try parameters.append(from)
+        try parameters.append(Int32(clamping: limit))
     }
 
     struct Row: DecodableRow {
@@ -162,18 +162,18 @@ struct FollowLog: Statement {
         let xmin: XID8
 
         init(from row: inout RowReader) throws(PostgresError) {
-            self.ns = try row.next()
-            self.identity = try row.next()
-            self.head = try row.next()
-            self.drains = try row.next()
+            ns = try row.next()
+            identity = try row.next()
+            head = try row.next()
+            drains = try row.next()
             let sequence: Int64? = try row.next()
             let tag: Int32? = try row.next()
             let tenant: Int64? = try row.next()
             let module: String? = try row.next()
             let xids: [XID8]? = try row.next()
-            self.xmin = try row.next()
+            xmin = try row.next()
             if let sequence, let tag, let module {
-                self.entry = LogRow(
+                entry = LogRow(
                     sequence: sequence,
                     tag: tag,
                     tenant: module.isEmpty ? nil : tenant,
@@ -181,7 +181,7 @@ struct FollowLog: Statement {
                     xids: (xids ?? []).map { $0.rawValue }
                 )
             } else {
-                self.entry = nil
+                entry = nil
             }
         }
     }
@@ -231,7 +231,7 @@ struct StoreIdentity: Statement {
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(Int16(0))
-        try parameters.append(self.identity)
+        try parameters.append(identity)
     }
 }
 

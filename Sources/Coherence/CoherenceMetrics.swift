@@ -11,12 +11,12 @@ final class CoherenceMetrics: Sendable {
     private let applyToL1 = Timer(label: "stock_cache_apply_to_l1_seconds")
 
     init() {
-        self.rotations = Dictionary(
+        rotations = Dictionary(
             uniqueKeysWithValues: (["identity"] + RelayStateMachine.RotationCause.allCases.map { $0.rawValue }).map {
                 ($0, Counter(label: "stock_cache_rotations_total", dimensions: [("cause", $0)]))
             }
         )
-        self.unusableSeconds = Dictionary(
+        unusableSeconds = Dictionary(
             uniqueKeysWithValues: UnusableCause.allCases.map {
                 let dimensions = [("cause", $0.rawValue)]
                 return (
@@ -25,29 +25,29 @@ final class CoherenceMetrics: Sendable {
                 )
             }
         )
-        self.outbox(rows: 0, oldest: nil)
+        outbox(rows: 0, oldest: nil)
     }
 
     func rotated(_ cause: String) {
-        self.rotations[cause]?.increment()
+        rotations[cause]?.increment()
     }
 
     func unusable(_ cause: UnusableCause, nanoseconds: Int64) {
         guard nanoseconds > 0 else { return }
-        self.unusableSeconds[cause.rawValue]?.increment(by: Double(nanoseconds) / 1e9)
+        unusableSeconds[cause.rawValue]?.increment(by: Double(nanoseconds) / 1e9)
     }
 
     /// What waits in the outbox; the age in microseconds.
     func outbox(rows: Int64, oldest: Int64?) {
-        self.outboxRows.record(rows)
-        self.outboxOldest.record(Double(max(0, oldest ?? 0)) / 1e6)
+        outboxRows.record(rows)
+        outboxOldest.record(Double(max(0, oldest ?? 0)) / 1e6)
     }
 
     /// From the trigger that wrote the oldest outbox row of a drain to the end of its APPLY.
     ///
     /// The way to the drain by PostgreSQL's clock, the rest by this process': neither is compared with the other.
     func applied(nanoseconds: Int64) {
-        self.commitToApply.recordNanoseconds(max(0, nanoseconds))
+        commitToApply.recordNanoseconds(max(0, nanoseconds))
     }
 
     /// From the sending of APPLY by a relay to its message being heeded here.
@@ -55,7 +55,7 @@ final class CoherenceMetrics: Sendable {
     /// By the wall clocks of both: says something on the same machine or with synchronised clocks, and informs only.
     func heeded(sentAt: Int64, now: Int64) {
         let microseconds = max(0, now.subtractingReportingOverflow(sentAt).partialValue)
-        self.applyToL1.recordNanoseconds(microseconds.multipliedReportingOverflow(by: 1000).partialValue)
+        applyToL1.recordNanoseconds(microseconds.multipliedReportingOverflow(by: 1000).partialValue)
     }
 }
 

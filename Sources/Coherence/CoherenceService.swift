@@ -59,17 +59,17 @@ package final class CoherenceService: Service {
     ) {
         self.cache = cache
         self.settings = cache.settings
-        self.clock = cache.clock
+        clock = cache.clock
         self.postgres = postgres
         self.redis = redis
         self.subscriber = subscriber
-        self.lane = redis.map { RedisLane(client: $0, settings: cache.settings) }
+        lane = redis.map { RedisLane(client: $0, settings: cache.settings) }
         self.relays = relays
         self.logger = logger
-        self.relay = Mutex(
+        relay = Mutex(
             RelayStateMachine(settings: cache.settings, now: cache.clock.now, seed: UInt64.random(in: 0...UInt64.max))
         )
-        self.sweeps = Mutex(SweepSchedule(interval: cache.settings.sweepInterval.nanoseconds))
+        sweeps = Mutex(SweepSchedule(interval: cache.settings.sweepInterval.nanoseconds))
         if redis != nil { cache.note(.redis, isAvailable: false) }
         if subscriber != nil { cache.note(.bus, isAvailable: false) }
         cache.note(.postgres, isAvailable: false)
@@ -104,66 +104,66 @@ package final class CoherenceService: Service {
 
     /// Says that something was committed: the relay drains soon.
     package func nudge() {
-        self.relay.withLock { $0.nudged(at: self.clock.now) }
-        self.relayBell.ring()
+        relay.withLock { $0.nudged(at: self.clock.now) }
+        relayBell.ring()
     }
 
     // MARK: - Following the log
 
     private func follow() async {
         while !Task.isCancelled {
-            await self.probe()
-            _ = await self.probeBell.wait(atMost: self.settings.probeInterval)
+            await probe()
+            _ = await probeBell.wait(atMost: settings.probeInterval)
         }
     }
 
     private func probe() async {
         // The clock is read before the statement is sent: what is acknowledged after this moment is not claimed.
-        let start = self.cache.lane.probeBegins(at: self.clock.now)
-        let statement = FollowLog(from: start.from?.sequence, limit: self.settings.followLimit + 1)
+        let start = cache.lane.probeBegins(at: clock.now)
+        let statement = FollowLog(from: start.from?.sequence, limit: settings.followLimit + 1)
         do {
-            let rows = try await self.postgres.probe(
+            let rows = try await postgres.probe(
                 statement,
-                deadline: .now.advanced(by: self.settings.probeDeadline)
+                deadline: .now.advanced(by: settings.probeDeadline)
             )
             guard let answer = FollowLog.answer(rows) else { return }
-            self.relay.withLock { relay in
+            relay.withLock { relay in
                 relay.observed(drains: answer.drains, at: self.clock.now)
                 relay.observed(ns: answer.ns)
             }
             // A lease that lapsed while the answer took its time is to be seen, although this answer may renew it.
-            self.noteUsable()
-            self.heed(self.cache.lane.probeEnded(start, answer))
-            self.note(.postgres, isAvailable: true)
+            noteUsable()
+            heed(cache.lane.probeEnded(start, answer))
+            note(.postgres, isAvailable: true)
         } catch {
             // Nothing to do: the lease runs out by itself, and the next probe comes.
-            if !Task.isCancelled { self.note(.postgres, isAvailable: false) }
+            if !Task.isCancelled { note(.postgres, isAvailable: false) }
         }
-        self.noteUsable()
-        self.noteActive()
+        noteUsable()
+        noteActive()
     }
 
     private func heed(_ effects: LaneStateMachine.Effects) {
-        if effects.probesNow { self.probeBell.ring() }
-        if let doubt = effects.doubt { self.cache.countHole(doubt) }
+        if effects.probesNow { probeBell.ring() }
+        if let doubt = effects.doubt { cache.countHole(doubt) }
         if let ns = effects.condemned {
-            self.relay.withLock { $0.historyReplaced(ns: ns, at: self.clock.now) }
-            self.relayBell.ring()
+            relay.withLock { $0.historyReplaced(ns: ns, at: self.clock.now) }
+            relayBell.ring()
         }
     }
 
     private func listen() async {
         while !Task.isCancelled {
-            for await event in self.postgres.listen(channel: Self.notifications) {
+            for await event in postgres.listen(channel: Self.notifications) {
                 if case .resync = event {
                     // Perhaps another server: its identity is compared before the next drain.
-                    self.relay.withLock { $0.postgresConnected() }
-                    self.relayBell.ring()
+                    relay.withLock { $0.postgresConnected() }
+                    relayBell.ring()
                 }
-                self.probeBell.ring()
+                probeBell.ring()
             }
             // The stream ends with the client.
-            _ = await Doorbell().wait(atMost: self.settings.probeInterval)
+            _ = await Doorbell().wait(atMost: settings.probeInterval)
         }
     }
 
@@ -175,19 +175,19 @@ package final class CoherenceService: Service {
             switch event {
             case .subscribed:
                 // What was published before is lost; messages from now on wait in the queue until the log was asked.
-                self.heed(self.cache.lane.doubt(.bus))
-                await self.probe()
-                self.note(.bus, isAvailable: true)
+                heed(cache.lane.doubt(.bus))
+                await probe()
+                note(.bus, isAvailable: true)
             case .message(let bytes):
                 let message = BusMessage(parsing: bytes)
-                self.heed(self.cache.lane.received(message))
+                heed(cache.lane.received(message))
                 if case .applied(let ns, _, let last, let tag, _, let sentAt) = message {
-                    self.relay.withLock { $0.heard(Watermark(ns: ns, sequence: last, tag: tag)) }
-                    if let sentAt { self.metrics.heeded(sentAt: sentAt, now: CacheClock.wallMicroseconds) }
+                    relay.withLock { $0.heard(Watermark(ns: ns, sequence: last, tag: tag)) }
+                    if let sentAt { metrics.heeded(sentAt: sentAt, now: CacheClock.wallMicroseconds) }
                 }
             case .lost:
-                self.heed(self.cache.lane.doubt(.bus))
-                if !Task.isCancelled { self.note(.bus, isAvailable: false) }
+                heed(cache.lane.doubt(.bus))
+                if !Task.isCancelled { note(.bus, isAvailable: false) }
             }
         }
     }
@@ -196,13 +196,13 @@ package final class CoherenceService: Service {
         for await event in redis.connectionEvents() {
             switch event {
             case .connected(let runID, _):
-                self.relay.withLock { $0.redisConnected(runID: runID) }
-                self.note(.redis, isAvailable: true)
+                relay.withLock { $0.redisConnected(runID: runID) }
+                note(.redis, isAvailable: true)
             case .disconnected:
-                self.relay.withLock { $0.redisDisconnected() }
-                if !Task.isCancelled { self.note(.redis, isAvailable: false) }
+                relay.withLock { $0.redisDisconnected() }
+                if !Task.isCancelled { note(.redis, isAvailable: false) }
             }
-            self.relayBell.ring()
+            relayBell.ring()
         }
     }
 
@@ -210,14 +210,14 @@ package final class CoherenceService: Service {
     ///
     /// Only saves time.
     private func publish() async {
-        let commits = self.cache.commits
+        let commits = cache.commits
         while !Task.isCancelled {
             _ = await commits.doorbell.wait(atMost: nil)
             let writes = commits.takeAll()
             guard !writes.isEmpty else { continue }
             Failpoint.reach("before_publish")
-            self.nudge()
-            await self.cache.bumpSecondLevel(writes)
+            nudge()
+            await cache.bumpSecondLevel(writes)
         }
     }
 
@@ -230,15 +230,15 @@ package final class CoherenceService: Service {
     /// lock longer than another relay's drain takes.
     private func work() async {
         while !Task.isCancelled {
-            let now = self.clock.now
-            let step = self.relay.withLock { $0.next(at: now) }
+            let now = clock.now
+            let step = relay.withLock { $0.next(at: now) }
             do {
-                try await self.take(step, now)
+                try await take(step, now)
             } catch let error as RedisError {
                 _ = error
-                self.relay.withLock { $0.redisFailed(at: self.clock.now) }
+                relay.withLock { $0.redisFailed(at: self.clock.now) }
             } catch {
-                self.relay.withLock { $0.postgresFailed(at: self.clock.now) }
+                relay.withLock { $0.postgresFailed(at: self.clock.now) }
             }
         }
     }
@@ -246,121 +246,121 @@ package final class CoherenceService: Service {
     private func take(_ step: RelayStateMachine.Step, _ now: Int64) async throws {
         switch step {
         case .wait(let until):
-            _ = await self.relayBell.wait(atMost: .nanoseconds(max(0, until - now)))
+            _ = await relayBell.wait(atMost: .nanoseconds(max(0, until - now)))
         case .checkIdentity:
             var unit = UnitOfWork(tenant: nil, access: .read)
             let identity = try unit.add(ReadIdentity())
             let newest = try unit.add(FollowLog(from: nil, limit: 1))
-            let result = try await self.postgres.perform(unit, on: .listener, deadline: self.deadline)
+            let result = try await postgres.perform(unit, on: .listener, deadline: self.deadline)
             let actual = try result.one(identity).value
             let stored = try result.first(newest)?.identity
-            self.relay.withLock { $0.checkedIdentity(actual: actual, stored: stored) }
+            relay.withLock { $0.checkedIdentity(actual: actual, stored: stored) }
         case .adoptIdentity(let identity):
             var unit = UnitOfWork(tenant: nil, access: .write)
             try unit.add(StoreIdentity(identity: identity))
             let rotated = try unit.add(RotateLane())
-            let result = try await self.postgres.perform(unit, on: .listener, deadline: self.deadline)
+            let result = try await postgres.perform(unit, on: .listener, deadline: self.deadline)
             let ns = try result.one(rotated).value
-            self.noteRotation("identity")
-            self.relay.withLock { $0.adoptedIdentity(ns: ns) }
+            noteRotation("identity")
+            relay.withLock { $0.adoptedIdentity(ns: ns) }
         case .drain(let notifies):
             let rows = try await self.drain(notifies: notifies)
             Failpoint.reach("after_drain")
-            let now = self.clock.now
+            let now = clock.now
             let first = rows.first
             let answer = FollowLog.answer(rows.map { $0.log })
             if let first, let answer, first.moved > 0, let oldest = first.oldest {
-                self.drained.withLock { $0 = DrainedRows(last: answer.head, oldest: oldest * 1000, at: now) }
+                drained.withLock { $0 = DrainedRows(last: answer.head, oldest: oldest * 1000, at: now) }
             }
-            self.relay.withLock { $0.drained(first.map { ($0.moved, $0.isFull) }, answer: answer, at: now) }
-            self.noteActive()
+            relay.withLock { $0.drained(first.map { ($0.moved, $0.isFull) }, answer: answer, at: now) }
+            noteActive()
             // Without Redis nothing else tells this instance that the log has grown.
-            if notifies, let first, first.moved > 0 { self.probeBell.ring() }
+            if notifies, let first, first.moved > 0 { probeBell.ring() }
         case .rotate(let cause):
             var unit = UnitOfWork(tenant: nil, access: .write)
             let slot = try unit.add(RotateLane())
-            let ns = try await self.postgres.perform(unit, on: .listener, deadline: self.deadline).one(slot).value
-            self.noteRotation(cause.rawValue)
-            self.relay.withLock { $0.rotated(ns: ns) }
-            self.probeBell.ring()
+            let ns = try await postgres.perform(unit, on: .listener, deadline: self.deadline).one(slot).value
+            noteRotation(cause.rawValue)
+            relay.withLock { $0.rotated(ns: ns) }
+            probeBell.ring()
         case .follow(let from):
-            let rows = try await self.postgres.query(
-                FollowLog(from: from, limit: self.settings.followLimit + 1),
+            let rows = try await postgres.query(
+                FollowLog(from: from, limit: settings.followLimit + 1),
                 tenant: nil,
                 on: .listener,
                 deadline: self.deadline
             )
             guard let answer = FollowLog.answer(rows) else { return }
-            self.relay.withLock { $0.followed(answer, at: self.clock.now) }
+            relay.withLock { $0.followed(answer, at: self.clock.now) }
         case .prune:
             var unit = UnitOfWork(tenant: nil, access: .write)
             let slot = try unit.add(PruneLog())
-            let count = try await self.postgres.perform(unit, on: .exclusive, deadline: self.deadline).one(slot).value
-            self.relay.withLock { $0.pruned(isMore: count >= PruneLog.limit, at: self.clock.now) }
+            let count = try await postgres.perform(unit, on: .exclusive, deadline: self.deadline).one(slot).value
+            relay.withLock { $0.pruned(isMore: count >= PruneLog.limit, at: self.clock.now) }
         case .readWatermark:
             guard let lane else { return }
             let watermark = try await lane.watermark()
-            self.relay.withLock { $0.readWatermark(watermark, at: self.clock.now) }
+            relay.withLock { $0.readWatermark(watermark, at: self.clock.now) }
         case .apply(let batch):
             guard let lane else { return }
             if let delay = Failpoint.delay("apply") { _ = await Doorbell().wait(atMost: delay) }
             let answer = try await lane.apply(batch)
             Failpoint.reach("after_apply")
-            let now = self.clock.now
-            self.relay.withLock { $0.applied(answer, at: now) }
-            if answer == .done { self.applied(batch, at: now) }
+            let now = clock.now
+            relay.withLock { $0.applied(answer, at: now) }
+            if answer == .done { applied(batch, at: now) }
         case .declareAlive(let declaration):
             guard let lane else { return }
             let answer = try await lane.declareAlive(declaration)
-            self.relay.withLock { $0.declaredAlive(answer, at: self.clock.now) }
+            relay.withLock { $0.declaredAlive(answer, at: self.clock.now) }
         case .testWriting:
             guard let lane else { return }
             try await lane.testWriting()
-            self.relay.withLock { $0.tookWrite() }
+            relay.withLock { $0.tookWrite() }
         case .reset(let watermark):
             guard let lane else { return }
             try await lane.reset(watermark)
-            self.relay.withLock { $0.reset() }
+            relay.withLock { $0.reset() }
         }
     }
 
     private func drain(notifies: Bool) async throws(PostgresError) -> [DrainOutbox.Row] {
         let drain = DrainOutbox(
-            limit: self.settings.drainLimit,
+            limit: settings.drainLimit,
             notifies: notifies,
-            from: self.relay.withLock { $0.drainsFrom },
-            followLimit: self.settings.followLimit + 1
+            from: relay.withLock { $0.drainsFrom },
+            followLimit: settings.followLimit + 1
         )
         #if COHERENCE_CONTROLS
-        if self.settings.defects.contains(.noOutbox) { return try await self.perform(DropOutbox()) }
+        if settings.defects.contains(.noOutbox) { return try await perform(DropOutbox()) }
         if let delay = Failpoint.delay("drain") {
-            return try await self.perform(DrainOutboxSlowly(drain: drain, delay: delay))
+            return try await perform(DrainOutboxSlowly(drain: drain, delay: delay))
         }
         #endif
-        return try await self.perform(drain)
+        return try await perform(drain)
     }
 
     /// Runs one writing statement on the listener's connection, as a unit of its own.
     private func perform<S: Statement>(_ statement: S) async throws(PostgresError) -> [S.Row] {
         var unit = UnitOfWork(tenant: nil, access: .write)
         let slot = try unit.add(statement)
-        return try await self.postgres.perform(unit, on: .listener, deadline: self.deadline).rows(slot)
+        return try await postgres.perform(unit, on: .listener, deadline: self.deadline).rows(slot)
     }
 
     /// Rows are applied: the scopes have values to be swept, and a drain has arrived.
     private func applied(_ batch: RelayBatch, at now: Int64) {
-        let rows = self.drained.withLock { drained in
+        let rows = drained.withLock { drained in
             guard let rows = drained, rows.last <= batch.last else { return DrainedRows?.none }
             drained = nil
             return rows
         }
-        if let rows { self.metrics.applied(nanoseconds: rows.oldest + now - rows.at) }
-        self.sweeps.withLock { sweeps in
+        if let rows { metrics.applied(nanoseconds: rows.oldest + now - rows.at) }
+        sweeps.withLock { sweeps in
             for item in batch.items {
                 sweeps.bumped(SweepSchedule.Name(tenant: item.tenant, module: item.module), at: now)
             }
         }
-        self.sweepBell.ring()
+        sweepBell.ring()
     }
 
     private var deadline: ContinuousClock.Instant { .now.advanced(by: .seconds(5)) }
@@ -370,21 +370,21 @@ package final class CoherenceService: Service {
     /// Frees the memory of retired values; nothing depends on it, and nothing waits for it.
     private func sweep(_ lane: RedisLane) async {
         while !Task.isCancelled {
-            let (names, due) = self.sweeps.withLock { ($0.take(at: self.clock.now), $0.nextDue) }
+            let (names, due) = sweeps.withLock { ($0.take(at: self.clock.now), $0.nextDue) }
             for name in names where !Task.isCancelled {
                 // What fails is left to expire.
                 try? await lane.sweep(tenant: name.tenant, module: name.module)
             }
             guard names.isEmpty else { continue }
-            _ = await self.sweepBell.wait(atMost: due.map { .nanoseconds(max(1_000_000, $0 - self.clock.now)) })
+            _ = await sweepBell.wait(atMost: due.map { .nanoseconds(max(1_000_000, $0 - self.clock.now)) })
         }
     }
 
     /// Says that this instance's fills are alive, so that others need not wait for those of one that is not.
     private func showLife() async {
         while !Task.isCancelled {
-            await self.cache.showLife()
-            _ = await Doorbell().wait(atMost: self.settings.fillerBeatInterval)
+            await cache.showLife()
+            _ = await Doorbell().wait(atMost: settings.fillerBeatInterval)
         }
     }
 
@@ -393,29 +393,29 @@ package final class CoherenceService: Service {
     private func report() async {
         while !Task.isCancelled {
             _ = await Doorbell().wait(atMost: .seconds(1))
-            self.cache.reportMetrics()
-            self.noteUsable()
-            for line in self.stateLog.withLock({ $0.due(at: self.clock.now) }) { self.write(line) }
-            if self.relay.withLock({ $0.isActive }) { await self.measureOutbox() }
+            cache.reportMetrics()
+            noteUsable()
+            for line in stateLog.withLock({ $0.due(at: self.clock.now) }) { write(line) }
+            if relay.withLock({ $0.isActive }) { await measureOutbox() }
         }
     }
 
     private func measureOutbox() async {
-        let deadline = ContinuousClock.now.advanced(by: self.settings.probeDeadline)
-        guard let row = try? await self.postgres.probe(CountOutbox(), deadline: deadline).first else { return }
-        self.metrics.outbox(rows: row.count, oldest: row.oldest)
+        let deadline = ContinuousClock.now.advanced(by: settings.probeDeadline)
+        guard let row = try? await postgres.probe(CountOutbox(), deadline: deadline).first else { return }
+        metrics.outbox(rows: row.count, oldest: row.oldest)
     }
 
     private var unusableCause: UnusableCause {
-        let state = self.cache.lane.state
+        let state = cache.lane.state
         if state.condemned != nil { return .history }
         if state.applied == nil { return .start }
         return state.hasHole ? .hole : .lease
     }
 
     private func note(_ part: CachePart, isAvailable: Bool) {
-        guard self.cache.note(part, isAvailable: isAvailable) else { return }
-        self.noteChange(
+        guard cache.note(part, isAvailable: isAvailable) else { return }
+        noteChange(
             part.rawValue,
             isAvailable
                 ? StateLog.Line(.info, "cache part available", ["part": part.rawValue])
@@ -424,36 +424,36 @@ package final class CoherenceService: Service {
     }
 
     private func noteActive() {
-        let isActive = self.relay.withLock { $0.isActive }
-        let isNews = self.wasActive.withLock { was in
+        let isActive = relay.withLock { $0.isActive }
+        let isNews = wasActive.withLock { was in
             defer { was = isActive }
             return was != isActive
         }
         guard isNews else { return }
-        self.noteChange("relay", StateLog.Line(.info, isActive ? "cache relay active" : "cache relay standing by"))
+        noteChange("relay", StateLog.Line(.info, isActive ? "cache relay active" : "cache relay standing by"))
     }
 
     private func noteRotation(_ cause: String) {
-        self.metrics.rotated(cause)
-        self.noteChange("rotation", StateLog.Line(.notice, "cache rotated", ["cause": cause]))
+        metrics.rotated(cause)
+        noteChange("rotation", StateLog.Line(.notice, "cache rotated", ["cause": cause]))
     }
 
     private func noteUsable() {
-        guard self.settings.isEnabled, !Task.isCancelled else { return }
-        let now = self.clock.now
-        let isUsable = self.cache.isUsable
-        let cause = isUsable ? nil : self.unusableCause
-        let (before, passed, lasted) = self.usability.withLock { $0.observed(cause, at: now) }
-        if let before { self.metrics.unusable(before, nanoseconds: passed) }
+        guard settings.isEnabled, !Task.isCancelled else { return }
+        let now = clock.now
+        let isUsable = cache.isUsable
+        let cause = isUsable ? nil : unusableCause
+        let (before, passed, lasted) = usability.withLock { $0.observed(cause, at: now) }
+        if let before { metrics.unusable(before, nanoseconds: passed) }
         guard let lasted else { return }
         let seconds = String(Double(lasted / 1_000_000) / 1000)
         if let cause {
-            self.noteChange(
+            noteChange(
                 "lease",
                 StateLog.Line(.warning, "cache not in use", ["cause": cause.rawValue, "was_in_use_seconds": seconds])
             )
         } else {
-            self.noteChange(
+            noteChange(
                 "lease",
                 StateLog.Line(
                     .info,
@@ -465,11 +465,11 @@ package final class CoherenceService: Service {
     }
 
     private func noteChange(_ state: String, _ line: StateLog.Line) {
-        if let line = self.stateLog.withLock({ $0.changed(state, line, at: self.clock.now) }) { self.write(line) }
+        if let line = stateLog.withLock({ $0.changed(state, line, at: self.clock.now) }) { write(line) }
     }
 
     private func write(_ line: StateLog.Line) {
-        self.logger.log(
+        logger.log(
             level: line.level,
             "\(line.message)",
             metadata: Logger.Metadata(uniqueKeysWithValues: line.metadata.map { ($0, .string($1)) })
@@ -498,13 +498,13 @@ private struct Usability {
     /// - Returns: the cause until now with the time to be accounted to it, and how long that state lasted if it has ended.
     mutating func observed(_ cause: UnusableCause?, at now: Int64) -> (UnusableCause?, Int64, lasted: Int64?) {
         let before = self.cause
-        let passed = now - (self.accounted ?? now)
-        let began = self.since ?? now
-        self.accounted = now
-        self.since = began
+        let passed = now - (accounted ?? now)
+        let began = since ?? now
+        accounted = now
+        since = began
         self.cause = cause
         guard (before == nil) != (cause == nil) else { return (before, passed, nil) }
-        self.since = now
+        since = now
         return (before, passed, now - began)
     }
 }

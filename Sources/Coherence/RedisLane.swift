@@ -11,18 +11,18 @@ package struct RedisLane: Sendable {
     /// The lane of a server.
     package init(client: RedisClient, settings: CacheSettings) {
         self.client = client
-        self.keys = RedisKeys(
+        keys = RedisKeys(
             prefix: settings.keyPrefix,
             database: client.configuration.database,
             defects: settings.defects
         )
-        self.scripts = CacheScript(defects: settings.defects)
+        scripts = CacheScript(defects: settings.defects)
         self.settings = settings
     }
 
     /// The watermark of this data set; nil if there is none, or something else under its name.
     func watermark() async throws(RedisError) -> Watermark? {
-        let reply = try await self.client.send(["GET", .text(self.keys.watermark)])
+        let reply = try await client.send(["GET", .text(keys.watermark)])
         return reply.bytes.flatMap { Watermark(parsing: $0) }
     }
 
@@ -31,31 +31,31 @@ package struct RedisLane: Sendable {
         var keys: [RedisArgument] = [.text(self.keys.watermark)]
         var arguments: [RedisArgument] = [
             .text(batch.ns), .integer(batch.first), .integer(batch.last), .integer(Int64(batch.tag)),
-            .integer(self.settings.longestTTL.milliseconds * 2), .integer(self.settings.ringTTL.milliseconds),
-            .integer(self.settings.ringSize), .text(self.keys.channel),
+            .integer(settings.longestTTL.milliseconds * 2), .integer(settings.ringTTL.milliseconds),
+            .integer(settings.ringSize), .text(self.keys.channel),
             .text(batch.message(sentAt: CacheClock.wallMicroseconds).text),
         ]
-        for item in batch.items where !self.isRemembered(item, batch) {
+        for item in batch.items where !isRemembered(item, batch) {
             keys.append(.text(self.keys.generation(item.tenant, item.module)))
             keys.append(.text(self.keys.ring(item.tenant, item.module)))
             // Beyond the ring's size ids could not be remembered anyway; the scope is then bumped once more than needed.
-            let xids = item.xids.suffix(self.settings.ringSize)
+            let xids = item.xids.suffix(settings.ringSize)
             arguments.append(.integer(item.sequence))
             arguments.append(.text(Generation.fresh()))
             arguments.append(.integer(xids.count))
             arguments += xids.map { .text(String($0)) }
         }
         let answer = try Self.answer(
-            await self.client.evaluate(
-                self.scripts.apply,
+            await client.evaluate(
+                scripts.apply,
                 keys: keys,
                 arguments: arguments,
                 timeout: .milliseconds(500)
             )
         )
         #if COHERENCE_CONTROLS
-        if answer == .done, self.settings.defects.contains(.ringInMemory) {
-            for item in batch.items { RingInMemory.of(self.client).insert(item.named, ns: batch.ns) }
+        if answer == .done, settings.defects.contains(.ringInMemory) {
+            for item in batch.items { RingInMemory.of(client).insert(item.named, ns: batch.ns) }
         }
         #endif
         return answer
@@ -64,8 +64,8 @@ package struct RedisLane: Sendable {
     /// Whether a test build believes that an item was applied before because this process did it: `ring_in_memory`.
     private func isRemembered(_ item: RelayBatch.Item, _ batch: RelayBatch) -> Bool {
         #if COHERENCE_CONTROLS
-        self.settings.defects.contains(.ringInMemory)
-            && RingInMemory.of(self.client).contains(item.named, ns: batch.ns)
+        settings.defects.contains(.ringInMemory)
+            && RingInMemory.of(client).contains(item.named, ns: batch.ns)
         #else
         false
         #endif
@@ -75,13 +75,13 @@ package struct RedisLane: Sendable {
     func declareAlive(_ declaration: RelayDeclaration) async throws(RedisError) -> RelayStateMachine.ScriptAnswer {
         let watermark = declaration.watermark
         return try Self.answer(
-            await self.client.evaluate(
-                self.scripts.declareAlive,
+            await client.evaluate(
+                scripts.declareAlive,
                 keys: [.text(self.keys.watermark), .text(self.keys.alive)],
                 arguments: [
                     .text(watermark.ns), .integer(watermark.sequence), .integer(Int64(watermark.tag)),
                     .text(declaration.runID ?? "-"), .integer(declaration.drains),
-                    .integer(self.settings.aliveTTL.milliseconds), .text(self.keys.channel),
+                    .integer(settings.aliveTTL.milliseconds), .text(self.keys.channel),
                     .text(BusMessage.beat(ns: watermark.ns, head: watermark.sequence).text),
                 ]
             )
@@ -98,10 +98,10 @@ package struct RedisLane: Sendable {
         var place = 0
         for _ in 0...self.settings.indexSize / size {
             let range: RedisCommand = ["ZRANGE", .text(index), .integer(place), .integer(place + size - 1)]
-            let names = try await self.client.send(range).elements?.compactMap { $0.bytes } ?? []
+            let names = try await client.send(range).elements?.compactMap { $0.bytes } ?? []
             guard !names.isEmpty else { return }
-            let kept = try await self.client.evaluate(
-                self.scripts.sweep,
+            let kept = try await client.evaluate(
+                scripts.sweep,
                 keys: [.text(generation), .text(index)]
                     + names.map { .text(self.keys.value(tenant, module, name: String(decoding: $0, as: UTF8.self))) },
                 arguments: names.map { .bytes($0) }
@@ -113,13 +113,13 @@ package struct RedisLane: Sendable {
 
     /// Writes something that nobody misses; throws what a server says that takes no writes.
     func testWriting() async throws(RedisError) {
-        _ = try await self.client.send(["SET", .text(self.keys.liveness(instance: "relay")), "1", "PX", "1000"])
+        _ = try await client.send(["SET", .text(keys.liveness(instance: "relay")), "1", "PX", "1000"])
     }
 
     /// Begins this data set anew.
     func reset(_ watermark: Watermark) async throws(RedisError) {
-        _ = try await self.client.evaluate(
-            self.scripts.reset,
+        _ = try await client.evaluate(
+            scripts.reset,
             keys: [.text(self.keys.alive), .text(self.keys.watermark)],
             arguments: [.text(watermark.text)]
         )

@@ -129,49 +129,49 @@ package struct RelayStateMachine: Sendable {
     ///   - now: the time, on the cache's clock.
     ///   - seed: decides who of several active relays gives way.
     package init(settings: CacheSettings, now: Int64, seed: UInt64) {
-        self.nudgeInterval = settings.nudgeInterval.nanoseconds
-        self.idleInterval = settings.idleDrainInterval.nanoseconds
-        self.standbyInterval = settings.standbyInterval.nanoseconds
-        self.beatInterval = settings.beatInterval.nanoseconds
-        self.lastDrainAt = now
-        self.foreignDrainAt = now
-        self.prunesAt = now + self.pruneInterval
-        self.random = SplitMix64(state: seed)
-        self.defects = settings.defects
+        nudgeInterval = settings.nudgeInterval.nanoseconds
+        idleInterval = settings.idleDrainInterval.nanoseconds
+        standbyInterval = settings.standbyInterval.nanoseconds
+        beatInterval = settings.beatInterval.nanoseconds
+        lastDrainAt = now
+        foreignDrainAt = now
+        prunesAt = now + pruneInterval
+        random = SplitMix64(state: seed)
+        defects = settings.defects
     }
 
     // MARK: - What happens outside
 
     /// Somebody committed.
     package mutating func nudged(at now: Int64) {
-        if self.nudgedAt == nil {
-            self.nudgedAt = now
-            self.skips = 0
+        if nudgedAt == nil {
+            nudgedAt = now
+            skips = 0
         }
     }
 
     /// A probe has seen the count of drains.
     package mutating func observed(drains: Int64, at now: Int64) {
         defer {
-            self.seenDrains = drains
-            self.ownDrains = 0
+            seenDrains = drains
+            ownDrains = 0
         }
-        guard let before = self.seenDrains, drains >= before else { return }
-        let foreign = drains - before - self.ownDrains
+        guard let before = seenDrains, drains >= before else { return }
+        let foreign = drains - before - ownDrains
         guard foreign > 0 else { return }
-        self.foreignDrainAt = now
+        foreignDrainAt = now
         // Two that tick do no harm but double the work; each gives way with probability one half, until one is left.
-        if self.isActive, foreign >= 2, self.random.next() & 1 == 0 { self.isActive = false }
+        if isActive, foreign >= 2, random.next() & 1 == 0 { isActive = false }
     }
 
     /// The log of this namespace is not the one that was followed: whatever was cached under it is to go.
     ///
     /// Several relays hear of it; the active one acts first, and the others find another namespace by then.
     package mutating func historyReplaced(ns: String, at now: Int64) {
-        guard self.condemned?.ns != ns else { return }
-        let hesitation = self.isActive ? 0 : self.standbyInterval / 2
-        let jitter = Int64(self.random.next() % UInt64(max(1, self.idleInterval)))
-        self.condemned = (ns, now + hesitation + jitter)
+        guard condemned?.ns != ns else { return }
+        let hesitation = isActive ? 0 : standbyInterval / 2
+        let jitter = Int64(random.next() % UInt64(max(1, idleInterval)))
+        condemned = (ns, now + hesitation + jitter)
     }
 
     /// A probe has seen the namespace of the lane.
@@ -183,15 +183,15 @@ package struct RelayStateMachine: Sendable {
     ///
     /// Only saves work. The scripts compare with what really is there.
     package mutating func heard(_ watermark: Watermark) {
-        guard case .synced(let known) = self.stage, known.ns == watermark.ns, known.sequence < watermark.sequence else {
+        guard case .synced(let known) = stage, known.ns == watermark.ns, known.sequence < watermark.sequence else {
             return
         }
-        self.stage = .synced(watermark)
+        stage = .synced(watermark)
     }
 
     /// From where on a drain is to read the log along with moving rows; nil if Redis is not to be told of them next.
     package var drainsFrom: Int64? {
-        switch self.stage {
+        switch stage {
         case .synced(let watermark), .behind(let watermark): watermark.sequence
         default: nil
         }
@@ -199,66 +199,66 @@ package struct RelayStateMachine: Sendable {
 
     /// A connection to PostgreSQL was made anew: it may be another server.
     package mutating func postgresConnected() {
-        self.isVerified = false
-        self.retryAt = .min
+        isVerified = false
+        retryAt = .min
     }
 
     /// A connection to Redis was made; `runID` is nil if it may not be asked for.
     package mutating func redisConnected(runID: String?) {
-        self.stage = .unknown
+        stage = .unknown
         self.runID = runID
-        self.suspicion = nil
-        self.redisRetryAt = .min
+        suspicion = nil
+        redisRetryAt = .min
     }
 
     /// The connection to Redis is gone.
     package mutating func redisDisconnected() {
-        self.stage = .down
+        stage = .down
     }
 
     // MARK: - The next step
 
     /// What to do now.
     package mutating func next(at now: Int64) -> Step {
-        guard now >= self.retryAt else { return .wait(until: self.retryAt) }
-        guard self.isVerified else {
-            if let identity = self.adopting { return .adoptIdentity(identity) }
+        guard now >= retryAt else { return .wait(until: retryAt) }
+        guard isVerified else {
+            if let identity = adopting { return .adoptIdentity(identity) }
             return .checkIdentity
         }
         if let condemned, now >= condemned.since { return .rotate(.history) }
-        let drainAt = self.drainDue
-        let redis = self.redisStep(at: now)
-        if now >= drainAt, redis == nil || !(self.prefersRedis || self.comparesFirst) {
-            self.prefersRedis = true
+        let drainAt = drainDue
+        let redis = redisStep(at: now)
+        if now >= drainAt, redis == nil || !(prefersRedis || comparesFirst) {
+            prefersRedis = true
             // Redis carries the news only if this relay brings them there.
-            return .drain(notifies: self.stage == .down)
+            return .drain(notifies: stage == .down)
         }
-        self.prefersRedis = false
+        prefersRedis = false
         if let redis { return redis }
-        if now >= self.prunesAt, self.isActive {
+        if now >= prunesAt, isActive {
             return .prune
         }
         var until = min(drainAt, self.condemned?.since ?? drainAt)
-        if self.stage != .down {
-            if now < self.redisRetryAt { until = min(until, self.redisRetryAt) }
-            if case .synced = self.stage, self.hasDrainedSinceDeclaring { until = min(until, self.declaresAt) }
+        if stage != .down {
+            if now < redisRetryAt { until = min(until, redisRetryAt) }
+            if case .synced = stage, hasDrainedSinceDeclaring { until = min(until, declaresAt) }
         }
         return .wait(until: until)
     }
 
     private var drainDue: Int64 {
-        if self.repeatsAtOnce { return self.lastDrainAt }
+        if repeatsAtOnce { return lastDrainAt }
         let tick =
-            self.isActive
-            ? self.lastDrainAt + self.idleInterval
-            : max(self.foreignDrainAt, self.lastDrainAt) + self.standbyInterval
+            isActive
+            ? lastDrainAt + idleInterval
+            : max(foreignDrainAt, lastDrainAt) + standbyInterval
         guard let nudgedAt else { return tick }
-        return min(tick, max(nudgedAt, self.lastDrainAt + self.nudgeInterval))
+        return min(tick, max(nudgedAt, lastDrainAt + nudgeInterval))
     }
 
     private func redisStep(at now: Int64) -> Step? {
-        guard now >= self.redisRetryAt else { return nil }
-        switch self.stage {
+        guard now >= redisRetryAt else { return nil }
+        switch stage {
         case .down:
             return nil
         case .unknown:
@@ -270,7 +270,7 @@ package struct RelayStateMachine: Sendable {
         case .declaring(_, let declaration):
             return .declareAlive(declaration)
         case .synced(let watermark):
-            guard self.hasDrainedSinceDeclaring, now >= self.declaresAt else { return nil }
+            guard hasDrainedSinceDeclaring, now >= declaresAt else { return nil }
             return .follow(from: watermark.sequence)
         case .testing:
             return .testWriting
@@ -287,25 +287,25 @@ package struct RelayStateMachine: Sendable {
 
     /// The identity was read, with the one stored in the lane.
     package mutating func checkedIdentity(actual: String, stored: String?) {
-        self.succeeded()
-        guard actual == stored || (stored != nil && self.defects.contains(.noTag)) else {
-            self.adopting = actual
+        succeeded()
+        guard actual == stored || (stored != nil && defects.contains(.noTag)) else {
+            adopting = actual
             return
         }
-        self.isVerified = true
+        isVerified = true
         // Where Redis stands is to be compared with this log anew.
-        if self.stage != .down {
-            self.stage = .unknown
-            self.comparesFirst = true
+        if stage != .down {
+            stage = .unknown
+            comparesFirst = true
         }
     }
 
     /// The identity was stored and the lane rotated to a namespace.
     package mutating func adoptedIdentity(ns: String) {
-        self.succeeded()
-        self.adopting = nil
-        self.isVerified = true
-        if self.stage != .down { self.stage = .rotated(ns) }
+        succeeded()
+        adopting = nil
+        isVerified = true
+        if stage != .down { stage = .rotated(ns) }
     }
 
     /// A drain ended; nil if another relay held the lane.
@@ -319,85 +319,85 @@ package struct RelayStateMachine: Sendable {
         answer: FollowAnswer? = nil,
         at now: Int64
     ) {
-        self.succeeded()
+        succeeded()
         guard let result else {
             // The other relay may have begun before the write that nudged committed, so: again, three times, then leave it to
             // the ticks.
-            self.repeatsAtOnce = false
-            self.lastDrainAt = now
-            if self.nudgedAt != nil {
-                self.skips += 1
-                self.nudgedAt = self.skips >= 3 ? nil : now
+            repeatsAtOnce = false
+            lastDrainAt = now
+            if nudgedAt != nil {
+                skips += 1
+                nudgedAt = skips >= 3 ? nil : now
             }
             return
         }
-        if self.drainDueWasTick(now) { self.isActive = true }
-        self.lastDrainAt = now
-        self.nudgedAt = nil
-        self.skips = 0
-        self.repeatsAtOnce = result.isFull
+        if drainDueWasTick(now) { isActive = true }
+        lastDrainAt = now
+        nudgedAt = nil
+        skips = 0
+        repeatsAtOnce = result.isFull
         if !result.isFull {
-            self.ownDrains += 1
-            self.hasDrainedSinceDeclaring = true
+            ownDrains += 1
+            hasDrainedSinceDeclaring = true
         }
-        if result.moved > 0, case .synced(let watermark) = self.stage { self.stage = .behind(watermark) }
+        if result.moved > 0, case .synced(let watermark) = stage { stage = .behind(watermark) }
         // The next step would read just this.
-        if let answer, case .behind(let watermark) = self.stage, answer.rows.first?.sequence == watermark.sequence {
-            self.followed(answer, at: now)
+        if let answer, case .behind(let watermark) = stage, answer.rows.first?.sequence == watermark.sequence {
+            followed(answer, at: now)
         }
     }
 
     private func drainDueWasTick(_ now: Int64) -> Bool {
-        !self.isActive && now >= max(self.foreignDrainAt, self.lastDrainAt) + self.standbyInterval
+        !isActive && now >= max(foreignDrainAt, lastDrainAt) + standbyInterval
     }
 
     /// The watermark was read; nil if there is none.
     package mutating func readWatermark(_ watermark: Watermark?, at now: Int64) {
-        guard self.stage == .unknown else { return }
-        let watermark = self.defects.contains(.watermarkInMemory) ? self.remembered ?? watermark : watermark
-        guard let watermark else { return self.suspect(.watermarkMissing, at: now) }
-        if self.defects.contains(.aliveBeforeReplay) {
-            let drains = self.seenDrains ?? 0
-            self.stage = .declaring(
+        guard stage == .unknown else { return }
+        let watermark = defects.contains(.watermarkInMemory) ? remembered ?? watermark : watermark
+        guard let watermark else { return suspect(.watermarkMissing, at: now) }
+        if defects.contains(.aliveBeforeReplay) {
+            let drains = seenDrains ?? 0
+            stage = .declaring(
                 watermark,
                 RelayDeclaration(watermark: watermark, runID: self.runID, drains: drains)
             )
         } else {
-            self.stage = .behind(watermark)
+            stage = .behind(watermark)
         }
     }
 
     /// Log rows were read.
     package mutating func followed(_ answer: FollowAnswer, at now: Int64) {
-        self.succeeded()
-        self.comparesFirst = false
-        switch self.stage {
+        succeeded()
+        comparesFirst = false
+        switch stage {
         case .rotated(let ns):
-            guard answer.ns == ns || self.defects.contains(.reuseNamespaceOnReset), let newest = answer.rows.last,
+            guard answer.ns == ns || defects.contains(.reuseNamespaceOnReset), let newest = answer.rows.last,
                 newest.sequence == answer.head
             else {
                 // Rotated again by another relay, which will reset Redis, too.
-                self.stage = .unknown
+                stage = .unknown
                 return
             }
-            self.stage = .resetting(Watermark(ns: answer.ns, sequence: newest.sequence, tag: newest.tag))
+            stage = .resetting(Watermark(ns: answer.ns, sequence: newest.sequence, tag: newest.tag))
         case .behind(let watermark), .synced(let watermark):
-            guard answer.ns == watermark.ns || self.defects.contains(.noNamespace) else {
-                return self.suspect(.namespace, at: now)
+            guard answer.ns == watermark.ns || defects.contains(.noNamespace) else {
+                return suspect(.namespace, at: now)
             }
-            guard watermark.sequence <= answer.head else { return self.suspect(.history, at: now) }
+            guard watermark.sequence <= answer.head else { return suspect(.history, at: now) }
             guard let first = answer.rows.first, first.sequence == watermark.sequence else {
-                return self.suspect(.truncated, at: now)
+                return suspect(.truncated, at: now)
             }
-            guard first.tag == watermark.tag || self.defects.contains(.noTag) else {
-                return self.suspect(.history, at: now)
+            guard first.tag == watermark.tag || defects.contains(.noTag) else {
+                return suspect(.history, at: now)
             }
-            self.suspicion = nil
+            suspicion = nil
             guard let batch = RelayBatch(ns: answer.ns, rows: answer.rows.dropFirst()) else {
-                self.arrived(watermark, drains: answer.drains, at: now)
+                arrived(watermark, drains: answer.drains, at: now)
                 return
             }
-            self.stage = .applying(watermark, batch, drains: answer.drains, isLast: batch.last == answer.head)
+            stage = .applying(watermark, batch, drains: answer.drains, isLast: batch.last == answer.head)
         default:
             break
         }
@@ -405,105 +405,105 @@ package struct RelayStateMachine: Sendable {
 
     /// Rows were applied, or not.
     package mutating func applied(_ answer: ScriptAnswer, at now: Int64) {
-        guard case .applying(_, let batch, let drains, let isLast) = self.stage else { return }
+        guard case .applying(_, let batch, let drains, let isLast) = stage else { return }
         switch answer {
         case .done:
             let watermark = Watermark(ns: batch.ns, sequence: batch.last, tag: batch.tag)
-            self.remembered = watermark
+            remembered = watermark
             if isLast {
-                self.arrived(watermark, drains: drains, at: now)
+                arrived(watermark, drains: drains, at: now)
             } else {
-                self.stage = .behind(watermark)
+                stage = .behind(watermark)
             }
         case .gap, .old:
             // Redis stands elsewhere than thought: read where.
-            self.stage = .unknown
+            stage = .unknown
         case .namespace:
-            self.suspect(.namespace, at: now)
+            suspect(.namespace, at: now)
         }
     }
 
     /// The data set is at the head: declare it if that is due.
     private mutating func arrived(_ watermark: Watermark, drains: Int64, at now: Int64) {
-        guard now >= self.declaresAt else {
-            self.stage = .synced(watermark)
+        guard now >= declaresAt else {
+            stage = .synced(watermark)
             return
         }
-        self.stage = .declaring(watermark, RelayDeclaration(watermark: watermark, runID: self.runID, drains: drains))
+        stage = .declaring(watermark, RelayDeclaration(watermark: watermark, runID: self.runID, drains: drains))
     }
 
     /// The declaration was made, or not.
     package mutating func declaredAlive(_ answer: ScriptAnswer, at now: Int64) {
-        guard case .declaring(let watermark, _) = self.stage else { return }
+        guard case .declaring(let watermark, _) = stage else { return }
         switch answer {
         case .done, .old:
-            self.stage = self.defects.contains(.aliveBeforeReplay) ? .behind(watermark) : .synced(watermark)
-            self.declaresAt = now + self.beatInterval
-            self.hasDrainedSinceDeclaring = false
+            stage = defects.contains(.aliveBeforeReplay) ? .behind(watermark) : .synced(watermark)
+            declaresAt = now + beatInterval
+            hasDrainedSinceDeclaring = false
         case .gap:
-            self.stage = .unknown
+            stage = .unknown
         case .namespace:
-            self.suspect(.namespace, at: now)
+            suspect(.namespace, at: now)
         }
     }
 
     /// Redis has taken a write.
     package mutating func tookWrite() {
-        guard case .testing(let cause) = self.stage else { return }
-        self.stage = .rotating(cause)
+        guard case .testing(let cause) = stage else { return }
+        stage = .rotating(cause)
     }
 
     /// The lane was rotated.
     package mutating func rotated(ns: String) {
-        self.succeeded()
-        if self.condemned != nil {
-            self.condemned = nil
-            if self.stage != .down { self.stage = .rotated(ns) }
+        succeeded()
+        if condemned != nil {
+            condemned = nil
+            if stage != .down { stage = .rotated(ns) }
             return
         }
-        guard case .rotating = self.stage else { return }
-        self.stage = .rotated(ns)
+        guard case .rotating = stage else { return }
+        stage = .rotated(ns)
     }
 
     /// Redis was begun anew.
     package mutating func reset() {
-        guard case .resetting(let watermark) = self.stage else { return }
-        self.remembered = watermark
-        self.stage = .behind(watermark)
-        self.declaresAt = .min
-        self.hasDrainedSinceDeclaring = true
+        guard case .resetting(let watermark) = stage else { return }
+        remembered = watermark
+        stage = .behind(watermark)
+        declaresAt = .min
+        hasDrainedSinceDeclaring = true
     }
 
     /// Old rows were deleted; `isMore` if the limit was reached.
     package mutating func pruned(isMore: Bool, at now: Int64) {
-        self.succeeded()
-        self.prunesAt = now + (isMore ? self.idleInterval : self.pruneInterval)
+        succeeded()
+        prunesAt = now + (isMore ? idleInterval : pruneInterval)
     }
 
     /// A step on PostgreSQL failed.
     package mutating func postgresFailed(at now: Int64) {
-        self.failures = min(self.failures + 1, 6)
-        self.isVerified = false
-        self.adopting = nil
-        self.retryAt = now + self.idleInterval << Int64(self.failures - 1)
+        failures = min(failures + 1, 6)
+        isVerified = false
+        adopting = nil
+        retryAt = now + idleInterval << Int64(failures - 1)
     }
 
     /// A step on Redis failed; if the connection is gone, that is told separately.
     package mutating func redisFailed(at now: Int64) {
-        guard self.stage != .down else { return }
-        switch self.stage {
+        guard stage != .down else { return }
+        switch stage {
         case .testing, .rotating, .rotated, .resetting:
             // The new namespace was possibly never seen by Redis; what is there is compared again.
-            self.suspicion = nil
+            suspicion = nil
         default:
             break
         }
-        self.stage = .unknown
-        self.redisRetryAt = now + self.idleInterval
+        stage = .unknown
+        redisRetryAt = now + idleInterval
     }
 
     private mutating func succeeded() {
-        self.failures = 0
+        failures = 0
     }
 
     /// Redis does not fit the log.
@@ -511,17 +511,17 @@ package struct RelayStateMachine: Sendable {
     /// Looked at twice, as another relay may be repairing it already. A Redis that takes no writes (out of memory, a replica) could
     /// not be begun anew: every relay would rotate again and again, and memory, which needs no Redis, would stay cold with it.
     private mutating func suspect(_ cause: RotationCause, at now: Int64) {
-        guard self.suspicion == nil else {
-            self.suspicion = nil
-            self.stage = self.defects.contains(.reuseNamespaceOnReset) ? .rotated("") : .testing(cause)
+        guard suspicion == nil else {
+            suspicion = nil
+            stage = defects.contains(.reuseNamespaceOnReset) ? .rotated("") : .testing(cause)
             return
         }
-        self.suspicion = cause
-        self.remembered = nil
-        self.stage = .unknown
-        let hesitation = self.isActive ? self.idleInterval / 10 : self.standbyInterval / 2
-        let jitter = Int64(self.random.next() % UInt64(max(1, self.idleInterval / 2)))
-        self.redisRetryAt = now + hesitation + jitter
+        suspicion = cause
+        remembered = nil
+        stage = .unknown
+        let hesitation = isActive ? idleInterval / 10 : standbyInterval / 2
+        let jitter = Int64(random.next() % UInt64(max(1, idleInterval / 2)))
+        redisRetryAt = now + hesitation + jitter
     }
 }
 
@@ -583,7 +583,7 @@ package struct RelayBatch: Sendable, Equatable {
         self.ns = ns
         self.first = first
         self.last = last.sequence
-        self.tag = last.tag
+        tag = last.tag
         self.items = items
     }
 
@@ -597,7 +597,7 @@ package struct RelayBatch: Sendable, Equatable {
             first: self.first,
             last: self.last,
             tag: self.tag,
-            scopes: self.items.map { $0.named },
+            scopes: items.map { $0.named },
             sentAt: sentAt
         )
     }
@@ -623,8 +623,8 @@ package struct SplitMix64: RandomNumberGenerator, Sendable {
     }
 
     package mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var z = self.state
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)

@@ -45,24 +45,24 @@ package struct StateLog: Sendable {
 
     /// A state changed; returns the line if it is to be written now.
     package mutating func changed(_ state: String, _ line: Line, at now: Int64) -> Line? {
-        guard var before = self.states[state], now < before.until else {
-            let suppressed = (self.states[state]?.suppressed ?? 0) + (self.states[state]?.held == nil ? 0 : 1)
-            self.states[state] = State(until: now + self.interval)
+        guard var before = states[state], now < before.until else {
+            let suppressed = (states[state]?.suppressed ?? 0) + (states[state]?.held == nil ? 0 : 1)
+            states[state] = State(until: now + interval)
             return line.noting(suppressed: suppressed)
         }
         if before.held != nil { before.suppressed += 1 }
         before.held = line
-        self.states[state] = before
+        states[state] = before
         return nil
     }
 
     /// Lines held back whose time has come.
     package mutating func due(at now: Int64) -> [Line] {
         var lines: [Line] = []
-        for (name, state) in self.states.sorted(by: { $0.key < $1.key }) where now >= state.until {
+        for (name, state) in states.sorted(by: { $0.key < $1.key }) where now >= state.until {
             guard let held = state.held else { continue }
             lines.append(held.noting(suppressed: state.suppressed))
-            self.states[name] = State(until: now + self.interval)
+            states[name] = State(until: now + interval)
         }
         return lines
     }

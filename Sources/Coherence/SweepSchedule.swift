@@ -27,22 +27,22 @@ struct SweepSchedule: Sendable {
 
     /// A scope was bumped.
     mutating func bumped(_ name: Name, at now: Int64) {
-        if self.entries[name] != nil {
-            self.entries[name]?.isPending = true
-        } else if self.entries.count < Self.limit {
-            self.entries[name] = Entry(notBefore: now, isPending: true)
+        if entries[name] != nil {
+            entries[name]?.isPending = true
+        } else if entries.count < Self.limit {
+            entries[name] = Entry(notBefore: now, isPending: true)
         }
     }
 
     /// Takes the scopes that are due.
     mutating func take(at now: Int64) -> [Name] {
         var due: [Name] = []
-        for (name, entry) in self.entries where entry.notBefore <= now {
+        for (name, entry) in entries where entry.notBefore <= now {
             if entry.isPending {
                 due.append(name)
-                self.entries[name] = Entry(notBefore: now + self.interval, isPending: false)
+                entries[name] = Entry(notBefore: now + interval, isPending: false)
             } else {
-                self.entries[name] = nil
+                entries[name] = nil
             }
         }
         return due
@@ -50,6 +50,6 @@ struct SweepSchedule: Sendable {
 
     /// When to look again; nil if nothing is waiting.
     var nextDue: Int64? {
-        self.entries.values.lazy.filter { $0.isPending }.map { $0.notBefore }.min()
+        entries.values.lazy.filter { $0.isPending }.map { $0.notBefore }.min()
     }
 }

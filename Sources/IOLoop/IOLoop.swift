@@ -186,18 +186,33 @@ package final class IOLoop: SerialExecutor, @unchecked Sendable {
             if shared.phase == .stopped {
                 guard !shared.isDrainedByCaller else { return .nothing }
                 shared.isDrainedByCaller = true
+                keepAlive()
                 return .drain
             }
             // The loop looks at the queue before it sleeps: its own thread need not wake it.
             guard !shared.wakePending, !isOnLoop else { return .nothing }
             shared.wakePending = true
+            keepAlive()
             return .signal
         }
         switch next {
-        case .nothing: break
+        case .nothing: return
         case .signal: poller.signal()
         case .drain: drainOnCallingThread()
         }
+        letGo()
+    }
+
+    /// Keeps the loop until it is let go.
+    ///
+    /// Once work lies in the queue it may be done, and with it the last actor of this loop gone, before the call that brought the
+    /// work is over; the runtime holds an executor no longer than the actor does.
+    private func keepAlive() {
+        _ = unsafe Unmanaged.passRetained(self)
+    }
+
+    private func letGo() {
+        unsafe Unmanaged.passUnretained(self).release()
     }
 
     // MARK: - Descriptors, timers

@@ -37,10 +37,10 @@ package struct TextRule: Sendable, Hashable {
     /// - Returns: The text as it is stored, which may be empty, or why it is refused: `too_long`, `format`.
     package func read(_ text: String) -> Result<String, ReadingFault> {
         var text = Text.nfc(Text.trimmed(text))
-        if case .code = self.kind { text = Text.withSingleSpaces(text) }
+        if case .code = kind { text = Text.withSingleSpaces(text) }
         // Bytes bound scalars, so most texts need no counting.
-        guard text.utf8.count <= self.maximum || text.unicodeScalars.count <= self.maximum else {
-            return .failure(ReadingFault("too_long", "Must have at most \(self.maximum) characters."))
+        guard text.utf8.count <= maximum || text.unicodeScalars.count <= maximum else {
+            return .failure(ReadingFault("too_long", "Must have at most \(maximum) characters."))
         }
         // Most texts are printable ASCII: there is nothing to look up.
         if !text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) {
@@ -56,7 +56,7 @@ package struct TextRule: Sendable, Hashable {
     /// - Parameter text: As it came in.
     /// - Returns: The text as it is stored, or why it is refused: `required`, `too_long`, `format`.
     package func readRequired(_ text: String) -> Result<String, ReadingFault> {
-        self.read(text).flatMap { text in
+        read(text).flatMap { text in
             // What is made of joiners and marks alone looks blank, too.
             text.unicodeScalars.allSatisfy(Text.isInvisible)
                 ? .failure(ReadingFault("required", "Must not be blank.")) : .success(text)
@@ -65,15 +65,15 @@ package struct TextRule: Sendable, Hashable {
 
     private func fault(of scalar: Unicode.Scalar) -> ReadingFault? {
         if Text.isControl(scalar) {
-            if self.kind == .lines, scalar == "\n" || scalar == "\t" || scalar == "\r" { return nil }
+            if kind == .lines, scalar == "\n" || scalar == "\t" || scalar == "\r" { return nil }
             return ReadingFault("format", "Must not contain control characters.")
         }
-        guard Text.isInvisible(scalar), self.refusesInvisible(scalar) else { return nil }
+        guard Text.isInvisible(scalar), refusesInvisible(scalar) else { return nil }
         return ReadingFault("format", "Must not contain the invisible character \(Text.codePoint(of: scalar)).")
     }
 
     private func refusesInvisible(_ scalar: Unicode.Scalar) -> Bool {
-        switch self.kind {
+        switch kind {
         case .code: true
         case .line: !Text.isNeededInNames(scalar)
         case .lines: false

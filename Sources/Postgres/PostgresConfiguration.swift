@@ -1,3 +1,5 @@
+package import IOLoop
+
 /// Where the database is and how its connections behave.
 ///
 /// The URL is libpq's own (`postgres://user:password@host:port/database?parameter=value`, a unix socket by
@@ -39,7 +41,7 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
     /// When repeated failures to connect stop further attempts for a while.
     package var breaker = BreakerSettings()
     /// How long a slot waits before it connects again.
-    package var backoff = BackoffSettings()
+    package var backoff = Backoff(first: .milliseconds(20), longest: .seconds(1))
 
     /// When repeated failures to connect stop further attempts for a while.
     package struct BreakerSettings: Sendable {
@@ -49,14 +51,6 @@ package struct PostgresConfiguration: Sendable, CustomStringConvertible {
         package var window: Duration = .seconds(5)
         /// How long it stays open before one attempt is made.
         package var openFor: Duration = .seconds(1)
-    }
-
-    /// How long a slot waits before it connects again; doubled with each failure, with jitter.
-    package struct BackoffSettings: Sendable {
-        /// The first wait.
-        package var first: Duration = .milliseconds(20)
-        /// The longest wait.
-        package var longest: Duration = .seconds(1)
     }
 
     /// Reads a URL.

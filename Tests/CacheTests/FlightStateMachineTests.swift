@@ -6,11 +6,11 @@ import Testing
 @Suite struct FlightStateMachineTests {
     private static let key = CacheKey(tenant: 1, module: .products, key: "id:1")
     private static let ns = String(repeating: "a", count: 32)
-    private static let generation = Array(String(repeating: "b", count: 32).utf8)
+    fileprivate static let generation = Array(String(repeating: "b", count: 32).utf8)
     private static let lease = Self.generation + Array(" other/1".utf8)
     private static let millisecond: Int64 = 1_000_000
 
-    private static func machine(
+    fileprivate static func machine(
         renews: Bool = false,
         _ change: (inout CacheSettings) -> Void = { _ in }
     )
@@ -21,7 +21,7 @@ import Testing
         return FlightStateMachine(key: Self.key, settings: settings, renews: renews, seed: 7)
     }
 
-    private static func value(
+    fileprivate static func value(
         ns: String = FlightStateMachineTests.ns,
         generation: [UInt8] = FlightStateMachineTests.generation,
         key: CacheKey = FlightStateMachineTests.key,
@@ -40,7 +40,7 @@ import Testing
         ).encoded()
     }
 
-    private static func answer(_ value: [UInt8]? = nil, watermark: Int64 = 5) -> SecondLevelAnswer {
+    fileprivate static func answer(_ value: [UInt8]? = nil, watermark: Int64 = 5) -> SecondLevelAnswer {
         SecondLevelAnswer(
             watermark: Array("\(Self.ns) \(watermark) 1".utf8),
             alive: Array("\(Self.ns) run1 9".utf8),
@@ -50,7 +50,7 @@ import Testing
         )
     }
 
-    private static func knowledge(
+    fileprivate static func knowledge(
         sees xid: UInt64? = nil,
         isUsable: Bool = true,
         wall: Int64 = 100
@@ -69,7 +69,7 @@ import Testing
     }
 
     /// A machine that waits for another's fill since time 0.
-    private static func waiting() -> FlightStateMachine {
+    fileprivate static func waiting() -> FlightStateMachine {
         var machine = Self.machine()
         _ = machine.begin(canAsk: true)
         _ = machine.looked(Self.answer(), Self.knowledge())
@@ -145,8 +145,10 @@ import Testing
         _ = machine.looked(Self.answer(), Self.knowledge())
         #expect(machine.leased(.fill(generation: [9]), at: 0).name == "fill")
         let captured = FlightStateMachine.Captured(generation: [9], ns: Self.ns, holdsLease: true)
+        var (unstorable, unanswered) = (machine, machine)
         guard case .store(captured) = machine.filled(isStorable: true),
-            case .release(captured) = machine.filled(isStorable: false), case .release(captured) = machine.failed()
+            case .release(captured) = unstorable.filled(isStorable: false),
+            case .release(captured) = unanswered.failed()
         else {
             Issue.record("the lease is kept")
             return
@@ -159,12 +161,13 @@ import Testing
         _ = machine.begin(canAsk: true)
         #expect(machine.looked(Self.answer(Self.value()), Self.knowledge(sees: 99)).name == "fill")
         #expect(machine.notes.missesWrites)
+        var unanswered = machine
         guard case .store(let captured) = machine.filled(isStorable: true) else {
             Issue.record("nothing is stored")
             return
         }
         #expect(captured.generation == Self.generation && !captured.holdsLease)
-        #expect(machine.failed().name == "done")
+        #expect(unanswered.failed().name == "done")
     }
 
     @Test("who waits looks every 20 to 50 ms, for at most a second")
@@ -219,11 +222,11 @@ import Testing
         let gone = PollAnswer(answer: Self.answer(), lease: Self.lease, isOwnerAlive: false)
         var machine = Self.waiting()
         _ = machine.polled(gone, at: 30 * Self.millisecond, Self.knowledge())
-        var other = machine
+        var (slower, unanswered) = (machine, machine)
         #expect(machine.stolen(true, at: 31 * Self.millisecond).name == "fill")
         #expect(machine.notes.hasStolen && machine.failed().name == "release")
-        #expect(other.stolen(false, at: 31 * Self.millisecond).name == "lease")
-        #expect(other.stolen(nil, at: 31 * Self.millisecond).name == "fill")
+        #expect(slower.stolen(false, at: 31 * Self.millisecond).name == "lease")
+        #expect(unanswered.stolen(nil, at: 31 * Self.millisecond).name == "fill")
     }
 
     @Test("a value that appeared is looked at together with the watermark, a few times at most")
@@ -237,6 +240,76 @@ import Testing
             step = machine.leased(.hit(generation: Self.generation, value: Self.value()), at: 0)
         }
         #expect(looks == 3 && step.name == "fill")
+    }
+
+    @Test("what a server that is no longer trusted said about the generation is forgotten")
+    func forgotten() {
+        var machine = Self.machine()
+        _ = machine.begin(canAsk: true)
+        _ = machine.looked(Self.answer(), Self.knowledge())
+        #expect(machine.leased(.hit(generation: Self.generation, value: Self.value()), at: 0).name == "look")
+        #expect(machine.looked(Self.answer(watermark: 4), Self.knowledge()).name == "fill")
+        #expect(machine.filled(isStorable: true).name == "done")
+    }
+
+    @Test("a value that cannot be read leads to the database, whose answer takes its place")
+    func unreadable() {
+        var machine = Self.machine()
+        _ = machine.begin(canAsk: true)
+        guard case .serve(let value) = machine.looked(Self.answer(Self.value()), Self.knowledge()) else {
+            Issue.record("the value is not served")
+            return
+        }
+        #expect(!machine.asksDatabase)
+        machine.rejected(value)
+        #expect(machine.asksDatabase && machine.notes.mismatches == 1)
+        #expect(machine.filled(isStorable: true).name == "store")
+    }
+
+    @Test("an answer to what was not asked stops, with a sentence", arguments: Misfed.allCases)
+    func illegal(misfed: Misfed) async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [misfed] in
+            misfed.happen()
+        }
+        let words = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(words.contains("a flight was told that \(misfed.rawValue)"))
+    }
+
+    /// What no owner does.
+    enum Misfed: String, CaseIterable, Codable {
+        case twice = "it begins while Redis is looked into"
+        case lookUnasked = "a look-up ended while nothing was asked"
+        case leaseForLook = "a lease was answered while Redis is looked into"
+        case pollForLease = "a poll ended while a lease is asked for"
+        case stolenForPoll = "a lease was taken over or not while another's fill is waited for"
+        case unread = "a value cannot be read while the database is asked"
+        case filledEarly = "the database has answered while a lease is asked for"
+        case filledTwice = "the database has answered while the way is over"
+        case failedAfterAll = "the database has not answered while the way is over"
+        case recapturedUnasked = "the generation was read again while the database is asked"
+
+        func happen() {
+            var machine = FlightStateMachineTests.machine()
+            if self == .lookUnasked { _ = machine.looked(nil, FlightStateMachineTests.knowledge()) }
+            _ = machine.begin(canAsk: true)
+            if self == .twice { _ = machine.begin(canAsk: true) }
+            if self == .leaseForLook { _ = machine.leased(nil, at: 0) }
+            _ = machine.looked(FlightStateMachineTests.answer(), FlightStateMachineTests.knowledge())
+            if self == .pollForLease { _ = machine.polled(nil, at: 0, FlightStateMachineTests.knowledge()) }
+            if self == .filledEarly { _ = machine.filled(isStorable: true) }
+            if self == .stolenForPoll {
+                machine = FlightStateMachineTests.waiting()
+                _ = machine.stolen(true, at: 0)
+            }
+            _ = machine.leased(.fill(generation: FlightStateMachineTests.generation), at: 0)
+            if self == .recapturedUnasked { _ = machine.recaptured(nil) }
+            if self == .unread, let value = Envelope(decoding: FlightStateMachineTests.value()) {
+                machine.rejected(value)
+            }
+            _ = machine.filled(isStorable: true)
+            if self == .filledTwice { _ = machine.filled(isStorable: true) }
+            if self == .failedAfterAll { _ = machine.failed() }
+        }
     }
 
     @Test("a renewal passes over a value about to end, takes a younger one, and gives way to others")

@@ -307,6 +307,27 @@ struct IOLoopThreadTests {
         loop.stop()
     }
 
+    @Test("a stopped loop may be let go of as soon as its last late job has run", .timeLimit(.minutes(1)))
+    func lateJobsAndTheEnd() async {
+        await withTaskGroup { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    for _ in 0..<4_000 {
+                        // Nobody holds the loop but the actor, and nobody the actor but its job.
+                        await Self.counterOfStoppedLoop().increment()
+                    }
+                }
+            }
+        }
+    }
+
+    private static func counterOfStoppedLoop() -> Counter {
+        let loop = IOLoop()
+        loop.start()
+        loop.stop()
+        return Counter(loop)
+    }
+
     @Test("a body that has run is let go of, however long the loop then sleeps", .timeLimit(.minutes(1)))
     func bodiesAreReleased() async {
         final class Ticket: Sendable {

@@ -49,6 +49,14 @@ struct ArchitectureTests {
         }
     }
 
+    @Test("of the program, the command that checks coherence alone knows the laboratory")
+    func laboratory() throws {
+        let files = try Self.imports(of: "stock").filter { $0.module == "Laboratory" }.map(\.file)
+        #expect(
+            files.sorted() == ["stock/Commands/CoherenceCommand.swift", "stock/Commands/CoherenceDatabase.swift"]
+        )
+    }
+
     @Test("the import reader sees every form of an import")
     func reader() {
         #expect(Self.module(inLine: "import Kernel") == "Kernel")

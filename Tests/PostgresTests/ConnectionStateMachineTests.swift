@@ -143,7 +143,6 @@ struct ConnectionStateMachineTests {
         let outcomes = machine.close(Self.lost, now: Self.start).map(\.error.outcome)
         #expect(outcomes == [.failed, .unknown])
         #expect(machine.state == .closed)
-        #expect(machine.close(Self.lost, now: Self.start).count == 0)
     }
 
     @Test("a FATAL before the commit fails the first unit, and those behind it never ran")
@@ -218,13 +217,65 @@ struct ConnectionStateMachineTests {
         machine.sent(flight(request(), statements: 1))
         #expect(machine.becomePlain() == false)
         _ = feed(&machine, [.success(nil), .end, .sync])
-        #expect(machine.beginPlain() == false)
         #expect(machine.becomePlain() == true)
-        #expect(machine.beginPlain() == true)
-        #expect(machine.beginPlain() == false)
+        machine.beginPlain()
+        #expect(machine.becomePlain() == false)
         #expect(machine.becomePipeline() == false)
         machine.endPlain()
         #expect(machine.becomePipeline() == true)
+    }
+
+    @Test("a closed connection takes no mode")
+    func closed() {
+        var machine = connected()
+        _ = machine.close(Self.lost, now: Self.start)
+        #expect(machine.becomePlain() == false)
+        #expect(machine.becomePipeline() == false)
+    }
+
+    @Test("what no server can cause stops, with a sentence", arguments: Misfed.allCases)
+    func illegal(misfed: Misfed) async {
+        let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) { [misfed] in
+            misfed.happen()
+        }
+        let words = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+        #expect(words.contains("a connection that is \(misfed.rawValue)"))
+    }
+
+    /// What no owner does.
+    enum Misfed: String, CaseIterable, Codable {
+        case connectedTwice = "pipeline was told that it has come up"
+        case unitBeforeConnected = "connecting was told that a unit was sent"
+        case unitInScript = "busy was told that a unit was sent"
+        case unitAfterEnd = "closed was told that a unit was sent"
+        case scriptInPipeline = "pipeline was told that a script begins"
+        case scriptTwice = "busy was told that a script begins"
+        case endWithoutScript = "plain was told that a script has ended"
+        case answerInScript = "busy was told that a unit was answered"
+        case answerAfterEnd = "closed was told that a unit was answered"
+        case endTwice = "closed was told that it ends"
+
+        func happen() {
+            let tests = ConnectionStateMachineTests()
+            let flight = tests.flight(tests.request())
+            var machine = Machine()
+            if self == .unitBeforeConnected { machine.sent(flight) }
+            machine.connected()
+            if self == .connectedTwice { machine.connected() }
+            if self == .scriptInPipeline { machine.beginPlain() }
+            _ = machine.becomePlain()
+            if self == .endWithoutScript { machine.endPlain() }
+            machine.beginPlain()
+            if self == .scriptTwice { machine.beginPlain() }
+            if self == .unitInScript { machine.sent(flight) }
+            if self == .answerInScript { _ = machine.received(.sync) }
+            _ = machine.close(ConnectionStateMachineTests.lost, now: ConnectionStateMachineTests.start)
+            if self == .unitAfterEnd { machine.sent(flight) }
+            if self == .answerAfterEnd { _ = machine.received(.end) }
+            if self == .endTwice {
+                _ = machine.close(ConnectionStateMachineTests.lost, now: ConnectionStateMachineTests.start)
+            }
+        }
     }
 
     @Test("a request cancelled before the loop saw it ends as cancelled, once")

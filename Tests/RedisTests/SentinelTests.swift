@@ -53,7 +53,7 @@ private func sentinelConfiguration(
     configuration.connectTimeout = .seconds(1)
     configuration.commandTimeout = .milliseconds(500)
     configuration.pingInterval = .milliseconds(200)
-    configuration.maximumBackoff = .milliseconds(100)
+    configuration.backoff.longest = .milliseconds(100)
     return configuration
 }
 

@@ -15,7 +15,7 @@ func configuration(_ url: String) throws -> RedisConfiguration {
     configuration.commandTimeout = .seconds(5)
     configuration.pingInterval = .seconds(5)
     configuration.subscriberSilence = .seconds(5)
-    configuration.maximumBackoff = .milliseconds(40)
+    configuration.backoff.longest = .milliseconds(40)
     return configuration
 }
 

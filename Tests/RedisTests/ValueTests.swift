@@ -164,22 +164,6 @@ struct CircuitBreakerTests {
     }
 }
 
-@Suite("The backoff")
-struct BackoffTests {
-    @Test("waits double up to the maximum, each between half and all of its step")
-    func doubling() {
-        var generator = SystemRandomNumberGenerator()
-        var backoff = Backoff(initial: .milliseconds(10), maximum: .milliseconds(100))
-        for step in [10, 20, 40, 80, 100, 100] {
-            let wait = backoff.next(using: &generator)
-            #expect(wait >= .milliseconds(step) / 2 && wait <= .milliseconds(step))
-        }
-        backoff.reset()
-        let wait = backoff.next(using: &generator)
-        #expect(wait <= .milliseconds(10))
-    }
-}
-
 @Suite("A value that arrives once")
 struct OneShotTests {
     @Test("the first decision counts, before or after the wait began")

@@ -77,6 +77,10 @@ struct StoreTests {
             let second = try await live.shop.store.remember(twin, live.context, key: key)
             #expect(second.body == refusal.body)
             #expect(second.replayed)
+            let other = await problem {
+                try await live.shop.store.remember(twin, live.context, key: live.key("r", hash: 2))
+            }
+            #expect(other?.code == .idempotencyKeyReused)
             let replayed = try await live.shop.products.create(
                 ProductFields(name: "Never", price: .zero),
                 live.context,
@@ -105,6 +109,10 @@ struct StoreTests {
                 }
                 #expect(refused?.code == .idempotencyInProgress)
                 #expect(refused?.retryAfter == 1)
+                let refusal = Answer(status: 409, body: ByteBuffer(string: "{\"code\":\"ñ\"}"))
+                let unstored = try await live.shop.store.remember(refusal, live.context, key: live.key("held"))
+                #expect(unstored.body == refusal.body, "what cannot be stored is answered all the same")
+                #expect(!unstored.replayed)
                 try await lease.rollback()
             }
         }

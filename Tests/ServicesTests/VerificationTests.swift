@@ -50,6 +50,30 @@ struct VerificationTests {
         try await database.drop()
     }
 
+    @Test("an outbox that is old is a fault only while an instance follows the log, and doctor says the same")
+    func oldOutbox() async throws {
+        let database = try await busy()
+        try await database.psql(
+            "UPDATE stock.cache_outbox SET touched_at = now() - interval '2 minutes'"
+        )
+        let deadline = ContinuousClock.now.advanced(by: .seconds(30))
+        func judged() async throws -> (isViolated: Bool, outbox: Finding.Level?) {
+            try await withDatabase(database.appURL) { (client) async throws in
+                let violations = try await Verification(postgres: client).run(deadline: deadline)
+                let findings = try await Doctor(postgres: client, folder: nil).examine(deadline: deadline)
+                return (!violations.isEmpty, findings.first { $0.check == "outbox" }?.level)
+            }
+        }
+        #expect(try await judged() == (false, .warning))
+        try await withDatabase(database.appURL) { (instance) async throws in
+            _ = try await instance.query(FollowLog(), tenant: nil, deadline: deadline)
+            #expect(try await judged() == (true, .failure))
+        }
+        try await eventually("the server has noticed that the instance went") {
+            try await judged() == (false, .warning)
+        }
+    }
+
     /// What is planted, and the invariants that must see it; triggers and checks are off while it is done.
     private static let planted: [(sql: String, invariants: Set<String>)] = [
         (

@@ -78,7 +78,7 @@ package struct AccessTokens: Sendable {
     }
 
     /// Seconds for which a token is good.
-    package var expiresIn: Int { Int(self.lifetimeSeconds) }
+    package var expiresIn: Int { Int(lifetimeSeconds) }
 
     /// Signs a token.
     ///
@@ -101,7 +101,7 @@ package struct AccessTokens: Sendable {
             claims.member("nbf", Int(now))
             claims.member("exp", Int(now + self.lifetimeSeconds))
         }
-        let key = self.keys[0]
+        let key = keys[0]
         var token = key.prefix
         token += Base64URL.characters(of: claims.bytes)
         let signature = try key.algorithm.sign(token)
@@ -120,7 +120,7 @@ package struct AccessTokens: Sendable {
     func signed(_ token: some StringProtocol) throws(Problem) -> ClaimsScanner.Claims {
         guard token.utf8.count <= Self.maximumBytes else { throw Self.refusal }
         let bytes = token.utf8.withContiguousStorageIfAvailable { Array($0) } ?? Array(token.utf8)
-        guard let key = self.keys.first(where: { bytes.starts(with: $0.prefix) }),
+        guard let key = keys.first(where: { bytes.starts(with: $0.prefix) }),
             let dot = bytes[key.prefix.count...].firstIndex(of: UInt8(ascii: ".")),
             let signature = Base64URL.decode(bytes[(dot + 1)...]),
             (try? key.algorithm.verify(signature, signs: bytes[..<dot])) == true,
@@ -140,9 +140,9 @@ package struct AccessTokens: Sendable {
         guard claims.issuer == Self.issuer, claims.audience == Self.audience,
             let user = claims.subject, let session = claims.session, let tenant = claims.tenant, tenant > 0,
             let expiresAt = claims.expiresAt, let notBefore = claims.notBefore,
-            notBefore <= now + self.leewaySeconds
+            notBefore <= now + leewaySeconds
         else { throw Self.refusal }
-        guard now < expiresAt + self.leewaySeconds else {
+        guard now < expiresAt + leewaySeconds else {
             throw Problem(.unauthenticated, "The access token has expired; ask for another with the refresh token.")
         }
         return AccessClaims(
@@ -153,7 +153,7 @@ package struct AccessTokens: Sendable {
         )
     }
 
-    private var now: Int64 { self.clock.now().microsecondsSince1970 / 1_000_000 }
+    private var now: Int64 { clock.now().microsecondsSince1970 / 1_000_000 }
 
     /// One refusal for every fault, so that a forger learns nothing from it.
     static var refusal: Problem { Problem(.unauthenticated, "The access token is not valid.") }

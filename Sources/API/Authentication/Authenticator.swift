@@ -67,7 +67,7 @@ struct Authenticator: Sendable {
     /// - Throws: `unauthenticated`.
     func credential(_ authorization: String?, _ seen: inout SeenToken) throws(Problem) -> Credential {
         if let claims = seen.claims, authorization == seen.authorization {
-            return .session(try self.tokens.check(claims))
+            return .session(try tokens.check(claims))
         }
         guard let authorization else {
             throw Problem(.unauthenticated, "Send Authorization: Bearer with an access token or an API key.")
@@ -79,9 +79,9 @@ struct Authenticator: Sendable {
         }
         let credential = authorization[authorization.utf8.index(after: space)...]
         if credential.hasPrefix("stk_") { return .key(String(credential)) }
-        let claims = try self.tokens.signed(credential)
+        let claims = try tokens.signed(credential)
         seen = SeenToken(authorization: authorization, claims: claims)
-        return .session(try self.tokens.check(claims))
+        return .session(try tokens.check(claims))
     }
 
     /// Who asks, if memory knows; never suspends.
@@ -91,8 +91,8 @@ struct Authenticator: Sendable {
     /// - Throws: `unauthenticated`.
     func known(_ credential: Credential) throws -> Caller? {
         switch credential {
-        case .session(let claims): try self.ofKnownSession(claims)
-        case .key(let key): try self.ofKnownKey(key)
+        case .session(let claims): try ofKnownSession(claims)
+        case .key(let key): try ofKnownKey(key)
         }
     }
 
@@ -111,12 +111,12 @@ struct Authenticator: Sendable {
         from address: @autoclosure () -> String,
         deadline: CallDeadline
     ) async throws -> Caller {
-        if let caller = try self.known(credential) { return caller }
+        if let caller = try known(credential) { return caller }
         switch credential {
         case .session(let claims):
-            return try await self.ofSession(claims, deadline)
+            return try await ofSession(claims, deadline)
         case .key(let key):
-            return try await self.rates.attempt(key: key, from: address()) { try await self.ofKey(key, deadline) }
+            return try await rates.attempt(key: key, from: address()) { try await self.ofKey(key, deadline) }
         }
     }
 }

@@ -41,44 +41,44 @@ enum ClaimsScanner {
 
         init(bytes: [UInt8]) { self.bytes = bytes }
 
-        var isAtEnd: Bool { self.position == self.bytes.count }
+        var isAtEnd: Bool { position == bytes.count }
 
         mutating func take(_ byte: UInt8) -> Bool {
-            guard self.position < self.bytes.count, self.bytes[self.position] == byte else { return false }
-            self.position += 1
+            guard position < bytes.count, bytes[position] == byte else { return false }
+            position += 1
             return true
         }
 
         mutating func string() -> ArraySlice<UInt8>? {
-            guard self.take(UInt8(ascii: "\"")) else { return nil }
-            let start = self.position
-            while self.position < self.bytes.count {
-                let byte = self.bytes[self.position]
+            guard take(UInt8(ascii: "\"")) else { return nil }
+            let start = position
+            while position < bytes.count {
+                let byte = bytes[position]
                 if byte == UInt8(ascii: "\"") {
-                    defer { self.position += 1 }
-                    return self.bytes[start..<self.position]
+                    defer { position += 1 }
+                    return bytes[start..<position]
                 }
                 guard byte != UInt8(ascii: "\\"), byte >= 0x20, byte < 0x7F else { return nil }
-                self.position += 1
+                position += 1
             }
             return nil
         }
 
         mutating func value() -> Value? {
-            if self.position < self.bytes.count, self.bytes[self.position] == UInt8(ascii: "\"") {
-                return self.string().map { .text($0) }
+            if position < bytes.count, bytes[position] == UInt8(ascii: "\"") {
+                return string().map { .text($0) }
             }
             var number: Int64 = 0
-            let start = self.position
-            while self.position < self.bytes.count,
-                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self.bytes[self.position])
+            let start = position
+            while position < bytes.count,
+                (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[position])
             {
                 // 18 digits fit Int64 whatever they are.
-                guard self.position - start < 18 else { return nil }
-                number = number * 10 + Int64(self.bytes[self.position] - UInt8(ascii: "0"))
-                self.position += 1
+                guard position - start < 18 else { return nil }
+                number = number * 10 + Int64(bytes[position] - UInt8(ascii: "0"))
+                position += 1
             }
-            return self.position > start ? .number(number) : nil
+            return position > start ? .number(number) : nil
         }
     }
 }
@@ -91,20 +91,20 @@ extension ClaimsScanner.Claims {
         guard name.count == 3 else { return true }
         let start = name.startIndex
         switch (name[start], name[start + 1], name[start + 2], value) {
-        case (UInt8(ascii: "i"), UInt8(ascii: "s"), UInt8(ascii: "s"), .text(let text)) where self.issuer == nil:
-            self.issuer = String(decoding: text, as: UTF8.self)
-        case (UInt8(ascii: "a"), UInt8(ascii: "u"), UInt8(ascii: "d"), .text(let text)) where self.audience == nil:
-            self.audience = String(decoding: text, as: UTF8.self)
-        case (UInt8(ascii: "s"), UInt8(ascii: "u"), UInt8(ascii: "b"), .text(let text)) where self.subject == nil:
-            self.subject = EntityID(utf8: text)
-        case (UInt8(ascii: "s"), UInt8(ascii: "i"), UInt8(ascii: "d"), .text(let text)) where self.session == nil:
-            self.session = EntityID(utf8: text)
-        case (UInt8(ascii: "t"), UInt8(ascii: "i"), UInt8(ascii: "d"), .number(let number)) where self.tenant == nil:
-            self.tenant = number
-        case (UInt8(ascii: "n"), UInt8(ascii: "b"), UInt8(ascii: "f"), .number(let number)) where self.notBefore == nil:
-            self.notBefore = number
-        case (UInt8(ascii: "e"), UInt8(ascii: "x"), UInt8(ascii: "p"), .number(let number)) where self.expiresAt == nil:
-            self.expiresAt = number
+        case (UInt8(ascii: "i"), UInt8(ascii: "s"), UInt8(ascii: "s"), .text(let text)) where issuer == nil:
+            issuer = String(decoding: text, as: UTF8.self)
+        case (UInt8(ascii: "a"), UInt8(ascii: "u"), UInt8(ascii: "d"), .text(let text)) where audience == nil:
+            audience = String(decoding: text, as: UTF8.self)
+        case (UInt8(ascii: "s"), UInt8(ascii: "u"), UInt8(ascii: "b"), .text(let text)) where subject == nil:
+            subject = EntityID(utf8: text)
+        case (UInt8(ascii: "s"), UInt8(ascii: "i"), UInt8(ascii: "d"), .text(let text)) where session == nil:
+            session = EntityID(utf8: text)
+        case (UInt8(ascii: "t"), UInt8(ascii: "i"), UInt8(ascii: "d"), .number(let number)) where tenant == nil:
+            tenant = number
+        case (UInt8(ascii: "n"), UInt8(ascii: "b"), UInt8(ascii: "f"), .number(let number)) where notBefore == nil:
+            notBefore = number
+        case (UInt8(ascii: "e"), UInt8(ascii: "x"), UInt8(ascii: "p"), .number(let number)) where expiresAt == nil:
+            expiresAt = number
         case (UInt8(ascii: "i"), UInt8(ascii: "a"), UInt8(ascii: "t"), .number):
             break
         default:

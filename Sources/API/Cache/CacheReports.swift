@@ -55,16 +55,16 @@ enum CacheReports {
         init() {}
 
         init(_ module: CacheStatistics.ModuleStatistics) {
-            self.l1Hits = Int(clamping: module.l1Hits)
-            self.l2Hits = Int(clamping: module.l2Hits)
-            self.misses = Int(clamping: module.misses)
-            self.bypasses = Int(clamping: module.bypasses)
-            self.entries = module.entries
-            self.bytes = module.bytes
-            self.evictions = Int(clamping: module.evictions)
-            self.refusedStores = Int(clamping: module.refusedStores)
-            self.stale = Int(clamping: module.stale)
-            self.tokenMisses = Int(clamping: module.tokenMisses)
+            l1Hits = Int(clamping: module.l1Hits)
+            l2Hits = Int(clamping: module.l2Hits)
+            misses = Int(clamping: module.misses)
+            bypasses = Int(clamping: module.bypasses)
+            entries = module.entries
+            bytes = module.bytes
+            evictions = Int(clamping: module.evictions)
+            refusedStores = Int(clamping: module.refusedStores)
+            stale = Int(clamping: module.stale)
+            tokenMisses = Int(clamping: module.tokenMisses)
         }
 
         static func += (left: inout Numbers, right: Numbers) {
@@ -81,19 +81,19 @@ enum CacheReports {
         }
 
         func write(to writer: inout JSONWriter) {
-            writer.member("l1_hits", self.l1Hits)
-            writer.member("l2_hits", self.l2Hits)
-            writer.member("misses", self.misses)
-            writer.member("bypasses", self.bypasses)
+            writer.member("l1_hits", l1Hits)
+            writer.member("l2_hits", l2Hits)
+            writer.member("misses", misses)
+            writer.member("bypasses", bypasses)
             // Each level by the reads that came to it; those that asked for the database came to none.
-            writer.member("l1_hit_rate", self.l1Hits, of: self.l1Hits + self.l2Hits + self.misses)
-            writer.member("l2_hit_rate", self.l2Hits, of: self.l2Hits + self.misses)
-            writer.member("entries", self.entries)
-            writer.member("bytes", self.bytes)
-            writer.member("evictions", self.evictions)
-            writer.member("refused_stores", self.refusedStores)
-            writer.member("stale", self.stale)
-            writer.member("token_misses", self.tokenMisses)
+            writer.member("l1_hit_rate", l1Hits, of: l1Hits + l2Hits + misses)
+            writer.member("l2_hit_rate", l2Hits, of: l2Hits + misses)
+            writer.member("entries", entries)
+            writer.member("bytes", bytes)
+            writer.member("evictions", evictions)
+            writer.member("refused_stores", refusedStores)
+            writer.member("stale", stale)
+            writer.member("token_misses", tokenMisses)
         }
     }
 
@@ -240,8 +240,8 @@ enum CacheReports {
 extension Snapshot {
     /// As PostgreSQL writes a `pg_snapshot`; a question mark for running transactions that are not known.
     fileprivate var text: String {
-        let running = self.xip.map { $0.map { String($0) }.joined(separator: ",") } ?? "?"
-        return "\(self.xmin):\(self.xmax):\(running)"
+        let running = xip.map { $0.map { String($0) }.joined(separator: ",") } ?? "?"
+        return "\(xmin):\(xmax):\(running)"
     }
 }
 
@@ -250,26 +250,26 @@ extension JSONWriter {
     fileprivate mutating func member(_ name: String, milliseconds duration: Duration?) {
         self.name(name)
         guard let duration else {
-            self.null()
+            null()
             return
         }
-        self.decimal(thousandths: duration.nanoseconds / 1000)
+        decimal(thousandths: duration.nanoseconds / 1000)
     }
 
     /// Writes a part of a whole as a number from 0 to 1 with three decimals; null where there is no whole.
     fileprivate mutating func member(_ name: String, _ part: Int, of whole: Int) {
         self.name(name)
         guard whole > 0 else {
-            self.null()
+            null()
             return
         }
-        self.decimal(thousandths: Int64(part) * 1000 / Int64(whole))
+        decimal(thousandths: Int64(part) * 1000 / Int64(whole))
     }
 
     private mutating func decimal(thousandths: Int64) {
         let magnitude = thousandths.magnitude
         let decimals = String(magnitude % 1000)
         let zeros = String(repeating: "0", count: 3 - decimals.count)
-        self.raw("\(thousandths < 0 ? "-" : "")\(magnitude / 1000).\(zeros)\(decimals)".utf8)
+        raw("\(thousandths < 0 ? "-" : "")\(magnitude / 1000).\(zeros)\(decimals)".utf8)
     }
 }

@@ -105,7 +105,7 @@ extension Query {
     /// The name of a cached answer behind its module, as it stands in Redis.
     fileprivate mutating func cacheKey(_ name: String) -> String {
         let description = "The key, as it stands in Redis behind the module."
-        guard let key = self.text(name, description, isRequired: true) else { return "" }
+        guard let key = text(name, description, isRequired: true) else { return "" }
         let isName = key.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -116,7 +116,7 @@ extension Query {
             }
         }
         if !isName || key.hasPrefix("_") {
-            self.fail(name, "format", "Must be of letters, digits and . _ = - % : *, and must not begin with _.")
+            fail(name, "format", "Must be of letters, digits and . _ = - % : *, and must not begin with _.")
         }
         return key
     }

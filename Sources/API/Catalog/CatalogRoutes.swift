@@ -9,7 +9,7 @@ struct CatalogRoutes: Area {
 
     let shop: Shop
 
-    var routes: [Route] { self.categories + self.units + self.products }
+    var routes: [Route] { categories + units + products }
 
     private var categories: [Route] {
         RecordRoutes<Services.Category>(
@@ -21,7 +21,7 @@ struct CatalogRoutes: Area {
             writing: .catalogWrite,
             deletable: "nothing is listed under",
             figures: [.required("product_count", .integer(minimum: 0))]
-        ).routes(self.shop.categories, self.shop.store)
+        ).routes(shop.categories, shop.store)
     }
 
     private var units: [Route] {
@@ -34,7 +34,7 @@ struct CatalogRoutes: Area {
             writing: .catalogWrite,
             deletable: "no product is sold by",
             changeProblems: [.invalidState]
-        ).routes(self.shop.units, self.shop.store)
+        ).routes(shop.units, shop.store)
     }
 
     private var products: [Route] {

@@ -16,7 +16,7 @@ struct IdentityRoutes {
     }
 
     var routes: [Route] {
-        self.sessions + self.passwords + self.people + self.invitations + self.keys + self.audit
+        sessions + passwords + people + invitations + keys + audit
     }
 
     // MARK: Sessions
@@ -378,7 +378,7 @@ struct IdentityRoutes {
     // MARK: Answers
 
     private func reply(_ status: HTTPResponse.Status, _ session: SignedIn) throws -> Reply {
-        let token = try self.tokens.issue(user: session.user, session: session.session, tenant: session.tenant.id)
+        let token = try tokens.issue(user: session.user, session: session.session, tenant: session.tenant.id)
         let reply = Reply.json(status) { writer in
             writer.object { writer in
                 writer.member("access_token", token)

@@ -39,10 +39,10 @@ package final class Admission: Sendable {
     }
 
     /// Requests that work now.
-    package var working: Int { self.state.withLock { $0.working } }
+    package var working: Int { state.withLock { $0.working } }
 
     /// Requests that wait for their turn.
-    package var waiting: Int { self.state.withLock { $0.queue.count } }
+    package var waiting: Int { state.withLock { $0.queue.count } }
 
     /// Runs a request when its turn comes.
     ///
@@ -57,13 +57,13 @@ package final class Admission: Sendable {
         deadline: ContinuousClock.Instant,
         _ body: () async throws -> Value
     ) async throws -> Value {
-        try await self.enter(tenant: tenant.rawValue, deadline: deadline)
-        defer { self.leave(tenant: tenant.rawValue) }
+        try await enter(tenant: tenant.rawValue, deadline: deadline)
+        defer { leave(tenant: tenant.rawValue) }
         return try await body()
     }
 
     private func enter(tenant: Int64, deadline: ContinuousClock.Instant) async throws {
-        switch self.state.withLock({ self.admit(tenant, &$0) }) {
+        switch state.withLock({ self.admit(tenant, &$0) }) {
         case .admitted: return
         case .refused(let problem): throw problem
         case .queued: break
@@ -80,19 +80,19 @@ package final class Admission: Sendable {
             if isAdmitted { waiter.resume() }
         }
         guard ContinuousClock.now < deadline else {
-            self.leave(tenant: tenant)
+            leave(tenant: tenant)
             throw Problem(.overloaded, "The request waited too long for its turn.", retryAfter: 1)
         }
     }
 
     private func admit(_ tenant: Int64, _ state: inout State) -> Entry {
-        if state.working < self.total, state.queue.working(of: tenant) < self.perTenant {
+        if state.working < total, state.queue.working(of: tenant) < perTenant {
             state.working += 1
             state.queue.begin(tenant, cost: 1)
             return .admitted
         }
-        if state.queue.count(of: tenant) < self.queueLength, state.queue.count < 4 * self.total { return .queued }
-        let isTenants = state.queue.working(of: tenant) >= self.perTenant
+        if state.queue.count(of: tenant) < queueLength, state.queue.count < 4 * total { return .queued }
+        let isTenants = state.queue.working(of: tenant) >= perTenant
         return .refused(
             isTenants
                 ? Problem(.rateLimited, "Too many requests of this tenant are being worked on.", retryAfter: 1)
@@ -101,7 +101,7 @@ package final class Admission: Sendable {
     }
 
     private func leave(tenant: Int64) {
-        let admitted: [Waiter] = self.state.withLock { state in
+        let admitted: [Waiter] = state.withLock { state in
             state.working -= 1
             state.queue.end(tenant)
             var admitted: [Waiter] = []

@@ -60,17 +60,17 @@ final class RateLimits: Sendable {
     private let start = ContinuousClock.now
 
     init(_ settings: RateLimitSettings) {
-        self.tenants = settings.tenant.map { TokenBuckets(rate: $0) }
-        self.apiKeys = settings.apiKey.map { TokenBuckets(rate: $0) }
-        self.logins = settings.loginAddress.map { TokenBuckets(rate: $0) }
-        self.credentials = settings.credentials.map { TokenBuckets(rate: $0) }
-        self.keys = settings.credentials.map { TokenBuckets(rate: $0) }
-        self.visitors = settings.loginAccount.map { TokenBuckets(rate: $0) }
-        self.accounts = settings.loginAccount.map {
+        tenants = settings.tenant.map { TokenBuckets(rate: $0) }
+        apiKeys = settings.apiKey.map { TokenBuckets(rate: $0) }
+        logins = settings.loginAddress.map { TokenBuckets(rate: $0) }
+        credentials = settings.credentials.map { TokenBuckets(rate: $0) }
+        keys = settings.credentials.map { TokenBuckets(rate: $0) }
+        visitors = settings.loginAccount.map { TokenBuckets(rate: $0) }
+        accounts = settings.loginAccount.map {
             TokenBuckets(rate: Rate(perSecond: 4 * $0.perSecond, burst: 4 * $0.burst))
         }
-        self.slowLogin = settings.slowLogin
-        self.admission = Admission(
+        slowLogin = settings.slowLogin
+        admission = Admission(
             total: settings.inFlight,
             perTenant: settings.tenantInFlight,
             queueLength: settings.tenantQueue
@@ -79,7 +79,7 @@ final class RateLimits: Sendable {
 
     /// Monotonic nanoseconds since the start.
     var now: Int64 {
-        let parts = (ContinuousClock.now - self.start).components
+        let parts = (ContinuousClock.now - start).components
         return parts.seconds * 1_000_000_000 + parts.attoseconds / 1_000_000_000
     }
 
@@ -115,8 +115,8 @@ final class RateLimits: Sendable {
         let cost = bytes / Self.bytesPerRequest
         guard cost > 0 else { return }
         let now = self.now
-        self.tenants?.charge(caller.tenant.rawValue, cost: cost, now: now)
-        if let key = caller.apiKey { self.apiKeys?.charge(key, cost: cost, now: now) }
+        tenants?.charge(caller.tenant.rawValue, cost: cost, now: now)
+        if let key = caller.apiKey { apiKeys?.charge(key, cost: cost, now: now) }
     }
 
     // MARK: Addresses
@@ -134,7 +134,7 @@ final class RateLimits: Sendable {
         from address: String,
         _ work: () async throws -> Value
     ) async throws -> Value {
-        try await self.attempt(throttle == .credential ? self.credentials : self.logins, throttle, address, work)
+        try await self.attempt(throttle == .credential ? credentials : logins, throttle, address, work)
     }
 
     /// Looks a key up that memory does not know, if the address has not been wrong too often.
@@ -150,13 +150,13 @@ final class RateLimits: Sendable {
     func attempt<Value>(key: String, from address: String, _ work: () async throws -> Value) async throws -> Value {
         let digest = SHA256.hash(data: Array(key.utf8)).prefix(16)
         let visitor = Visitor(account: "key:" + Hexadecimal.text(Array(digest)), address: address)
-        let wasRight = self.known.withLock { $0.contains(visitor) }
+        let wasRight = known.withLock { $0.contains(visitor) }
         do {
-            let value = try await self.attempt(wasRight ? nil : self.keys, .credential, address, work)
-            self.known.withLock { $0.insert(visitor) }
+            let value = try await self.attempt(wasRight ? nil : keys, .credential, address, work)
+            known.withLock { $0.insert(visitor) }
             return value
         } catch let problem as Problem where problem.code == .unauthenticated {
-            self.known.withLock { $0.remove(visitor) }
+            known.withLock { $0.remove(visitor) }
             throw problem
         }
     }
@@ -211,10 +211,10 @@ final class RateLimits: Sendable {
             if !isGuessedAt { accounts.giveBack(account) }
         }
         do {
-            if isGuessedAt, !self.known.withLock({ $0.contains(visitor) }) { try await Task.sleep(for: self.slowLogin) }
+            if isGuessedAt, !known.withLock({ $0.contains(visitor) }) { try await Task.sleep(for: slowLogin) }
             let value = try await work()
             giveBack()
-            self.known.withLock { $0.insert(visitor) }
+            known.withLock { $0.insert(visitor) }
             return value
         } catch let problem as Problem where problem.code.status >= 500 {
             giveBack()
@@ -235,15 +235,15 @@ private struct KnownVisitors {
     private var members: Set<Visitor> = []
     private var order: Deque<Visitor> = []
 
-    func contains(_ visitor: Visitor) -> Bool { self.members.contains(visitor) }
+    func contains(_ visitor: Visitor) -> Bool { members.contains(visitor) }
 
     /// Forgets who turned out to be wrong; its place in the order stays until it is the oldest.
-    mutating func remove(_ visitor: Visitor) { self.members.remove(visitor) }
+    mutating func remove(_ visitor: Visitor) { members.remove(visitor) }
 
     mutating func insert(_ visitor: Visitor) {
-        guard self.members.insert(visitor).inserted else { return }
-        self.order.append(visitor)
-        if self.order.count > Self.capacity, let oldest = self.order.popFirst() { self.members.remove(oldest) }
+        guard members.insert(visitor).inserted else { return }
+        order.append(visitor)
+        if order.count > Self.capacity, let oldest = order.popFirst() { members.remove(oldest) }
     }
 }
 
@@ -262,7 +262,7 @@ extension Problem {
             : "\(Int((rate.perSecond * 60).rounded())) attempts a minute"
         self.init(.rateLimited, "\(subject) may make \(allowance); wait \(seconds) s.", retryAfter: seconds)
         let window = max(1, Int((Double(rate.burst) / rate.perSecond).rounded(.up)))
-        self.limit = Limit(
+        limit = Limit(
             policy: "\"\(name)\";q=\(rate.burst);w=\(window)",
             state: "\"\(name)\";r=0;t=\(seconds)"
         )

@@ -65,10 +65,10 @@ package final class TokenBuckets<Key: Hashable & Sendable>: Sendable {
     ///     in use, new keys share the fate of being refused rather than being let through unseen.
     package init(rate: Rate, capacity: Int = 65_536) {
         self.rate = rate
-        self.interval = Int64(1_000_000_000 / rate.perSecond)
-        self.tolerance = Int64(rate.burst - 1) * self.interval
-        self.shards = (0..<16).map { _ in Shard() }
-        self.capacityPerShard = max(1, capacity / 16)
+        interval = Int64(1_000_000_000 / rate.perSecond)
+        tolerance = Int64(rate.burst - 1) * interval
+        shards = (0..<16).map { _ in Shard() }
+        capacityPerShard = max(1, capacity / 16)
     }
 
     /// Takes a token if there is one, and with it what else the work costs.
@@ -81,7 +81,7 @@ package final class TokenBuckets<Key: Hashable & Sendable>: Sendable {
     ///   - now: monotonic nanoseconds.
     /// - Returns: whether one was there.
     package func take(_ key: Key, cost: Int = 1, now: Int64) -> Verdict {
-        self.shard(of: key).buckets.withLock { buckets in
+        shard(of: key).buckets.withLock { buckets in
             let fullAt = buckets.fullAt[key] ?? now
             let verdict = self.verdict(fullAt: fullAt, now: now)
             guard case .allowed = verdict else { return verdict }
@@ -104,7 +104,7 @@ package final class TokenBuckets<Key: Hashable & Sendable>: Sendable {
     ///   - cost: how many tokens.
     ///   - now: monotonic nanoseconds.
     package func charge(_ key: Key, cost: Int, now: Int64) {
-        self.shard(of: key).buckets.withLock { buckets in
+        shard(of: key).buckets.withLock { buckets in
             guard let fullAt = buckets.fullAt[key] else { return }
             buckets.fullAt[key] = max(fullAt, now) + self.price(cost)
         }
@@ -116,21 +116,21 @@ package final class TokenBuckets<Key: Hashable & Sendable>: Sendable {
     ///   - key: whose bucket.
     ///   - cost: how many tokens.
     package func giveBack(_ key: Key, cost: Int = 1) {
-        self.shard(of: key).buckets.withLock { buckets in
+        shard(of: key).buckets.withLock { buckets in
             guard let fullAt = buckets.fullAt[key] else { return }
             buckets.fullAt[key] = fullAt - self.price(cost)
         }
     }
 
-    private func price(_ cost: Int) -> Int64 { Int64(max(1, min(cost, 1_000_000))) * self.interval }
+    private func price(_ cost: Int) -> Int64 { Int64(max(1, min(cost, 1_000_000))) * interval }
 
     private func verdict(fullAt: Int64, now: Int64) -> Verdict {
-        let excess = fullAt - now - self.tolerance
+        let excess = fullAt - now - tolerance
         guard excess > 0 else { return .allowed }
         return .refused(retryAfter: Int((excess + 999_999_999) / 1_000_000_000))
     }
 
     private func shard(of key: Key) -> Shard {
-        self.shards[key.hashValue & 15]
+        shards[key.hashValue & 15]
     }
 }

@@ -29,7 +29,7 @@ final class HTTPMetrics: Sendable {
 
     /// A request has come.
     func began() {
-        self.working.wrappingAdd(1, ordering: .relaxed)
+        working.wrappingAdd(1, ordering: .relaxed)
     }
 
     /// A request has its answer.
@@ -39,13 +39,13 @@ final class HTTPMetrics: Sendable {
     ///   - status: of the answer.
     ///   - time: from its head to its answer.
     func answered(_ route: Route?, status: Int, time: Duration) {
-        self.working.wrappingSubtract(1, ordering: .relaxed)
-        self.statuses[min(max(status, 100), 599) - 100].increment(by: 1)
+        working.wrappingSubtract(1, ordering: .relaxed)
+        statuses[min(max(status, 100), 599) - 100].increment(by: 1)
         let (seconds, attoseconds) = time.components
         let value = Double(seconds) + Double(attoseconds) / 1e18
         let statusClass = status / 100
         guard let route else {
-            self.unmatched.record(value, statusClass) { true }
+            unmatched.record(value, statusClass) { true }
             return
         }
         let isKept = route.measures.record(value, statusClass) {
@@ -54,20 +54,20 @@ final class HTTPMetrics: Sendable {
             if left < 0 { self.spare.wrappingAdd(1, ordering: .relaxed) }
             return left >= 0
         }
-        if !isKept { self.others.record(value, statusClass) { true } }
+        if !isKept { others.record(value, statusClass) { true } }
     }
 
     /// A request is answered on its event loop.
     func answeredAtOnce() {
-        self.atOnce.increment(by: 1)
+        atOnce.increment(by: 1)
     }
 
     /// How many were.
-    var countAtOnce: Int64 { self.atOnce.value }
+    var countAtOnce: Int64 { atOnce.value }
 
     /// A request of a tenant with its share of places in use has waited for one.
     func waitedForTurn(_ time: Duration) {
-        self.tenantWaits.record(time / .seconds(1))
+        tenantWaits.record(time / .seconds(1))
     }
 
     /// All that was measured.
@@ -75,12 +75,12 @@ final class HTTPMetrics: Sendable {
         var samples = [
             MetricSample(
                 "stock_http_requests_in_flight",
-                .integer(Int64(self.working.load(ordering: .relaxed)))
+                .integer(Int64(working.load(ordering: .relaxed)))
             ),
-            MetricSample("stock_http_answered_at_once_total", count: self.atOnce.value),
-            MetricSample("stock_http_tenant_wait_seconds", .histogram(self.tenantWaits.counts)),
+            MetricSample("stock_http_answered_at_once_total", count: atOnce.value),
+            MetricSample("stock_http_tenant_wait_seconds", .histogram(tenantWaits.counts)),
         ]
-        for (index, counter) in self.statuses.enumerated() where counter.value > 0 {
+        for (index, counter) in statuses.enumerated() where counter.value > 0 {
             samples.append(
                 MetricSample("stock_http_requests_total", count: counter.value, labels: [("status", "\(index + 100)")])
             )
@@ -96,9 +96,9 @@ final class HTTPMetrics: Sendable {
                 )
             }
         }
-        for route in self.routes { add(route.measures, method: route.method.rawValue, path: route.path) }
-        add(self.unmatched, method: "any", path: "unmatched")
-        add(self.others, method: "any", path: "other")
+        for route in routes { add(route.measures, method: route.method.rawValue, path: route.path) }
+        add(unmatched, method: "any", path: "unmatched")
+        add(others, method: "any", path: "other")
         return samples
     }
 }
@@ -117,7 +117,7 @@ final class RouteMeasures: Sendable {
     @discardableResult
     func record(_ seconds: Double, _ statusClass: Int, mayBegin: () -> Bool) -> Bool {
         let index = min(max(statusClass, 1), 5)
-        return self.classes.withLock { classes in
+        return classes.withLock { classes in
             if classes[index] == nil {
                 guard mayBegin() else { return false }
                 classes[index] = HistogramSeries.Counts(bounds: HTTPMetrics.bounds)
@@ -129,6 +129,6 @@ final class RouteMeasures: Sendable {
 
     /// The counts of each class that was met.
     var counts: [(statusClass: Int, counts: HistogramSeries.Counts)] {
-        self.classes.withLock { $0 }.enumerated().compactMap { index, counts in counts.map { (index, $0) } }
+        classes.withLock { $0 }.enumerated().compactMap { index, counts in counts.map { (index, $0) } }
     }
 }

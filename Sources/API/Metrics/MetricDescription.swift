@@ -14,7 +14,7 @@ package struct MetricDescription: Sendable {
         self.kind = kind
         self.help = help
         // A gauge that nobody has set would claim that something is zero.
-        self.isZeroFirst = !labels && kind != .gauge
+        isZeroFirst = !labels && kind != .gauge
     }
 
     /// All metrics of the service: the table by which they are explained, and tested.

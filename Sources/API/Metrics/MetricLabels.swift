@@ -6,7 +6,7 @@ struct MetricLabels: Hashable, Comparable, Sendable {
     init(_ dimensions: [(String, String)]) {
         var pairs: [String: String] = [:]
         for (name, value) in dimensions { pairs[Self.name(name)] = value }
-        self.text = pairs.sorted { $0.key < $1.key }
+        text = pairs.sorted { $0.key < $1.key }
             .map { "\($0.key)=\"\(Self.escaped($0.value, quote: true))\"" }
             .joined(separator: ",")
     }

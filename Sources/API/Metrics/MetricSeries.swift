@@ -51,16 +51,16 @@ enum MetricSeries: Sendable {
 final class CounterSeries: CounterHandler, Sendable {
     private let count = Atomic<Int64>(0)
 
-    var value: Int64 { self.count.load(ordering: .relaxed) }
+    var value: Int64 { count.load(ordering: .relaxed) }
 
     func increment(by amount: Int64) {
         // A counter that falls is read as a restart of the process.
         guard amount > 0 else { return }
-        self.count.wrappingAdd(amount, ordering: .relaxed)
+        count.wrappingAdd(amount, ordering: .relaxed)
     }
 
     func reset() {
-        self.count.store(0, ordering: .relaxed)
+        count.store(0, ordering: .relaxed)
     }
 }
 
@@ -68,15 +68,15 @@ final class CounterSeries: CounterHandler, Sendable {
 final class SumSeries: FloatingPointCounterHandler, Sendable {
     private let sum = Mutex(0.0)
 
-    var value: Double { self.sum.withLock { $0 } }
+    var value: Double { sum.withLock { $0 } }
 
     func increment(by amount: Double) {
         guard amount > 0, amount.isFinite else { return }
-        self.sum.withLock { $0 += amount }
+        sum.withLock { $0 += amount }
     }
 
     func reset() {
-        self.sum.withLock { $0 = 0 }
+        sum.withLock { $0 = 0 }
     }
 }
 
@@ -84,36 +84,36 @@ final class SumSeries: FloatingPointCounterHandler, Sendable {
 final class GaugeSeries: MeterHandler, RecorderHandler, Sendable {
     private let bits = Atomic<UInt64>(0)
 
-    var value: Double { Double(bitPattern: self.bits.load(ordering: .relaxed)) }
+    var value: Double { Double(bitPattern: bits.load(ordering: .relaxed)) }
 
     func set(_ value: Int64) {
         self.set(Double(value))
     }
 
     func set(_ value: Double) {
-        self.bits.store(value.bitPattern, ordering: .relaxed)
+        bits.store(value.bitPattern, ordering: .relaxed)
     }
 
     func increment(by amount: Double) {
-        var old = self.bits.load(ordering: .relaxed)
+        var old = bits.load(ordering: .relaxed)
         while true {
             let new = (Double(bitPattern: old) + amount).bitPattern
-            let (isDone, found) = self.bits.weakCompareExchange(expected: old, desired: new, ordering: .relaxed)
+            let (isDone, found) = bits.weakCompareExchange(expected: old, desired: new, ordering: .relaxed)
             if isDone { return }
             old = found
         }
     }
 
     func decrement(by amount: Double) {
-        self.increment(by: -amount)
+        increment(by: -amount)
     }
 
     func record(_ value: Int64) {
-        self.set(value)
+        set(value)
     }
 
     func record(_ value: Double) {
-        self.set(value)
+        set(value)
     }
 }
 
@@ -130,16 +130,16 @@ final class HistogramSeries: RecorderHandler, TimerHandler, Sendable {
 
         init(bounds: [Double] = HistogramSeries.bounds) {
             self.bounds = bounds
-            self.buckets = [UInt64](repeating: 0, count: bounds.count + 1)
+            buckets = [UInt64](repeating: 0, count: bounds.count + 1)
         }
 
         /// Whether nothing was ever recorded.
-        var isEmpty: Bool { self.buckets.allSatisfy { $0 == 0 } }
+        var isEmpty: Bool { buckets.allSatisfy { $0 == 0 } }
 
         /// Adds a value.
         mutating func record(_ value: Double) {
-            self.buckets[self.bounds.firstIndex { value <= $0 } ?? self.bounds.count] += 1
-            self.sum += value
+            buckets[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
+            sum += value
         }
     }
 
@@ -151,10 +151,10 @@ final class HistogramSeries: RecorderHandler, TimerHandler, Sendable {
     private let state: Mutex<Counts>
 
     init(bounds: [Double] = HistogramSeries.bounds) {
-        self.state = Mutex(Counts(bounds: bounds))
+        state = Mutex(Counts(bounds: bounds))
     }
 
-    var counts: Counts { self.state.withLock { $0 } }
+    var counts: Counts { state.withLock { $0 } }
 
     func record(_ value: Int64) {
         self.record(Double(value))
@@ -162,10 +162,10 @@ final class HistogramSeries: RecorderHandler, TimerHandler, Sendable {
 
     func record(_ value: Double) {
         guard value.isFinite else { return }
-        self.state.withLock { $0.record(value) }
+        state.withLock { $0.record(value) }
     }
 
     func recordNanoseconds(_ duration: Int64) {
-        self.record(Double(duration) / 1e9)
+        record(Double(duration) / 1e9)
     }
 }

@@ -35,7 +35,7 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
     ///   - catalogue: what is known to be measured.
     package init(limit: Int = 4096, catalogue: [MetricDescription] = MetricDescription.all) {
         self.limit = limit
-        self.state.withLock { state in
+        state.withLock { state in
             for metric in catalogue {
                 state.families[metric.name] = Family(
                     kind: metric.kind,
@@ -55,7 +55,7 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
     ///
     /// - Parameter read: Gives them; must not block and must not touch a store.
     package func observe(_ read: @escaping @Sendable () -> [MetricSample]) {
-        self.state.withLock { $0.readers.append(read) }
+        state.withLock { $0.readers.append(read) }
     }
 
     // MARK: - Making series
@@ -120,7 +120,7 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
     ) -> MetricSeries? {
         let name = MetricLabels.metricName(label)
         let labels = MetricLabels(dimensions)
-        let found: MetricSeries? = self.state.withLock { state in
+        let found: MetricSeries? = state.withLock { state in
             var family = state.families[name] ?? Family(kind: kind, help: "", isZeroFirst: false)
             guard family.kind == kind else { return nil }
             if let known = family.series[labels] { return known }
@@ -131,7 +131,7 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
             state.count += 1
             return series
         }
-        if found == nil { self.droppedSeries.increment(by: 1) }
+        if found == nil { droppedSeries.increment(by: 1) }
         return found
     }
 
@@ -141,7 +141,7 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
     ///
     /// - Returns: UTF-8.
     package func text() -> [UInt8] {
-        let (known, readers) = self.state.withLock { ($0.families, $0.readers) }
+        let (known, readers) = state.withLock { ($0.families, $0.readers) }
         var families = known
         for sample in readers.flatMap({ $0() }) {
             families[sample.name, default: Family(kind: .gauge, help: "", isZeroFirst: false)].series[sample.labels] =
@@ -152,7 +152,7 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
             kind: .counter,
             help: "Series that found no room, or whose name another kind of metric has.",
             isZeroFirst: true,
-            series: [MetricLabels([]): .counter(self.droppedSeries)]
+            series: [MetricLabels([]): .counter(droppedSeries)]
         )
         let all = families.merging([Self.dropped: lost]) { $1 }
         for (name, family) in all.sorted(by: { $0.key < $1.key }) {

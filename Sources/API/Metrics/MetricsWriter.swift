@@ -1,39 +1,37 @@
 /// Writes the text format of Prometheus, version 0.0.4.
-///
-/// https://prometheus.io/docs/instrumenting/exposition_formats/
 struct MetricsWriter {
     private var text = ""
 
     /// What was written, in UTF-8.
-    var bytes: [UInt8] { Array(self.text.utf8) }
+    var bytes: [UInt8] { Array(text.utf8) }
 
     /// Begins a metric.
     mutating func begin(_ name: String, _ kind: MetricKind, help: String) {
-        if !help.isEmpty { self.text += "# HELP \(name) \(MetricLabels.escaped(help, quote: false))\n" }
-        self.text += "# TYPE \(name) \(kind.rawValue)\n"
+        if !help.isEmpty { text += "# HELP \(name) \(MetricLabels.escaped(help, quote: false))\n" }
+        text += "# TYPE \(name) \(kind.rawValue)\n"
     }
 
     /// Writes a series; a histogram is written with cumulative counts, as the format wants them.
     mutating func write(_ name: String, _ labels: MetricLabels, _ value: MetricValue) {
         switch value {
         case .integer(let value):
-            self.line(name, labels.text, "\(value)")
+            line(name, labels.text, "\(value)")
         case .real(let value):
-            self.line(name, labels.text, Self.number(value))
+            line(name, labels.text, Self.number(value))
         case .histogram(let counts):
             var below: UInt64 = 0
             for (bound, count) in zip(counts.bounds + [.infinity], counts.buckets) {
                 below += count
                 let limit = "le=\"\(Self.number(bound))\""
-                self.line("\(name)_bucket", labels.text.isEmpty ? limit : "\(labels.text),\(limit)", "\(below)")
+                line("\(name)_bucket", labels.text.isEmpty ? limit : "\(labels.text),\(limit)", "\(below)")
             }
-            self.line("\(name)_sum", labels.text, Self.number(counts.sum))
-            self.line("\(name)_count", labels.text, "\(below)")
+            line("\(name)_sum", labels.text, Self.number(counts.sum))
+            line("\(name)_count", labels.text, "\(below)")
         }
     }
 
     private mutating func line(_ name: String, _ labels: String, _ value: String) {
-        self.text += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+        text += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
     }
 
     /// A number as Go reads it.

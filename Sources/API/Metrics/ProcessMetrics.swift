@@ -21,7 +21,7 @@ package struct ProcessMetrics: Sendable {
             MetricSample("process_open_fds", Double(Self.entries("/proc/self/fd"))),
             MetricSample("process_max_fds", Double(limit.rlim_cur)),
             MetricSample("process_threads", Double(Self.entries("/proc/self/task"))),
-            MetricSample("process_start_time_seconds", self.start),
+            MetricSample("process_start_time_seconds", start),
         ]
     }
 

@@ -75,11 +75,11 @@ extension Route {
     /// - Returns: the fields, each with whether it is always there.
     func headers(isCreation: Bool) -> AnswerHeader.List {
         var list: AnswerHeader.List = [(.requestID, true)]
-        if self.givesTag { list.append((.eTag, true)) }
-        if isCreation && self.namesResource || self.isUpsert && isCreation { list.append((.location, true)) }
-        if self.isCached { list += [(.cacheStatus, true), (.vary, false), (.contentEncoding, false)] }
-        if self.takesConsistency || self.startsSession { list.append((.consistency, false)) }
-        if self.takesKey { list.append((.replayed, false)) }
+        if givesTag { list.append((.eTag, true)) }
+        if isCreation && namesResource || isUpsert && isCreation { list.append((.location, true)) }
+        if isCached { list += [(.cacheStatus, true), (.vary, false), (.contentEncoding, false)] }
+        if takesConsistency || startsSession { list.append((.consistency, false)) }
+        if takesKey { list.append((.replayed, false)) }
         return list
     }
 
@@ -99,16 +99,16 @@ extension Route {
 
     /// Whether it is open and yet writes: signing up and logging in.
     private var startsSession: Bool {
-        if case .open = self.access { self.method != .get } else { false }
+        if case .open = access { method != .get } else { false }
     }
 
     /// Every problem the operation may answer with.
     ///
     /// Those it names itself, and those that follow from what it takes.
     var allProblems: Set<Problem.Code> {
-        var codes = Set(self.problems)
+        var codes = Set(problems)
         codes.formUnion([.invalidRequest, .internalError, .overloaded, .databaseUnavailable])
-        switch self.access {
+        switch access {
         case .open:
             break
         case .authenticated:
@@ -116,14 +116,14 @@ extension Route {
         case .members:
             codes.formUnion([.unauthenticated, .rateLimited, .tenantSuspended, .forbidden])
         }
-        if !self.pathParameters.isEmpty { codes.insert(.notFound) }
-        if !self.parameters.isEmpty { codes.insert(.validationFailed) }
-        if self.body != nil { codes.formUnion([.validationFailed, .requestTimeout]) }
-        if self.method != .get { codes.formUnion([.outcomeUnknown, .tooLarge, .unsupportedMediaType]) }
-        if self.throttle != nil { codes.insert(.rateLimited) }
-        if self.needsKey { codes.insert(.idempotencyKeyMissing) }
-        if self.takesKey { codes.formUnion([.idempotencyInProgress, .idempotencyKeyReused]) }
-        if self.needsMatch || self.isUpsert { codes.formUnion([.preconditionRequired, .versionMismatch]) }
+        if !pathParameters.isEmpty { codes.insert(.notFound) }
+        if !parameters.isEmpty { codes.insert(.validationFailed) }
+        if body != nil { codes.formUnion([.validationFailed, .requestTimeout]) }
+        if method != .get { codes.formUnion([.outcomeUnknown, .tooLarge, .unsupportedMediaType]) }
+        if throttle != nil { codes.insert(.rateLimited) }
+        if needsKey { codes.insert(.idempotencyKeyMissing) }
+        if takesKey { codes.formUnion([.idempotencyInProgress, .idempotencyKeyReused]) }
+        if needsMatch || isUpsert { codes.formUnion([.preconditionRequired, .versionMismatch]) }
         return codes
     }
 }

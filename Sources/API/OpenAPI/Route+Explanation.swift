@@ -6,8 +6,8 @@ extension Route {
     ///
     /// Made of what the route is, so that it cannot say anything else.
     var explanation: String {
-        var sentences = [self.summary + "."]
-        switch self.access {
+        var sentences = [summary + "."]
+        switch access {
         case .open:
             sentences.append("Nobody has to say who they are.")
         case .authenticated:
@@ -17,22 +17,22 @@ extension Route {
             let keys = scope.map { "API keys with the scope \($0.rawValue)" } ?? "no API key"
             sentences.append("For members who are \(names), and \(keys).")
         }
-        if self.isCached {
+        if isCached {
             sentences.append(
                 "Answered from the cache, which says so in Cache-Status; Cache-Control: no-cache asks the database."
             )
         }
-        if self.needsKey {
+        if needsKey {
             sentences.append("Sent again with the same Idempotency-Key it is done once, and answers the same.")
-        } else if self.takesKey {
+        } else if takesKey {
             sentences.append("With an Idempotency-Key it may be sent again: it is done once, and answers the same.")
         }
-        if self.isUpsert {
+        if isUpsert {
             sentences.append("If-None-Match: * makes what is not there, If-Match replaces what is.")
-        } else if self.needsMatch {
+        } else if needsMatch {
             sentences.append("If-Match keeps a change by somebody else from being overwritten unseen.")
         }
-        if self.throttle != nil { sentences.append("One address may try so often, and then has to wait.") }
+        if throttle != nil { sentences.append("One address may try so often, and then has to wait.") }
         return sentences.joined(separator: " ")
     }
 }

@@ -52,7 +52,7 @@ extension Schema {
     /// The example as JSON text.
     var exampleBytes: [UInt8] {
         var writer = JSONWriter(capacity: 1024)
-        self.writeExample(to: &writer)
+        writeExample(to: &writer)
         return writer.bytes
     }
 }

@@ -175,7 +175,7 @@ package struct HealthRoutes: Sendable {
         let state = self.state()
         let cache = self.cache.health()
         let isAvailable = state.database == .available
-        let isGood = isAvailable && !self.lifecycle.isDraining
+        let isGood = isAvailable && !lifecycle.isDraining
         return .json { writer in
             writer.object { writer in
                 writer.member("status", isGood && cache.reasons.isEmpty ? "ok" : "degraded")
@@ -187,26 +187,26 @@ package struct HealthRoutes: Sendable {
     }
 
     private func ready() throws(Problem) -> Reply {
-        if let problem = self.notReady { throw problem }
+        if let problem = notReady { throw problem }
         return .json { $0.object { $0.member("status", "ok") } }
     }
 
     /// Why no requests should be sent here; nil if they should.
     private var notReady: Problem? {
-        guard !self.lifecycle.isDraining else {
+        guard !lifecycle.isDraining else {
             return Problem(.draining, "The instance is shutting down.", retryAfter: 5)
         }
-        guard self.lifecycle.isAdmitted else {
+        guard lifecycle.isAdmitted else {
             return Problem(
                 .databaseUnavailable,
                 "The instance is starting: it has not seen its database yet.",
                 retryAfter: 1
             )
         }
-        guard !self.lifecycle.isWarmingUp else {
+        guard !lifecycle.isWarmingUp else {
             return Problem(.overloaded, "The instance is starting: its caches are being filled.", retryAfter: 1)
         }
-        switch self.state().database {
+        switch state().database {
         case .available: return nil
         case .failing(let seconds) where seconds < Self.toleratedFailure: return nil
         case .failing:
@@ -220,22 +220,22 @@ package struct HealthRoutes: Sendable {
     package func samples() -> [MetricSample] {
         let cache = self.cache.health()
         return [
-            MetricSample("stock_ready", holds: self.notReady == nil),
+            MetricSample("stock_ready", holds: notReady == nil),
             MetricSample("stock_cache_usable", holds: cache.isUsable),
             MetricSample("stock_cache_log_lag_rows", Double(cache.lag)),
             MetricSample(
                 "stock_build_info",
                 1,
                 labels: [
-                    ("version", self.build.version), ("commit", self.build.commit ?? ""),
-                    ("instance", self.build.instance),
+                    ("version", build.version), ("commit", build.commit ?? ""),
+                    ("instance", build.instance),
                 ]
             ),
         ]
     }
 
     private func cacheHealth() -> Reply {
-        let health = self.cache.health()
+        let health = cache.health()
         return .json { writer in
             writer.object { writer in self.write(health, to: &writer) }
         }
@@ -265,7 +265,7 @@ package struct HealthRoutes: Sendable {
     private func detailed() -> Reply {
         let state = self.state()
         let isAvailable = state.database == .available
-        let health = self.cache.health()
+        let health = cache.health()
         return .json { writer in
             writer.object { writer in
                 writer.member("status", isAvailable && health.reasons.isEmpty ? "ok" : "degraded")

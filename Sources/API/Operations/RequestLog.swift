@@ -29,7 +29,7 @@ struct RequestLog: Sendable {
     ///   - hits: the share of answers from memory that gets a line, 0 to 1.
     init(logger: Logger, hits: Double) {
         self.logger = logger
-        self.hitThreshold = hits >= 1 ? .max : UInt64(max(0, hits) * 0x1p64)
+        hitThreshold = hits >= 1 ? .max : UInt64(max(0, hits) * 0x1p64)
     }
 
     /// Whether an answer from memory is among those that get a line.
@@ -37,10 +37,10 @@ struct RequestLog: Sendable {
     /// No state that cores would share: the nanoseconds of the moment, well stirred (by the golden ratio, as Knuth does), are as
     /// good as chance.
     func isDrawn(_ moment: ContinuousClock.Instant) -> Bool {
-        guard self.hitThreshold != .max else { return true }
-        let (seconds, attoseconds) = (moment - self.start).components
+        guard hitThreshold != .max else { return true }
+        let (seconds, attoseconds) = (moment - start).components
         let nanoseconds = UInt64(bitPattern: seconds &* 1_000_000_000 &+ attoseconds / 1_000_000_000)
-        return nanoseconds &* 0x9E37_79B9_7F4A_7C15 < self.hitThreshold
+        return nanoseconds &* 0x9E37_79B9_7F4A_7C15 < hitThreshold
     }
 
     /// Writes the line of a request, if it gets one.
@@ -51,9 +51,9 @@ struct RequestLog: Sendable {
     ///   - reply: the answer as it is sent.
     ///   - ended: when it had its answer.
     func answered(_ subject: Subject, _ exchange: Exchange, _ reply: Reply, ended: ContinuousClock.Instant) {
-        if reply.isFromMemory, !self.isDrawn(ended) { return }
+        if reply.isFromMemory, !isDrawn(ended) { return }
         let level: Logger.Level = subject.route?.area == "operations" ? .debug : .info
-        guard self.logger.logLevel <= level else { return }
+        guard logger.logLevel <= level else { return }
         let (seconds, attoseconds) = (ended - exchange.began).components
         var metadata: Logger.Metadata = [
             "request_id": "\(exchange.requestID)",
@@ -71,7 +71,7 @@ struct RequestLog: Sendable {
         }
         if let cache = reply.fields.first(where: { $0.name == .cacheStatus }) { metadata["cache"] = "\(cache.value)" }
         if let trace = exchange.fields.traceParent, Self.isTraceParent(trace) { metadata["trace"] = "\(trace)" }
-        self.logger.log(level: level, "request", metadata: metadata)
+        logger.log(level: level, "request", metadata: metadata)
     }
 
     /// Whether a text is what W3C Trace Context calls a traceparent, version 00, and so can hold nothing else.

@@ -17,7 +17,7 @@ extension Problem {
             body: ByteBuffer(bytes: document),
             type: .problem
         )
-        if let seconds = self.retryAfter ?? self.code.standardRetryAfter {
+        if let seconds = retryAfter ?? self.code.standardRetryAfter {
             reply.append(.retryAfter, String(max(1, seconds)))
         }
         if let limit = self.limit {
@@ -71,7 +71,7 @@ extension Problem {
 
 extension Problem.Code {
     /// Where the code is explained, relative to the request: a page of this service.
-    var type: String { "/problems#\(self.rawValue)" }
+    var type: String { "/problems#\(rawValue)" }
 
     /// Seconds to wait where the cause gave none: every 429 and 503 says when to come again.
     fileprivate var standardRetryAfter: Int? {

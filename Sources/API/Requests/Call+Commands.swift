@@ -23,12 +23,12 @@ extension Call {
     ) async throws(Problem) -> Reply {
         let context = try self.context()
         do throws(Problem) {
-            return self.reply(try await work(context))
+            return reply(try await work(context))
         } catch {
             guard let key, error.code.isStoredRefusal else { throw error }
-            let document = error.reply(requestID: self.exchange.requestID, instance: String(self.exchange.path))
+            let document = error.reply(requestID: exchange.requestID, instance: String(exchange.path))
             let refusal = Answer(status: error.code.status, body: document.body)
-            return self.reply(try await store.remember(refusal, context, key: key))
+            return reply(try await store.remember(refusal, context, key: key))
         }
     }
 }

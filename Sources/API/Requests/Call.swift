@@ -61,21 +61,21 @@ package struct Call: Sendable {
         return CallContext(
             caller: caller,
             deadline: self.deadline,
-            requestID: self.exchange.requestID,
+            requestID: exchange.requestID,
             address: self.address,
-            bypassCache: self.bypassesCache,
+            bypassCache: bypassesCache,
             token: self.token
         )
     }
 
     /// Where the request comes from; to be asked only where that matters.
-    var client: ClientAddress? { self.exchange.client }
+    var client: ClientAddress? { exchange.client }
 
     /// Where the request came from.
     var origin: Origin {
         let client = self.client
         return Origin(
-            requestID: self.exchange.requestID,
+            requestID: exchange.requestID,
             address: client?.description ?? "unknown",
             network: client.limited
         )
@@ -84,11 +84,11 @@ package struct Call: Sendable {
     /// Whether the answer must come from the database: because the client says so, or because what it says of its writes
     /// cannot be read, which must not make it miss one.
     var bypassesCache: Bool {
-        self.exchange.fields.bypassesCache || (self.exchange.fields.consistency != nil && self.token == nil)
+        exchange.fields.bypassesCache || (exchange.fields.consistency != nil && token == nil)
     }
 
     /// The client's address, for logs and the audit: what a header claims only where a trusted proxy says so.
-    var address: String { self.client?.description ?? "unknown" }
+    var address: String { client?.description ?? "unknown" }
 
     // MARK: What was asked
 
@@ -98,7 +98,7 @@ package struct Call: Sendable {
     /// - Returns: the id.
     /// - Throws: `not_found`.
     func id<Kind>(_ index: Int = 0) throws(Problem) -> ID<Kind> {
-        guard index < self.segments.count, let id = ID<Kind>(self.segments[index]) else { throw .notFound }
+        guard index < segments.count, let id = ID<Kind>(segments[index]) else { throw .notFound }
         return id
     }
 
@@ -108,7 +108,7 @@ package struct Call: Sendable {
     /// - Returns: what it made of them.
     /// - Throws: `invalid_request` with every fault.
     func query<T>(_ read: (inout Query) throws(Problem) -> T) throws(Problem) -> T {
-        var query = Query(self.exchange.query)
+        var query = Query(exchange.query)
         let value = try read(&query)
         try query.finish()
         return value
@@ -116,7 +116,7 @@ package struct Call: Sendable {
 
     /// Refuses any parameter, for routes that take none.
     func noQuery() throws(Problem) {
-        guard let text = self.exchange.query, !text.isEmpty else { return }
+        guard let text = exchange.query, !text.isEmpty else { return }
         try Query(text).finish()
     }
 
@@ -126,7 +126,7 @@ package struct Call: Sendable {
     /// - Returns: what it made of them.
     /// - Throws: `invalid_request`, `validation_failed`, `too_large`, `unsupported_media_type`.
     func body<T>(_ read: (inout JSONObjectReader) -> T) async throws -> T {
-        try Self.read(await self.json(), read)
+        try Self.read(await json(), read)
     }
 
     /// Reads the body of a route.
@@ -136,9 +136,9 @@ package struct Call: Sendable {
     /// - Throws: as ``body(_:)``.
     func body<Value>(_ body: Body<Value>) async throws -> Value {
         guard body.isOptional else { return try await self.body(body.read) }
-        let bytes = try await self.collect()
+        let bytes = try await collect()
         if bytes.readableBytes == 0 { return try Self.read(.object(JSONObject()), body.read) }
-        try self.checkMediaType()
+        try checkMediaType()
         return try Self.read(Self.parse(bytes), body.read)
     }
 
@@ -153,10 +153,10 @@ package struct Call: Sendable {
         _ body: Body<Value>,
         _ demand: Route.KeyDemand
     ) async throws -> (Value, IdempotencyKey?) {
-        if demand == .accepted, self.exchange.fields.idempotencyKey == nil {
+        if demand == .accepted, exchange.fields.idempotencyKey == nil {
             return (try await self.body(body.read), nil)
         }
-        let text = try self.idempotencyKey()
+        let text = try idempotencyKey()
         let json = try await self.json()
         let value = try Self.read(json, body.read)
         let digest = Array(SHA256.hash(data: json.canonicalBytes))
@@ -171,8 +171,8 @@ package struct Call: Sendable {
     }
 
     private func json() async throws -> JSONValue {
-        try self.checkMediaType()
-        return try Self.parse(await self.collect())
+        try checkMediaType()
+        return try Self.parse(await collect())
     }
 
     private static func parse(_ bytes: ByteBuffer) throws(Problem) -> JSONValue {
@@ -189,36 +189,36 @@ package struct Call: Sendable {
     /// - Returns: the same call if its route reads no body, or none was sent.
     /// - Throws: `too_large`; what ended the connection.
     func withBody(_ patience: Duration) async throws -> Call {
-        guard self.route.body != nil, self.exchange.fields.hasBody else { return self }
+        guard route.body != nil, exchange.fields.hasBody else { return self }
         var call = self
-        call.received = try await self.collect()
+        call.received = try await collect()
         call.deadline = .now + patience
         return call
     }
 
     private func collect() async throws -> ByteBuffer {
         if let received { return received }
-        guard self.exchange.fields.bodyLength <= self.bodyLimit else { throw self.tooLarge }
+        guard exchange.fields.bodyLength <= bodyLimit else { throw tooLarge }
         do {
-            let body = try await self.exchange.body.collect(upTo: self.bodyLimit)
-            if self.exchange.fields.isChunked, let caller = self.caller {
-                self.rates?.charge(caller, bytes: body.readableBytes)
+            let body = try await exchange.body.collect(upTo: bodyLimit)
+            if exchange.fields.isChunked, let caller = self.caller {
+                rates?.charge(caller, bytes: body.readableBytes)
             }
             return body
         } catch is NIOTooManyBytesError {
-            throw self.tooLarge
+            throw tooLarge
         }
     }
 
     private var tooLarge: Problem {
-        Problem(.tooLarge, "The body may have at most \(self.bodyLimit) bytes.")
+        Problem(.tooLarge, "The body may have at most \(bodyLimit) bytes.")
     }
 
     private func checkMediaType() throws(Problem) {
-        let type = self.exchange.fields.contentType ?? ""
+        let type = exchange.fields.contentType ?? ""
         var parts = type.split(separator: ";", omittingEmptySubsequences: false)[...]
         let name = parts.popFirst()?.trimmingSpaces.lowercased() ?? ""
-        let isPatch = self.route.method == .patch
+        let isPatch = route.method == .patch
         guard name == "application/json" || (isPatch && name == "application/merge-patch+json") else {
             let accepted = isPatch ? "application/merge-patch+json or application/json" : "application/json"
             throw Problem(
@@ -246,7 +246,7 @@ package struct Call: Sendable {
     ///
     /// - Throws: `idempotency_key_missing`, or `invalid_request` for one that is malformed.
     func idempotencyKey() throws(Problem) -> String {
-        guard var text = self.exchange.fields.idempotencyKey.map({ Substring($0) }) else {
+        guard var text = exchange.fields.idempotencyKey.map({ Substring($0) }) else {
             throw Problem(
                 .idempotencyKeyMissing,
                 "Send an Idempotency-Key of your own making, so that the request can be repeated without harm."
@@ -266,7 +266,7 @@ package struct Call: Sendable {
     /// - Returns: The versions accepted.
     /// - Throws: `precondition_required` without the field.
     func expectedVersion() throws(Problem) -> ExpectedVersion {
-        guard let field = self.exchange.fields.ifMatch else {
+        guard let field = exchange.fields.ifMatch else {
             throw Problem(
                 .preconditionRequired,
                 "Send If-Match with the ETag you read, so that nobody's change is overwritten unseen."
@@ -282,7 +282,7 @@ package struct Call: Sendable {
     ///   - sent: the tag of the bytes that would be sent.
     /// - Returns: the tag the client named, by which it finds the bytes it has; `nil` if it has none of them.
     func current(_ etag: String, sent: String) -> String? {
-        guard let field = self.exchange.fields.ifNoneMatch, !etag.isEmpty else { return nil }
+        guard let field = exchange.fields.ifNoneMatch, !etag.isEmpty else { return nil }
         if field == sent { return sent }
         let compressed = EntityTag.compressed(etag)
         // Weak comparison (RFC 9110): a W/ in front does not matter. Plain or compressed, they say the same.
@@ -305,7 +305,7 @@ package struct Call: Sendable {
         guard let body = answer.body else { throw .notFound }
         var reply: Reply
         if let compressed = answer.compressed {
-            let isCompressed = self.exchange.fields.acceptsGzip
+            let isCompressed = exchange.fields.acceptsGzip
             let etag = isCompressed ? EntityTag.compressed(answer.etag) : answer.etag
             if let current = self.current(answer.etag, sent: etag) {
                 reply = Reply(.notModified)
@@ -322,7 +322,7 @@ package struct Call: Sendable {
             reply.append(.eTag, etag)
         }
         reply.append(.cacheStatus, answer.status.headerValue)
-        if self.exchange.fields.consistency != nil, let cache = self.cache, let caller = self.caller {
+        if exchange.fields.consistency != nil, let cache = self.cache, let caller = self.caller {
             let token = self.token ?? ConsistencyToken(tenant: caller.tenant.rawValue)
             reply.append(.stockConsistency, cache.token(token, read: answer))
         }

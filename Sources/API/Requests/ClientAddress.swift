@@ -37,28 +37,28 @@ package struct ClientAddress: Sendable, Hashable, CustomStringConvertible {
             return nil
         }
         guard bytes.count == 16 else { return nil }
-        self.high = bytes[..<8].reduce(0) { $0 << 8 | UInt64($1) }
-        self.low = bytes[8...].reduce(0) { $0 << 8 | UInt64($1) }
-        if self.high == 0, self.low >> 32 == 0xFFFF {
-            self.description = bytes[12...].map { String($0) }.joined(separator: ".")
+        high = bytes[..<8].reduce(0) { $0 << 8 | UInt64($1) }
+        low = bytes[8...].reduce(0) { $0 << 8 | UInt64($1) }
+        if high == 0, low >> 32 == 0xFFFF {
+            description = bytes[12...].map { String($0) }.joined(separator: ".")
         } else {
-            self.description = address.ipAddress ?? ""
+            description = address.ipAddress ?? ""
         }
     }
 
     /// Whether it is one of IPv4.
-    var isV4: Bool { self.high == 0 && self.low >> 32 == 0xFFFF }
+    var isV4: Bool { high == 0 && low >> 32 == 0xFFFF }
 
     /// What limits count by: the address, of IPv6 the network of 64 bits, as whoever has one address there has all of them.
-    package var limited: String { self.isV4 ? self.description : String(self.high, radix: 16) + "/64" }
+    package var limited: String { isV4 ? description : String(high, radix: 16) + "/64" }
 
     package static func == (left: ClientAddress, right: ClientAddress) -> Bool {
         left.high == right.high && left.low == right.low
     }
 
     package func hash(into hasher: inout Hasher) {
-        hasher.combine(self.high)
-        hasher.combine(self.low)
+        hasher.combine(high)
+        hasher.combine(low)
     }
 }
 
@@ -82,7 +82,7 @@ package struct AddressRange: Sendable, Hashable {
             else { return nil }
             length = number
         }
-        self.first = address
+        first = address
         self.length = length + 128 - longest
     }
 
@@ -91,7 +91,7 @@ package struct AddressRange: Sendable, Hashable {
     /// - Parameter address: the address.
     /// - Returns: whether it begins with the same bits.
     package func contains(_ address: ClientAddress) -> Bool {
-        Self.mask(address, self.length) == Self.mask(self.first, self.length)
+        Self.mask(address, length) == Self.mask(first, length)
     }
 
     private static func mask(_ address: ClientAddress, _ length: Int) -> [UInt64] {
@@ -138,7 +138,7 @@ package struct TrustedProxies: Sendable, Equatable {
     ///
     /// - Parameter address: who.
     /// - Returns: whether it is one of the proxies.
-    package func contains(_ address: ClientAddress) -> Bool { self.ranges.contains { $0.contains(address) } }
+    package func contains(_ address: ClientAddress) -> Bool { ranges.contains { $0.contains(address) } }
 
     /// Whose request it is.
     ///

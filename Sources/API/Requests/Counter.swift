@@ -6,6 +6,6 @@ enum Counter {
 
     /// The next number, from zero.
     static func next() -> UInt64 {
-        self.requests.wrappingAdd(1, ordering: .relaxed).oldValue
+        requests.wrappingAdd(1, ordering: .relaxed).oldValue
     }
 }

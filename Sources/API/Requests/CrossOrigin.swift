@@ -10,8 +10,8 @@ package struct CrossOrigin: Sendable, Equatable {
 
     /// Nobody but same-origin pages.
     package init() {
-        self.origins = []
-        self.isOpen = false
+        origins = []
+        isOpen = false
     }
 
     /// Reads origins separated by commas, or `*` for any.
@@ -58,13 +58,13 @@ package struct CrossOrigin: Sendable, Equatable {
     }
 
     /// Whether no page of another origin is let in, so that answers need not say on what they depend.
-    var isClosed: Bool { !self.isOpen && self.origins.isEmpty }
+    var isClosed: Bool { !isOpen && origins.isEmpty }
 
     /// Whether a page may read answers.
     ///
     /// - Parameter origin: the value of `Origin`.
     /// - Returns: whether it is listed.
-    func admits(_ origin: String) -> Bool { self.isOpen || self.origins.contains(origin) }
+    func admits(_ origin: String) -> Bool { isOpen || origins.contains(origin) }
 
     /// Adds what a browser has to know about an answer.
     ///
@@ -72,7 +72,7 @@ package struct CrossOrigin: Sendable, Equatable {
     ///   - reply: the answer.
     ///   - origin: the value of `Origin`, if it was sent.
     func dress(_ reply: inout Reply, origin: String?) {
-        guard !self.isClosed else { return }
+        guard !isClosed else { return }
         // Every answer, with the field or without: a cache must not give one page what was answered to another.
         reply.append(.vary, "Origin")
         guard let origin, self.admits(origin) else { return }
@@ -87,7 +87,7 @@ package struct CrossOrigin: Sendable, Equatable {
     ///   - origin: the value of `Origin`.
     /// - Returns: the answer, not yet dressed; nil if the page is not let in.
     func preflight(methods: [HTTPRequest.Method], origin: String) -> Reply? {
-        guard self.admits(origin) else { return nil }
+        guard admits(origin) else { return nil }
         var reply = Reply(.noContent)
         reply.append(.accessControlAllowMethods, methods.map(\.rawValue).sorted().joined(separator: ", "))
         reply.append(.accessControlAllowHeaders, Self.allowed)

@@ -35,12 +35,12 @@ final class Exchange: Sendable {
         channel: (any Channel)?,
         proxies: TrustedProxies
     ) {
-        self.began = ContinuousClock.now
+        began = ContinuousClock.now
         self.method = method
         self.target = target
-        (self.path, self.query) = Self.split(target)
+        (path, query) = Self.split(target)
         self.fields = fields
-        self.requestID = RequestID.of(fields.requestID)
+        requestID = RequestID.of(fields.requestID)
         self.body = body
         self.channel = channel
         self.proxies = proxies
@@ -110,7 +110,7 @@ final class Exchange: Sendable {
     ///
     /// To be asked only where that matters.
     var client: ClientAddress? {
-        self.channel?.remoteAddress.flatMap { ClientAddress($0) }
+        channel?.remoteAddress.flatMap { ClientAddress($0) }
             .map { self.proxies.client(behind: $0, forwarded: self.fields.forwardedFor) }
     }
 

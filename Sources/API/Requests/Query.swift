@@ -46,16 +46,16 @@ struct Query {
     /// Parses `a=b&c=d`.
     init(_ text: Substring?) {
         guard let text, !text.isEmpty else { return }
-        self.items.reserveCapacity(4)
+        items.reserveCapacity(4)
         // Over bytes, once: characters would be looked up in tables of grapheme clusters.
         let bytes = text.utf8.span
         var part = Part(start: 0)
         for position in 0...bytes.count {
             switch position < bytes.count ? bytes[position] : UInt8(ascii: "&") {
             case UInt8(ascii: "&"):
-                if position > part.start { self.take(part, of: text, end: position) }
+                if position > part.start { take(part, of: text, end: position) }
                 part = Part(start: position + 1)
-                guard self.count <= Self.maximumCount else { return }
+                guard count <= Self.maximumCount else { return }
             case UInt8(ascii: "=") where part.equals == nil:
                 part.equals = position
             case UInt8(ascii: "%"), UInt8(ascii: "+"):
@@ -77,10 +77,10 @@ struct Query {
 
     /// Takes one parameter in.
     private mutating func take(_ part: Part, of text: Substring, end: Int) {
-        self.count += 1
-        guard self.count <= Self.maximumCount else {
-            self.items = []
-            self.malformed = Problem(
+        count += 1
+        guard count <= Self.maximumCount else {
+            items = []
+            malformed = Problem(
                 .invalidRequest,
                 "The query has more than \(Self.maximumCount) parameters.",
                 errors: [FieldError("", "too_many", "Must have at most \(Self.maximumCount) parameters.")]
@@ -95,20 +95,20 @@ struct Query {
         guard let name = read(part.start..<(part.equals ?? end)),
             let value = part.equals.map({ read($0 + 1..<end) }) ?? ""
         else {
-            self.malformed = Problem(.invalidRequest, "The query is not percent-encoded UTF-8.")
+            malformed = Problem(.invalidRequest, "The query is not percent-encoded UTF-8.")
             return
         }
         // There are few, so that looking at each costs less than a set of them.
-        guard !self.items.contains(where: { $0.name == name }) else {
+        guard !items.contains(where: { $0.name == name }) else {
             let shown = Text.excerpt(name)
-            self.malformed = Problem(
+            malformed = Problem(
                 .invalidRequest,
                 "The parameter \(shown) was given twice.",
                 errors: [FieldError("?\(shown)", "duplicate", "Give it once.")]
             )
             return
         }
-        self.items.append((name, value, false))
+        items.append((name, value, false))
     }
 
     /// The text of a parameter without the white space around it; a blank one counts as absent.
@@ -125,9 +125,9 @@ struct Query {
         _ description: String = "",
         isRequired: Bool = false
     ) -> String? {
-        self.note(name, .text, description, isRequired: isRequired)
-        guard let text = self.plain(name, maximum: maximum) else {
-            if isRequired { self.require(name) }
+        note(name, .text, description, isRequired: isRequired)
+        guard let text = plain(name, maximum: maximum) else {
+            if isRequired { require(name) }
             return nil
         }
         return text
@@ -136,11 +136,11 @@ struct Query {
     private mutating func plain(_ name: String, maximum: Int = 200) -> String? {
         guard let value = self.value(name) else { return nil }
         guard value.utf8.count <= maximum || value.unicodeScalars.count <= maximum else {
-            self.fail(name, "too_long", "Must have at most \(maximum) characters.")
+            fail(name, "too_long", "Must have at most \(maximum) characters.")
             return nil
         }
         guard !value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
-            self.fail(name, "format", "Must not contain control characters.")
+            fail(name, "format", "Must not contain control characters.")
             return nil
         }
         return value
@@ -148,9 +148,9 @@ struct Query {
 
     /// The value of a parameter without the white space around it, now read; a blank one counts as absent.
     private mutating func value(_ name: String) -> String? {
-        guard let index = self.items.firstIndex(where: { $0.name == name }) else { return nil }
-        self.items[index].isRead = true
-        let value = Text.trimmed(self.items[index].value)
+        guard let index = items.firstIndex(where: { $0.name == name }) else { return nil }
+        items[index].isRead = true
+        let value = Text.trimmed(items[index].value)
         return value.isEmpty ? nil : value
     }
 
@@ -163,44 +163,44 @@ struct Query {
     ///   - fields: What is searched.
     /// - Returns: The words.
     mutating func search(_ name: String, in fields: String) -> SearchText? {
-        self.note(name, .text, "Words, each of them part of \(fields); neither case nor accents count.")
-        guard let search = self.value(name).flatMap({ SearchText($0) }) else { return nil }
+        note(name, .text, "Words, each of them part of \(fields); neither case nor accents count.")
+        guard let search = value(name).flatMap({ SearchText($0) }) else { return nil }
         switch TextRule(maximum: SearchText.maximum).read(search.text) {
         case .success:
             return search
         case .failure(let fault):
-            self.fail(name, fault.code, fault.detail)
+            fail(name, fault.code, fault.detail)
             return nil
         }
     }
 
     /// A SKU or barcode.
     mutating func code(_ name: String, _ description: String = "", isRequired: Bool = false) -> ProductCode? {
-        self.note(name, .text, description, isRequired: isRequired)
+        note(name, .text, description, isRequired: isRequired)
         guard let value = self.value(name) else {
-            if isRequired { self.require(name) }
+            if isRequired { require(name) }
             return nil
         }
         do throws(ReadingFault) {
             return try ProductCode(value)
         } catch {
-            self.fail(name, error.code, error.detail)
+            fail(name, error.code, error.detail)
             return nil
         }
     }
 
     /// A whole number within bounds.
     mutating func integer(_ name: String, _ range: ClosedRange<Int>, _ description: String = "") -> Int? {
-        self.note(
+        note(
             name,
             .integer(minimum: range.lowerBound, maximum: range.upperBound == .max ? nil : range.upperBound),
             description
         )
-        guard let text = self.plain(name) else { return nil }
+        guard let text = plain(name) else { return nil }
         guard let number = Int(text), range.contains(number) else {
             let bounds =
                 range.upperBound == .max ? "\(range.lowerBound) on" : "\(range.lowerBound) to \(range.upperBound)"
-            self.fail(name, "out_of_range", "Must be a whole number from \(bounds).")
+            fail(name, "out_of_range", "Must be a whole number from \(bounds).")
             return nil
         }
         return number
@@ -209,20 +209,20 @@ struct Query {
     /// `limit` and `cursor`, as every list takes them.
     mutating func page() -> Page {
         Page(
-            limit: self.integer("limit", 1...200, "Members of a page; 50 if left out.") ?? 50,
-            cursor: self.text("cursor", maximum: 4096, "The next_cursor of the page before.")
+            limit: integer("limit", 1...200, "Members of a page; 50 if left out.") ?? 50,
+            cursor: text("cursor", maximum: 4096, "The next_cursor of the page before.")
         )
     }
 
     /// `true` or `false`.
     mutating func flag(_ name: String, _ description: String = "") -> Bool? {
-        self.note(name, .boolean, description)
-        guard let text = self.plain(name) else { return nil }
+        note(name, .boolean, description)
+        guard let text = plain(name) else { return nil }
         switch text {
         case "true": return true
         case "false": return false
         default:
-            self.fail(name, "not_allowed", "Must be true or false.")
+            fail(name, "not_allowed", "Must be true or false.")
             return nil
         }
     }
@@ -231,21 +231,21 @@ struct Query {
     ///
     /// Each by itself may be right and the range not: that is no matter of form, and so another status.
     mutating func days() -> DayRange {
-        let (from, to) = (self.day("from", "The first business day."), self.day("to", "The last business day."))
+        let (from, to) = (day("from", "The first business day."), day("to", "The last business day."))
         do throws(Problem) {
             return try DayRange(from: from, to: to)
         } catch {
-            self.reversed = error
+            reversed = error
             return .all
         }
     }
 
     /// An id.
     mutating func id<Kind>(_ name: String, _ description: String = "") -> ID<Kind>? {
-        self.note(name, .id, description)
-        guard let text = self.plain(name) else { return nil }
+        note(name, .id, description)
+        guard let text = plain(name) else { return nil }
         guard let id = ID<Kind>(text) else {
-            self.fail(name, "format", "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\".")
+            fail(name, "format", "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\".")
             return nil
         }
         return id
@@ -253,10 +253,10 @@ struct Query {
 
     /// A date.
     mutating func day(_ name: String, _ description: String = "") -> BusinessDay? {
-        self.note(name, .day, description)
-        guard let text = self.plain(name) else { return nil }
+        note(name, .day, description)
+        guard let text = plain(name) else { return nil }
         guard let day = BusinessDay(text) else {
-            self.fail(name, "format", "Must be a date like \"2026-01-31\".")
+            fail(name, "format", "Must be a date like \"2026-01-31\".")
             return nil
         }
         return day
@@ -265,16 +265,16 @@ struct Query {
     /// One of the names of an enumeration.
     mutating func choice<T>(_ name: String, _ description: String = "") -> T?
     where T: RawRepresentable & CaseIterable, T.RawValue == String {
-        self.note(name, .choice(T.allCases.map(\.rawValue)), description)
-        return self.named(name)
+        note(name, .choice(T.allCases.map(\.rawValue)), description)
+        return named(name)
     }
 
     private mutating func named<T>(_ name: String) -> T?
     where T: RawRepresentable & CaseIterable, T.RawValue == String {
-        guard let text = self.plain(name) else { return nil }
+        guard let text = plain(name) else { return nil }
         guard let value = T(rawValue: text) else {
             let names = T.allCases.map(\.rawValue).joined(separator: ", ")
-            self.fail(name, "not_allowed", "Must be one of \(names).")
+            fail(name, "not_allowed", "Must be one of \(names).")
             return nil
         }
         return value
@@ -283,22 +283,22 @@ struct Query {
     /// One of the names of an enumeration, which must be given.
     mutating func requiredChoice<T>(_ name: String, else standard: T, _ description: String = "") -> T
     where T: RawRepresentable & CaseIterable, T.RawValue == String {
-        self.note(name, .choice(T.allCases.map(\.rawValue)), description, isRequired: true)
-        guard self.plain(name) != nil else {
-            self.require(name)
+        note(name, .choice(T.allCases.map(\.rawValue)), description, isRequired: true)
+        guard plain(name) != nil else {
+            require(name)
             return standard
         }
-        return self.named(name) ?? standard
+        return named(name) ?? standard
     }
 
     /// Notes that a parameter must be there.
     private func require(_ name: String) {
-        self.fail(name, "required", "This parameter is required.")
+        fail(name, "required", "This parameter is required.")
     }
 
     /// Notes that a parameter is wrong.
     func fail(_ name: String, _ code: String, _ detail: String) {
-        self.errors.add(FieldError("?\(Text.excerpt(name))", code, detail))
+        errors.add(FieldError("?\(Text.excerpt(name))", code, detail))
     }
 
     /// Ends the reading.
@@ -307,8 +307,8 @@ struct Query {
     ///   ends before it begins.
     func finish() throws(Problem) {
         if let malformed { throw malformed }
-        for item in self.items where !item.isRead {
-            self.fail(item.name, "unknown_parameter", "This parameter is not known.")
+        for item in items where !item.isRead {
+            fail(item.name, "unknown_parameter", "This parameter is not known.")
         }
         guard let first = self.errors.list.first else {
             if let reversed { throw reversed }

@@ -27,8 +27,8 @@ package struct Reply: Sendable {
     package init(_ status: HTTPResponse.Status, body: ByteBuffer, type: ContentType = .json) {
         self.status = status
         self.body = body
-        self.fields.reserveCapacity(12)
-        self.fields.append(type.field)
+        fields.reserveCapacity(12)
+        fields.append(type.field)
     }
 
     /// An answer without a body.
@@ -36,8 +36,8 @@ package struct Reply: Sendable {
     /// - Parameter status: 204 or 304.
     package init(_ status: HTTPResponse.Status) {
         self.status = status
-        self.body = ByteBuffer()
-        self.fields.reserveCapacity(12)
+        body = ByteBuffer()
+        fields.reserveCapacity(12)
     }
 
     /// An answer with JSON made here.
@@ -58,7 +58,7 @@ package struct Reply: Sendable {
     ///   - name: its name.
     ///   - value: its value; characters that would end the line are dropped by HTTPTypes.
     package mutating func append(_ name: HTTPField.Name, _ value: String) {
-        self.fields.append(HTTPField(name: name, value: value))
+        fields.append(HTTPField(name: name, value: value))
     }
 }
 

@@ -33,7 +33,7 @@ struct RequestFields: Sendable {
     /// The fields as Hummingbird read them.
     init(_ fields: HTTPFields) {
         for field in fields {
-            if let name = Name(field.name.canonicalName) { self.take(name, field.value, as: field.name.rawName) }
+            if let name = Name(field.name.canonicalName) { take(name, field.value, as: field.name.rawName) }
         }
     }
 
@@ -43,9 +43,9 @@ struct RequestFields: Sendable {
         for (text, value) in fields {
             guard let name = Name(text) else { continue }
             guard Self.isPlain(value) else { return nil }
-            self.take(name, value, as: text)
+            take(name, value, as: text)
         }
-        if self.isChunked || self.contentLength != nil || self.asksForMore { return nil }
+        if isChunked || contentLength != nil || asksForMore { return nil }
     }
 
     /// Whether all is visible ASCII, with blanks only between.
@@ -104,21 +104,21 @@ struct RequestFields: Sendable {
     private mutating func take(_ name: Name, _ value: String, as sent: String) {
         switch name {
         case .acceptEncoding: Self.join(&self.acceptEncoding, value)
-        case .authorization: Self.set(&self.authorization, value, sent, &self.repeated)
+        case .authorization: Self.set(&self.authorization, value, sent, &repeated)
         case .cacheControl: Self.join(&self.cacheControl, value)
-        case .consistency: Self.set(&self.consistency, value, sent, &self.repeated)
+        case .consistency: Self.set(&self.consistency, value, sent, &repeated)
         case .contentEncoding: Self.join(&self.contentEncoding, value)
-        case .contentLength: Self.set(&self.contentLength, value, sent, &self.repeated)
-        case .contentType: Self.set(&self.contentType, value, sent, &self.repeated)
-        case .expect, .upgrade: self.asksForMore = true
+        case .contentLength: Self.set(&self.contentLength, value, sent, &repeated)
+        case .contentType: Self.set(&self.contentType, value, sent, &repeated)
+        case .expect, .upgrade: asksForMore = true
         case .forwardedFor: Self.join(&self.forwardedFor, value)
-        case .idempotencyKey: Self.set(&self.idempotencyKey, value, sent, &self.repeated)
-        case .ifMatch: Self.set(&self.ifMatch, value, sent, &self.repeated)
+        case .idempotencyKey: Self.set(&self.idempotencyKey, value, sent, &repeated)
+        case .ifMatch: Self.set(&self.ifMatch, value, sent, &repeated)
         case .ifNoneMatch: Self.join(&self.ifNoneMatch, value)
         case .origin: self.origin = value
         case .requestID: self.requestID = value
         case .traceParent: self.traceParent = value
-        case .transferEncoding: self.isChunked = true
+        case .transferEncoding: isChunked = true
         }
     }
 
@@ -144,7 +144,7 @@ struct RequestFields: Sendable {
     }
 
     /// Whether a body comes.
-    var hasBody: Bool { self.isChunked || self.bodyLength > 0 }
+    var hasBody: Bool { isChunked || bodyLength > 0 }
 
     /// Whether the client takes a body compressed by gzip, and would not rather have it plain (RFC 9110, 12.5.3).
     ///

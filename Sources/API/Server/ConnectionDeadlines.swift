@@ -61,50 +61,50 @@ struct ConnectionDeadlines {
 
     init(limits: ServerLimits, now: NIODeadline) {
         self.limits = limits
-        self.lastActive = now
-        self.reading = .head(since: now)
+        lastActive = now
+        reading = .head(since: now)
     }
 
     /// Whether the peer owes the rest of a body.
     var isReadingBody: Bool {
-        if case .body = self.reading { true } else { false }
+        if case .body = reading { true } else { false }
     }
 
     /// Bytes came from the peer.
     mutating func bytesArrived(now: NIODeadline) {
-        if case .nothing = self.reading {
-            self.reading = .head(since: now)
+        if case .nothing = reading {
+            reading = .head(since: now)
         }
     }
 
     /// A header block is complete.
     mutating func headParsed(now: NIODeadline) {
-        self.reading = .body(since: now, last: now, bytes: 0)
-        self.answering += 1
+        reading = .body(since: now, last: now, bytes: 0)
+        answering += 1
     }
 
     /// Part of a body came.
     mutating func bodyArrived(bytes: Int, now: NIODeadline) {
-        if case .body(let since, _, let before) = self.reading {
-            self.reading = .body(since: since, last: now, bytes: before + bytes)
+        if case .body(let since, _, let before) = reading {
+            reading = .body(since: since, last: now, bytes: before + bytes)
         }
     }
 
     /// A request is complete.
     mutating func endParsed(now: NIODeadline) {
-        self.reading = .nothing
-        self.lastActive = now
+        reading = .nothing
+        lastActive = now
     }
 
     /// The rest of a body is not waited for any more: what is left is to answer.
     mutating func bodyGivenUp(now: NIODeadline) {
-        self.endParsed(now: now)
+        endParsed(now: now)
     }
 
     /// An answer was handed to the kernel's queue.
     mutating func answered(now: NIODeadline) {
-        self.answering = max(0, self.answering - 1)
-        self.lastActive = now
+        answering = max(0, answering - 1)
+        lastActive = now
     }
 
     /// Judges the connection.
@@ -114,7 +114,7 @@ struct ConnectionDeadlines {
     ///   - pendingBytes: bytes of answers that the kernel has not taken.
     /// - Returns: what to do with it.
     mutating func verdict(now: NIODeadline, pendingBytes: Int) -> Verdict {
-        var next = now + self.limits.longestTick
+        var next = now + limits.longestTick
         func within(_ deadline: NIODeadline) -> Bool {
             next = min(next, deadline)
             return now < deadline
@@ -127,25 +127,25 @@ struct ConnectionDeadlines {
                 pending.moved = now
             }
             self.pending = pending
-            guard within(pending.moved + self.limits.writeIdle) else { return .close(.writeIdle) }
-            guard within(pending.since + self.limits.writeTotal) else { return .close(.writeTotal) }
+            guard within(pending.moved + limits.writeIdle) else { return .close(.writeIdle) }
+            guard within(pending.since + limits.writeTotal) else { return .close(.writeTotal) }
         } else {
             self.pending = nil
         }
 
-        switch self.reading {
+        switch reading {
         case .nothing:
-            if self.answering == 0, pendingBytes == 0 {
-                guard within(self.lastActive + self.limits.keepAlive) else { return .close(.keepAlive) }
+            if answering == 0, pendingBytes == 0 {
+                guard within(lastActive + limits.keepAlive) else { return .close(.keepAlive) }
             }
         case .head(let since):
-            guard within(since + self.limits.headerDeadline) else { return .close(.headerDeadline) }
+            guard within(since + limits.headerDeadline) else { return .close(.headerDeadline) }
         case .body(let since, let last, let bytes):
-            guard within(last + self.limits.bodyIdle) else { return .close(.bodyIdle) }
-            guard within(since + self.limits.bodyTotal) else { return .close(.bodyTotal) }
+            guard within(last + limits.bodyIdle) else { return .close(.bodyIdle) }
+            guard within(since + limits.bodyTotal) else { return .close(.bodyTotal) }
             // The time by which so few bytes would be too few: the grace, or what the rate allows for them.
-            let allowed = TimeAmount.milliseconds(Int64(bytes) * 1000 / Int64(max(1, self.limits.bodyMinimumRate)))
-            guard within(since + max(self.limits.bodyGrace, allowed)) else { return .close(.bodyRate) }
+            let allowed = TimeAmount.milliseconds(Int64(bytes) * 1000 / Int64(max(1, limits.bodyMinimumRate)))
+            guard within(since + max(limits.bodyGrace, allowed)) else { return .close(.bodyRate) }
         }
         return .askAgain(at: next)
     }
@@ -155,13 +155,13 @@ extension ServerLimits {
     /// The longest pause between two verdicts: half the shortest deadline, so that none is passed by more than its half.
     fileprivate var longestTick: TimeAmount {
         let shortest = min(
-            self.headerDeadline,
-            self.bodyIdle,
-            self.bodyTotal,
-            self.bodyGrace,
-            self.writeIdle,
-            self.writeTotal,
-            self.keepAlive
+            headerDeadline,
+            bodyIdle,
+            bodyTotal,
+            bodyGrace,
+            writeIdle,
+            writeTotal,
+            keepAlive
         )
         return .nanoseconds(max(1_000_000, shortest.nanoseconds / 2))
     }

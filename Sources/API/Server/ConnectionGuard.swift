@@ -50,74 +50,74 @@ final class ConnectionGuard: ChannelDuplexHandler {
         self.connections = connections
         self.bodyLimit = bodyLimit
         self.logger = logger
-        self.deadlines = ConnectionDeadlines(limits: limits, now: .now())
+        deadlines = ConnectionDeadlines(limits: limits, now: .now())
     }
 
     // MARK: Life
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        self.judge()
-        if context.channel.isActive { self.enter(context: context) }
+        judge()
+        if context.channel.isActive { enter(context: context) }
     }
 
     func channelActive(context: ChannelHandlerContext) {
         // Before this the peer's address is not known.
-        self.enter(context: context)
+        enter(context: context)
         context.fireChannelActive()
     }
 
     private func enter(context: ChannelHandlerContext) {
-        guard self.connection == nil, self.phase == .open else { return }
-        self.connection = self.connections.admit(context.channel)
-        if self.connection == nil {
-            self.logger.debug("connection closed", metadata: ["reason": "no_room"])
-            self.close()
+        guard connection == nil, phase == .open else { return }
+        connection = connections.admit(context.channel)
+        if connection == nil {
+            logger.debug("connection closed", metadata: ["reason": "no_room"])
+            close()
         }
     }
 
     private func leave() {
-        if let connection = self.connection { self.connections.remove(connection) }
-        self.phase = .closed
-        self.tick?.cancel()
-        self.tick = nil
+        if let connection = self.connection { connections.remove(connection) }
+        phase = .closed
+        tick?.cancel()
+        tick = nil
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        self.leave()
+        leave()
         self.context = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.leave()
+        leave()
         context.fireChannelInactive()
     }
 
     /// Bytes came that may begin a request.
     func bytesArrived() {
-        self.deadlines.bytesArrived(now: .now())
+        deadlines.bytesArrived(now: .now())
     }
 
     // MARK: Requests
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .open = self.phase else { return }
+        guard case .open = phase else { return }
         var data = data
         switch Self.unwrapInboundIn(data) {
         case .head(var head):
             let now = NIODeadline.now()
-            self.deadlines.headParsed(now: now)
-            guard self.isOurs(now) else { return }
+            deadlines.headParsed(now: now)
+            guard isOurs(now) else { return }
             if let path = ProtocolRefusal.pathOfAbsoluteForm(head.uri) {
                 head.uri = path
                 data = Self.wrapInboundOut(.head(head))
             }
             if let refusal = self.refusal(of: head) {
-                self.refuse(refusal, context: context)
+                refuse(refusal, context: context)
                 return
             }
-            if !head.isKeepAlive, self.answersUntilClose == nil {
-                self.answersUntilClose = self.deadlines.answering
+            if !head.isKeepAlive, answersUntilClose == nil {
+                answersUntilClose = deadlines.answering
             }
             if Self.expectsContinue(head) {
                 context.writeAndFlush(
@@ -126,11 +126,11 @@ final class ConnectionGuard: ChannelDuplexHandler {
                 )
             }
         case .body(let bytes):
-            self.deadlines.bodyArrived(bytes: bytes.readableBytes, now: .now())
+            deadlines.bodyArrived(bytes: bytes.readableBytes, now: .now())
         case .end:
             let now = NIODeadline.now()
-            self.deadlines.endParsed(now: now)
-            guard self.isOurs(now) else { return }
+            deadlines.endParsed(now: now)
+            guard isOurs(now) else { return }
         }
         context.fireChannelRead(data)
     }
@@ -139,27 +139,27 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private func isOurs(_ now: NIODeadline) -> Bool {
         guard let connection else { return true }
         let isOurs =
-            if self.deadlines.answering == 0 {
+            if deadlines.answering == 0 {
                 connection.isIdle(since: now)
-            } else if self.onlyAwaitsBody {
+            } else if onlyAwaitsBody {
                 connection.isAwaitingBody(since: now)
             } else {
                 connection.isBusy()
             }
-        if !isOurs { self.phase = .closed }
+        if !isOurs { phase = .closed }
         return isOurs
     }
 
     /// Whether the rest of a body is all that keeps the connection; answers before it, and one to what came of it, are not to be lost.
     private var onlyAwaitsBody: Bool {
-        self.deadlines.isReadingBody && self.deadlines.answering == 1 && !self.isAnswering
+        deadlines.isReadingBody && deadlines.answering == 1 && !isAnswering
     }
 
     /// Why a header block is refused; one that asks whether to send its body learns here that the body is too large.
     private func refusal(of head: HTTPRequestHead) -> ProtocolRefusal? {
         if let refusal = ProtocolRefusal.of(head, limits: self.limits) { return refusal }
         guard Self.expectsContinue(head) else { return nil }
-        let limit = self.bodyLimit(head)
+        let limit = bodyLimit(head)
         let announced = head.headers.first(name: "content-length").map { Int($0) ?? .max } ?? 0
         return announced > limit ? .bodyTooLarge(limit: limit) : nil
     }
@@ -171,17 +171,17 @@ final class ConnectionGuard: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        guard let error = error as? HTTPParserError, case .open = self.phase else {
+        guard let error = error as? HTTPParserError, case .open = phase else {
             context.fireErrorCaught(error)
             return
         }
-        if self.deadlines.isReadingBody {
+        if deadlines.isReadingBody {
             // A route waits for this body: it learns of it, and its answer is the last.
-            self.answersUntilClose = self.deadlines.answering
-            self.phase = .lastAnswer
+            answersUntilClose = deadlines.answering
+            phase = .lastAnswer
             context.fireErrorCaught(error)
         } else {
-            self.refuse(ProtocolRefusal(error), context: context)
+            refuse(ProtocolRefusal(error), context: context)
         }
     }
 
@@ -189,12 +189,12 @@ final class ConnectionGuard: ChannelDuplexHandler {
     ///
     /// While earlier answers are still to come nothing can be written out of order: then they are the last ones.
     private func refuse(_ refusal: ProtocolRefusal, context: ChannelHandlerContext) {
-        self.logger.debug("request refused", metadata: ["code": "\(refusal.code)", "status": "\(refusal.status.code)"])
+        logger.debug("request refused", metadata: ["code": "\(refusal.code)", "status": "\(refusal.status.code)"])
         // A refused header block counts as one being answered; a parser error comes before any.
-        let othersInFlight = refusal.isOfCompleteHead ? self.deadlines.answering - 1 : self.deadlines.answering
+        let othersInFlight = refusal.isOfCompleteHead ? deadlines.answering - 1 : deadlines.answering
         guard othersInFlight == 0 else {
-            self.answersUntilClose = othersInFlight
-            self.phase = .lastAnswer
+            answersUntilClose = othersInFlight
+            phase = .lastAnswer
             return
         }
         let body = context.channel.allocator.buffer(string: refusal.body)
@@ -208,25 +208,25 @@ final class ConnectionGuard: ChannelDuplexHandler {
         context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
         context.write(Self.wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
-        self.linger(context: context)
+        linger(context: context)
     }
 
     // MARK: Answers
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard self.phase == .open || self.phase == .lastAnswer else {
+        guard phase == .open || phase == .lastAnswer else {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
         switch Self.unwrapOutboundIn(data) {
         case .head(var head):
             if head.status.code >= 200 {
-                self.isAnswering = true
-                if self.deadlines.isReadingBody { _ = self.connection?.isBusy() }
+                isAnswering = true
+                if deadlines.isReadingBody { _ = connection?.isBusy() }
             }
             if head.headers.first(name: "connection") == "close" {
-                self.answersUntilClose = 1
-            } else if self.answersUntilClose == 1, head.status.code >= 200 {
+                answersUntilClose = 1
+            } else if answersUntilClose == 1, head.status.code >= 200 {
                 head.headers.replaceOrAdd(name: "connection", value: "close")
                 context.write(Self.wrapOutboundOut(.head(head)), promise: promise)
                 return
@@ -235,32 +235,32 @@ final class ConnectionGuard: ChannelDuplexHandler {
         case .body:
             context.write(data, promise: promise)
         case .end:
-            self.answered()
-            guard let remaining = self.answersUntilClose else {
+            answered()
+            guard let remaining = answersUntilClose else {
                 context.write(data, promise: promise)
                 return
             }
-            self.answersUntilClose = remaining - 1
-            guard remaining <= 1, self.phase != .lingering else {
+            answersUntilClose = remaining - 1
+            guard remaining <= 1, phase != .lingering else {
                 context.write(data, promise: promise)
                 return
             }
             context.writeAndFlush(data, promise: promise)
-            self.linger(context: context)
+            linger(context: context)
         }
     }
 
     /// An answer is written whole.
     func answered() {
         let now = NIODeadline.now()
-        self.isAnswering = false
-        self.deadlines.answered(now: now)
-        if self.phase == .open { _ = self.isOurs(now) }
+        isAnswering = false
+        deadlines.answered(now: now)
+        if phase == .open { _ = isOurs(now) }
     }
 
     /// Closes our side once all is written, so that the peer reads the answer to its end, and then waits a little for it to close.
     private func linger(context: ChannelHandlerContext) {
-        self.phase = .lingering
+        phase = .lingering
         let written = context.eventLoop.makePromise(of: Void.self)
         let eventLoop = context.eventLoop.assumeIsolated()
         written.futureResult.assumeIsolated().whenComplete { _ in
@@ -270,7 +270,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     }
 
     /// Whether the connection is given up: what is written is not worth waiting for.
-    var isClosed: Bool { self.phase == .closed }
+    var isClosed: Bool { phase == .closed }
 
     /// What is written and not taken yet.
     fileprivate func pendingBytes(_ context: ChannelHandlerContext) -> Int {
@@ -281,28 +281,28 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     private func judge() {
         guard let context, self.phase != .closed else { return }
-        switch self.deadlines.verdict(now: .now(), pendingBytes: self.pendingBytes(context)) {
+        switch deadlines.verdict(now: .now(), pendingBytes: self.pendingBytes(context)) {
         case .askAgain(let time):
-            self.tick = try? context.eventLoop.assumeIsolated().scheduleCallback(at: time, handler: self)
+            tick = try? context.eventLoop.assumeIsolated().scheduleCallback(at: time, handler: self)
         case .close(let reason):
-            if reason.isOfBody, case .open = self.phase, !self.isAnswering {
-                self.giveUpBody(reason, context: context)
+            if reason.isOfBody, case .open = self.phase, !isAnswering {
+                giveUpBody(reason, context: context)
                 return
             }
-            self.logger.debug("connection closed", metadata: ["reason": "\(reason.rawValue)"])
+            logger.debug("connection closed", metadata: ["reason": "\(reason.rawValue)"])
             self.close()
         }
     }
 
     /// Tells the route that waits for a body that no more of it will come; its answer, 408, is the last.
     private func giveUpBody(_ reason: ConnectionDeadlines.Reason, context: ChannelHandlerContext) {
-        self.logger.debug("body given up", metadata: ["reason": "\(reason.rawValue)"])
-        self.deadlines.bodyGivenUp(now: .now())
-        self.answersUntilClose = self.deadlines.answering
-        self.phase = .lastAnswer
-        _ = self.connection?.isBusy()
+        logger.debug("body given up", metadata: ["reason": "\(reason.rawValue)"])
+        deadlines.bodyGivenUp(now: .now())
+        answersUntilClose = deadlines.answering
+        phase = .lastAnswer
+        _ = connection?.isBusy()
         context.fireErrorCaught(Problem(.requestTimeout, "The rest of the body did not come in time."))
-        self.judge()
+        judge()
     }
 
     private func close() {
@@ -314,7 +314,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
 extension ConnectionGuard: NIOScheduledCallbackHandler {
     func handleScheduledCallback(eventLoop: some EventLoop) {
-        self.judge()
+        judge()
     }
 }
 
@@ -345,25 +345,25 @@ final class WireHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.connection.bytesArrived()
+        connection.bytesArrived()
         context.fireChannelRead(data)
     }
 
     /// Sends bytes with the next flush.
     func write(_ bytes: ByteBuffer) {
-        self.context?.write(Self.wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+        context?.write(Self.wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
     }
 
     /// Hands the system what is written, past handlers that would only pass the word on.
-    func flush() { self.context?.flush() }
+    func flush() { context?.flush() }
 
     /// Closes once the system has taken what is written: NIO throws it away where both sides are closed then.
     ///
     /// A peer that takes nothing is given up by the guard's deadlines, as ever.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         // What is not connected yet takes nothing, so that its close must not wait.
-        guard mode != .input, !self.connection.isClosed, context.channel.isActive,
-            self.connection.pendingBytes(context) > 0
+        guard mode != .input, !connection.isClosed, context.channel.isActive,
+            connection.pendingBytes(context) > 0
         else {
             context.close(mode: mode, promise: promise)
             return

@@ -25,7 +25,7 @@ struct GuardedHTTPChannel: ServerChildChannel {
         self.api = api
         self.connections = connections
         self.answersAtOnce = answersAtOnce
-        self.base = HTTP1Channel(
+        base = HTTP1Channel(
             responder: responder,
             configuration: .init(
                 httpDecoderConfiguration: .init(
@@ -41,7 +41,7 @@ struct GuardedHTTPChannel: ServerChildChannel {
         let api = self.api
         let connections = self.connections
         let answersAtOnce = self.answersAtOnce
-        return self.base.setup(channel: channel, logger: logger).flatMapThrowing { value in
+        return base.setup(channel: channel, logger: logger).flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
             let guardian = ConnectionGuard(
@@ -61,6 +61,6 @@ struct GuardedHTTPChannel: ServerChildChannel {
     }
 
     func handle(value: Value, logger: Logger) async {
-        await self.base.handle(value: value, logger: logger)
+        await base.handle(value: value, logger: logger)
     }
 }

@@ -15,8 +15,8 @@ final class HTTPDate: Sendable {
 
     /// The field's value now.
     var text: String {
-        let second = self.clock.now().microsecondsSince1970 / 1_000_000
-        return self.current.withLock { current in
+        let second = clock.now().microsecondsSince1970 / 1_000_000
+        return current.withLock { current in
             if current.second != second {
                 current = (second, Self.format(second))
             }

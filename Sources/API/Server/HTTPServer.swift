@@ -37,7 +37,7 @@ package struct HTTPServer: Service {
         onListening: @escaping @Sendable (_ port: Int) async -> Void = { _ in }
     ) {
         self.api = api
-        self.address = .hostname(host, port: port)
+        address = .hostname(host, port: port)
         self.group = group
         self.answersAtOnce = answersAtOnce
         self.logger = logger
@@ -77,7 +77,7 @@ package struct HTTPServer: Service {
                     logger: quiet
                 )
             ),
-            eventLoopGroup: self.group,
+            eventLoopGroup: group,
             logger: quiet,
             responder: { request, writer, channel in
                 let reply = await api.respond(to: request, channel: channel)
@@ -112,12 +112,12 @@ private struct Drain: Service {
 
     func run() async throws {
         try await gracefulShutdown()
-        self.lifecycle.beginDraining()
-        let lastCall = min(self.limits.lastCall, self.limits.drainDelay)
+        lifecycle.beginDraining()
+        let lastCall = min(limits.lastCall, limits.drainDelay)
         // A pause that is meant: load balancers need it to see that readiness is gone.
-        try? await Task.sleep(for: self.limits.drainDelay - lastCall)
+        try? await Task.sleep(for: limits.drainDelay - lastCall)
         guard lastCall > .zero else { return }
-        await self.channel.stopQueueing()
+        await channel.stopQueueing()
         // Another one: whoever is in the queue is accepted, and sends what it connected for.
         try? await Task.sleep(for: lastCall)
     }

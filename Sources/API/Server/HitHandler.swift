@@ -36,25 +36,25 @@ final class HitHandler: ChannelDuplexHandler {
         switch Self.unwrapInboundIn(data) {
         case .head(let head):
             // A peer that does not take its answers is waited for where that holds up its requests.
-            if self.elsewhere == 0, head.method == .GET || head.method == .HEAD, context.channel.isWritable {
-                self.held = head
+            if elsewhere == 0, head.method == .GET || head.method == .HEAD, context.channel.isWritable {
+                held = head
             } else {
-                self.elsewhere += 1
+                elsewhere += 1
                 context.fireChannelRead(data)
             }
         case .body:
-            self.release(context)
+            release(context)
             context.fireChannelRead(data)
         case .end(let trailers):
-            if let head = self.held, trailers == nil,
-                let reply = self.api.answerAtOnce(head, channel: context.channel, seen: &self.seen)
+            if let head = held, trailers == nil,
+                let reply = api.answerAtOnce(head, channel: context.channel, seen: &self.seen)
             {
-                self.held = nil
-                reply.write(to: self.wire, context.channel.allocator)
-                self.hasWritten = true
-                self.guardian.answered()
+                held = nil
+                reply.write(to: wire, context.channel.allocator)
+                hasWritten = true
+                guardian.answered()
             } else {
-                self.release(context)
+                release(context)
                 context.fireChannelRead(data)
             }
         }
@@ -62,14 +62,14 @@ final class HitHandler: ChannelDuplexHandler {
 
     /// Hands on what was held back.
     private func release(_ context: ChannelHandlerContext) {
-        guard let head = self.held else { return }
-        self.held = nil
-        self.elsewhere += 1
+        guard let head = held else { return }
+        held = nil
+        elsewhere += 1
         context.fireChannelRead(Self.wrapInboundOut(.head(head)))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.release(context)
+        release(context)
         context.fireErrorCaught(error)
     }
 
@@ -77,15 +77,15 @@ final class HitHandler: ChannelDuplexHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         // Once for all requests that came together.
-        if self.hasWritten {
-            self.hasWritten = false
-            self.wire.flush()
+        if hasWritten {
+            hasWritten = false
+            wire.flush()
         }
         context.fireChannelReadComplete()
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = Self.unwrapOutboundIn(data) { self.elsewhere = max(0, self.elsewhere - 1) }
+        if case .end = Self.unwrapOutboundIn(data) { elsewhere = max(0, elsewhere - 1) }
         context.write(data, promise: promise)
     }
 
@@ -93,7 +93,7 @@ final class HitHandler: ChannelDuplexHandler {
 
     /// The peer sends nothing more, and still reads: what it is owed goes out before Hummingbird closes the connection.
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        guard self.elsewhere == 0, case ChannelEvent.inputClosed = event else {
+        guard elsewhere == 0, case ChannelEvent.inputClosed = event else {
             context.fireUserInboundEventTriggered(event)
             return
         }
@@ -120,12 +120,12 @@ extension Reply {
     fileprivate func write(to wire: WireHandler, _ allocator: ByteBufferAllocator) {
         // With the phrase of a code that has none of its own.
         let status = HTTPResponseStatus(statusCode: self.status.code, reasonPhrase: self.status.reasonPhrase)
-        let isCopied = self.body.readableBytes <= Self.copiedBytes
+        let isCopied = body.readableBytes <= Self.copiedBytes
         // "HTTP/1.1 ", the code, blanks and line ends.
-        var size = 32 + status.reasonPhrase.utf8.count + (isCopied ? self.body.readableBytes : 0)
+        var size = 32 + status.reasonPhrase.utf8.count + (isCopied ? body.readableBytes : 0)
         // By index, which copies no field.
-        for index in self.fields.indices {
-            size += self.fields[index].name.rawName.utf8.count + self.fields[index].value.utf8.count + 4
+        for index in fields.indices {
+            size += fields[index].name.rawName.utf8.count + fields[index].value.utf8.count + 4
         }
         var bytes = allocator.buffer(capacity: size)
         // One piece of memory to the end, and not a buffer that is asked for room some fifty times.
@@ -145,9 +145,9 @@ extension Reply {
             head.write("\r\n")
             return head.count
         }
-        if isCopied { bytes.writeImmutableBuffer(self.body) }
+        if isCopied { bytes.writeImmutableBuffer(body) }
         wire.write(bytes)
-        if !isCopied { wire.write(self.body) }
+        if !isCopied { wire.write(body) }
     }
 }
 

@@ -10,26 +10,26 @@ package final class Lifecycle: Sendable {
     package init() {}
 
     /// Whether the end has begun.
-    package var isDraining: Bool { self.draining.load(ordering: .relaxed) }
+    package var isDraining: Bool { draining.load(ordering: .relaxed) }
 
     /// Whether the caches are being filled before the first request.
-    package var isWarmingUp: Bool { self.warmingUp.load(ordering: .relaxed) }
+    package var isWarmingUp: Bool { warmingUp.load(ordering: .relaxed) }
 
     /// Whether the database is known to be one that tenants' data may be served from.
-    package var isAdmitted: Bool { !self.examining.load(ordering: .relaxed) }
+    package var isAdmitted: Bool { !examining.load(ordering: .relaxed) }
 
     /// Nothing but operations is served from now on, until the database was looked at and found right.
-    package func beginExamination() { self.examining.store(true, ordering: .relaxed) }
+    package func beginExamination() { examining.store(true, ordering: .relaxed) }
 
     /// The database is right.
-    package func admit() { self.examining.store(false, ordering: .relaxed) }
+    package func admit() { examining.store(false, ordering: .relaxed) }
 
     /// Readiness is 503 from now on, until the end of the warm-up; requests are served all the same.
-    func beginWarmUp() { self.warmingUp.store(true, ordering: .relaxed) }
+    func beginWarmUp() { warmingUp.store(true, ordering: .relaxed) }
 
     /// The instance is ready.
-    func endWarmUp() { self.warmingUp.store(false, ordering: .relaxed) }
+    func endWarmUp() { warmingUp.store(false, ordering: .relaxed) }
 
     /// Readiness turns 503 from now on; requests are still served.
-    package func beginDraining() { self.draining.store(true, ordering: .relaxed) }
+    package func beginDraining() { draining.store(true, ordering: .relaxed) }
 }

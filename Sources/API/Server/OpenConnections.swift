@@ -22,7 +22,7 @@ final class OpenConnections: Sendable {
         fileprivate init(_ channel: any Channel, address: String?, now: NIODeadline) {
             self.channel = channel
             self.address = address
-            self.standing = Atomic(Standing.idle(since: now).rawValue)
+            standing = Atomic(Standing.idle(since: now).rawValue)
         }
 
         /// A request has begun, and the rest of its body is awaited; nothing else is.
@@ -30,16 +30,16 @@ final class OpenConnections: Sendable {
         /// - Parameter since: when that began.
         /// - Returns: whether the connection is still ours: if not it was chosen to make room, and nothing that comes is to be read.
         func isAwaitingBody(since: NIODeadline) -> Bool {
-            self.silent.store(false, ordering: .relaxed)
-            return self.stand(.awaitingBody(since: since))
+            silent.store(false, ordering: .relaxed)
+            return stand(.awaitingBody(since: since))
         }
 
         /// A request is being answered.
         ///
         /// - Returns: whether the connection is still ours, as of ``isAwaitingBody(since:)``.
         func isBusy() -> Bool {
-            self.silent.store(false, ordering: .relaxed)
-            return self.stand(.busy)
+            silent.store(false, ordering: .relaxed)
+            return stand(.busy)
         }
 
         /// Every request is answered.
@@ -47,13 +47,13 @@ final class OpenConnections: Sendable {
         /// - Parameter since: when the last one was.
         /// - Returns: whether the connection is still ours, as of ``isAwaitingBody(since:)``.
         func isIdle(since: NIODeadline) -> Bool {
-            self.stand(.idle(since: since))
+            stand(.idle(since: since))
         }
 
         private func stand(_ new: Standing) -> Bool {
-            var old = self.standing.load(ordering: .relaxed)
+            var old = standing.load(ordering: .relaxed)
             while old != Standing.chosen.rawValue {
-                let (isDone, found) = self.standing.weakCompareExchange(
+                let (isDone, found) = standing.weakCompareExchange(
                     expected: old,
                     desired: new.rawValue,
                     ordering: .relaxed
@@ -64,13 +64,13 @@ final class OpenConnections: Sendable {
             return false
         }
 
-        fileprivate var isSilent: Bool { self.silent.load(ordering: .relaxed) }
-        fileprivate var stands: Standing { Standing(rawValue: self.standing.load(ordering: .relaxed)) }
+        fileprivate var isSilent: Bool { silent.load(ordering: .relaxed) }
+        fileprivate var stands: Standing { Standing(rawValue: standing.load(ordering: .relaxed)) }
 
         /// Takes the connection from whoever serves it, unless it does something else by now.
         fileprivate func choose(_ seen: Standing) -> Bool {
             seen < .busy
-                && self.standing.compareExchange(
+                && standing.compareExchange(
                     expected: seen.rawValue,
                     desired: Standing.chosen.rawValue,
                     ordering: .relaxed
@@ -86,7 +86,7 @@ final class OpenConnections: Sendable {
         init(rawValue: UInt64) { self.rawValue = rawValue }
 
         private init(_ kind: UInt64, since: NIODeadline) {
-            self.rawValue = kind << 62 | min(since.uptimeNanoseconds, 1 << 62 - 1)
+            rawValue = kind << 62 | min(since.uptimeNanoseconds, 1 << 62 - 1)
         }
 
         static func idle(since: NIODeadline) -> Standing { Standing(0, since: since) }
@@ -102,13 +102,13 @@ final class OpenConnections: Sendable {
         private var line: Deque<Connection> = []
 
         mutating func append(_ connection: Connection, open: Int) {
-            self.line.append(connection)
+            line.append(connection)
             // Those who are known to be of no use are forgotten once they are the larger part.
-            if self.line.count > 2 * open + 64 { self.line.removeAll { !$0.isSilent || !$0.channel.isActive } }
+            if line.count > 2 * open + 64 { line.removeAll { !$0.isSilent || !$0.channel.isActive } }
         }
 
         mutating func popFirst(where isOpen: (Connection) -> Bool) -> Connection? {
-            while let connection = self.line.popFirst() {
+            while let connection = line.popFirst() {
                 if connection.isSilent, isOpen(connection), connection.choose(connection.stands) { return connection }
             }
             return nil
@@ -126,10 +126,10 @@ final class OpenConnections: Sendable {
         var addresses: [String: Neighbours] = [:]
 
         mutating func remove(_ connection: Connection) {
-            guard self.open.removeValue(forKey: ObjectIdentifier(connection)) != nil, let address = connection.address
+            guard open.removeValue(forKey: ObjectIdentifier(connection)) != nil, let address = connection.address
             else { return }
-            self.addresses[address]?.count -= 1
-            if self.addresses[address]?.count == 0 { self.addresses[address] = nil }
+            addresses[address]?.count -= 1
+            if addresses[address]?.count == 0 { addresses[address] = nil }
         }
 
         /// Who makes room, of an address or of all.
@@ -138,12 +138,12 @@ final class OpenConnections: Sendable {
             func isOpen(_ connection: Connection) -> Bool { open[ObjectIdentifier(connection)] != nil }
             let silent =
                 if let address {
-                    self.addresses[address]?.newcomers.popFirst(where: isOpen)
+                    addresses[address]?.newcomers.popFirst(where: isOpen)
                 } else {
-                    self.newcomers.popFirst(where: isOpen)
+                    newcomers.popFirst(where: isOpen)
                 }
             if let silent { return silent }
-            while let (connection, seen) = self.first(of: address) {
+            while let (connection, seen) = first(of: address) {
                 if connection.choose(seen) { return connection }
             }
             return nil
@@ -152,7 +152,7 @@ final class OpenConnections: Sendable {
         /// Who does least, of an address or of all.
         private func first(of address: String?) -> (Connection, Standing)? {
             var first: (connection: Connection, standing: Standing)?
-            for connection in self.open.values where address == nil || connection.address == address {
+            for connection in open.values where address == nil || connection.address == address {
                 let standing = connection.stands
                 if standing < first?.standing ?? .busy { first = (connection, standing) }
             }
@@ -178,7 +178,7 @@ final class OpenConnections: Sendable {
     }
 
     /// How many there are.
-    var count: Int { self.state.withLock { $0.open.count } }
+    var count: Int { state.withLock { $0.open.count } }
 
     /// Takes a connection in, at the cost of another if need be.
     ///
@@ -188,7 +188,7 @@ final class OpenConnections: Sendable {
         let peer = channel.remoteAddress.flatMap { ClientAddress($0) }
         let address = peer.flatMap { self.proxies.contains($0) ? nil : $0.limited }
         let connection = Connection(channel, address: address, now: .now())
-        let (victims, isAdmitted): ([Connection], Bool) = self.state.withLock { state in
+        let (victims, isAdmitted): ([Connection], Bool) = state.withLock { state in
             var victims: [Connection] = []
             func makeRoom(_ address: String?) -> Bool {
                 guard let victim = state.victim(of: address) else { return false }
@@ -220,6 +220,6 @@ final class OpenConnections: Sendable {
     ///
     /// - Parameter connection: the connection.
     func remove(_ connection: Connection) {
-        self.state.withLock { $0.remove(connection) }
+        state.withLock { $0.remove(connection) }
     }
 }

@@ -147,8 +147,8 @@ struct ProtocolRefusal {
     /// The problem document: fixed texts and our own code, so nothing needs escaping.
     var body: String {
         """
-        {"type":"\(self.code.type)","title":"\(self.code.title)","status":\(self.status.code),\
-        "detail":"\(self.detail)","code":"\(self.code.rawValue)"}
+        {"type":"\(code.type)","title":"\(code.title)","status":\(status.code),\
+        "detail":"\(detail)","code":"\(code.rawValue)"}
         """
     }
 }

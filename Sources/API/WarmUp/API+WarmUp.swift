@@ -14,7 +14,7 @@ extension API {
     /// - Returns: Whether there was an answer; what keeps it away concerns nobody.
     package func replay(_ path: BusyPath, deadline: ContinuousClock.Instant) async -> Bool {
         let exchange = Exchange(getting: path.target)
-        guard case .route(let route, let segments) = self.router.match(.get, exchange.path), route.isReplayable else {
+        guard case .route(let route, let segments) = router.match(.get, exchange.path), route.isReplayable else {
             return false
         }
         let caller = Caller(tenant: path.tenant, role: .viewer, scopes: Role.viewer.scopes, name: "warm-up")

@@ -25,7 +25,7 @@ package struct BusyPath: Sendable, Hashable {
     }
 
     /// The text by which instances tell each other.
-    package var text: String { "\(self.tenant.rawValue) \(self.target)" }
+    package var text: String { "\(tenant.rawValue) \(target)" }
 }
 
 /// Where instances keep what is busy, so that one that starts can ask; losing it costs nothing but speed.

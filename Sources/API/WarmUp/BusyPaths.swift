@@ -33,7 +33,7 @@ package final class BusyPaths: Sendable {
     /// Counts a request; does nothing when another one is being counted at this moment, as nobody waits for a statistic.
     package func note(_ tenant: TenantID, _ target: String) {
         guard let path = BusyPath(tenant: tenant, target: target) else { return }
-        _ = self.counts.withLockIfAvailable { counts in
+        _ = counts.withLockIfAvailable { counts in
             if counts[path] == nil, counts.count >= self.capacity, let least = counts.min(by: { $0.value < $1.value }) {
                 counts[least.key] = nil
                 counts[path] = least.value
@@ -44,7 +44,7 @@ package final class BusyPaths: Sendable {
 
     /// Takes all counts, most frequent first, and begins anew.
     package func takeAll() -> [Count] {
-        let taken = self.counts.withLock { counts in
+        let taken = counts.withLock { counts in
             defer { counts.removeAll(keepingCapacity: true) }
             return counts
         }

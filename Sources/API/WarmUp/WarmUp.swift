@@ -69,11 +69,11 @@ package struct WarmUp: Service {
                 if !Task.isCancelled { await self.flush() }
             }
         }
-        await self.flush()
+        await flush()
     }
 
     private func warm() async {
-        let deadline = ContinuousClock.now + self.bounds.time
+        let deadline = ContinuousClock.now + bounds.time
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 // Whatever a replay waits for, readiness does not wait longer.
@@ -88,13 +88,13 @@ package struct WarmUp: Service {
 
     private func replay(until deadline: ContinuousClock.Instant) async {
         // Before the log is followed nothing is kept, so there is nothing to be gained.
-        guard await self.holds(until: deadline, { self.cache.isUsable }) else { return }
+        guard await holds(until: deadline, { self.cache.isUsable }) else { return }
         let began = ContinuousClock.now
-        let paths = await self.paths(until: min(deadline, began + self.bounds.storeTime))
+        let paths = await self.paths(until: min(deadline, began + bounds.storeTime))
         guard !paths.isEmpty else { return }
         var tenants: [TenantID: Bool] = [:]
         for tenant in Set(paths.map(\.tenant)) where ContinuousClock.now < deadline {
-            tenants[tenant] = await self.isActive(tenant, deadline)
+            tenants[tenant] = await isActive(tenant, deadline)
         }
         let wanted = paths.filter { tenants[$0.tenant] == true }
         let count = await withTaskGroup(of: Bool.self) { group in
@@ -111,8 +111,8 @@ package struct WarmUp: Service {
             }
             return done
         }
-        self.replayed.increment(by: count)
-        self.logger.info(
+        replayed.increment(by: count)
+        logger.info(
             "warmed up",
             metadata: [
                 "known": "\(paths.count)", "replayed": "\(count)",
@@ -124,9 +124,9 @@ package struct WarmUp: Service {
     /// What is busy, asked until somebody answers: the connection may only be on its way.
     private func paths(until deadline: ContinuousClock.Instant) async -> [BusyPath] {
         while true {
-            let paths = await self.store.busiest(self.bounds.paths)
+            let paths = await store.busiest(bounds.paths)
             if !paths.isEmpty { return paths }
-            guard self.store.isWaitedFor, await Self.pause(until: deadline) else { return [] }
+            guard store.isWaitedFor, await Self.pause(until: deadline) else { return [] }
         }
     }
 
@@ -148,7 +148,7 @@ package struct WarmUp: Service {
     }
 
     private func flush() async {
-        let counts = self.api.busy.takeAll()
-        if !counts.isEmpty { await self.store.add(counts) }
+        let counts = api.busy.takeAll()
+        if !counts.isEmpty { await store.add(counts) }
     }
 }

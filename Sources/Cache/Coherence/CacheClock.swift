@@ -51,23 +51,23 @@ package final class ManualClock: Sendable {
     package init() {}
 
     /// The time now, in nanoseconds.
-    package var now: Int64 { self.time.load(ordering: .sequentiallyConsistent) }
+    package var now: Int64 { time.load(ordering: .sequentiallyConsistent) }
 
     /// Moves the clock forward.
     package func advance(by duration: Duration) {
-        self.time.wrappingAdd(duration.nanoseconds, ordering: .sequentiallyConsistent)
+        time.wrappingAdd(duration.nanoseconds, ordering: .sequentiallyConsistent)
     }
 }
 
 extension Duration {
     /// The duration in whole nanoseconds, cut off at what an Int64 holds.
     package var nanoseconds: Int64 {
-        let (seconds, attoseconds) = self.components
+        let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
         guard !overflow else { return seconds < 0 ? .min : .max }
         return product.addingReportingOverflow(attoseconds / 1_000_000_000).partialValue
     }
 
     /// The duration in whole milliseconds.
-    package var milliseconds: Int64 { self.nanoseconds / 1_000_000 }
+    package var milliseconds: Int64 { nanoseconds / 1_000_000 }
 }

@@ -14,23 +14,23 @@ package final class CoherenceLane: Sendable {
     private let clock: CacheClock
 
     init(settings: CacheSettings, scopes: ScopeTable, clock: CacheClock) {
-        self.machine = Mutex(LaneStateMachine(settings: settings))
+        machine = Mutex(LaneStateMachine(settings: settings))
         self.scopes = scopes
         self.clock = clock
     }
 
     /// Until when the caches may be served from, on the cache's clock.
-    package var usableUntil: Int64 { self.usableUntilTime.load(ordering: .acquiring) }
+    package var usableUntil: Int64 { usableUntilTime.load(ordering: .acquiring) }
 
     /// A transaction id below which every commit has been applied here.
-    var settled: UInt64 { self.settledTransaction.load(ordering: .acquiring) }
+    var settled: UInt64 { settledTransaction.load(ordering: .acquiring) }
 
     /// A copy of the machine, to look at.
-    package var state: LaneStateMachine { self.machine.withLock { $0 } }
+    package var state: LaneStateMachine { machine.withLock { $0 } }
 
     /// Begins a probe.
     package func probeBegins(at time: Int64) -> LaneStateMachine.ProbeStart {
-        self.machine.withLock { $0.probeBegins(at: time) }
+        machine.withLock { $0.probeBegins(at: time) }
     }
 
     /// Takes in what a probe found.
@@ -39,24 +39,24 @@ package final class CoherenceLane: Sendable {
         _ start: LaneStateMachine.ProbeStart,
         _ answer: FollowAnswer
     ) -> LaneStateMachine.Effects {
-        self.perform { $0.probeEnded(start, answer) }
+        perform { $0.probeEnded(start, answer) }
     }
 
     /// Takes in a message of the bus; nil stands for one that could not be read.
     @discardableResult
     package func received(_ message: BusMessage?) -> LaneStateMachine.Effects {
-        let now = self.clock.now
-        return self.perform { $0.received(message, at: now) }
+        let now = clock.now
+        return perform { $0.received(message, at: now) }
     }
 
     /// Raises a doubt.
     @discardableResult
     package func doubt(_ doubt: LaneStateMachine.Doubt) -> LaneStateMachine.Effects {
-        self.perform { $0.doubt(doubt) }
+        perform { $0.doubt(doubt) }
     }
 
     /// The namespace adopted.
-    var ns: String? { self.machine.withLock { $0.ns } }
+    var ns: String? { machine.withLock { $0.ns } }
 
     /// Judges what Redis returned, at one moment of this instance's knowledge.
     ///
@@ -68,7 +68,7 @@ package final class CoherenceLane: Sendable {
         _ watermark: [UInt8]?,
         _ body: (_ ns: String?, _ applied: Int64?, _ isRecognised: Bool) -> Verdict
     ) -> Verdict {
-        self.machine.withLock { machine in
+        machine.withLock { machine in
             let isRecognised = machine.recognises(watermark.flatMap { Watermark(parsing: $0) })
             return body(machine.ns, machine.applied?.sequence, isRecognised)
         }
@@ -77,7 +77,7 @@ package final class CoherenceLane: Sendable {
     private func perform(
         _ step: (inout LaneStateMachine) -> LaneStateMachine.Effects
     ) -> LaneStateMachine.Effects {
-        self.machine.withLock { machine in
+        machine.withLock { machine in
             let effects = step(&machine)
             if effects.forgetsWrites { self.scopes.forEach { $0.forgetWrites() } }
             if effects.dropsAll { self.scopes.forEach { $0.bump() } }

@@ -31,16 +31,16 @@ package final class CommitQueue: Sendable {
     init() {}
 
     func push(_ write: CommittedWrite) {
-        self.writes.withLock { writes in
+        writes.withLock { writes in
             if writes.count >= Self.limit { writes.removeFirst() }
             writes.append(write)
         }
-        self.doorbell.ring()
+        doorbell.ring()
     }
 
     /// Takes everything that waits.
     package func takeAll() -> [CommittedWrite] {
-        self.writes.withLock { writes in
+        writes.withLock { writes in
             defer { writes.removeAll(keepingCapacity: true) }
             return Array(writes)
         }

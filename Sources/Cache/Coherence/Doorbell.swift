@@ -16,7 +16,7 @@ package final class Doorbell: Sendable {
 
     /// Wakes the waiting task, or the next one that waits.
     package func ring() {
-        let waiter = self.state.withLock { state in
+        let waiter = state.withLock { state in
             guard let waiter = state.waiter else {
                 state.hasRung = true
                 return UnsafeContinuation<Bool, Never>?.none
@@ -29,19 +29,19 @@ package final class Doorbell: Sendable {
 
     /// Waits for a ring, at most for a duration, and less if the task is cancelled; says whether it rang.
     package func wait(atMost duration: Duration?) async -> Bool {
-        if self.state.withLock({ state in
+        if state.withLock({ state in
             defer { state.hasRung = false }
             return state.hasRung
         }) {
             return true
         }
-        guard let duration else { return await self.waitForRing(nil) }
+        guard let duration else { return await waitForRing(nil) }
         guard duration > .zero else { return false }
-        return await self.waitForRing(duration)
+        return await waitForRing(duration)
     }
 
     private func waitForRing(_ duration: Duration?) async -> Bool {
-        let round = self.state.withLock { state in
+        let round = state.withLock { state in
             state.round += 1
             return state.round
         }
@@ -72,7 +72,7 @@ package final class Doorbell: Sendable {
     }
 
     private func giveUp(_ round: UInt64) {
-        let waiter = self.state.withLock { state in
+        let waiter = state.withLock { state in
             guard state.round == round else { return UnsafeContinuation<Bool, Never>?.none }
             state.round += 1
             defer { state.waiter = nil }

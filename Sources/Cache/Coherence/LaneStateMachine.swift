@@ -97,7 +97,7 @@ package struct LaneStateMachine: Sendable {
         /// Whether the transactions need no remembering any longer: the log has shown them.
         ///
         /// A hint is early, and Redis may not have had it in its history.
-        package var isLogged: Bool { self.sequence != nil }
+        package var isLogged: Bool { sequence != nil }
     }
 
     /// What the owner has to do, in this order, before anybody else looks at the machine.
@@ -165,17 +165,17 @@ package struct LaneStateMachine: Sendable {
 
     /// Makes a machine that knows nothing yet.
     package init(settings: CacheSettings) {
-        self.lease = settings.lease.nanoseconds
-        self.followLimit = settings.followLimit
-        self.catchUpLimit = settings.catchUpLimit
-        self.defects = settings.defects
+        lease = settings.lease.nanoseconds
+        followLimit = settings.followLimit
+        catchUpLimit = settings.catchUpLimit
+        defects = settings.defects
     }
 
     /// Until when the caches may be served from; evaluated by the reader at the moment of serving.
     package var usableUntil: Int64 {
-        guard !self.hasHole, self.condemned == nil, let freshAsOf else { return .min }
-        if self.defects.contains(.noLease) { return .max }
-        return freshAsOf.addingReportingOverflow(self.lease).partialValue
+        guard !hasHole, condemned == nil, let freshAsOf else { return .min }
+        if defects.contains(.noLease) { return .max }
+        return freshAsOf.addingReportingOverflow(lease).partialValue
     }
 
     // MARK: - Redis
@@ -186,12 +186,12 @@ package struct LaneStateMachine: Sendable {
     /// this process started, and Redis be ahead with values of the history that is gone. Numbers come again there, tags do not.
     /// Once position and watermark have met, the position is followed without a break, and so is the watermark.
     package mutating func recognises(_ watermark: Watermark?) -> Bool {
-        if self.hasRecognisedRedis { return true }
+        if hasRecognisedRedis { return true }
         guard let watermark, let applied, watermark.sequence == applied.sequence,
-            watermark.tag == applied.tag || self.defects.contains(.noTag),
-            watermark.ns == self.ns || self.defects.contains(.noNamespace)
+            watermark.tag == applied.tag || defects.contains(.noTag),
+            watermark.ns == ns || defects.contains(.noNamespace)
         else { return false }
-        self.hasRecognisedRedis = true
+        hasRecognisedRedis = true
         return true
     }
 
@@ -199,64 +199,64 @@ package struct LaneStateMachine: Sendable {
 
     /// Begins a probe at a time.
     package func probeBegins(at time: Int64) -> ProbeStart {
-        ProbeStart(time: time, from: self.applied, doubts: self.doubts)
+        ProbeStart(time: time, from: applied, doubts: self.doubts)
     }
 
     /// Takes in what a probe found.
     package mutating func probeEnded(_ start: ProbeStart, _ answer: FollowAnswer) -> Effects {
         var effects = Effects()
-        if answer.ns != self.condemned { self.condemned = nil }
-        effects.condemned = self.condemned
+        if answer.ns != condemned { condemned = nil }
+        effects.condemned = condemned
         guard let from = start.from, self.applied != nil else {
-            self.adopt(answer, start, &effects)
+            adopt(answer, start, &effects)
             return effects
         }
         guard let first = answer.rows.first, first.sequence == from.sequence,
-            first.tag == from.tag || self.defects.contains(.noTag)
+            first.tag == from.tag || defects.contains(.noTag)
         else {
             // Either the row fell out of the log, and then bumps may be missing, or it is another row: another history,
             // for which this instance's own transaction ids mean nothing.
             let isOther = answer.rows.first?.sequence == from.sequence || answer.head < from.sequence
-            if isOther, answer.ns == self.ns {
-                self.condemned = answer.ns
+            if isOther, answer.ns == ns {
+                condemned = answer.ns
                 effects.condemned = answer.ns
             }
-            self.restart(&effects, forgetsWrites: isOther, doubt: .history)
+            restart(&effects, forgetsWrites: isOther, doubt: .history)
             return effects
         }
-        if answer.ns != self.ns {
+        if answer.ns != ns {
             // The lane was rotated. The log goes on, but whatever was cached under the old namespace is cold.
-            self.ns = answer.ns
-            self.hasRecognisedRedis = false
-            if !self.defects.contains(.noNamespace) {
+            ns = answer.ns
+            hasRecognisedRedis = false
+            if !defects.contains(.noNamespace) {
                 effects.dropsAll = true
                 effects.doubt = .namespace
-                self.probes.removeAll()
-                self.freshAsOf = nil
+                probes.removeAll()
+                freshAsOf = nil
             }
         }
-        self.head = max(answer.head, self.head)
-        if answer.head - from.sequence > self.catchUpLimit {
-            self.restart(&effects, forgetsWrites: false, doubt: .history)
+        head = max(answer.head, head)
+        if answer.head - from.sequence > catchUpLimit {
+            restart(&effects, forgetsWrites: false, doubt: .history)
             return effects
         }
         for row in answer.rows.dropFirst() {
             guard let applied = self.applied, row.sequence > applied.sequence else { continue }
             guard row.sequence == applied.sequence + 1 else {
-                self.restart(&effects, forgetsWrites: false, doubt: .history)
+                restart(&effects, forgetsWrites: false, doubt: .history)
                 return effects
             }
-            self.apply(row, &effects)
+            apply(row, &effects)
         }
         if let applied = self.applied, applied.sequence < answer.head {
             // The answer was cut off at its limit.
             effects.probesNow = true
-        } else if start.doubts == self.doubts {
-            self.hasHole = false
+        } else if start.doubts == doubts {
+            hasHole = false
         } else {
             effects.probesNow = true
         }
-        self.renewLease(start, answer)
+        renewLease(start, answer)
         return effects
     }
 
@@ -265,25 +265,25 @@ package struct LaneStateMachine: Sendable {
     /// Two, because the first may have begun before that probe and missed a write acknowledged before it; the second began
     /// after the first had ended. `drains` counts only drains that emptied the outbox they saw.
     private mutating func renewLease(_ start: ProbeStart, _ answer: FollowAnswer) {
-        if let last = self.probes.last, answer.drains < last.drains {
+        if let last = probes.last, answer.drains < last.drains {
             // The count went back: PostgreSQL recovered from a crash, earlier probes prove nothing about later drains.
-            self.probes.removeAll()
+            probes.removeAll()
         }
         self.drains = answer.drains
-        let drainsNeeded: Int64 = self.defects.contains(.oneDrain) ? 1 : 2
-        if self.applied?.sequence ?? -1 >= answer.head,
-            let proof = self.probes.last(where: { answer.drains >= $0.drains + drainsNeeded })
+        let drainsNeeded: Int64 = defects.contains(.oneDrain) ? 1 : 2
+        if applied?.sequence ?? -1 >= answer.head,
+            let proof = probes.last(where: { answer.drains >= $0.drains + drainsNeeded })
         {
-            self.freshAsOf = max(proof.time, self.freshAsOf ?? .min)
-            self.settledXmin = max(proof.xmin, self.settledXmin)
+            freshAsOf = max(proof.time, freshAsOf ?? .min)
+            settledXmin = max(proof.xmin, settledXmin)
         }
         let probe = Probe(time: start.time, drains: answer.drains, xmin: answer.xmin)
         // Of probes with equal counts the latest proves the most, so frequent probes push nothing useful out.
-        if let last = self.probes.last, last.drains == probe.drains {
-            self.probes[self.probes.count - 1] = probe
+        if let last = probes.last, last.drains == probe.drains {
+            probes[probes.count - 1] = probe
         } else {
-            self.probes.append(probe)
-            if self.probes.count > 8 { self.probes.removeFirst() }
+            probes.append(probe)
+            if probes.count > 8 { probes.removeFirst() }
         }
     }
 
@@ -293,12 +293,12 @@ package struct LaneStateMachine: Sendable {
             return
         }
         effects.dropsAll = true
-        self.ns = answer.ns
-        self.applied = LogPosition(sequence: newest.sequence, tag: newest.tag)
-        self.head = answer.head
-        self.hasHole = start.doubts != self.doubts
-        effects.probesNow = self.hasHole
-        self.renewLease(start, answer)
+        ns = answer.ns
+        applied = LogPosition(sequence: newest.sequence, tag: newest.tag)
+        head = answer.head
+        hasHole = start.doubts != doubts
+        effects.probesNow = hasHole
+        renewLease(start, answer)
     }
 
     /// Gives up the position: the next probe adopts the newest.
@@ -308,12 +308,12 @@ package struct LaneStateMachine: Sendable {
         effects.forgetsWrites = forgetsWrites
         effects.probesNow = true
         effects.doubt = doubt
-        self.applied = nil
-        self.hasRecognisedRedis = false
-        self.hasHole = true
-        self.freshAsOf = nil
-        self.probes.removeAll()
-        if forgetsWrites { self.settledXmin = 0 }
+        applied = nil
+        hasRecognisedRedis = false
+        hasHole = true
+        freshAsOf = nil
+        probes.removeAll()
+        if forgetsWrites { settledXmin = 0 }
     }
 
     // MARK: - Bus
@@ -322,12 +322,12 @@ package struct LaneStateMachine: Sendable {
     ///
     /// No message proves anything about time; `time` is for the test build in which one does (`beat_renews_lease`).
     package mutating func received(_ message: BusMessage?, at time: Int64? = nil) -> Effects {
-        guard let message else { return self.doubt(.parse) }
+        guard let message else { return doubt(.parse) }
         switch message {
         case .hint(let ns, let scopes):
             // A hint is early and unnumbered: it bumps and proves nothing.
             var effects = Effects()
-            if self.isOwn(ns) {
+            if isOwn(ns) {
                 effects.bumps = scopes.map {
                     Bump(tenant: $0.tenant, module: $0.module, xids: $0.xids, source: .hint, sequence: nil)
                 }
@@ -335,16 +335,16 @@ package struct LaneStateMachine: Sendable {
             return effects
         case .beat(let ns, let head):
             guard let applied = self.applied else { return Effects() }
-            guard self.isOwn(ns) else { return self.doubt(.namespace) }
+            guard isOwn(ns) else { return doubt(.namespace) }
             // A beat shows that the last message was lost. It never renews the lease: it may have been delayed.
-            guard head <= applied.sequence || self.defects.contains(.noGapCheck) else { return self.doubt(.behind) }
-            if self.defects.contains(.beatRenewsLease), let time { self.freshAsOf = max(time, self.freshAsOf ?? .min) }
+            guard head <= applied.sequence || defects.contains(.noGapCheck) else { return doubt(.behind) }
+            if defects.contains(.beatRenewsLease), let time { freshAsOf = max(time, freshAsOf ?? .min) }
             return Effects()
         case .applied(let ns, let first, let last, let tag, let scopes, _):
             guard let applied = self.applied else { return Effects() }
-            guard self.isOwn(ns) else { return self.doubt(.namespace) }
+            guard isOwn(ns) else { return doubt(.namespace) }
             guard last > applied.sequence else { return Effects() }
-            guard first <= applied.sequence + 1 || self.defects.contains(.noGapCheck) else { return self.doubt(.gap) }
+            guard first <= applied.sequence + 1 || defects.contains(.noGapCheck) else { return doubt(.gap) }
             var effects = Effects()
             effects.bumps = scopes.map {
                 Bump(tenant: $0.tenant, module: $0.module, xids: $0.xids, source: .bus, sequence: last)
@@ -357,8 +357,8 @@ package struct LaneStateMachine: Sendable {
 
     /// Raises a doubt: nothing is served until a probe that begins after it has ended.
     package mutating func doubt(_ doubt: Doubt) -> Effects {
-        self.hasHole = true
-        self.doubts += 1
+        hasHole = true
+        doubts += 1
         var effects = Effects()
         effects.probesNow = true
         effects.doubt = doubt
@@ -367,12 +367,12 @@ package struct LaneStateMachine: Sendable {
 
     /// Whether a message is of the namespace adopted.
     private func isOwn(_ ns: String) -> Bool {
-        ns == self.ns || self.defects.contains(.noNamespace)
+        ns == self.ns || defects.contains(.noNamespace)
     }
 
     private mutating func apply(_ row: LogRow, _ effects: inout Effects) {
-        self.applied = LogPosition(sequence: row.sequence, tag: row.tag)
-        if let tenant = row.tenant, !self.defects.contains(.followWithoutBump) {
+        applied = LogPosition(sequence: row.sequence, tag: row.tag)
+        if let tenant = row.tenant, !defects.contains(.followWithoutBump) {
             effects.bumps.append(
                 Bump(tenant: tenant, module: row.module, xids: row.xids, source: .follow, sequence: row.sequence)
             )

@@ -22,13 +22,13 @@ final class Scope: Sendable {
 
     /// Retires everything cached for this scope.
     func bump() {
-        self.version.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        version.wrappingAdd(1, ordering: .sequentiallyConsistent)
     }
 
     /// Retires everything cached for this scope, and remembers why for those who ask.
     func bump(via source: BumpSource, sequence: Int64? = nil, xids: [UInt64] = [], at time: Int64) {
         self.bump()
-        self.recent.withLock { $0.append(RecentBumps.Bump(sequence: sequence, xids: xids, source: source, time: time)) }
+        recent.withLock { $0.append(RecentBumps.Bump(sequence: sequence, xids: xids, source: source, time: time)) }
     }
 
     /// Records a committed write of this instance, then retires the scope.
@@ -36,13 +36,13 @@ final class Scope: Sendable {
     /// In this order: a reader that captured the new version must find the id, or it could take a value from Redis that
     /// misses the write, and the writer would not read what it wrote.
     func wrote(_ xid: UInt64, settled: UInt64, at time: Int64 = 0) {
-        self.own.withLock { $0.append(xid, settled: settled) }
-        self.bump(via: .own, xids: [xid], at: time)
+        own.withLock { $0.append(xid, settled: settled) }
+        bump(via: .own, xids: [xid], at: time)
     }
 
     /// Forgets writes that have appeared in the log: from here on the watermark answers for them.
     func logged(_ xids: [UInt64]) {
-        self.own.withLock { $0.remove(xids) }
+        own.withLock { $0.remove(xids) }
     }
 
     /// Forgets all writes: the history they were part of was replaced.
@@ -50,16 +50,16 @@ final class Scope: Sendable {
     /// To be followed by a bump. What was read before it is of the old history, whose transaction ids are given out again:
     /// its snapshots say nothing about later writes.
     func forgetWrites() {
-        self.historyBegins.store(
-            self.version.load(ordering: .sequentiallyConsistent) + 1,
+        historyBegins.store(
+            version.load(ordering: .sequentiallyConsistent) + 1,
             ordering: .sequentiallyConsistent
         )
-        self.own.withLock { $0 = OwnWrites() }
+        own.withLock { $0 = OwnWrites() }
     }
 
     /// Whether a snapshot saw every write of this instance that the log has not shown yet.
     func isVisible(in snapshot: Snapshot, settled: UInt64) -> Bool {
-        self.own.withLock { own in
+        own.withLock { own in
             if own.isEmpty { return true }
             own.prune(settled: settled)
             return own.areVisible(in: snapshot)
@@ -68,26 +68,26 @@ final class Scope: Sendable {
 
     /// Whether what was read under a version is of the history in force.
     func isOfThisHistory(_ version: UInt64) -> Bool {
-        version >= self.historyBegins.load(ordering: .sequentiallyConsistent)
+        version >= historyBegins.load(ordering: .sequentiallyConsistent)
     }
 
     /// Whether a snapshot saw every write of this instance, those long in the log included.
     ///
     /// An answer that is no longer valid must not take back what was shown; the log says nothing about such answers.
     func sawAllWrites(_ snapshot: Snapshot) -> Bool {
-        self.own.withLock { $0.highest < snapshot.xmin && $0.areVisible(in: snapshot) }
+        own.withLock { $0.highest < snapshot.xmin && $0.areVisible(in: snapshot) }
     }
 
     /// Whether there are writes to be remembered.
     var hasOwnWrites: Bool {
-        self.own.withLock { !$0.isEmpty }
+        own.withLock { !$0.isEmpty }
     }
 
     /// The writes not yet seen in the log.
-    var ownWrites: [UInt64] { self.own.withLock { $0.list } }
+    var ownWrites: [UInt64] { own.withLock { $0.list } }
 
     /// The last bumps, newest last.
-    var recentBumps: [RecentBumps.Bump] { self.recent.withLock { $0.list } }
+    var recentBumps: [RecentBumps.Bump] { recent.withLock { $0.list } }
 }
 
 /// Counters of a scope; relaxed, as they inform people and decide nothing.
@@ -120,14 +120,14 @@ struct RecentBumps: Sendable {
     private var next = 0
 
     mutating func append(_ bump: Bump) {
-        guard self.ring.count == Self.limit else {
-            self.ring.append(bump)
+        guard ring.count == Self.limit else {
+            ring.append(bump)
             return
         }
-        self.ring[self.next] = bump
-        self.next = (self.next + 1) % Self.limit
+        ring[next] = bump
+        next = (next + 1) % Self.limit
     }
 
     /// Oldest first.
-    var list: [Bump] { Array(self.ring[self.next...] + self.ring[..<self.next]) }
+    var list: [Bump] { Array(ring[next...] + ring[..<next]) }
 }

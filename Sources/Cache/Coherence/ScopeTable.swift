@@ -26,17 +26,17 @@ final class ScopeTable: Sendable {
     private let cells: [Cell]
 
     init(shards: Int = 16) {
-        self.cells = (0..<max(1, shards)).map { _ in Cell() }
+        cells = (0..<max(1, shards)).map { _ in Cell() }
     }
 
     private func cell(_ tenant: Int64, _ module: Module) -> Cell {
         let mixed = (UInt64(bitPattern: tenant) &* 0x9E37_79B9_7F4A_7C15) >> 32
-        return self.cells[Int((mixed &+ UInt64(module.index)) % UInt64(self.cells.count))]
+        return cells[Int((mixed &+ UInt64(module.index)) % UInt64(cells.count))]
     }
 
     /// The scope, made if there is none.
     func scope(_ tenant: Int64, _ module: Module) -> Scope {
-        self.cell(tenant, module).state.withLock { shard in
+        cell(tenant, module).state.withLock { shard in
             let name = Name(tenant: tenant, module: module)
             if let scope = shard.scopes[name] { return scope }
             if shard.scopes.count >= shard.sweepAt { Self.sweep(&shard) }
@@ -50,12 +50,12 @@ final class ScopeTable: Sendable {
     ///
     /// A bump of a scope without object has nothing to retire.
     func existing(_ tenant: Int64, _ module: Module) -> Scope? {
-        self.cell(tenant, module).state.withLock { $0.scopes[Name(tenant: tenant, module: module)] }
+        cell(tenant, module).state.withLock { $0.scopes[Name(tenant: tenant, module: module)] }
     }
 
     /// Visits all scopes.
     func forEach(_ body: (Scope) -> Void) {
-        for cell in self.cells {
+        for cell in cells {
             for scope in cell.state.withLock({ Array($0.scopes.values) }) { body(scope) }
         }
     }
@@ -63,7 +63,7 @@ final class ScopeTable: Sendable {
     /// What all scopes counted, dropped ones included, by module.
     func totals() -> ModuleTotals {
         var totals = ModuleTotals()
-        for cell in self.cells {
+        for cell in cells {
             cell.state.withLock { shard in
                 totals.add(shard.departed)
                 for scope in shard.scopes.values { totals.add(scope) }
@@ -74,7 +74,7 @@ final class ScopeTable: Sendable {
 
     /// The number of scopes.
     var count: Int {
-        self.cells.reduce(0) { $0 + $1.state.withLock { $0.scopes.count } }
+        cells.reduce(0) { $0 + $1.state.withLock { $0.scopes.count } }
     }
 
     private static func sweep(_ shard: inout Shard) {
@@ -105,20 +105,20 @@ struct ModuleTotals: Sendable {
         var refusedStores: UInt64 = 0
 
         mutating func advance(to other: Counts) {
-            self.l1Hits = max(self.l1Hits, other.l1Hits)
-            self.l2Hits = max(self.l2Hits, other.l2Hits)
-            self.misses = max(self.misses, other.misses)
-            self.bypasses = max(self.bypasses, other.bypasses)
-            self.stale = max(self.stale, other.stale)
-            self.tokenMisses = max(self.tokenMisses, other.tokenMisses)
-            self.evictions = max(self.evictions, other.evictions)
-            self.refusedStores = max(self.refusedStores, other.refusedStores)
+            l1Hits = max(l1Hits, other.l1Hits)
+            l2Hits = max(l2Hits, other.l2Hits)
+            misses = max(misses, other.misses)
+            bypasses = max(bypasses, other.bypasses)
+            stale = max(stale, other.stale)
+            tokenMisses = max(tokenMisses, other.tokenMisses)
+            evictions = max(evictions, other.evictions)
+            refusedStores = max(refusedStores, other.refusedStores)
         }
     }
 
     private(set) var modules = [Counts](repeating: Counts(), count: Module.allCases.count)
 
-    subscript(_ module: Module) -> Counts { self.modules[module.index] }
+    subscript(_ module: Module) -> Counts { modules[module.index] }
 
     mutating func add(_ scope: Scope) {
         let counters = scope.counters
@@ -143,17 +143,17 @@ struct ModuleTotals: Sendable {
 
     /// Takes the higher of each count: totals read earlier may come later.
     mutating func advance(to other: ModuleTotals) {
-        for index in other.modules.indices { self.modules[index].advance(to: other.modules[index]) }
+        for index in other.modules.indices { modules[index].advance(to: other.modules[index]) }
     }
 
     private mutating func add(_ counts: Counts, at index: Int) {
-        self.modules[index].l1Hits += counts.l1Hits
-        self.modules[index].l2Hits += counts.l2Hits
-        self.modules[index].misses += counts.misses
-        self.modules[index].bypasses += counts.bypasses
-        self.modules[index].stale += counts.stale
-        self.modules[index].tokenMisses += counts.tokenMisses
-        self.modules[index].evictions += counts.evictions
-        self.modules[index].refusedStores += counts.refusedStores
+        modules[index].l1Hits += counts.l1Hits
+        modules[index].l2Hits += counts.l2Hits
+        modules[index].misses += counts.misses
+        modules[index].bypasses += counts.bypasses
+        modules[index].stale += counts.stale
+        modules[index].tokenMisses += counts.tokenMisses
+        modules[index].evictions += counts.evictions
+        modules[index].refusedStores += counts.refusedStores
     }
 }

@@ -18,8 +18,8 @@ package struct Snapshot: Sendable, Equatable {
     ///
     /// Not known counts as no: the caller then asks the database, which is always right.
     package func sees(_ xid: UInt64) -> Bool {
-        if xid < self.xmin { return true }
-        if xid >= self.xmax { return false }
+        if xid < xmin { return true }
+        if xid >= xmax { return false }
         guard let xip else { return false }
         return !xip.contains(xid)
     }

@@ -95,5 +95,5 @@ package struct Watermark: Sendable, Equatable {
     }
 
     /// The text kept in Redis.
-    package var text: String { "\(self.ns) \(self.sequence) \(self.tag)" }
+    package var text: String { "\(ns) \(sequence) \(tag)" }
 }

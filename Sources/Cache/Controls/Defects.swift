@@ -75,7 +75,7 @@ package struct Defects: Sendable, Equatable {
 
     /// Whether this guard is left out.
     package func contains(_ defect: Defect) -> Bool {
-        self.defects.contains(defect)
+        defects.contains(defect)
     }
     #else
     /// Leaves out nothing.

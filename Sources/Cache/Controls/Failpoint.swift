@@ -67,11 +67,11 @@ private final class Countdown: Sendable {
     private let left: Atomic<Int>
 
     init(_ count: Int) {
-        self.left = Atomic(count)
+        left = Atomic(count)
     }
 
     func isDue() -> Bool {
-        self.left.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0
+        left.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0
     }
 }
 #endif
@@ -93,7 +93,7 @@ private final class Delays: Sendable {
     }
 
     func delay(_ place: String) -> Duration? {
-        self.rules[place].flatMap { $0.isDue ? $0.duration : nil }
+        rules[place].flatMap { $0.isDue ? $0.duration : nil }
     }
 
     private final class Rule: Sendable {
@@ -107,7 +107,7 @@ private final class Delays: Sendable {
         }
 
         var isDue: Bool {
-            self.passes.wrappingAdd(1, ordering: .relaxed).newValue % self.every == 0
+            passes.wrappingAdd(1, ordering: .relaxed).newValue % every == 0
         }
     }
 }

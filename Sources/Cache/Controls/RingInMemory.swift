@@ -26,12 +26,12 @@ package final class RingInMemory: Sendable {
 
     /// Remembers that a scope was bumped for transactions.
     package func insert(_ item: BusMessage.Item, ns: String) {
-        self.seen.withLock { $0.formUnion(Self.names(item, ns)) }
+        seen.withLock { $0.formUnion(Self.names(item, ns)) }
     }
 
     /// Whether it was bumped for all of them.
     package func contains(_ item: BusMessage.Item, ns: String) -> Bool {
-        !item.xids.isEmpty && self.seen.withLock { $0.isSuperset(of: Self.names(item, ns)) }
+        !item.xids.isEmpty && seen.withLock { $0.isSuperset(of: Self.names(item, ns)) }
     }
 }
 #endif

@@ -18,7 +18,7 @@ final class Alarm: Sendable {
     /// The task belongs to the alarm and ends when it rings, is set to an earlier time, or is stopped. When it rings, it is
     /// not set any longer.
     func set(_ due: ContinuousClock.Instant, _ ring: @Sendable @escaping () -> Void) {
-        let overtaken: Task<Void, Never>? = self.state.withLock { state in
+        let overtaken: Task<Void, Never>? = state.withLock { state in
             if let present = state.due, present <= due { return nil }
             let overtaken = state.task
             state.round += 1
@@ -35,7 +35,7 @@ final class Alarm: Sendable {
 
     /// Forgets the time.
     func stop() {
-        let task = self.state.withLock { state in
+        let task = state.withLock { state in
             state.round += 1
             state.due = nil
             defer { state.task = nil }
@@ -45,7 +45,7 @@ final class Alarm: Sendable {
     }
 
     private func rings(_ round: UInt64) -> Bool {
-        self.state.withLock { state in
+        state.withLock { state in
             guard state.round == round, !Task.isCancelled else { return false }
             state.due = nil
             state.task = nil

@@ -35,9 +35,9 @@ final class Bulkhead: Sendable {
     init(perTenant: Int, total: Int, waiting: Int) {
         self.perTenant = max(1, perTenant)
         self.total = max(1, total)
-        self.waitingInAll = waiting
+        waitingInAll = waiting
         // One tenant must not fill the queue so that others are refused.
-        self.waitingPerTenant = max(1, waiting / 4)
+        waitingPerTenant = max(1, waiting / 4)
     }
 
     /// Runs a fill when there is room for it.
@@ -48,17 +48,17 @@ final class Bulkhead: Sendable {
         until deadline: ContinuousClock.Instant,
         _ body: () async throws -> Value
     ) async throws -> Value {
-        try await self.enter(tenant, deadline)
-        defer { self.leave(tenant) }
+        try await enter(tenant, deadline)
+        defer { leave(tenant) }
         return try await body()
     }
 
     /// The number of those who wait.
-    var waiting: Int { self.state.withLock { $0.queue.count } }
+    var waiting: Int { state.withLock { $0.queue.count } }
 
     private func enter(_ tenant: Int64, _ deadline: ContinuousClock.Instant) async throws {
         guard ContinuousClock.now < deadline else { throw CacheOverload.late }
-        let isAdmitted = try self.state.withLock { state throws(CacheOverload) in
+        let isAdmitted = try state.withLock { state throws(CacheOverload) in
             try self.admit(tenant, &state)
         }
         if isAdmitted { return }
@@ -76,12 +76,12 @@ final class Bulkhead: Sendable {
 
     /// Lets a fill in if there is room; throws if there is no room to wait either.
     private func admit(_ tenant: Int64, _ state: inout State) throws(CacheOverload) -> Bool {
-        if state.running < self.total, state.queue.working(of: tenant) < self.perTenant {
+        if state.running < total, state.queue.working(of: tenant) < perTenant {
             state.running += 1
             state.queue.begin(tenant, cost: 1)
             return true
         }
-        guard state.queue.count < self.waitingInAll, state.queue.count(of: tenant) < self.waitingPerTenant else {
+        guard state.queue.count < waitingInAll, state.queue.count(of: tenant) < waitingPerTenant else {
             throw .refused
         }
         return false
@@ -103,7 +103,7 @@ final class Bulkhead: Sendable {
         _ admission: Admission,
         _ ticket: Ticket
     ) {
-        let result: Result<Void, any Error>? = self.state.withLock { state in
+        let result: Result<Void, any Error>? = state.withLock { state in
             do throws(CacheOverload) {
                 // Room may have come since, or gone; asking again under the lock leaves no gap.
                 if try self.admit(tenant, &state) { return .success(()) }
@@ -122,12 +122,12 @@ final class Bulkhead: Sendable {
         if let result {
             admission.resume(returning: result)
         } else {
-            self.alarm.set(deadline) { self.expire() }
+            alarm.set(deadline) { self.expire() }
         }
     }
 
     private func leave(_ tenant: Int64) {
-        let admitted: [Waiter] = self.state.withLock { state in
+        let admitted: [Waiter] = state.withLock { state in
             state.running -= 1
             state.queue.end(tenant)
             var admitted: [Waiter] = []
@@ -150,19 +150,19 @@ final class Bulkhead: Sendable {
             return ticket.position
         }
         guard let position else { return }
-        let gone = self.state.withLock { $0.queue.removeAll(of: tenant) { ObjectIdentifier($0) == position } }
+        let gone = state.withLock { $0.queue.removeAll(of: tenant) { ObjectIdentifier($0) == position } }
         for waiter in gone { waiter.admission.resume(returning: .failure(CancellationError())) }
     }
 
     private func expire() {
         let now = ContinuousClock.now
-        let (late, next): ([Waiter], ContinuousClock.Instant?) = self.state.withLock { state in
+        let (late, next): ([Waiter], ContinuousClock.Instant?) = state.withLock { state in
             let late = state.queue.removeAll { $0.deadline <= now }
             var next: ContinuousClock.Instant?
             state.queue.forEach { next = min(next ?? $0.deadline, $0.deadline) }
             return (late, next)
         }
         for waiter in late { waiter.admission.resume(returning: .failure(CacheOverload.late)) }
-        if let next { self.alarm.set(next) { self.expire() } }
+        if let next { alarm.set(next) { self.expire() } }
     }
 }

@@ -13,7 +13,7 @@ package struct CacheOverload: Error, Sendable, Equatable, CustomStringConvertibl
     package static let late = CacheOverload(reason: .late)
 
     package var description: String {
-        switch self.reason {
+        switch reason {
         case .refused: "too many cache fills are waiting"
         case .late: "the answer was not there in time"
         }

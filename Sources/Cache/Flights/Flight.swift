@@ -28,7 +28,7 @@ final class Flight: Sendable {
     ///
     /// - Throws: what the fill threw, ``CacheOverload/late`` after the deadline, or `CancellationError`.
     func landing(until deadline: ContinuousClock.Instant) async throws -> CachedAnswer {
-        let ticket = self.state.withLock { state in
+        let ticket = state.withLock { state in
             state.next += 1
             return state.next
         }
@@ -54,21 +54,21 @@ final class Flight: Sendable {
 
     /// Gives the answer to everybody who waits; only the first landing counts.
     func land(_ landing: Landing) {
-        let waiters = self.state.withLock { state in
+        let waiters = state.withLock { state in
             guard state.landing == nil else { return [UInt64: Waiter]() }
             state.landing = landing
             defer { state.waiters = [:] }
             return state.waiters
         }
-        self.alarm.stop()
+        alarm.stop()
         for (_, waiter) in waiters { waiter.continuation.resume(returning: landing) }
     }
 
     /// The number of those who wait.
-    var waiting: Int { self.state.withLock { $0.waiters.count } }
+    var waiting: Int { state.withLock { $0.waiters.count } }
 
     private func cancel(_ ticket: UInt64) {
-        let waiter: Waiter? = self.state.withLock { state in
+        let waiter: Waiter? = state.withLock { state in
             if let waiter = state.waiters.removeValue(forKey: ticket) { return waiter }
             if state.landing == nil { state.cancelled.insert(ticket) }
             return nil
@@ -78,12 +78,12 @@ final class Flight: Sendable {
 
     private func expire() {
         let now = ContinuousClock.now
-        let (late, next) = self.state.withLock { state in
+        let (late, next) = state.withLock { state in
             let late = state.waiters.filter { $0.value.deadline <= now }
             for ticket in late.keys { state.waiters[ticket] = nil }
             return (late.values.map(\.continuation), state.waiters.values.map(\.deadline).min())
         }
         for continuation in late { continuation.resume(returning: .failure(CacheOverload.late)) }
-        if let next { self.alarm.set(next) { self.expire() } }
+        if let next { alarm.set(next) { self.expire() } }
     }
 }

@@ -103,18 +103,45 @@ package struct FlightStateMachine: Sendable {
         case untrusted
     }
 
+    /// Where the way has come to, with what the next event is judged by.
+    private enum State {
+        /// Nothing was asked.
+        case new
+        /// Redis is looked into, after a lease was refused with what was captured then.
+        case looking(Captured?)
+        /// The right to fill is asked for.
+        case leasing(ns: String, Captured?)
+        /// Somebody else fills.
+        case polling(Wait)
+        /// The lease of somebody gone is asked for.
+        case stealing(Wait)
+        /// A value of Redis is the answer.
+        case serving
+        /// The database is asked; with nothing captured its answer is not for Redis.
+        case filling(Captured?)
+        /// The generation is read again.
+        case recapturing(Captured)
+        /// Nothing more is taken in.
+        case over
+    }
+
+    /// The lease waited for.
+    private struct Wait {
+        let lease: [UInt8]
+        /// The generation it was taken under.
+        let generation: [UInt8]
+        var ns: String
+        var captured: Captured?
+    }
+
     private let key: CacheKey
     private let keyHash: [UInt8]
     private let settings: CacheSettings
     /// Whether it computes anew what is still there.
     package let renews: Bool
     private var random: UInt64
-    private var captured: Captured?
+    private var state = State.new
     private var looks = 0
-    /// The lease waited for, and the generation it was taken under.
-    private var seen: (lease: [UInt8], generation: [UInt8])?
-    private var ns = ""
-    private var hasFilled = false
     /// What is worth counting.
     package private(set) var notes = Notes()
 
@@ -133,133 +160,193 @@ package struct FlightStateMachine: Sendable {
         self.random = seed | 1
     }
 
-    /// Whether the way has led to the database.
-    package var asksDatabase: Bool { self.hasFilled }
+    /// Whether the database is asked.
+    package var asksDatabase: Bool {
+        if case .filling = state { true } else { false }
+    }
+
+    /// Stops at an event that the owner cannot have: each is the answer to the step before it, and no reply of Redis or of the
+    /// database decides which method is called.
+    private func refuse(_ event: String) -> Never {
+        let present =
+            switch state {
+            case .new: "nothing was asked"
+            case .looking: "Redis is looked into"
+            case .leasing: "a lease is asked for"
+            case .polling: "another's fill is waited for"
+            case .stealing: "a lease is taken over"
+            case .serving: "a value of Redis is served"
+            case .filling: "the database is asked"
+            case .recapturing: "the generation is read again"
+            case .over: "the way is over"
+            }
+        preconditionFailure("a flight was told that \(event) while \(present)")
+    }
 
     // MARK: - Before the answer
 
     /// Begins; `canAsk` says whether Redis is there, may hold this, and the instance may use it.
     package mutating func begin(canAsk: Bool) -> Step {
-        guard canAsk, self.key.module.isShared else { return self.fill() }
-        self.looks = 1
-        return .look
+        guard case .new = state else { refuse("it begins") }
+        guard canAsk, key.module.isShared else { return fill(nil) }
+        return look(nil)
     }
 
     /// Takes in what a look-up found; nil is an error.
     package mutating func looked(_ answer: SecondLevelAnswer?, _ knowledge: Knowledge) -> Step {
-        guard let answer else { return self.fill() }
-        switch self.judge(answer, knowledge) {
+        guard case .looking(let captured) = state else { refuse("a look-up ended") }
+        guard let answer else { return fill(captured) }
+        switch judge(answer, knowledge) {
         case .hit(let value):
-            return .serve(value)
+            return serve(value)
         case .untrusted:
-            return self.fill()
+            return fill(nil)
         case .invisible(let ns):
             // No other fill would help this reader more than its own does.
-            self.capture(answer.generation, ns)
-            return self.fill()
+            return fill(Self.captured(answer.generation, ns))
         case .miss(let ns):
-            self.ns = ns
-            self.capture(answer.generation, ns)
-            return .lease(ns: ns)
+            return lease(ns, Self.captured(answer.generation, ns))
         }
     }
 
     /// Takes in what the script answered; nil is an error.
     package mutating func leased(_ answer: LeaseAnswer?, at now: Int64) -> Step {
+        guard case .leasing(let ns, let captured) = state else { refuse("a lease was answered") }
         switch answer {
         case nil:
-            return self.fill()
+            return fill(captured)
         case .fill(let generation)?:
-            self.captured = Captured(generation: generation, ns: self.ns, holdsLease: true)
-            return self.fill(at: now)
+            return fill(Captured(generation: generation, ns: ns, holdsLease: true), at: now)
         case .hit(let generation, _)?:
             // Looked at again, as only a look-up shows the watermark of the server that answers.
-            self.capture(generation, self.ns)
-            guard self.looks < 3 else { return self.fill(at: now) }
-            self.looks += 1
-            return .look
+            let captured = Self.captured(generation, ns)
+            return looks < 3 ? look(captured) : fill(captured, at: now)
         case .wait(let generation, let lease)?:
-            self.capture(generation, self.ns)
-            if self.renews { return .done }
-            self.seen = (lease, generation)
-            let waitedFrom = self.notes.waitedFrom ?? now
-            self.notes.waitedFrom = waitedFrom
-            guard now - waitedFrom < self.settings.fillWait.nanoseconds else { return self.fill(at: now) }
-            return .poll(lease: lease, after: self.pause())
+            if renews {
+                state = .over
+                return .done
+            }
+            let wait = Wait(lease: lease, generation: generation, ns: ns, captured: Self.captured(generation, ns))
+            if notes.waitedFrom == nil { notes.waitedFrom = now }
+            return mayWait(at: now) ? poll(wait) : fill(wait.captured, at: now)
         }
     }
 
     /// Takes in what was found after a while; nil is an error.
     package mutating func polled(_ answer: PollAnswer?, at now: Int64, _ knowledge: Knowledge) -> Step {
-        guard let answer, let seen = self.seen else { return self.fill(at: now) }
-        switch self.judge(answer.answer, knowledge) {
+        guard case .polling(var wait) = state else { refuse("a poll ended") }
+        guard let answer else { return fill(wait.captured, at: now) }
+        switch judge(answer.answer, knowledge) {
         case .hit(let value):
-            self.notes.waitedUntil = now
-            return .serve(value)
+            notes.waitedUntil = now
+            return serve(value)
         case .untrusted:
-            self.captured = nil
-            return self.fill(at: now)
+            return fill(nil, at: now)
         case .invisible(let ns):
-            self.capture(answer.answer.generation, ns)
-            return self.fill(at: now)
+            return fill(Self.captured(answer.answer.generation, ns), at: now)
         case .miss(let ns):
-            self.ns = ns
-            self.capture(answer.answer.generation, ns)
-            guard now - (self.notes.waitedFrom ?? now) < self.settings.fillWait.nanoseconds else {
-                return self.fill(at: now)
-            }
+            wait.ns = ns
+            wait.captured = Self.captured(answer.answer.generation, ns)
+            guard mayWait(at: now) else { return fill(wait.captured, at: now) }
             // A lease under a retired generation is none, and one that changed is another's.
-            guard answer.lease == seen.lease, answer.answer.generation == seen.generation else {
-                return .lease(ns: ns)
+            guard answer.lease == wait.lease, answer.answer.generation == wait.generation else {
+                return lease(ns, wait.captured)
             }
-            if answer.isOwnerAlive { return .poll(lease: seen.lease, after: self.pause()) }
-            return .steal(seen: seen.lease, generation: seen.generation)
+            return answer.isOwnerAlive ? poll(wait) : steal(wait)
         }
     }
 
     /// Takes in whether the lease could be taken over; nil is an error.
     package mutating func stolen(_ isStolen: Bool?, at now: Int64) -> Step {
-        guard let isStolen, let seen = self.seen else { return self.fill(at: now) }
-        guard isStolen else {
+        guard case .stealing(let wait) = state else { refuse("a lease was taken over or not") }
+        switch isStolen {
+        case nil:
+            return fill(wait.captured, at: now)
+        case false?:
             // Somebody was faster.
-            guard now - (self.notes.waitedFrom ?? now) < self.settings.fillWait.nanoseconds else {
-                return self.fill(at: now)
-            }
-            return .lease(ns: self.ns)
+            return mayWait(at: now) ? lease(wait.ns, wait.captured) : fill(wait.captured, at: now)
+        case true?:
+            notes.hasStolen = true
+            return fill(Captured(generation: wait.generation, ns: wait.ns, holdsLease: true), at: now)
         }
-        self.notes.hasStolen = true
-        self.captured = Captured(generation: seen.generation, ns: self.ns, holdsLease: true)
-        return self.fill(at: now)
     }
 
     /// Takes in that the value served cannot be read after all: the database is asked.
     package mutating func rejected(_ value: Envelope) {
-        self.notes.mismatches += 1
-        self.capture(value.generation, String(decoding: value.ns, as: UTF8.self))
-        _ = self.fill()
+        guard case .serving = state else { refuse("a value cannot be read") }
+        notes.mismatches += 1
+        _ = fill(Self.captured(value.generation, String(decoding: value.ns, as: UTF8.self)))
     }
 
     // MARK: - After the answer
 
     /// Takes in that the database has answered; `isStorable` says whether Redis may have it.
-    package func filled(isStorable: Bool) -> Step {
+    package mutating func filled(isStorable: Bool) -> Step {
+        guard case .filling(let captured) = state else { refuse("the database has answered") }
+        state = .over
         guard let captured else { return .done }
-        if isStorable, self.settings.defects.contains(.lateCapture) { return .recapture }
-        if isStorable { return .store(captured) }
-        return captured.holdsLease ? .release(captured) : .done
+        guard isStorable else { return captured.holdsLease ? .release(captured) : .done }
+        guard settings.defects.contains(.lateCapture) else { return .store(captured) }
+        state = .recapturing(captured)
+        return .recapture
     }
 
     /// Takes in the generation found after the fill.
-    package func recaptured(_ generation: [UInt8]?) -> Step {
-        guard var captured else { return .done }
+    package mutating func recaptured(_ generation: [UInt8]?) -> Step {
+        guard case .recapturing(var captured) = state else { refuse("the generation was read again") }
+        state = .over
         captured.generation = generation ?? captured.generation
         return .store(captured)
     }
 
     /// Takes in that the database has not answered.
-    package func failed() -> Step {
+    package mutating func failed() -> Step {
+        guard case .filling(let captured) = state else { refuse("the database has not answered") }
+        state = .over
         guard let captured, captured.holdsLease else { return .done }
         return .release(captured)
+    }
+
+    // MARK: - Steps
+
+    private mutating func look(_ captured: Captured?) -> Step {
+        looks += 1
+        state = .looking(captured)
+        return .look
+    }
+
+    private mutating func lease(_ ns: String, _ captured: Captured?) -> Step {
+        state = .leasing(ns: ns, captured)
+        return .lease(ns: ns)
+    }
+
+    private mutating func poll(_ wait: Wait) -> Step {
+        state = .polling(wait)
+        return .poll(lease: wait.lease, after: pause())
+    }
+
+    private mutating func steal(_ wait: Wait) -> Step {
+        state = .stealing(wait)
+        return .steal(seen: wait.lease, generation: wait.generation)
+    }
+
+    private mutating func serve(_ value: Envelope) -> Step {
+        state = .serving
+        return .serve(value)
+    }
+
+    private mutating func fill(_ captured: Captured?, at now: Int64? = nil) -> Step {
+        if notes.waitedFrom != nil { notes.waitedUntil = now }
+        state = .filling(captured)
+        return .fill
+    }
+
+    private func mayWait(at now: Int64) -> Bool {
+        now - (notes.waitedFrom ?? now) < settings.fillWait.nanoseconds
+    }
+
+    private static func captured(_ generation: [UInt8]?, _ ns: String) -> Captured? {
+        generation.map { Captured(generation: $0, ns: ns, holdsLease: false) }
     }
 
     // MARK: - Judging
@@ -267,7 +354,7 @@ package struct FlightStateMachine: Sendable {
     private mutating func judge(_ answer: SecondLevelAnswer, _ knowledge: Knowledge) -> Verdict {
         // Asked again, as the process may have been stopped while the reply lay in the socket.
         guard knowledge.isUsable else {
-            self.notes.untrusted = .unusable
+            notes.untrusted = .unusable
             return .untrusted
         }
         let trust = Trust.judge(
@@ -275,53 +362,43 @@ package struct FlightStateMachine: Sendable {
             ns: knowledge.ns,
             applied: knowledge.applied,
             isRecognised: knowledge.isRecognised,
-            defects: self.settings.defects
+            defects: settings.defects
         )
         if case .untrusted(let cause) = trust {
-            self.notes.untrusted = cause
+            notes.untrusted = cause
             return .untrusted
         }
         guard let ns = knowledge.ns else { return .untrusted }
         guard let bytes = answer.value, let generation = answer.generation else { return .miss(ns: ns) }
         guard let value = Envelope(decoding: bytes) else {
-            self.notes.mismatches += 1
+            notes.mismatches += 1
             return .miss(ns: ns)
         }
-        let defects = self.settings.defects
+        let defects = settings.defects
         guard defects.contains(.noNamespace) || value.ns.elementsEqual(ns.utf8), value.generation == generation else {
             return .miss(ns: ns)
         }
-        guard defects.contains(.noKeyHash) || value.keyHash == self.keyHash else {
+        guard defects.contains(.noKeyHash) || value.keyHash == keyHash else {
             // Never expected: somebody's key builder collides, or somebody else writes into this Redis.
-            self.notes.mismatches += 1
+            notes.mismatches += 1
             return .miss(ns: ns)
         }
         let left = value.left(at: knowledge.wallTime)
-        guard left > 0, !self.renews || left > value.lifetime / 10 else { return .miss(ns: ns) }
+        guard left > 0, !renews || left > value.lifetime / 10 else { return .miss(ns: ns) }
         guard knowledge.isVisible(value.snapshot) else {
-            self.notes.missesWrites = true
+            notes.missesWrites = true
             return .invisible(ns: ns)
         }
         return .hit(value)
     }
 
-    private mutating func capture(_ generation: [UInt8]?, _ ns: String) {
-        self.captured = generation.map { Captured(generation: $0, ns: ns, holdsLease: false) }
-    }
-
-    private mutating func fill(at now: Int64? = nil) -> Step {
-        if self.notes.waitedFrom != nil { self.notes.waitedUntil = now }
-        self.hasFilled = true
-        return .fill
-    }
-
     /// A pause before the next poll (xorshift64).
     private mutating func pause() -> Duration {
-        self.random ^= self.random << 13
-        self.random ^= self.random >> 7
-        self.random ^= self.random << 17
-        let interval = self.settings.pollInterval
+        random ^= random << 13
+        random ^= random >> 7
+        random ^= random << 17
+        let interval = settings.pollInterval
         let spread = UInt64(max(1, (interval.upperBound - interval.lowerBound).nanoseconds))
-        return interval.lowerBound + .nanoseconds(Int64(self.random % spread))
+        return interval.lowerBound + .nanoseconds(Int64(random % spread))
     }
 }

@@ -19,15 +19,15 @@ struct FlightTable: ~Copyable {
     private var flights: [Name: Entry] = [:]
 
     init(settings: CacheSettings) {
-        self.lease = settings.lease.nanoseconds
-        self.joinsAny = settings.defects.contains(.joinAnyFlight)
+        lease = settings.lease.nanoseconds
+        joinsAny = settings.defects.contains(.joinAnyFlight)
     }
 
     /// The number of flights under way.
-    var count: Int { self.flights.count }
+    var count: Int { flights.count }
 
     private func name(_ key: CacheKey, _ version: UInt64, _ renews: Bool) -> Name {
-        Name(key: key, version: self.joinsAny ? 0 : version, renews: renews)
+        Name(key: key, version: joinsAny ? 0 : version, renews: renews)
     }
 
     /// Joins the flight for this key and version, or begins one; `leads` says which.
@@ -41,17 +41,17 @@ struct FlightTable: ~Copyable {
         renews: Bool = false
     ) -> (flight: Flight, leads: Bool) {
         let name = self.name(key, version, renews)
-        if let entry = self.flights[name], self.joinsAny || now - entry.startedAt < self.lease {
+        if let entry = flights[name], joinsAny || now - entry.startedAt < lease {
             return (entry.flight, false)
         }
         let flight = Flight(deadline: deadline)
-        self.flights[name] = Entry(flight: flight, startedAt: now)
+        flights[name] = Entry(flight: flight, startedAt: now)
         return (flight, true)
     }
 
     /// Ends a flight; a younger one that took its place stays.
     mutating func end(_ flight: Flight, _ key: CacheKey, version: UInt64, renews: Bool = false) {
         let name = self.name(key, version, renews)
-        if self.flights[name]?.flight === flight { self.flights[name] = nil }
+        if flights[name]?.flight === flight { flights[name] = nil }
     }
 }

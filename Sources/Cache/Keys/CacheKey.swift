@@ -23,7 +23,7 @@ package struct CacheKey: Hashable, Sendable {
         hasher.combine(tenant)
         hasher.combine(module.index)
         hasher.combine(key)
-        self.hash = hasher.finalize()
+        hash = hasher.finalize()
     }
 
     package static func == (left: CacheKey, right: CacheKey) -> Bool {
@@ -48,24 +48,24 @@ package struct KeyBuilder: Sendable {
 
     /// Begins a key with the name of its kind, for example `list` or `id`.
     package init(_ kind: StaticString) {
-        self.bytes = []
-        self.bytes.reserveCapacity(64)
-        self.append(encoded: kind.description)
+        bytes = []
+        bytes.reserveCapacity(64)
+        append(encoded: kind.description)
         // Names that begin with an underscore are the protocol's own keys of the scope.
-        if self.bytes.first == UInt8(ascii: "_") { self.bytes[0] = UInt8(ascii: "-") }
+        if bytes.first == UInt8(ascii: "_") { bytes[0] = UInt8(ascii: "-") }
     }
 
     /// Adds a text, encoded.
     package mutating func add(_ text: String) {
-        self.bytes.append(UInt8(ascii: ":"))
-        self.append(encoded: text)
+        bytes.append(UInt8(ascii: ":"))
+        append(encoded: text)
     }
 
     /// Adds an optional text; a missing one is told apart from an empty one.
     package mutating func add(_ text: String?) {
         guard let text else {
-            self.bytes.append(UInt8(ascii: ":"))
-            self.bytes.append(UInt8(ascii: "*"))
+            bytes.append(UInt8(ascii: ":"))
+            bytes.append(UInt8(ascii: "*"))
             return
         }
         self.add(text)
@@ -90,13 +90,13 @@ package struct KeyBuilder: Sendable {
 
     /// The key of these parts for a tenant and module.
     package func key(tenant: Int64, module: Module) -> CacheKey {
-        CacheKey(tenant: tenant, module: module, key: self.text)
+        CacheKey(tenant: tenant, module: module, key: text)
     }
 
     /// The text of the key: the encoded parts, or their SHA-256 when they are long.
     package var text: String {
-        guard self.bytes.count > Self.maximalLength else { return String(decoding: self.bytes, as: UTF8.self) }
-        return "h:" + Hexadecimal.text(SHA256.hash(data: self.bytes))
+        guard bytes.count > Self.maximalLength else { return String(decoding: bytes, as: UTF8.self) }
+        return "h:" + Hexadecimal.text(SHA256.hash(data: bytes))
     }
 
     private mutating func append(encoded text: String) {

@@ -14,7 +14,7 @@ package struct ModuleSet: Sendable, Equatable {
 
     /// Makes a set of some modules.
     package init(_ modules: some Sequence<Module>) {
-        for module in modules { self.bits |= 1 << UInt64(module.index) }
+        for module in modules { bits |= 1 << UInt64(module.index) }
     }
 
     /// Makes a set of a word; bits of modules this program does not know are dropped.
@@ -22,15 +22,15 @@ package struct ModuleSet: Sendable, Equatable {
         self.bits = bits & Self.all.bits
     }
 
-    package var isEmpty: Bool { self.bits == 0 }
+    package var isEmpty: Bool { bits == 0 }
 
-    package func contains(_ module: Module) -> Bool { self.bits & (1 << UInt64(module.index)) != 0 }
+    package func contains(_ module: Module) -> Bool { bits & (1 << UInt64(module.index)) != 0 }
 
     func union(_ other: ModuleSet) -> ModuleSet { ModuleSet(bits: self.bits | other.bits) }
 
     func intersection(_ other: ModuleSet) -> ModuleSet { ModuleSet(bits: self.bits & other.bits) }
 
-    mutating func formUnion(_ other: ModuleSet) { self.bits |= other.bits }
+    mutating func formUnion(_ other: ModuleSet) { bits |= other.bits }
 
-    mutating func subtract(_ other: ModuleSet) { self.bits &= ~other.bits }
+    mutating func subtract(_ other: ModuleSet) { bits &= ~other.bits }
 }

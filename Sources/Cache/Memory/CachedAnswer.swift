@@ -46,31 +46,31 @@ package struct CachedAnswer: Sendable {
     }
 
     /// The module it belongs to.
-    package var module: Module { self.stored.scope.module }
+    package var module: Module { stored.scope.module }
 
     /// The answer.
-    package var content: CacheContent { self.stored.content }
+    package var content: CacheContent { stored.content }
 
     /// The entity tag of a body, quoted; empty for anything else.
     ///
     /// Equal tags mean equal bytes.
-    package var etag: String { self.stored.etag }
+    package var etag: String { stored.etag }
 
     /// The body, if the answer is one.
     package var body: ByteBuffer? {
-        if case .body(let buffer, _) = self.stored.content { return buffer }
+        if case .body(let buffer, _) = stored.content { return buffer }
         return nil
     }
 
     /// The body compressed by gzip, for those who accept it; nil if it is too short to be worth it.
-    package var compressed: ByteBuffer? { self.stored.compressed }
+    package var compressed: ByteBuffer? { stored.compressed }
 
     /// The snapshot the answer was computed from.
-    package var snapshot: Snapshot { self.stored.snapshot }
+    package var snapshot: Snapshot { stored.snapshot }
 
     /// Whether the answer is that there is no such thing.
     package var isAbsent: Bool {
-        if case .absent = self.stored.content { return true }
+        if case .absent = stored.content { return true }
         return false
     }
 }

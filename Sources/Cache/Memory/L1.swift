@@ -9,7 +9,7 @@ final class L1: Sendable {
         let shard: Mutex<L1Shard>
 
         init(capacity: Int, staleLimit: Duration) {
-            self.shard = Mutex(L1Shard(capacity: capacity, staleLimit: staleLimit))
+            shard = Mutex(L1Shard(capacity: capacity, staleLimit: staleLimit))
         }
     }
 
@@ -22,47 +22,47 @@ final class L1: Sendable {
     init(bytes: Int, shards: Int, staleLimit: Duration) {
         var count = 1
         while count < shards, count < 4096 { count *= 2 }
-        self.cells = (0..<count).map { _ in Cell(capacity: max(1, bytes / count), staleLimit: staleLimit) }
-        self.shift = UInt64(64 - count.trailingZeroBitCount)
+        cells = (0..<count).map { _ in Cell(capacity: max(1, bytes / count), staleLimit: staleLimit) }
+        shift = UInt64(64 - count.trailingZeroBitCount)
     }
 
     private func cell(_ key: CacheKey) -> Cell {
         // The high bits choose the shard, the dictionary uses the low ones. A shift by 64 gives 0: one shard.
-        self.cells[Int(truncatingIfNeeded: UInt64(UInt(bitPattern: key.hash)) >> self.shift)]
+        cells[Int(truncatingIfNeeded: UInt64(UInt(bitPattern: key.hash)) >> shift)]
     }
 
     /// A live answer, if there is one.
     func lookup(_ key: CacheKey, now: Int64) -> StoredAnswer? {
-        self.cell(key).shard.withLock { $0.lookup(key, now: now) }
+        cell(key).shard.withLock { $0.lookup(key, now: now) }
     }
 
     /// What there is of a key, alive or not, without taking it for used.
     func stale(_ key: CacheKey) -> StoredAnswer? {
-        self.cell(key).shard.withLock { $0.stale(key) }
+        cell(key).shard.withLock { $0.stale(key) }
     }
 
     /// Keeps an answer; false if it is too large.
     func insert(_ key: CacheKey, _ answer: StoredAnswer) -> Bool {
-        self.cell(key).shard.withLock { $0.insert(key, answer) }
+        cell(key).shard.withLock { $0.insert(key, answer) }
     }
 
     /// Forgets the answer of a key.
     func remove(_ key: CacheKey) {
-        self.cell(key).shard.withLock { $0.remove(key) }
+        cell(key).shard.withLock { $0.remove(key) }
     }
 
     /// Forgets everything.
     func removeAll() {
-        for cell in self.cells { cell.shard.withLock { $0.removeAll() } }
+        for cell in cells { cell.shard.withLock { $0.removeAll() } }
     }
 
     /// The bytes in use, overhead included.
     var bytes: Int {
-        self.cells.reduce(0) { $0 + $1.shard.withLock { $0.bytes } }
+        cells.reduce(0) { $0 + $1.shard.withLock { $0.bytes } }
     }
 
     /// The number of keys held.
     var count: Int {
-        self.cells.reduce(0) { $0 + $1.shard.withLock { $0.count } }
+        cells.reduce(0) { $0 + $1.shard.withLock { $0.count } }
     }
 }

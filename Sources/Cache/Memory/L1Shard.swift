@@ -44,143 +44,143 @@ struct L1Shard {
     }
 
     /// The number of keys known, those without a live answer included.
-    var count: Int { self.index.count }
+    var count: Int { index.count }
 
     /// A live answer, if there is one.
     ///
     /// Equality of versions, not "not older": an entry is either of the present version or worthless.
     mutating func lookup(_ key: CacheKey, now: Int64) -> StoredAnswer? {
-        guard let position = self.index[key], let answer = self.slots[position].answer else { return nil }
+        guard let position = index[key], let answer = slots[position].answer else { return nil }
         guard answer.version == answer.scope.version.load(ordering: .acquiring), now < answer.expiresAt else {
-            if !answer.scope.module.isRelaxed || now - answer.filledAt > self.staleLimit { self.clear(position) }
+            if !answer.scope.module.isRelaxed || now - answer.filledAt > staleLimit { clear(position) }
             return nil
         }
-        if !self.slots[position].wasHit { self.slots[position].wasHit = true }
+        if !slots[position].wasHit { slots[position].wasHit = true }
         return answer
     }
 
     /// What there is of a key, alive or not.
     func stale(_ key: CacheKey) -> StoredAnswer? {
-        self.index[key].flatMap { self.slots[$0].answer }
+        index[key].flatMap { self.slots[$0].answer }
     }
 
     /// Keeps an answer, evicting others; false if it is too large for this shard.
     mutating func insert(_ key: CacheKey, _ answer: StoredAnswer) -> Bool {
         let cost = Self.overhead + key.key.utf8.count + answer.bytes
-        if cost > self.capacity / 4 {
-            self.remove(key)
+        if cost > capacity / 4 {
+            remove(key)
             return false
         }
-        if let position = self.index[key] {
-            self.clear(position)
-            self.charge(position, by: cost - self.slots[position].cost)
-            self.slots[position].answer = answer
+        if let position = index[key] {
+            clear(position)
+            charge(position, by: cost - slots[position].cost)
+            slots[position].answer = answer
         } else {
-            let isMain = self.ghosts.remove(key.hash) != nil
+            let isMain = ghosts.remove(key.hash) != nil
             let slot = Slot(key: key, answer: answer, cost: 0, wasHit: false, isMain: isMain)
             let position: Int
-            if let reused = self.free.popLast() {
+            if let reused = free.popLast() {
                 position = reused
-                self.slots[position] = slot
+                slots[position] = slot
             } else {
-                position = self.slots.count
-                self.slots.append(slot)
+                position = slots.count
+                slots.append(slot)
             }
-            self.index[key] = position
-            if isMain { self.main.append(position) } else { self.small.append(position) }
-            self.charge(position, by: cost)
+            index[key] = position
+            if isMain { main.append(position) } else { small.append(position) }
+            charge(position, by: cost)
         }
         answer.scope.counters.entries.wrappingAdd(1, ordering: .relaxed)
         answer.scope.counters.bytes.wrappingAdd(cost, ordering: .relaxed)
         var steps = Self.fairnessSteps
-        while self.bytes > self.capacity, !self.index.isEmpty {
-            self.evict(for: key.tenant, steps: &steps)
+        while bytes > capacity, !index.isEmpty {
+            evict(for: key.tenant, steps: &steps)
         }
         return true
     }
 
     /// Forgets the answer of a key.
     mutating func remove(_ key: CacheKey) {
-        guard let position = self.index[key] else { return }
-        self.clear(position)
+        guard let position = index[key] else { return }
+        clear(position)
     }
 
     /// Forgets everything.
     mutating func removeAll() {
-        for position in self.index.values { self.clear(position) }
+        for position in index.values { clear(position) }
         self = L1Shard(capacity: self.capacity, staleLimit: .nanoseconds(self.staleLimit))
     }
 
     // MARK: - Bytes
 
     private mutating func charge(_ position: Int, by difference: Int) {
-        self.slots[position].cost += difference
-        self.bytes += difference
-        if !self.slots[position].isMain { self.smallBytes += difference }
-        let tenant = self.slots[position].key.tenant
-        let total = self.tenantBytes[tenant, default: 0] + difference
-        self.tenantBytes[tenant] = total > 0 ? total : nil
+        slots[position].cost += difference
+        bytes += difference
+        if !slots[position].isMain { smallBytes += difference }
+        let tenant = slots[position].key.tenant
+        let total = tenantBytes[tenant, default: 0] + difference
+        tenantBytes[tenant] = total > 0 ? total : nil
     }
 
     /// Takes the answer out of a slot and leaves the slot in its queue.
     private mutating func clear(_ position: Int) {
-        guard let answer = self.slots[position].answer else { return }
-        self.slots[position].answer = nil
+        guard let answer = slots[position].answer else { return }
+        slots[position].answer = nil
         answer.scope.counters.entries.wrappingSubtract(1, ordering: .relaxed)
-        answer.scope.counters.bytes.wrappingSubtract(self.slots[position].cost, ordering: .relaxed)
-        let empty = Self.overhead + self.slots[position].key.key.utf8.count
-        self.charge(position, by: empty - self.slots[position].cost)
+        answer.scope.counters.bytes.wrappingSubtract(slots[position].cost, ordering: .relaxed)
+        let empty = Self.overhead + slots[position].key.key.utf8.count
+        charge(position, by: empty - slots[position].cost)
     }
 
     // MARK: - Eviction
 
     private mutating func evict(for tenant: Int64, steps: inout Int) {
-        let fromSmall = self.smallBytes * 10 >= self.capacity || self.main.isEmpty
-        guard let position = fromSmall ? self.small.popFirst() : self.main.popFirst() else {
+        let fromSmall = smallBytes * 10 >= capacity || main.isEmpty
+        guard let position = fromSmall ? small.popFirst() : main.popFirst() else {
             // The chosen queue is empty, so the other is not.
-            if let other = fromSmall ? self.main.popFirst() : self.small.popFirst() { self.drop(other) }
+            if let other = fromSmall ? main.popFirst() : small.popFirst() { drop(other) }
             return
         }
-        let owner = self.slots[position].key.tenant
-        if owner != tenant, steps > 0, self.tenantBytes[tenant, default: 0] > self.capacity / 4 {
+        let owner = slots[position].key.tenant
+        if owner != tenant, steps > 0, tenantBytes[tenant, default: 0] > capacity / 4 {
             // The inserting tenant holds more than a quarter: it evicts its own first, others are passed over. It has a
             // quarter of the bytes, so a few steps find something of its own; the number of steps bounds the work.
             steps -= 1
-            if fromSmall { self.small.append(position) } else { self.main.append(position) }
+            if fromSmall { small.append(position) } else { main.append(position) }
             return
         }
-        if self.slots[position].wasHit, self.isLive(position) {
-            self.slots[position].wasHit = false
+        if slots[position].wasHit, isLive(position) {
+            slots[position].wasHit = false
             if fromSmall {
-                self.smallBytes -= self.slots[position].cost
-                self.slots[position].isMain = true
+                smallBytes -= slots[position].cost
+                slots[position].isMain = true
             }
-            self.main.append(position)
+            main.append(position)
             return
         }
-        if fromSmall { self.remember(self.slots[position].key.hash) }
-        self.drop(position)
+        if fromSmall { remember(slots[position].key.hash) }
+        drop(position)
     }
 
     private func isLive(_ position: Int) -> Bool {
-        guard let answer = self.slots[position].answer else { return false }
+        guard let answer = slots[position].answer else { return false }
         return answer.version == answer.scope.version.load(ordering: .relaxed)
     }
 
     private mutating func drop(_ position: Int) {
-        if let answer = self.slots[position].answer {
+        if let answer = slots[position].answer {
             answer.scope.counters.evictions.wrappingAdd(1, ordering: .relaxed)
         }
-        self.clear(position)
-        self.charge(position, by: -self.slots[position].cost)
-        self.index[self.slots[position].key] = nil
-        self.free.append(position)
+        clear(position)
+        charge(position, by: -slots[position].cost)
+        index[slots[position].key] = nil
+        free.append(position)
     }
 
     private mutating func remember(_ hash: Int) {
-        if self.ghosts.insert(hash).inserted { self.ghostOrder.append(hash) }
-        while self.ghostOrder.count > max(64, self.index.count), let oldest = self.ghostOrder.popFirst() {
-            self.ghosts.remove(oldest)
+        if ghosts.insert(hash).inserted { ghostOrder.append(hash) }
+        while ghostOrder.count > max(64, index.count), let oldest = ghostOrder.popFirst() {
+            ghosts.remove(oldest)
         }
     }
 }

@@ -60,7 +60,7 @@ final class StoredAnswer: Sendable {
             case .absent: 0
             }
         let compressedBytes = compressed.map { $0.storageCapacity + 128 } ?? 0
-        self.bytes = contentBytes + compressedBytes + etag.utf8.count + 8 * (snapshot.xip?.count ?? 0) + 288
+        bytes = contentBytes + compressedBytes + etag.utf8.count + 8 * (snapshot.xip?.count ?? 0) + 288
     }
 
     /// The same answer under another version.
@@ -81,8 +81,8 @@ final class StoredAnswer: Sendable {
 
     /// Whether the asker is the one to compute it anew: one in each `interval`.
     func claimRefresh(at now: Int64, interval: Int64) -> Bool {
-        let last = self.refreshedAt.load(ordering: .relaxed)
+        let last = refreshedAt.load(ordering: .relaxed)
         guard last == .min || now - last >= interval else { return false }
-        return self.refreshedAt.compareExchange(expected: last, desired: now, ordering: .relaxed).exchanged
+        return refreshedAt.compareExchange(expected: last, desired: now, ordering: .relaxed).exchanged
     }
 }

@@ -58,9 +58,9 @@ package struct CacheScript: Sendable {
     /// All of them.
     var all: [RedisScript] {
         [
-            self.bumpScopes, self.apply, self.declareAlive, self.reset, self.lease, self.store, self.steal,
-            self.release,
-            self.sweep,
+            bumpScopes, apply, declareAlive, reset, lease, store, steal,
+            release,
+            sweep,
         ]
     }
 
@@ -73,15 +73,15 @@ package struct CacheScript: Sendable {
             RedisScript(name: name, source: source)
             #endif
         }
-        self.bumpScopes = script("bumpScopes", Self.bump + Self.bumpScopesBody)
-        self.apply = script("apply", Self.bump + Self.applyBody)
-        self.declareAlive = script("declareAlive", Self.declareAliveBody)
-        self.reset = script("reset", Self.resetBody)
-        self.lease = script("lease", Self.leaseBody)
-        self.store = script("store", Self.storeBody)
-        self.steal = script("steal", Self.stealBody)
-        self.release = script("release", Self.releaseBody)
-        self.sweep = script("sweep", Self.sweepBody)
+        bumpScopes = script("bumpScopes", Self.bump + Self.bumpScopesBody)
+        apply = script("apply", Self.bump + Self.applyBody)
+        declareAlive = script("declareAlive", Self.declareAliveBody)
+        reset = script("reset", Self.resetBody)
+        lease = script("lease", Self.leaseBody)
+        store = script("store", Self.storeBody)
+        steal = script("steal", Self.stealBody)
+        release = script("release", Self.releaseBody)
+        sweep = script("sweep", Self.sweepBody)
     }
 }
 

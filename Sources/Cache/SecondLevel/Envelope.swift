@@ -31,10 +31,10 @@ package struct Envelope: Sendable {
     var inflatedLength: Int?
 
     /// What is left of its life, in microseconds.
-    func left(at wallTime: Int64) -> Int64 { self.expiresAt.subtractingReportingOverflow(wallTime).partialValue }
+    func left(at wallTime: Int64) -> Int64 { expiresAt.subtractingReportingOverflow(wallTime).partialValue }
 
     /// How long it lives in all, in microseconds.
-    var lifetime: Int64 { max(0, self.expiresAt.subtractingReportingOverflow(self.filledAt).partialValue) }
+    var lifetime: Int64 { max(0, expiresAt.subtractingReportingOverflow(filledAt).partialValue) }
 
     /// The hash that ties a value to its key: a value under the wrong key is not served.
     static func keyHash(_ key: CacheKey) -> [UInt8] {
@@ -45,27 +45,27 @@ package struct Envelope: Sendable {
 
     func encoded() -> [UInt8] {
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(160 + self.etag.utf8.count + self.body.readableBytes)
+        bytes.reserveCapacity(160 + etag.utf8.count + body.readableBytes)
         bytes.append(contentsOf: "S1".utf8)
-        bytes.append(contentsOf: self.ns)
-        bytes.append(contentsOf: self.generation)
-        bytes.append(contentsOf: self.keyHash)
-        Self.append(self.snapshot.xmin, to: &bytes)
-        Self.append(self.snapshot.xmax, to: &bytes)
-        if let xip = self.snapshot.xip, xip.count <= Self.maximalRunning {
+        bytes.append(contentsOf: ns)
+        bytes.append(contentsOf: generation)
+        bytes.append(contentsOf: keyHash)
+        Self.append(snapshot.xmin, to: &bytes)
+        Self.append(snapshot.xmax, to: &bytes)
+        if let xip = snapshot.xip, xip.count <= Self.maximalRunning {
             Self.append(UInt16(xip.count), to: &bytes)
             for xid in xip { Self.append(xid, to: &bytes) }
         } else {
             Self.append(Self.unknownRunning, to: &bytes)
         }
-        Self.append(self.filledAt, to: &bytes)
-        Self.append(self.expiresAt, to: &bytes)
+        Self.append(filledAt, to: &bytes)
+        Self.append(expiresAt, to: &bytes)
         Self.append(Self.schema, to: &bytes)
-        Self.append(UInt32(truncatingIfNeeded: self.inflatedLength ?? 0), to: &bytes)
-        Self.append(UInt16(truncatingIfNeeded: self.etag.utf8.count), to: &bytes)
-        bytes.append(contentsOf: self.etag.utf8)
-        Self.append(UInt32(truncatingIfNeeded: self.body.readableBytes), to: &bytes)
-        bytes.append(contentsOf: self.body.readableBytesView)
+        Self.append(UInt32(truncatingIfNeeded: inflatedLength ?? 0), to: &bytes)
+        Self.append(UInt16(truncatingIfNeeded: etag.utf8.count), to: &bytes)
+        bytes.append(contentsOf: etag.utf8)
+        Self.append(UInt32(truncatingIfNeeded: body.readableBytes), to: &bytes)
+        bytes.append(contentsOf: body.readableBytesView)
         return bytes
     }
 

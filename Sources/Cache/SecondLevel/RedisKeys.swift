@@ -1,3 +1,5 @@
+import Kernel
+
 /// The names of everything the cache keeps in Redis.
 package struct RedisKeys: Sendable {
     private let prefix: String
@@ -13,38 +15,38 @@ package struct RedisKeys: Sendable {
     package init(prefix: String, database: Int, defects: Defects = Defects()) {
         self.prefix = prefix
         self.defects = defects
-        self.watermark = "\(prefix):lane:0:wm"
-        self.alive = "\(prefix):lane:0:alive"
-        self.channel = "\(prefix):\(database):lane:0:bus"
+        watermark = "\(prefix):lane:0:wm"
+        alive = "\(prefix):lane:0:alive"
+        channel = "\(prefix):\(database):lane:0:bus"
     }
 
     private func scope(_ tenant: Int64, _ module: String) -> String {
-        "\(self.prefix):tenant:\(tenant):\(module)"
+        "\(prefix):tenant:\(tenant):\(module)"
     }
 
     /// The generation of a scope.
     package func generation(_ tenant: Int64, _ module: String) -> String {
-        self.scope(tenant, module) + ":_g"
+        scope(tenant, module) + ":_g"
     }
 
     /// The transactions a scope was already bumped for in this data set.
     package func ring(_ tenant: Int64, _ module: String) -> String {
-        self.scope(tenant, module) + ":_r"
+        scope(tenant, module) + ":_r"
     }
 
     /// The names of a scope's values by their expiry, for sweeping.
     package func index(_ tenant: Int64, _ module: String) -> String {
-        self.scope(tenant, module) + ":_x"
+        scope(tenant, module) + ":_x"
     }
 
     /// The lease of whoever fills a value.
     package func lease(_ key: CacheKey) -> String {
-        "\(self.scope(key.tenant, key.module.rawValue)):_l:\(key.key)"
+        "\(scope(key.tenant, key.module.rawValue)):_l:\(key.key)"
     }
 
     /// The sign of life of an instance that fills.
     package func liveness(instance: some StringProtocol) -> String {
-        "\(self.prefix):lane:0:i:\(instance)"
+        "\(prefix):lane:0:i:\(instance)"
     }
 
     /// A value; its last part never begins with an underscore.
@@ -54,12 +56,12 @@ package struct RedisKeys: Sendable {
 
     /// A value by its name in the index.
     package func value(_ tenant: Int64, _ module: String, name: String) -> String {
-        "\(self.scope(tenant, module)):\(name)"
+        "\(scope(tenant, module)):\(name)"
     }
 
     /// What a value is called in the index of its scope.
     package func name(_ key: CacheKey) -> String {
-        self.defects.contains(.collidingKeys) ? "collision" : key.key
+        defects.contains(.collidingKeys) ? "collision" : key.key
     }
 }
 
@@ -68,9 +70,7 @@ package enum Generation {
     /// 32 hex digits, random, never used before.
     package static func fresh() -> String {
         var generator = SystemRandomNumberGenerator()
-        let high = String(generator.next(), radix: 16)
-        let low = String(generator.next(), radix: 16)
-        return String(repeating: "0", count: 16 - high.utf8.count) + high
-            + String(repeating: "0", count: 16 - low.utf8.count) + low
+        let halves: [UInt64] = [generator.next(), generator.next()]
+        return halves.withUnsafeBytes { Hexadecimal.text($0) }
     }
 }

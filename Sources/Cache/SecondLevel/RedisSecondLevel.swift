@@ -12,22 +12,22 @@ package final class RedisSecondLevel: SecondLevel {
     /// Makes a second level of a client.
     package init(client: RedisClient, settings: CacheSettings) {
         self.client = client
-        self.keys = RedisKeys(
+        keys = RedisKeys(
             prefix: settings.keyPrefix,
             database: client.configuration.database,
             defects: settings.defects
         )
-        self.scripts = CacheScript(defects: settings.defects)
+        scripts = CacheScript(defects: settings.defects)
         self.settings = settings
-        self.generationTTL = .integer(settings.longestTTL.milliseconds * 2)
+        generationTTL = .integer(settings.longestTTL.milliseconds * 2)
     }
 
-    package var isAvailable: Bool { self.client.isAvailable }
+    package var isAvailable: Bool { client.isAvailable }
 
     // MARK: - Values
 
     package func look(_ key: CacheKey) async -> SecondLevelAnswer? {
-        await self.get(key, also: [])?.answer
+        await get(key, also: [])?.answer
     }
 
     /// Reads all that a value is judged by, and more keys with it, in one round trip.
@@ -37,12 +37,12 @@ package final class RedisSecondLevel: SecondLevel {
     ) async -> (answer: SecondLevelAnswer, others: ArraySlice<RedisReply>)? {
         let command = RedisCommand(
             [
-                "MGET", .text(self.keys.watermark), .text(self.keys.alive),
-                .text(self.keys.generation(key.tenant, key.module.rawValue)), .text(self.keys.value(key)),
+                "MGET", .text(keys.watermark), .text(keys.alive),
+                .text(keys.generation(key.tenant, key.module.rawValue)), .text(keys.value(key)),
             ] + others
         )
         // The run id is that of the server which sent this very reply, not that of a connection made since.
-        guard let answer = try? await self.client.exchange(command, timeout: self.settings.redisBudget),
+        guard let answer = try? await client.exchange(command, timeout: settings.redisBudget),
             let elements = answer.reply.elements, elements.count == 4 + others.count
         else { return nil }
         return (
@@ -65,30 +65,30 @@ package final class RedisSecondLevel: SecondLevel {
     ) async -> Bool? {
         let milliseconds = max(1, lifetime.milliseconds)
         let lease: RedisArgument = owner.map { .bytes(Self.lease(generation, $0)) } ?? ""
-        let reply = try? await self.client.evaluate(
-            self.scripts.store,
+        let reply = try? await client.evaluate(
+            scripts.store,
             keys: [
                 .text(self.keys.generation(key.tenant, key.module.rawValue)), .text(self.keys.value(key)),
                 .text(self.keys.lease(key)), .text(self.keys.index(key.tenant, key.module.rawValue)),
             ],
             arguments: [
-                .bytes(generation), .bytes(value), .integer(milliseconds), self.generationTTL, lease,
+                .bytes(generation), .bytes(value), .integer(milliseconds), generationTTL, lease,
                 .integer(CacheClock.wallMicroseconds / 1000 + milliseconds), .text(self.keys.name(key)),
-                .integer(self.settings.indexSize),
+                .integer(settings.indexSize),
             ],
-            timeout: self.settings.redisBudget
+            timeout: settings.redisBudget
         )
         return reply?.text.map { $0 == "OK" }
     }
 
     package func unlink(_ key: CacheKey) async {
-        _ = try? await self.client.send(["UNLINK", .text(self.keys.value(key))], timeout: self.settings.redisBudget)
+        _ = try? await client.send(["UNLINK", .text(keys.value(key))], timeout: settings.redisBudget)
     }
 
     package func timeToLive(_ key: CacheKey) async -> Duration? {
-        let reply = try? await self.client.send(
-            ["PTTL", .text(self.keys.value(key))],
-            timeout: self.settings.redisBudget
+        let reply = try? await client.send(
+            ["PTTL", .text(keys.value(key))],
+            timeout: settings.redisBudget
         )
         guard case .integer(let milliseconds)? = reply, milliseconds >= 0 else { return nil }
         return .milliseconds(milliseconds)
@@ -107,18 +107,18 @@ package final class RedisSecondLevel: SecondLevel {
     }
 
     package func lease(_ key: CacheKey, ns: String, owner: FillOwner, renews: Bool) async -> LeaseAnswer? {
-        let reply = try? await self.client.evaluate(
-            self.scripts.lease,
+        let reply = try? await client.evaluate(
+            scripts.lease,
             keys: [
                 .text(self.keys.generation(key.tenant, key.module.rawValue)), .text(self.keys.value(key)),
                 .text(self.keys.lease(key)), .text(self.keys.liveness(instance: owner.instance)),
             ],
             arguments: [
-                .text(Generation.fresh()), self.generationTTL, .text(ns), .text(owner.text),
-                .integer(self.settings.fillLease.milliseconds), renews ? "1" : "0",
-                .integer(self.settings.fillerTTL.milliseconds),
+                .text(Generation.fresh()), generationTTL, .text(ns), .text(owner.text),
+                .integer(settings.fillLease.milliseconds), renews ? "1" : "0",
+                .integer(settings.fillerTTL.milliseconds),
             ],
-            timeout: self.settings.redisBudget
+            timeout: settings.redisBudget
         )
         guard let elements = reply?.elements, elements.count >= 2, let generation = elements[1].bytes else {
             return nil
@@ -132,42 +132,42 @@ package final class RedisSecondLevel: SecondLevel {
     }
 
     package func poll(_ key: CacheKey, lease: [UInt8]) async -> PollAnswer? {
-        let holder = self.keys.liveness(instance: Self.instance(holding: lease))
-        guard let (answer, others) = await self.get(key, also: [.text(self.keys.lease(key)), .text(holder)]),
+        let holder = keys.liveness(instance: Self.instance(holding: lease))
+        guard let (answer, others) = await get(key, also: [.text(keys.lease(key)), .text(holder)]),
             let now = others.first, let sign = others.last
         else { return nil }
         return PollAnswer(answer: answer, lease: now.bytes, isOwnerAlive: sign.bytes != nil)
     }
 
     package func steal(_ key: CacheKey, seen: [UInt8], generation: [UInt8], owner: FillOwner) async -> Bool? {
-        let reply = try? await self.client.evaluate(
-            self.scripts.steal,
+        let reply = try? await client.evaluate(
+            scripts.steal,
             keys: [.text(self.keys.lease(key)), .text(self.keys.liveness(instance: owner.instance))],
             arguments: [
-                .bytes(seen), .bytes(Self.lease(generation, owner)), .integer(self.settings.fillLease.milliseconds),
-                .integer(self.settings.fillerTTL.milliseconds),
+                .bytes(seen), .bytes(Self.lease(generation, owner)), .integer(settings.fillLease.milliseconds),
+                .integer(settings.fillerTTL.milliseconds),
             ],
-            timeout: self.settings.redisBudget
+            timeout: settings.redisBudget
         )
         return reply?.text.map { $0 == "OK" }
     }
 
     package func release(_ key: CacheKey, generation: [UInt8], owner: FillOwner) async {
-        _ = try? await self.client.evaluate(
-            self.scripts.release,
+        _ = try? await client.evaluate(
+            scripts.release,
             keys: [.text(self.keys.lease(key))],
             arguments: [.bytes(Self.lease(generation, owner))],
-            timeout: self.settings.redisBudget
+            timeout: settings.redisBudget
         )
     }
 
     package func beat(instance: String) async {
-        _ = try? await self.client.send(
+        _ = try? await client.send(
             [
-                "SET", .text(self.keys.liveness(instance: instance)), "1", "PX",
-                .integer(self.settings.fillerTTL.milliseconds),
+                "SET", .text(keys.liveness(instance: instance)), "1", "PX",
+                .integer(settings.fillerTTL.milliseconds),
             ],
-            timeout: self.settings.redisBudget
+            timeout: settings.redisBudget
         )
     }
 
@@ -189,27 +189,27 @@ package final class RedisSecondLevel: SecondLevel {
         guard !scopes.isEmpty else { return }
         var keys: [RedisArgument] = []
         var arguments: [RedisArgument] = [
-            .text(ns), self.generationTTL, .integer(self.settings.ringTTL.milliseconds),
-            .integer(self.settings.ringSize), .text(self.keys.channel),
+            .text(ns), generationTTL, .integer(settings.ringTTL.milliseconds),
+            .integer(settings.ringSize), .text(self.keys.channel),
             .text(BusMessage.hint(ns: ns, scopes: scopes).text),
         ]
         for scope in scopes {
-            let xids = scope.xids.suffix(self.settings.ringSize)
+            let xids = scope.xids.suffix(settings.ringSize)
             keys.append(.text(self.keys.generation(scope.tenant, scope.module)))
             keys.append(.text(self.keys.ring(scope.tenant, scope.module)))
             arguments.append(.text(Generation.fresh()))
             arguments.append(.integer(xids.count))
             arguments += xids.map { .text(String($0)) }
         }
-        let reply = try? await self.client.evaluate(
-            self.scripts.bumpScopes,
+        let reply = try? await client.evaluate(
+            scripts.bumpScopes,
             keys: keys,
             arguments: arguments,
-            deadline: .now.advanced(by: self.settings.bumpBudget)
+            deadline: .now.advanced(by: settings.bumpBudget)
         )
         #if COHERENCE_CONTROLS
-        if reply != nil, self.settings.defects.contains(.ringInMemory) {
-            for scope in scopes { RingInMemory.of(self.client).insert(scope, ns: ns) }
+        if reply != nil, settings.defects.contains(.ringInMemory) {
+            for scope in scopes { RingInMemory.of(client).insert(scope, ns: ns) }
         }
         #else
         _ = reply

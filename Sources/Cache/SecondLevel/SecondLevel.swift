@@ -41,7 +41,7 @@ package struct FillOwner: Sendable, Equatable {
     }
 
     /// The text kept in a lease, `<instance>/<nonce>`.
-    package var text: String { "\(self.instance)/\(self.nonce)" }
+    package var text: String { "\(instance)/\(nonce)" }
 }
 
 /// What the LEASE script answered.

@@ -36,7 +36,7 @@ package final class CacheMetrics: Sendable {
                 dimensions: [("level", level), ("module", module.rawValue), ("result", result)]
             )
         }
-        self.requests = Module.allCases.map { module in
+        requests = Module.allCases.map { module in
             Requests(
                 l1Hits: counter("l1", module, "hit"),
                 l2Hits: counter("l2", module, "hit"),
@@ -44,15 +44,15 @@ package final class CacheMetrics: Sendable {
                 bypasses: counter("l1", module, "bypass")
             )
         }
-        self.fills = Module.allCases.map { module in
+        fills = Module.allCases.map { module in
             Timer(label: "stock_cache_fill_seconds", dimensions: [("module", module.rawValue)])
         }
-        self.untrustedCounters = Dictionary(
+        untrustedCounters = Dictionary(
             uniqueKeysWithValues: Trust.Cause.allCases.map { cause in
                 (cause, Counter(label: "stock_cache_l2_untrusted_total", dimensions: [("cause", cause.rawValue)]))
             }
         )
-        self.holes = Dictionary(
+        holes = Dictionary(
             uniqueKeysWithValues: LaneStateMachine.Doubt.allCases.map { doubt in
                 (doubt, Counter(label: "stock_cache_hole_total", dimensions: [("cause", doubt.rawValue)]))
             }
@@ -60,39 +60,39 @@ package final class CacheMetrics: Sendable {
     }
 
     func filled(_ module: Module, nanoseconds: Int64) {
-        self.fills[module.index].recordNanoseconds(nanoseconds)
+        fills[module.index].recordNanoseconds(nanoseconds)
     }
 
     func untrusted(_ cause: Trust.Cause) {
-        self.untrustedCounters[cause]?.increment()
+        untrustedCounters[cause]?.increment()
     }
 
     func storeRefused() {
-        self.refused.increment()
+        refused.increment()
     }
 
     func bulkheadRefused() {
-        self.overloads.increment()
+        overloads.increment()
     }
 
     func headerMismatch() {
-        self.mismatches.increment()
+        mismatches.increment()
     }
 
     func waited(nanoseconds: Int64) {
-        self.waits.recordNanoseconds(nanoseconds)
+        waits.recordNanoseconds(nanoseconds)
     }
 
     func leaseStolen() {
-        self.stolen.increment()
+        stolen.increment()
     }
 
     func hole(_ doubt: LaneStateMachine.Doubt) {
-        self.holes[doubt]?.increment()
+        holes[doubt]?.increment()
     }
 
     func report(_ totals: ModuleTotals, l1Bytes: Int, freshAgeNanoseconds: Int64?) {
-        let before = self.reported.withLock { reported in
+        let before = reported.withLock { reported in
             defer { reported.advance(to: totals) }
             return reported
         }
@@ -111,11 +111,11 @@ package final class CacheMetrics: Sendable {
             stale += new.stale - min(new.stale, old.stale)
             tokenMisses += new.tokenMisses - min(new.tokenMisses, old.tokenMisses)
         }
-        if evicted > 0 { self.evictions.increment(by: Int64(clamping: evicted)) }
+        if evicted > 0 { evictions.increment(by: Int64(clamping: evicted)) }
         if stale > 0 { self.stale.increment(by: Int64(clamping: stale)) }
         if tokenMisses > 0 { self.tokenMisses.increment(by: Int64(clamping: tokenMisses)) }
         self.l1Bytes.record(l1Bytes)
-        if let freshAgeNanoseconds { self.freshAge.record(Double(freshAgeNanoseconds) / 1e9) }
+        if let freshAgeNanoseconds { freshAge.record(Double(freshAgeNanoseconds) / 1e9) }
     }
 
     private static func carry(_ counter: Counter, _ old: UInt64, _ new: UInt64) {

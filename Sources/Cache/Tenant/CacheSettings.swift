@@ -87,12 +87,12 @@ package struct CacheSettings: Sendable {
 
     /// The time to live of a module's answers, before jitter.
     package func ttl(of module: Module) -> Duration {
-        self.moduleTTL[module] ?? self.defaultTTL
+        moduleTTL[module] ?? defaultTTL
     }
 
     /// The longest time to live of any module.
     package var longestTTL: Duration {
-        self.moduleTTL.values.reduce(self.defaultTTL) { max($0, $1) }
+        moduleTTL.values.reduce(defaultTTL) { max($0, $1) }
     }
 
     /// Refuses settings under which the protocol would not hold.
@@ -100,16 +100,16 @@ package struct CacheSettings: Sendable {
     /// - Throws: ``CacheSettingsError`` naming what is wrong.
     package func validate() throws(CacheSettingsError) {
         // A lease is renewed by two drains seen by two probes: with fewer than five probes in it, one lost probe ends it.
-        guard self.lease >= self.probeInterval * 5 else {
+        guard lease >= probeInterval * 5 else {
             throw CacheSettingsError(message: "the cache lease must be at least five probe intervals")
         }
-        guard self.l1Bytes > 0 else {
+        guard l1Bytes > 0 else {
             throw CacheSettingsError(message: "CACHE_L1_BYTES must be positive")
         }
-        guard !self.keyPrefix.isEmpty, self.keyPrefix.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+        guard !keyPrefix.isEmpty, keyPrefix.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) else {
             throw CacheSettingsError(message: "CACHE_KEY_PREFIX must be printable ASCII without spaces")
         }
-        for ttl in self.moduleTTL.values.map({ $0 }) + [self.defaultTTL, self.negativeTTL] where ttl <= .zero {
+        for ttl in moduleTTL.values.map({ $0 }) + [defaultTTL, negativeTTL] where ttl <= .zero {
             throw CacheSettingsError(message: "a cache time to live must be positive")
         }
     }
@@ -120,5 +120,5 @@ package struct CacheSettingsError: Error, Sendable, CustomStringConvertible {
     /// What is wrong, in a sentence.
     package let message: String
 
-    package var description: String { self.message }
+    package var description: String { message }
 }

@@ -12,12 +12,12 @@ extension TenantCache {
             lane: .init()
         )
         // Redis first: what this instance knows by then is younger than what Redis said.
-        let found = await self.explainSecondLevel(key, &explanation)
-        self.explainLane(&explanation)
-        self.explainScope(key, &explanation)
-        let isInMemory = self.explainFirstLevel(key, &explanation)
+        let found = await explainSecondLevel(key, &explanation)
+        explainLane(&explanation)
+        explainScope(key, &explanation)
+        let isInMemory = explainFirstLevel(key, &explanation)
         // Also where memory answers: whether Redis is trusted is a question of its own.
-        let isInRedis = self.explainJudgement(key, found, &explanation)
+        let isInRedis = explainJudgement(key, found, &explanation)
         if isInMemory {
             explanation.wouldServe = .l1
             explanation.because = []
@@ -28,14 +28,14 @@ extension TenantCache {
     }
 
     private func explainLane(_ explanation: inout CacheExplanation) {
-        let state = self.lane.state
-        explanation.lane.isUsable = self.isUsable
+        let state = lane.state
+        explanation.lane.isUsable = isUsable
         explanation.lane.freshAge = state.freshAsOf.map { .nanoseconds(max(0, self.clock.now - $0)) }
         explanation.lane.applied = state.applied?.sequence
         explanation.lane.head = state.head
         explanation.lane.hasHole = state.hasHole
         explanation.lane.ns = state.ns
-        if !self.settings.isEnabled {
+        if !settings.isEnabled {
             explanation.because.append("disabled")
         } else if !explanation.lane.isUsable {
             explanation.because.append(
@@ -45,8 +45,8 @@ extension TenantCache {
     }
 
     private func explainScope(_ key: CacheKey, _ explanation: inout CacheExplanation) {
-        guard let scope = self.scopes.existing(key.tenant, key.module) else { return }
-        let now = self.clock.now
+        guard let scope = scopes.existing(key.tenant, key.module) else { return }
+        let now = clock.now
         explanation.scope.version = scope.version.load(ordering: .relaxed)
         explanation.scope.own = scope.ownWrites
         explanation.scope.recent = scope.recentBumps.map { bump in
@@ -61,11 +61,11 @@ extension TenantCache {
 
     /// Whether memory would answer.
     private func explainFirstLevel(_ key: CacheKey, _ explanation: inout CacheExplanation) -> Bool {
-        guard let stored = self.l1.stale(key) else {
+        guard let stored = l1.stale(key) else {
             explanation.because.append("l1_absent")
             return false
         }
-        let now = self.clock.now
+        let now = clock.now
         explanation.l1.isPresent = true
         explanation.l1.age = .nanoseconds(max(0, now - stored.filledAt))
         explanation.l1.bytes = stored.bytes
@@ -79,7 +79,7 @@ extension TenantCache {
             explanation.because.append("l1_expired")
             return false
         }
-        return self.isUsable
+        return isUsable
     }
 
     private func explainSecondLevel(_ key: CacheKey, _ explanation: inout CacheExplanation) async -> SecondLevelAnswer?
@@ -109,8 +109,8 @@ extension TenantCache {
         }
         var machine = FlightStateMachine(key: key, settings: self.settings, seed: 1)
         _ = machine.begin(canAsk: true)
-        let scope = self.scopes.scope(key.tenant, key.module)
-        let step = self.judge(self.start(key, scope, nil), found.watermark) { machine.looked(found, $0) }
+        let scope = scopes.scope(key.tenant, key.module)
+        let step = judge(start(key, scope, nil), found.watermark) { machine.looked(found, $0) }
         explanation.l2.isTrusted = machine.notes.untrusted == nil
         if case .serve = step { return true }
         if let cause = machine.notes.untrusted {

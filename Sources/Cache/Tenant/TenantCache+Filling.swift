@@ -31,16 +31,16 @@ extension TenantCache {
         deadline: ContinuousClock.Instant,
         fill: @escaping CacheFill
     ) {
-        let now = self.clock.now
+        let now = clock.now
         // At most once in a while, so that an ailing database is not asked by every hit.
-        guard let stored = self.l1.stale(key), now >= stored.refreshAt,
-            stored.claimRefresh(at: now, interval: self.settings.lease.nanoseconds)
+        guard let stored = l1.stale(key), now >= stored.refreshAt,
+            stored.claimRefresh(at: now, interval: settings.lease.nanoseconds)
         else { return }
         let start = self.start(key, stored.scope, nil)
-        let (flight, leads) = self.flights.withLock {
+        let (flight, leads) = flights.withLock {
             $0.join(key, version: start.version, now: now, deadline: deadline, renews: true)
         }
-        if leads { self.fly(flight, start, deadline, renews: true, fill) }
+        if leads { fly(flight, start, deadline, renews: true, fill) }
     }
 
     /// Captures what an answer depends on, before anything of it is read.
@@ -49,8 +49,8 @@ extension TenantCache {
             key: key,
             scope: scope,
             version: scope.version.load(ordering: .sequentiallyConsistent),
-            namespace: Namespace.word(self.lane.ns),
-            time: self.clock.now,
+            namespace: Namespace.word(lane.ns),
+            time: clock.now,
             token: token
         )
     }
@@ -108,7 +108,7 @@ extension TenantCache {
 
     /// Ends a flight: who comes from now on finds what it left in memory.
     func land(_ flight: Flight, _ start: FlightStart, _ landing: Flight.Landing, renews: Bool = false) {
-        self.flights.withLock { $0.end(flight, start.key, version: start.version, renews: renews) }
+        flights.withLock { $0.end(flight, start.key, version: start.version, renews: renews) }
         flight.land(landing)
     }
 
@@ -125,23 +125,23 @@ extension TenantCache {
             return nil
         }
         let key = start.key
-        var step = machine.begin(canAsk: self.isUsable && secondLevel.isAvailable)
+        var step = machine.begin(canAsk: isUsable && secondLevel.isAvailable)
         while true {
             switch step {
             case .look:
                 let found = await secondLevel.look(key)
-                step = self.judge(start, found?.watermark) { machine.looked(found, $0) }
+                step = judge(start, found?.watermark) { machine.looked(found, $0) }
             case .lease(let ns):
                 let answer = await secondLevel.lease(key, ns: ns, owner: owner, renews: machine.renews)
-                step = machine.leased(answer, at: self.clock.now)
+                step = machine.leased(answer, at: clock.now)
             case .poll(let lease, let pause):
                 // The pause is what waiting for another process is; nothing in this one could end it earlier.
                 try? await Task.sleep(for: pause)
                 let answer = await secondLevel.poll(key, lease: lease)
-                step = self.judge(start, answer?.answer.watermark) { machine.polled(answer, at: self.clock.now, $0) }
+                step = judge(start, answer?.answer.watermark) { machine.polled(answer, at: self.clock.now, $0) }
             case .steal(let seen, let generation):
                 let isStolen = await secondLevel.steal(key, seen: seen, generation: generation, owner: owner)
-                step = machine.stolen(isStolen, at: self.clock.now)
+                step = machine.stolen(isStolen, at: clock.now)
             case .serve(let value):
                 return value
             case .fill, .recapture, .store, .release, .done:
@@ -156,7 +156,7 @@ extension TenantCache {
         _ watermark: [UInt8]?,
         _ body: (FlightStateMachine.Knowledge) -> FlightStateMachine.Step
     ) -> FlightStateMachine.Step {
-        self.lane.judge(watermark) { ns, applied, isRecognised in
+        lane.judge(watermark) { ns, applied, isRecognised in
             body(
                 FlightStateMachine.Knowledge(
                     ns: ns,
@@ -180,8 +180,8 @@ extension TenantCache {
             body = inflated
         }
         let wallTime = CacheClock.wallMicroseconds
-        let now = self.clock.now
-        let limit = self.settings.ttl(of: start.key.module).nanoseconds
+        let now = clock.now
+        let limit = settings.ttl(of: start.key.module).nanoseconds
         // The times are another machine's: they may shorten a life, and never prolong it.
         let left = min(Self.nanoseconds(value.left(at: wallTime)), limit)
         let age = max(0, Self.nanoseconds(wallTime.subtractingReportingOverflow(value.filledAt).partialValue))
@@ -195,10 +195,10 @@ extension TenantCache {
             version: start.version,
             filledAt: now.subtractingReportingOverflow(age).partialValue,
             expiresAt: now + left,
-            refreshAt: self.refreshTime(expiresAt: now + left, lifetime: Self.nanoseconds(value.lifetime))
+            refreshAt: refreshTime(expiresAt: now + left, lifetime: Self.nanoseconds(value.lifetime))
         )
         start.scope.counters.l2Hits.wrappingAdd(1, ordering: .relaxed)
-        self.insert(answer, start.key)
+        insert(answer, start.key)
         return CachedAnswer(answer, .l2Hit)
     }
 
@@ -209,7 +209,7 @@ extension TenantCache {
 
     /// When the last tenth of a life begins; never for lives so short that a lease would be a large part of it.
     private func refreshTime(expiresAt: Int64, lifetime: Int64) -> Int64 {
-        guard lifetime / 10 >= self.settings.lease.nanoseconds else { return .max }
+        guard lifetime / 10 >= settings.lease.nanoseconds else { return .max }
         return expiresAt - lifetime / 10
     }
 
@@ -221,7 +221,7 @@ extension TenantCache {
         _ deadline: ContinuousClock.Instant,
         _ fill: @Sendable () async throws -> Filled
     ) async throws -> Filled {
-        try await self.bulkhead.run(for: key.tenant, until: deadline) {
+        try await bulkhead.run(for: key.tenant, until: deadline) {
             // It may have waited for others; nobody waits for its answer any longer.
             guard ContinuousClock.now < deadline else { throw CacheOverload.late }
             let began = self.clock.now
@@ -235,22 +235,22 @@ extension TenantCache {
     func answer(_ filled: Filled, _ start: FlightStart) -> StoredAnswer {
         var etag = ""
         var compressed: ByteBuffer?
-        var ttl = self.settings.ttl(of: start.key.module)
+        var ttl = settings.ttl(of: start.key.module)
         switch filled.content {
         case .body(let buffer, let given):
             etag = given ?? Self.etag(of: buffer)
-            if buffer.readableBytes > self.settings.compressionThreshold { compressed = Gzip.deflate(buffer) }
+            if buffer.readableBytes > settings.compressionThreshold { compressed = Gzip.deflate(buffer) }
         case .value:
             break
         case .absent:
-            ttl = min(ttl, self.settings.negativeTTL)
+            ttl = min(ttl, settings.negativeTTL)
         }
         // Up to a tenth less, so that what was filled together does not expire together.
         var lifetime = ttl.nanoseconds
         lifetime -= Int64.random(in: 0...(lifetime / 10))
         if let limit = filled.lifetime { lifetime = min(lifetime, limit.nanoseconds) }
-        let expiresAt = self.clock.now.addingReportingOverflow(lifetime).partialValue
-        var refreshAt = self.refreshTime(expiresAt: expiresAt, lifetime: lifetime)
+        let expiresAt = clock.now.addingReportingOverflow(lifetime).partialValue
+        var refreshAt = refreshTime(expiresAt: expiresAt, lifetime: lifetime)
         // Ids at random must not keep themselves alive.
         if case .absent = filled.content { refreshAt = .max }
         return StoredAnswer(
@@ -260,7 +260,7 @@ extension TenantCache {
             snapshot: filled.snapshot,
             namespace: start.namespace,
             scope: start.scope,
-            version: self.settings.defects.contains(.noScopeCapture)
+            version: settings.defects.contains(.noScopeCapture)
                 ? start.scope.version.load(ordering: .sequentiallyConsistent) : start.version,
             filledAt: start.time,
             expiresAt: expiresAt,
@@ -281,9 +281,9 @@ extension TenantCache {
     private func insert(_ answer: StoredAnswer, _ key: CacheKey) -> Bool {
         // Only saves the space: an entry of a retired version would never be served.
         guard answer.scope.version.load(ordering: .sequentiallyConsistent) == answer.version,
-            self.isVisible(answer.snapshot, answer.scope, nil),
-            answer.expiresAt > self.clock.now,
-            self.l1.insert(key, answer)
+            isVisible(answer.snapshot, answer.scope, nil),
+            answer.expiresAt > clock.now,
+            l1.insert(key, answer)
         else {
             answer.scope.counters.refusedStores.wrappingAdd(1, ordering: .relaxed)
             return false
@@ -295,8 +295,8 @@ extension TenantCache {
     private func storable(_ answer: StoredAnswer) -> ByteBuffer? {
         guard case .body(let body, _) = answer.content else { return nil }
         let stored = answer.compressed ?? body
-        guard stored.readableBytes <= self.settings.valueLimit,
-            answer.expiresAt - self.clock.now > 1_000_000
+        guard stored.readableBytes <= settings.valueLimit,
+            answer.expiresAt - clock.now > 1_000_000
         else { return nil }
         return stored
     }
@@ -315,7 +315,7 @@ extension TenantCache {
         switch step {
         case .store(let captured):
             guard let answer else { return }
-            await self.keep(answer, start, captured, owner, secondLevel)
+            await keep(answer, start, captured, owner, secondLevel)
         case .release(let captured):
             await secondLevel.release(start.key, generation: captured.generation, owner: owner)
         default:
@@ -330,8 +330,8 @@ extension TenantCache {
         _ owner: FillOwner,
         _ secondLevel: any SecondLevel
     ) async {
-        guard case .body(let body, _) = answer.content, let stored = self.storable(answer) else { return }
-        let left = answer.expiresAt - self.clock.now
+        guard case .body(let body, _) = answer.content, let stored = storable(answer) else { return }
+        let left = answer.expiresAt - clock.now
         let filledAt = CacheClock.wallMicroseconds
         let envelope = Envelope(
             ns: Array(captured.ns.utf8),
@@ -353,15 +353,15 @@ extension TenantCache {
         )
         if isStored == false {
             start.scope.counters.refusedStores.wrappingAdd(1, ordering: .relaxed)
-            self.metrics.storeRefused()
+            metrics.storeRefused()
         }
     }
 
     private func count(_ notes: FlightStateMachine.Notes, _ start: FlightStart) {
-        if let cause = notes.untrusted { self.metrics.untrusted(cause) }
-        for _ in 0..<notes.mismatches { self.metrics.headerMismatch() }
+        if let cause = notes.untrusted { metrics.untrusted(cause) }
+        for _ in 0..<notes.mismatches { metrics.headerMismatch() }
         if notes.missesWrites { start.scope.counters.tokenMisses.wrappingAdd(1, ordering: .relaxed) }
-        if let from = notes.waitedFrom { self.metrics.waited(nanoseconds: (notes.waitedUntil ?? from) - from) }
-        if notes.hasStolen { self.metrics.leaseStolen() }
+        if let from = notes.waitedFrom { metrics.waited(nanoseconds: (notes.waitedUntil ?? from) - from) }
+        if notes.hasStolen { metrics.leaseStolen() }
     }
 }

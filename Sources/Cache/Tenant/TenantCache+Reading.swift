@@ -10,9 +10,9 @@ extension TenantCache {
     ///   - token: what the client has written and seen; nil asks for nothing.
     /// - Returns: the answer, or nil: ask ``read(_:token:bypass:deadline:fill:)``.
     package func hit(_ key: CacheKey, token: ConsistencyToken? = nil) -> CachedAnswer? {
-        let now = self.clock.now
-        guard self.isUsable(at: now), self.settings.isEnabled,
-            let stored = self.l1.lookup(key, now: now)
+        let now = clock.now
+        guard isUsable(at: now), settings.isEnabled,
+            let stored = l1.lookup(key, now: now)
         else { return nil }
         if let token, !self.satisfies(stored, token) {
             stored.scope.counters.tokenMisses.wrappingAdd(1, ordering: .relaxed)
@@ -37,12 +37,12 @@ extension TenantCache {
         fill: () -> CacheFill
     ) -> CachedAnswer? {
         guard let answer = self.hit(key, token: token) else { return nil }
-        if answer.wantsRefresh { self.refresh(key, deadline: deadline, fill: fill()) }
+        if answer.wantsRefresh { refresh(key, deadline: deadline, fill: fill()) }
         return answer
     }
 
     private func satisfies(_ stored: StoredAnswer, _ token: ConsistencyToken) -> Bool {
-        let defects = self.settings.defects
+        let defects = settings.defects
         // A live entry is of the namespace in force, as a rotation retires all of the old one.
         if token.isForeign(to: stored.namespace, defects) { return false }
         return defects.contains(.noTokenCheck)
@@ -72,23 +72,23 @@ extension TenantCache {
         fill: @escaping CacheFill
     ) async throws -> CachedAnswer {
         do {
-            if bypass || !self.settings.isEnabled || self.isForeign(token) {
-                return try await self.readPast(key, deadline, fill)
+            if bypass || !settings.isEnabled || isForeign(token) {
+                return try await readPast(key, deadline, fill)
             }
-            if let answer = self.hit(key, token: token, deadline: deadline, fill: { fill }) { return answer }
-            return try await self.readThrough(key, token, deadline, fill)
+            if let answer = hit(key, token: token, deadline: deadline, fill: { fill }) { return answer }
+            return try await readThrough(key, token, deadline, fill)
         } catch {
-            if error is CacheOverload { self.metrics.bulkheadRefused() }
+            if error is CacheOverload { metrics.bulkheadRefused() }
             // A reader that asked for the database gets it or nothing.
-            guard !bypass, !Self.isFinal(error), let old = self.stale(key, token) else { throw error }
+            guard !bypass, !Self.isFinal(error), let old = stale(key, token) else { throw error }
             return old
         }
     }
 
     private func isForeign(_ token: ConsistencyToken?) -> Bool {
         guard let token else { return false }
-        let namespace = Namespace.word(self.lane.ns)
-        return token.isForeign(to: namespace, self.settings.defects)
+        let namespace = Namespace.word(lane.ns)
+        return token.isForeign(to: namespace, settings.defects)
     }
 
     private static func isFinal(_ error: any Error) -> Bool {
@@ -102,10 +102,10 @@ extension TenantCache {
         _ deadline: ContinuousClock.Instant,
         _ fill: @escaping CacheFill
     ) async throws -> CachedAnswer {
-        let scope = self.scopes.scope(key.tenant, key.module)
+        let scope = scopes.scope(key.tenant, key.module)
         scope.counters.bypasses.wrappingAdd(1, ordering: .relaxed)
         let start = self.start(key, scope, nil)
-        return CachedAnswer(self.answer(try await self.ask(key, deadline, fill), start), .bypass)
+        return CachedAnswer(answer(try await ask(key, deadline, fill), start), .bypass)
     }
 
     private func readThrough(
@@ -114,21 +114,21 @@ extension TenantCache {
         _ deadline: ContinuousClock.Instant,
         _ fill: @escaping CacheFill
     ) async throws -> CachedAnswer {
-        let scope = self.scopes.scope(key.tenant, key.module)
+        let scope = scopes.scope(key.tenant, key.module)
         for attempt in 0..<3 {
-            if attempt > 0, let answer = self.hit(key, token: token) { return answer }
+            if attempt > 0, let answer = hit(key, token: token) { return answer }
             // Before anything is read: what is read from here on counts only while this version stands.
             let start = self.start(key, scope, token)
-            let (flight, leads) = self.flights.withLock {
+            let (flight, leads) = flights.withLock {
                 $0.join(key, version: start.version, now: start.time, deadline: deadline)
             }
             if leads {
                 // Between the look into memory and the table of flights one may have landed, and left its answer there.
-                if let answer = self.hit(key, token: token) {
-                    self.land(flight, start, .success(answer))
+                if let answer = hit(key, token: token) {
+                    land(flight, start, .success(answer))
                     return answer
                 }
-                self.fly(flight, start, deadline, fill)
+                fly(flight, start, deadline, fill)
                 return try await flight.landing(until: deadline)
             }
             let answer: CachedAnswer
@@ -142,13 +142,13 @@ extension TenantCache {
             }
             // The flight began before this reader came. A write of this instance in between would have changed the
             // version, yet the answer may come from Redis: look for the writes themselves.
-            if self.settings.defects.contains(.joinAnyFlight) { return answer }
-            if self.isVisible(answer.stored.snapshot, scope, token) { return answer }
+            if settings.defects.contains(.joinAnyFlight) { return answer }
+            if isVisible(answer.stored.snapshot, scope, token) { return answer }
             scope.counters.tokenMisses.wrappingAdd(1, ordering: .relaxed)
         }
         scope.counters.misses.wrappingAdd(1, ordering: .relaxed)
         let start = self.start(key, scope, token)
-        return CachedAnswer(self.answer(try await self.ask(key, deadline, fill), start), .miss)
+        return CachedAnswer(self.answer(try await ask(key, deadline, fill), start), .miss)
     }
 
     // MARK: - Old answers
@@ -158,12 +158,12 @@ extension TenantCache {
     /// Whatever the lease says: it is marked as what it is. Never one from before what the client wrote or saw, or from
     /// before a write of this instance, or from another history.
     func stale(_ key: CacheKey, _ token: ConsistencyToken?) -> CachedAnswer? {
-        guard key.module.isRelaxed, self.settings.isEnabled else { return nil }
-        let now = self.clock.now
-        let namespace = Namespace.word(self.lane.ns)
-        guard let stored = self.l1.stale(key), stored.namespace == namespace else { return nil }
+        guard key.module.isRelaxed, settings.isEnabled else { return nil }
+        let now = clock.now
+        let namespace = Namespace.word(lane.ns)
+        guard let stored = l1.stale(key), stored.namespace == namespace else { return nil }
         let age = now - stored.filledAt
-        guard age <= self.settings.staleLimit.nanoseconds, stored.scope.isOfThisHistory(stored.version),
+        guard age <= settings.staleLimit.nanoseconds, stored.scope.isOfThisHistory(stored.version),
             stored.scope.sawAllWrites(stored.snapshot)
         else {
             return nil

@@ -30,13 +30,13 @@ package struct CacheStatistics: Sendable {
         package let version: UInt64
 
         /// The reads that could have been answered by a cache.
-        private var reads: UInt64 { self.l1Hits + self.l2Hits + self.misses }
+        private var reads: UInt64 { l1Hits + l2Hits + misses }
         /// The part of them answered from memory, 0 to 1; nil without reads.
-        package var l1HitRate: Double? { self.reads == 0 ? nil : Double(self.l1Hits) / Double(self.reads) }
+        package var l1HitRate: Double? { reads == 0 ? nil : Double(l1Hits) / Double(reads) }
         /// The part of those not answered from memory that Redis answered, 0 to 1; nil without any.
         package var l2HitRate: Double? {
-            let asked = self.l2Hits + self.misses
-            return asked == 0 ? nil : Double(self.l2Hits) / Double(asked)
+            let asked = l2Hits + misses
+            return asked == 0 ? nil : Double(l2Hits) / Double(asked)
         }
     }
 
@@ -54,9 +54,9 @@ package struct CacheStatistics: Sendable {
     package let holes: UInt64
 
     /// Answers in memory.
-    package var entries: Int { self.modules.reduce(0) { $0 + $1.entries } }
+    package var entries: Int { modules.reduce(0) { $0 + $1.entries } }
     /// Their bytes, overhead included.
-    package var bytes: Int { self.modules.reduce(0) { $0 + $1.bytes } }
+    package var bytes: Int { modules.reduce(0) { $0 + $1.bytes } }
 }
 
 /// Parts of the cache that may be missing for a while.
@@ -107,9 +107,9 @@ package struct CacheHealth: Sendable {
     package let reasons: [String]
 
     /// `ok` or `degraded`.
-    package var status: String { self.reasons.isEmpty ? "ok" : "degraded" }
+    package var status: String { reasons.isEmpty ? "ok" : "degraded" }
     /// How many log rows this instance is behind.
-    package var lag: Int64 { max(0, self.head - (self.applied ?? self.head)) }
+    package var lag: Int64 { max(0, head - (applied ?? head)) }
 }
 
 extension TenantCache {
@@ -138,7 +138,7 @@ extension TenantCache {
             tenant: tenant,
             modules: modules,
             isUsable: health.isUsable,
-            isSecondLevelAvailable: self.secondLevel?.isAvailable ?? false,
+            isSecondLevelAvailable: secondLevel?.isAvailable ?? false,
             lag: health.lag,
             holes: self.holes.load(ordering: .relaxed)
         )
@@ -146,12 +146,12 @@ extension TenantCache {
 
     /// The state of the cache in this instance.
     package func health() -> CacheHealth {
-        let state = self.lane.state
-        let now = self.clock.now
+        let state = lane.state
+        let now = clock.now
         let isUsable = self.isUsable
         let condition = self.condition.withLock { $0 }
         var reasons: [String] = []
-        if !self.settings.isEnabled {
+        if !settings.isEnabled {
             reasons.append("disabled")
         } else if !isUsable {
             reasons.append("unusable")
@@ -160,7 +160,7 @@ extension TenantCache {
         if condition.bus == false { reasons.append("bus_unavailable") }
         if condition.postgres == false { reasons.append("postgres_unavailable") }
         return CacheHealth(
-            isEnabled: self.settings.isEnabled,
+            isEnabled: settings.isEnabled,
             isUsable: isUsable,
             applied: state.applied?.sequence,
             head: state.head,
@@ -169,8 +169,8 @@ extension TenantCache {
             freshAge: state.freshAsOf.map { .nanoseconds(max(0, now - $0)) },
             drains: state.drains,
             condition: condition,
-            l1Bytes: self.l1.bytes,
-            l1Entries: self.l1.count,
+            l1Bytes: l1.bytes,
+            l1Entries: l1.count,
             reasons: reasons
         )
     }
@@ -178,7 +178,7 @@ extension TenantCache {
     /// Notes whether a part is there; says whether that is news.
     @discardableResult
     package func note(_ part: CachePart, isAvailable: Bool) -> Bool {
-        self.condition.withLock { condition in
+        condition.withLock { condition in
             let before: Bool?
             switch part {
             case .redis:
@@ -197,16 +197,16 @@ extension TenantCache {
 
     /// Counts a doubt.
     package func countHole(_ doubt: LaneStateMachine.Doubt) {
-        self.holes.wrappingAdd(1, ordering: .relaxed)
-        self.metrics.hole(doubt)
+        holes.wrappingAdd(1, ordering: .relaxed)
+        metrics.hole(doubt)
     }
 
     /// Carries what the scopes counted over to the metrics; called about once a second.
     package func reportMetrics() {
-        let freshAsOf = self.lane.state.freshAsOf
-        self.metrics.report(
-            self.scopes.totals(),
-            l1Bytes: self.l1.bytes,
+        let freshAsOf = lane.state.freshAsOf
+        metrics.report(
+            scopes.totals(),
+            l1Bytes: l1.bytes,
             freshAgeNanoseconds: freshAsOf.map { max(0, self.clock.now - $0) }
         )
     }

@@ -35,10 +35,10 @@ extension TenantCache {
     }
 
     private func token(_ incoming: ConsistencyToken?, _ tenant: Int64, _ addition: TokenComposer.Addition) -> String {
-        let ns = self.lane.ns
-        let settled = self.lane.settled
-        let now = self.clock.now
-        return self.composer.withLock { composer in
+        let ns = lane.ns
+        let settled = lane.settled
+        let now = clock.now
+        return composer.withLock { composer in
             composer.compose(incoming, tenant: tenant, adding: addition, ns: ns, settled: settled, at: now)
         }.text
     }

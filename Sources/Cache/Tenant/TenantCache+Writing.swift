@@ -6,23 +6,23 @@ extension TenantCache {
     /// the outbox row in the database decides.
     package func committed(tenant: Int64, modules: [Module], xid: UInt64) {
         Failpoint.reach("after_commit")
-        let settled = self.lane.settled
-        let now = self.clock.now
+        let settled = lane.settled
+        let now = clock.now
         for module in modules {
-            self.scopes.scope(tenant, module).wrote(xid, settled: settled, at: now)
+            scopes.scope(tenant, module).wrote(xid, settled: settled, at: now)
         }
-        self.commits.push(CommittedWrite(tenant: tenant, modules: modules, xid: xid))
+        commits.push(CommittedWrite(tenant: tenant, modules: modules, xid: xid))
     }
 
     /// Gives back what is kept under one key, in both levels; the caller has retired the scope if it had to.
     package func unlink(_ key: CacheKey) async {
-        self.l1.remove(key)
+        l1.remove(key)
         if let secondLevel, secondLevel.isAvailable { await secondLevel.unlink(key) }
     }
 
     /// Sends the fast bumps of committed writes to Redis; best effort, within ``CacheSettings/bumpBudget``.
     package func bumpSecondLevel(_ writes: [CommittedWrite]) async {
-        guard let secondLevel, secondLevel.isAvailable, let ns = self.lane.state.ns else { return }
+        guard let secondLevel, secondLevel.isAvailable, let ns = lane.state.ns else { return }
         await secondLevel.bump(writes, ns: ns)
     }
 

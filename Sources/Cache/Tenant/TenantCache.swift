@@ -40,19 +40,19 @@ package final class TenantCache: Sendable {
         self.settings = settings
         self.instance = instance
         self.scopes = scopes
-        self.lane = CoherenceLane(settings: settings, scopes: scopes, clock: clock)
-        self.commits = CommitQueue()
+        lane = CoherenceLane(settings: settings, scopes: scopes, clock: clock)
+        commits = CommitQueue()
         self.clock = clock
         self.secondLevel = secondLevel
-        self.l1 = L1(
+        l1 = L1(
             bytes: settings.l1Bytes,
             shards: settings.l1Shards ?? Processors.count * 4,
             staleLimit: settings.staleLimit
         )
-        self.flights = Mutex(FlightTable(settings: settings))
-        self.metrics = CacheMetrics()
-        self.composer = Mutex(TokenComposer(settings: settings))
-        self.bulkhead = Bulkhead(
+        flights = Mutex(FlightTable(settings: settings))
+        metrics = CacheMetrics()
+        composer = Mutex(TokenComposer(settings: settings))
+        bulkhead = Bulkhead(
             perTenant: settings.tenantFills,
             total: settings.instanceFills,
             waiting: settings.waitingFills
@@ -60,18 +60,18 @@ package final class TenantCache: Sendable {
     }
 
     /// Whether this instance may serve from its caches at this moment.
-    package var isUsable: Bool { self.settings.isEnabled && self.isUsable(at: self.clock.now) }
+    package var isUsable: Bool { settings.isEnabled && self.isUsable(at: clock.now) }
 
     /// The lease is looked at here, at the moment of serving: a process that was stopped wakes up with its lease over.
     func isUsable(at now: Int64) -> Bool {
-        let until = self.lane.usableUntil
-        if self.settings.defects.contains(.noLease) { return until > .min }
+        let until = lane.usableUntil
+        if settings.defects.contains(.noLease) { return until > .min }
         return now < until
     }
 
     /// Whether a snapshot sees this instance's own writes and what a token asks for.
     func isVisible(_ snapshot: Snapshot, _ scope: Scope, _ token: ConsistencyToken?) -> Bool {
-        guard self.settings.defects.contains(.noOwnWrites) || scope.isVisible(in: snapshot, settled: self.lane.settled)
+        guard self.settings.defects.contains(.noOwnWrites) || scope.isVisible(in: snapshot, settled: lane.settled)
         else { return false }
         guard let token, !self.settings.defects.contains(.noTokenCheck) else { return true }
         return token.isSatisfied(by: snapshot, module: scope.module)

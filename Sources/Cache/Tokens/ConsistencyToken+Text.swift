@@ -28,12 +28,12 @@ extension ConsistencyToken {
         guard let barriers = reader.number(), barriers <= 1 else { return nil }
         if barriers == 1 {
             guard let item = reader.writeItem() else { return nil }
-            if !item.modules.isEmpty { self.barrier = item }
+            if !item.modules.isEmpty { barrier = item }
         }
         guard let writes = reader.number(), writes <= UInt64(Self.writeLimit) else { return nil }
         for _ in 0..<writes {
             guard let item = reader.writeItem() else { return nil }
-            self.add(write: item.xid, modules: item.modules)
+            add(write: item.xid, modules: item.modules)
         }
         guard let reads = reader.number(), reads <= UInt64(Module.allCases.count) else { return nil }
         for _ in 0..<reads {
@@ -49,28 +49,28 @@ extension ConsistencyToken {
                 running.append(xid)
                 last = xid
             }
-            self.add(read: modules, SeenTransactions(xmax: xmax, running: running))
+            add(read: modules, SeenTransactions(xmax: xmax, running: running))
         }
         guard reader.isAtEnd else { return nil }
     }
 
     /// The value of the header.
     package var text: String {
-        let bytes = self.encoded(withRunning: true)
-        return Base64URL.encode(bytes.count <= Self.byteLimit ? bytes : self.encoded(withRunning: false))
+        let bytes = encoded(withRunning: true)
+        return Base64URL.encode(bytes.count <= Self.byteLimit ? bytes : encoded(withRunning: false))
     }
 
     private func encoded(withRunning: Bool) -> [UInt8] {
         var writer = NumberWriter()
         writer.bytes.append(Self.version)
-        writer.append(word: self.namespace)
-        writer.append(UInt64(bitPattern: self.tenant))
-        writer.append(self.barrier == nil ? 0 : 1)
-        for item in [self.barrier].compactMap({ $0 }) { writer.append(item) }
-        writer.append(UInt64(self.writes.count))
-        for item in self.writes { writer.append(item) }
-        writer.append(UInt64(self.reads.count))
-        for item in self.reads {
+        writer.append(word: namespace)
+        writer.append(UInt64(bitPattern: tenant))
+        writer.append(barrier == nil ? 0 : 1)
+        for item in [barrier].compactMap({ $0 }) { writer.append(item) }
+        writer.append(UInt64(writes.count))
+        for item in writes { writer.append(item) }
+        writer.append(UInt64(reads.count))
+        for item in reads {
             writer.append(UInt64(item.modules.bits))
             writer.append(item.seen.xmax)
             let running = withRunning ? item.seen.running : []
@@ -92,15 +92,15 @@ private struct NumberWriter {
     mutating func append(_ number: UInt64) {
         var rest = number
         while rest >= 0x80 {
-            self.bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
             rest >>= 7
         }
-        self.bytes.append(UInt8(truncatingIfNeeded: rest))
+        bytes.append(UInt8(truncatingIfNeeded: rest))
     }
 
     mutating func append(word: UInt64) {
         for shift in stride(from: 56, through: 0, by: -8) {
-            self.bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+            bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
         }
     }
 
@@ -115,17 +115,17 @@ private struct NumberReader {
     private var rest: ArraySlice<UInt8>
 
     init(_ bytes: [UInt8]) {
-        self.rest = bytes[...]
+        rest = bytes[...]
     }
 
-    var isAtEnd: Bool { self.rest.isEmpty }
+    var isAtEnd: Bool { rest.isEmpty }
 
-    mutating func byte() -> UInt8? { self.rest.popFirst() }
+    mutating func byte() -> UInt8? { rest.popFirst() }
 
     mutating func number() -> UInt64? {
         var number: UInt64 = 0
         for position in 0..<10 {
-            guard let byte = self.rest.popFirst() else { return nil }
+            guard let byte = rest.popFirst() else { return nil }
             let bits = UInt64(byte & 0x7F)
             // The tenth byte has room for one bit.
             guard position < 9 || bits <= 1 else { return nil }
@@ -138,18 +138,18 @@ private struct NumberReader {
     mutating func word() -> UInt64? {
         var word: UInt64 = 0
         for _ in 0..<8 {
-            guard let byte = self.rest.popFirst() else { return nil }
+            guard let byte = rest.popFirst() else { return nil }
             word = word << 8 | UInt64(byte)
         }
         return word
     }
 
     mutating func modules() -> ModuleSet? {
-        self.number().map { ModuleSet(bits: $0) }
+        number().map { ModuleSet(bits: $0) }
     }
 
     mutating func writeItem() -> ConsistencyToken.WriteItem? {
-        guard let xid = self.number(), let modules = self.modules() else { return nil }
+        guard let xid = number(), let modules = self.modules() else { return nil }
         return ConsistencyToken.WriteItem(xid: xid, modules: modules)
     }
 }

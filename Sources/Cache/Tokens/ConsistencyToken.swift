@@ -44,7 +44,7 @@ package struct ConsistencyToken: Sendable, Equatable {
     }
 
     /// Whether any answer will do.
-    package var isEmpty: Bool { self.writes.isEmpty && self.barrier == nil && self.reads.isEmpty }
+    package var isEmpty: Bool { writes.isEmpty && barrier == nil && reads.isEmpty }
 
     // MARK: - Adding
 
@@ -55,18 +55,18 @@ package struct ConsistencyToken: Sendable, Equatable {
 
     mutating func add(write xid: UInt64, modules: ModuleSet, defects: Defects = Defects()) {
         guard !modules.isEmpty else { return }
-        if let index = self.writes.firstIndex(where: { $0.xid == xid }) {
-            self.writes[index].modules.formUnion(modules)
+        if let index = writes.firstIndex(where: { $0.xid == xid }) {
+            writes[index].modules.formUnion(modules)
             return
         }
-        self.writes.append(WriteItem(xid: xid, modules: modules))
+        writes.append(WriteItem(xid: xid, modules: modules))
         if defects.contains(.maximalIDToken) {
-            let all = self.writes.reduce(into: ModuleSet()) { $0.formUnion($1.modules) }
-            self.writes = [WriteItem(xid: self.writes.reduce(0) { max($0, $1.xid) }, modules: all)]
+            let all = writes.reduce(into: ModuleSet()) { $0.formUnion($1.modules) }
+            writes = [WriteItem(xid: writes.reduce(0) { max($0, $1.xid) }, modules: all)]
         }
-        guard self.writes.count > Self.writeLimit else { return }
-        for item in self.writes { self.add(barrier: item.xid, modules: item.modules) }
-        self.writes.removeAll()
+        guard writes.count > Self.writeLimit else { return }
+        for item in writes { self.add(barrier: item.xid, modules: item.modules) }
+        writes.removeAll()
     }
 
     /// Adds that everything up to an id has to be visible.
@@ -86,23 +86,23 @@ package struct ConsistencyToken: Sendable, Equatable {
 
     mutating func add(read modules: ModuleSet, _ seen: SeenTransactions) {
         var rest = modules
-        for index in self.reads.indices {
-            let common = self.reads[index].modules.intersection(rest)
+        for index in reads.indices {
+            let common = reads[index].modules.intersection(rest)
             guard !common.isEmpty else { continue }
             rest.subtract(common)
-            self.reads[index].modules.subtract(common)
-            self.place(common, self.reads[index].seen.union(seen))
+            reads[index].modules.subtract(common)
+            place(common, reads[index].seen.union(seen))
         }
-        self.place(rest, seen)
-        self.reads.removeAll { $0.modules.isEmpty }
+        place(rest, seen)
+        reads.removeAll { $0.modules.isEmpty }
     }
 
     private mutating func place(_ modules: ModuleSet, _ seen: SeenTransactions) {
         guard !modules.isEmpty else { return }
-        if let index = self.reads.firstIndex(where: { $0.seen == seen && !$0.modules.isEmpty }) {
-            self.reads[index].modules.formUnion(modules)
+        if let index = reads.firstIndex(where: { $0.seen == seen && !$0.modules.isEmpty }) {
+            reads[index].modules.formUnion(modules)
         } else {
-            self.reads.append(ReadItem(modules: modules, seen: seen))
+            reads.append(ReadItem(modules: modules, seen: seen))
         }
     }
 
@@ -110,9 +110,9 @@ package struct ConsistencyToken: Sendable, Equatable {
 
     /// Whether an answer of a module, computed from a snapshot, may be given to this client.
     package func isSatisfied(by snapshot: Snapshot, module: Module) -> Bool {
-        for item in self.writes where item.modules.contains(module) && !snapshot.sees(item.xid) { return false }
+        for item in writes where item.modules.contains(module) && !snapshot.sees(item.xid) { return false }
         if let barrier, barrier.modules.contains(module), snapshot.xmin <= barrier.xid { return false }
-        for item in self.reads where item.modules.contains(module) && !item.seen.isCovered(by: snapshot) {
+        for item in reads where item.modules.contains(module) && !item.seen.isCovered(by: snapshot) {
             return false
         }
         return true
@@ -130,18 +130,18 @@ package struct ConsistencyToken: Sendable, Equatable {
 
     /// Forgets this of some modules only; RELAXED ones may be answered from further back than a lease.
     mutating func prune(settled: UInt64, for modules: ModuleSet) {
-        for index in self.writes.indices where self.writes[index].xid < settled {
-            self.writes[index].modules.subtract(modules)
+        for index in writes.indices where writes[index].xid < settled {
+            writes[index].modules.subtract(modules)
         }
-        self.writes.removeAll { $0.modules.isEmpty }
-        if let xid = self.barrier?.xid, xid < settled {
-            self.barrier?.modules.subtract(modules)
-            if self.barrier?.modules.isEmpty == true { self.barrier = nil }
+        writes.removeAll { $0.modules.isEmpty }
+        if let xid = barrier?.xid, xid < settled {
+            barrier?.modules.subtract(modules)
+            if barrier?.modules.isEmpty == true { barrier = nil }
         }
-        for index in self.reads.indices where self.reads[index].seen.xmax <= settled {
-            self.reads[index].modules.subtract(modules)
+        for index in reads.indices where reads[index].seen.xmax <= settled {
+            reads[index].modules.subtract(modules)
         }
-        self.reads.removeAll { $0.modules.isEmpty }
+        reads.removeAll { $0.modules.isEmpty }
     }
 }
 
@@ -173,12 +173,12 @@ struct SeenTransactions: Sendable, Equatable {
         self.init(xmax: snapshot.xmax, running: (snapshot.xip ?? []).filter { $0 < snapshot.xmax }.sorted())
     }
 
-    private func saw(_ xid: UInt64) -> Bool { xid < self.xmax && !self.running.contains(xid) }
+    private func saw(_ xid: UInt64) -> Bool { xid < xmax && !running.contains(xid) }
 
     /// Whether a snapshot sees all of it.
     func isCovered(by snapshot: Snapshot) -> Bool {
-        guard let xip = snapshot.xip else { return snapshot.xmin >= self.xmax }
-        return snapshot.xmax >= self.xmax && !xip.contains { self.saw($0) }
+        guard let xip = snapshot.xip else { return snapshot.xmin >= xmax }
+        return snapshot.xmax >= xmax && !xip.contains { self.saw($0) }
     }
 
     /// What one or the other saw.

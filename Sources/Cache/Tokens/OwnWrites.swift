@@ -10,40 +10,40 @@ struct OwnWrites: Sendable {
     /// The highest id there ever was; not forgotten when the log has shown it.
     private(set) var highest: UInt64 = 0
 
-    var isEmpty: Bool { self.xids.isEmpty && self.barrier == nil }
+    var isEmpty: Bool { xids.isEmpty && barrier == nil }
 
     /// Those kept one by one, and the barrier.
-    var list: [UInt64] { self.xids + [self.barrier].compactMap { $0 } }
+    var list: [UInt64] { xids + [barrier].compactMap { $0 } }
 
     /// Adds an id.
     ///
     /// `settled` is a transaction id below which everything that committed has been applied from the log: such ids need no
     /// remembering.
     mutating func append(_ xid: UInt64, settled: UInt64) {
-        self.highest = max(self.highest, xid)
-        self.prune(settled: settled)
-        guard self.xids.count >= Self.limit else {
-            self.xids.append(xid)
+        highest = max(highest, xid)
+        prune(settled: settled)
+        guard xids.count >= Self.limit else {
+            xids.append(xid)
             return
         }
-        self.barrier = self.xids.reduce(max(xid, self.barrier ?? 0)) { max($0, $1) }
-        self.xids.removeAll(keepingCapacity: true)
+        barrier = xids.reduce(max(xid, barrier ?? 0)) { max($0, $1) }
+        xids.removeAll(keepingCapacity: true)
     }
 
     mutating func remove(_ logged: [UInt64]) {
-        guard !self.xids.isEmpty else { return }
-        self.xids.removeAll { logged.contains($0) }
+        guard !xids.isEmpty else { return }
+        xids.removeAll { logged.contains($0) }
     }
 
     /// Whether a snapshot saw all of them.
     func areVisible(in snapshot: Snapshot) -> Bool {
         if let barrier, snapshot.xmin <= barrier { return false }
-        return self.xids.allSatisfy { snapshot.sees($0) }
+        return xids.allSatisfy { snapshot.sees($0) }
     }
 
     /// Forgets what needs no remembering.
     mutating func prune(settled: UInt64) {
         if let barrier, barrier < settled { self.barrier = nil }
-        if self.xids.contains(where: { $0 < settled }) { self.xids.removeAll { $0 < settled } }
+        if xids.contains(where: { $0 < settled }) { xids.removeAll { $0 < settled } }
     }
 }

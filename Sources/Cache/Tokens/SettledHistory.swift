@@ -17,23 +17,23 @@ struct SettledHistory: Sendable {
 
     /// Makes a history that answers for ages up to `reach`.
     init(reach: Duration) {
-        self.spacing = reach.nanoseconds / Int64(Self.limit - 2)
+        spacing = reach.nanoseconds / Int64(Self.limit - 2)
     }
 
     /// Notes what is settled now; the probe it comes from was earlier still.
     mutating func note(_ settled: UInt64, namespace: UInt64, at now: Int64) {
-        if namespace != self.namespace || settled < self.samples.last?.settled ?? 0 {
+        if namespace != self.namespace || settled < samples.last?.settled ?? 0 {
             // Another history, or one begun anew: its ids have nothing to do with the ones before.
-            self.samples.removeAll(keepingCapacity: true)
+            samples.removeAll(keepingCapacity: true)
             self.namespace = namespace
         }
-        if let last = self.samples.last, now - last.time < self.spacing { return }
-        if self.samples.count == Self.limit { self.samples.removeFirst() }
-        self.samples.append(Sample(time: now, settled: settled))
+        if let last = samples.last, now - last.time < spacing { return }
+        if samples.count == Self.limit { samples.removeFirst() }
+        samples.append(Sample(time: now, settled: settled))
     }
 
     /// What was settled so long ago; 0 if that is not known.
     func settled(before age: Duration, now: Int64) -> UInt64 {
-        self.samples.last { now - $0.time >= age.nanoseconds }?.settled ?? 0
+        samples.last { now - $0.time >= age.nanoseconds }?.settled ?? 0
     }
 }

@@ -16,7 +16,7 @@ package struct TokenComposer: Sendable {
     /// Makes a composer that has seen nothing yet.
     package init(settings: CacheSettings) {
         self.settings = settings
-        self.history = SettledHistory(reach: settings.lease * 2 + settings.staleLimit)
+        history = SettledHistory(reach: settings.lease * 2 + settings.staleLimit)
     }
 
     /// The token of an answer.
@@ -49,7 +49,7 @@ package struct TokenComposer: Sendable {
             // What the client wrote before, under another namespace, was acknowledged before this transaction got its id.
             token.add(barrier: xid, modules: .all)
         case .wrote(let xid, let modules):
-            token.add(write: xid, modules: ModuleSet(modules), defects: self.settings.defects)
+            token.add(write: xid, modules: ModuleSet(modules), defects: settings.defects)
         case .read(let module, let snapshot):
             // A foreign token was answered by the database, whose snapshot saw everything the client did before.
             token.add(read: isForeign ? .all : ModuleSet([module]), SeenTransactions(snapshot))
@@ -58,18 +58,18 @@ package struct TokenComposer: Sendable {
             token.add(read: .all, SeenTransactions(snapshot))
         case .replayed(let xid, let modules, _):
             // It may have a lower id than one already held, and have been committed later: both are kept.
-            token.add(write: xid, modules: ModuleSet(modules), defects: self.settings.defects)
+            token.add(write: xid, modules: ModuleSet(modules), defects: settings.defects)
         }
-        self.prune(&token, settled, now)
+        prune(&token, settled, now)
         return token
     }
 
     private mutating func prune(_ token: inout ConsistencyToken, _ settled: UInt64, _ now: Int64) {
-        self.history.note(settled, namespace: token.namespace, at: now)
-        let age = self.settings.lease * 2
-        token.prune(settled: self.history.settled(before: age, now: now), for: .strict)
+        history.note(settled, namespace: token.namespace, at: now)
+        let age = settings.lease * 2
+        token.prune(settled: history.settled(before: age, now: now), for: .strict)
         // These may be given out from further back when the database cannot be asked.
-        let relaxed = self.history.settled(before: age + self.settings.staleLimit, now: now)
+        let relaxed = history.settled(before: age + settings.staleLimit, now: now)
         token.prune(settled: relaxed, for: .relaxed)
     }
 }
@@ -82,7 +82,7 @@ extension ConsistencyToken {
 
     func isForeign(to namespace: UInt64, _ defects: Defects) -> Bool {
         if defects.contains(.noNamespace) { return false }
-        if self.namespace == Namespace.none { return !self.isEmpty }
+        if self.namespace == Namespace.none { return !isEmpty }
         return self.namespace != namespace
     }
 }

@@ -58,7 +58,7 @@ package struct CSVParser: Sendable {
     private var head: [UInt8]? = []
 
     package init(dialect: CSVDialect = CSVDialect(), limits: CSVLimits = CSVLimits()) {
-        self.delimiter = dialect.delimiter.rawValue
+        delimiter = dialect.delimiter.rawValue
         self.limits = limits
         record.delimiter = delimiter
     }

@@ -96,7 +96,7 @@ package struct ProductRowReader: Sendable {
         row.tracksStock = flag("tracks_stock", record, &faults)
         row.oversell = text("oversell", record, .name, &faults).flatMap { faults.oneOf("oversell", $0) }
         row.barcodes = barcodes(record, &faults)
-        if lacksCode { faults.add(.skuMissing, self.missingCode) }
+        if lacksCode { faults.add(.skuMissing, missingCode) }
         if let rejection = faults.rejection(of: record) { throw rejection }
         return row
     }

@@ -60,19 +60,19 @@ package struct DiscountRule: Sendable, Equatable {
             let amount = self.amount(of: Self.worth(of: list))
             if amount == 0 { vanished += Self.worth(of: list) }
             let below = amount - (Int128(line.gross.rawValue) - Int128(line.discount.rawValue))
-            let share = self.limit.share(of: amount, exponent: self.exponent)
+            let share = limit.share(of: amount, exponent: self.exponent)
             listTotal += amount
             reduction += max(below, 0)
-            givenByRounding += max(min(below, share) - self.limit.share(of: amount, exponent: Money.scale), 0)
+            givenByRounding += max(min(below, share) - limit.share(of: amount, exponent: Money.scale), 0)
             guard below > share else { continue }
             let field = line.discount.isZero ? "unit_price" : "discount"
             errors.append(
                 FieldError(
                     "/lines/\(index)/\(field)",
                     "discount_limit",
-                    "At most \(self.limit) % off the list price of \(list.price.text(minimumDecimals: self.exponent)).",
+                    "At most \(limit) % off the list price of \(list.price.text(minimumDecimals: self.exponent)).",
                     extra: [
-                        ("limit", "\"\(self.limit)\""),
+                        ("limit", "\"\(limit)\""),
                         ("list_price", "\"\(list.price.text(minimumDecimals: self.exponent))\""),
                     ]
                 )
@@ -83,14 +83,14 @@ package struct DiscountRule: Sendable, Equatable {
         listTotal += unpaid
         reduction += unpaid
         let allowed =
-            self.limit.share(of: listTotal, exponent: self.exponent) + min(givenByRounding, listTotal / 100)
+            limit.share(of: listTotal, exponent: self.exponent) + min(givenByRounding, listTotal / 100)
         if errors.isEmpty, reduction > allowed {
             errors.append(
                 FieldError(
                     documentDiscount.isZero ? "/lines" : "/discount",
                     "discount_limit",
-                    "At most \(self.limit) % off the list prices of all lines together.",
-                    extra: [("limit", "\"\(self.limit)\"")]
+                    "At most \(limit) % off the list prices of all lines together.",
+                    extra: [("limit", "\"\(limit)\"")]
                 )
             )
         }
@@ -104,7 +104,7 @@ package struct DiscountRule: Sendable, Equatable {
 
     /// A worth as an amount of the currency, in raw units of ``Money``.
     private func amount(of worth: Int128) -> Int128 {
-        Rounding.divide(worth, by: Rounding.widePower(12 - self.exponent))
-            * Rounding.widePower(Money.scale - self.exponent)
+        Rounding.divide(worth, by: Rounding.widePower(12 - exponent))
+            * Rounding.widePower(Money.scale - exponent)
     }
 }

@@ -73,7 +73,7 @@ package struct JSONObjectReader {
     /// Call it on nested readers; on the body's reader call ``finish()``.
     package func noteUnknownFields() {
         for (position, member) in object.members.enumerated() where !seen[position] {
-            errors.addUnknown(self.pointer(to: Text.excerpt(member.name)))
+            errors.addUnknown(pointer(to: Text.excerpt(member.name)))
             // Those beyond the last one listed need no pointer.
             if errors.isFull { break }
         }

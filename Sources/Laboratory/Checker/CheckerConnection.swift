@@ -35,7 +35,7 @@ final class CheckerConnection {
 
     init(port: Int) {
         self.port = port
-        self.buffer = .allocate(byteCount: capacity, alignment: 16)
+        buffer = .allocate(byteCount: capacity, alignment: 16)
     }
 
     deinit {

@@ -45,12 +45,12 @@ final class CheckerSession {
         self.judge = judge
         self.number = number
         self.onViolation = onViolation
-        self.connections = ports.map { CheckerConnection(port: $0) }
+        connections = ports.map { CheckerConnection(port: $0) }
         self.authorization = "Host: 127.0.0.1\r\nAuthorization: Bearer \(shop.key)\r\n"
         let authorization = self.authorization
-        self.heads = shop.paths.map { Array("GET \($0.text) HTTP/1.1\r\n\(authorization)".utf8) }
-        self.plain = heads.map { $0 + Array("\r\n".utf8) }
-        self.restingUntil = ports.map { _ in .min }
+        heads = shop.paths.map { Array("GET \($0.text) HTTP/1.1\r\n\(authorization)".utf8) }
+        plain = heads.map { $0 + Array("\r\n".utf8) }
+        restingUntil = ports.map { _ in .min }
     }
 
     /// How many instances there are.

@@ -64,7 +64,7 @@ package actor OnlineOracle {
     ) {
         self.shop = shop
         self.tenant = tenant
-        self.clients = ports.map { HTTPClient(port: $0) }
+        clients = ports.map { HTTPClient(port: $0) }
         self.database = database
         self.judge = judge
     }

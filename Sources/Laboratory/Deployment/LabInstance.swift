@@ -22,7 +22,7 @@ package final class LabInstance: Sendable {
     init(index: Int, port: Int, executable: String, environment: [String: String]) {
         self.index = index
         self.port = port
-        self.client = HTTPClient(port: port, patience: 5)
+        client = HTTPClient(port: port, patience: 5)
         self.executable = executable
         self.environment = environment
     }

@@ -63,7 +63,7 @@ package struct InjectedFault: Sendable {
 
     init(_ detail: String = "", heal: @escaping @Sendable () async throws -> Void = {}) {
         self.detail = detail
-        self.end = heal
+        end = heal
     }
 
     /// Ends it: everything that was taken away is back when this returns, though perhaps not yet in use.

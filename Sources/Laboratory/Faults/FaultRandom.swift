@@ -4,7 +4,7 @@ package struct FaultRandom: RandomNumberGenerator, Sendable {
 
     /// Makes a generator of the sequence that belongs to a seed.
     package init(seed: UInt64) {
-        self.state = seed
+        state = seed
     }
 
     package mutating func next() -> UInt64 {

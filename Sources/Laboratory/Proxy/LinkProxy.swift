@@ -48,7 +48,7 @@ package final class LinkProxy: Sendable {
     package init(name: String, seed: UInt64, eventLoop: any EventLoop) {
         self.name = name
         self.eventLoop = eventLoop
-        self.state = .makeBoxSendingValue(State(random: FaultRandom(seed: seed)), eventLoop: eventLoop)
+        state = .makeBoxSendingValue(State(random: FaultRandom(seed: seed)), eventLoop: eventLoop)
     }
 
     /// What went over it so far.

@@ -89,7 +89,7 @@ private final class SharedTarget: Sendable {
     private let state: Mutex<ProxyServer.Target>
 
     init(_ target: ProxyServer.Target) {
-        self.state = Mutex(target)
+        state = Mutex(target)
     }
 
     var value: ProxyServer.Target {

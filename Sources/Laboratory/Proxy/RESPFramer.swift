@@ -70,7 +70,7 @@ package struct RESPFramer: Sendable {
     }
 
     private init(failed: Bool) {
-        self.hasFailed = failed
+        hasFailed = failed
     }
 
     /// The next whole frame; nil until more bytes have come, or for ever after garbage.

@@ -46,7 +46,7 @@ package actor PostgresServer {
 
     private init(folder: String, port: Int, listensOnTCP: Bool, settings: [String: String]) {
         self.folder = folder
-        self.socketFolder = folder
+        socketFolder = folder
         self.port = port
         self.listensOnTCP = listensOnTCP
         self.settings = settings

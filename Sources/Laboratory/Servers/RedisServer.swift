@@ -20,7 +20,7 @@ package actor RedisServer {
 
     private init(folder: String, port: Int?, password: String?, arguments: [String]) {
         self.folder = folder
-        self.socketPath = "\(folder)/redis.sock"
+        socketPath = "\(folder)/redis.sock"
         self.port = port
         self.password = password
         self.arguments = arguments

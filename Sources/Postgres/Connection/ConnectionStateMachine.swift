@@ -5,6 +5,9 @@ import DequeModule
 /// A first-in-first-out of units, each a count of answers expected: libpq gives every statement one answer and a NULL,
 /// then PIPELINE_SYNC. Only that Sync says that a unit is committed: a deferred constraint fails after all statements
 /// succeeded. The owner acts on what the methods return.
+///
+/// What the server says at the wrong time closes the connection, with ``outOfStep``. What only the owner decides stops the process
+/// where it cannot be: nothing that comes from outside leads there.
 struct ConnectionStateMachine: ~Copyable {
     /// The connection as a whole.
     enum State: Equatable {
@@ -97,6 +100,8 @@ struct ConnectionStateMachine: ~Copyable {
     }
 
     private(set) var state = State.connecting
+    /// What is under way while connecting or in pipeline mode; not a part of these two states, as it would have to be taken out of
+    /// the state and put back for every answer, or be copied.
     private(set) var flights: Deque<Flight> = []
     /// Whether the connection is to be closed once it is empty.
     private(set) var isRetiring = false
@@ -112,9 +117,15 @@ struct ConnectionStateMachine: ~Copyable {
     /// Whether nothing is under way.
     var isEmpty: Bool { flights.isEmpty && state != .busy }
 
+    /// Stops at what the owner must not do.
+    private func refuse(_ event: String) -> Never {
+        preconditionFailure("a connection that is \(state) was told that \(event)")
+    }
+
     /// Notes that units may be sent.
     mutating func connected() {
-        if state == .connecting { state = .pipeline }
+        guard state == .connecting else { refuse("it has come up") }
+        state = .pipeline
     }
 
     /// Notes that no unit should come any more.
@@ -126,7 +137,10 @@ struct ConnectionStateMachine: ~Copyable {
     ///
     /// - Parameter flight: What is expected.
     mutating func sent(_ flight: Flight) {
-        flights.append(flight)
+        switch (state, flight.purpose) {
+        case (.pipeline, _), (.connecting, .prepare): flights.append(flight)
+        case (.connecting, .unit), (.plain, _), (.busy, _), (.closed, _): refuse("a unit was sent")
+        }
     }
 
     /// Leaves pipeline mode.
@@ -155,18 +169,16 @@ struct ConnectionStateMachine: ~Copyable {
         }
     }
 
-    /// Begins a script or a COPY.
-    ///
-    /// - Returns: Whether it may begin.
-    mutating func beginPlain() -> Bool {
-        guard state == .plain else { return false }
+    /// Begins a script or a COPY, after ``becomePlain()``.
+    mutating func beginPlain() {
+        guard state == .plain else { refuse("a script begins") }
         state = .busy
-        return true
     }
 
     /// Ends a script or a COPY.
     mutating func endPlain() {
-        if state == .busy { state = .plain }
+        guard state == .busy else { refuse("a script has ended") }
+        state = .plain
     }
 
     /// Takes the next answer.
@@ -174,7 +186,9 @@ struct ConnectionStateMachine: ~Copyable {
     /// - Parameter answer: The answer.
     /// - Returns: What to do.
     mutating func received(_ answer: Answer) -> Action {
-        guard state == .pipeline || state == .connecting, !flights.isEmpty else {
+        guard state == .pipeline || state == .connecting else { refuse("a unit was answered") }
+        guard !flights.isEmpty else {
+            // A NULL is libpq's word for having nothing to say.
             if case .end = answer { return .none }
             return .close(Self.outOfStep)
         }
@@ -295,13 +309,14 @@ struct ConnectionStateMachine: ~Copyable {
         let error: PostgresError
     }
 
-    /// Ends the connection.
+    /// Ends the connection, which happens once.
     ///
     /// - Parameters:
     ///   - cause: Why.
     ///   - now: The present.
     /// - Returns: What became of the units under way.
     mutating func close(_ cause: PostgresError, now: ContinuousClock.Instant) -> [Casualty] {
+        guard state != .closed else { refuse("it ends") }
         state = .closed
         let fatal = flights.first.map { ($0.error?.isFatal ?? false) && $0.failedPosition != $0.commandCount } ?? false
         var casualties: [Casualty] = []

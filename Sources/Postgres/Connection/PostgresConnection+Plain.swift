@@ -64,9 +64,7 @@ extension PostgresConnection {
             close(PostgresError(.connectionLost, "pipeline mode could not be left", outcome: .notRun))
             return PostgresError(.connectionLost, "pipeline mode could not be left", outcome: .notRun)
         }
-        guard machine.beginPlain() else {
-            return PostgresError(.protocolViolation, "the lease is still busy with something else", outcome: .notRun)
-        }
+        machine.beginPlain()
         plain = PlainOperation()
         plain.mode = mode
         plain.deadline = deadline

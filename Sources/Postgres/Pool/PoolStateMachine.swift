@@ -1,4 +1,5 @@
 import Fairness
+import IOLoop
 
 /// Which connection does what, free of any I/O: a fixed number of slots per lane, a queue per lane, the breaker.
 ///
@@ -389,9 +390,9 @@ struct PoolStateMachine {
         let backoff = configuration.backoff
         if let failure {
             unavailable = PostgresError(.databaseUnavailable, failure.message)
-            let wait = backoff.first * Double(1 << min(slots[index].failures, 10))
+            let wait = backoff.wait(after: slots[index].failures, random: random())
             slots[index].failures += 1
-            slots[index].state = .down(until: now.advanced(by: min(wait, backoff.longest) * (0.5 + random() / 2)))
+            slots[index].state = .down(until: now.advanced(by: wait))
             if breaker.recordFailure(now: now) { actions += failWithoutConnection() }
         } else {
             slots[index].state = .down(until: now.advanced(by: backoff.first * random()))

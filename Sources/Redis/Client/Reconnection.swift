@@ -40,8 +40,7 @@ struct Reconnection {
     }
 
     private func keep(_ session: Session, along route: some Route) async {
-        var backoff = Backoff(initial: configuration.initialBackoff, maximum: configuration.maximumBackoff)
-        var generator = SystemRandomNumberGenerator()
+        var failures = 0
         var reported: Set<RedisError.Code> = []
         while !Task.isCancelled {
             let start = ContinuousClock.now
@@ -52,7 +51,7 @@ struct Reconnection {
                     logger.warning("Redis connection ended", metadata: metadata(reason))
                 }
                 if ContinuousClock.now - start >= Self.proven {
-                    backoff.reset()
+                    failures = 0
                 }
             } catch {
                 route.missed()
@@ -63,10 +62,11 @@ struct Reconnection {
             }
             guard !Task.isCancelled else { return }
             do {
-                try await Task.sleep(for: backoff.next(using: &generator))
+                try await Task.sleep(for: configuration.backoff.wait(after: failures, random: .random(in: 0...1)))
             } catch {
                 return
             }
+            failures += 1
         }
     }
 

@@ -33,7 +33,7 @@ enum AddressResolver {
         loop.execute {
             _ = loop.schedule(
                 at: loop.now.advanced(by: limit),
-                Alarm { result.decide(.failure(RedisError(.timedOut, "cannot resolve \(host) in time"))) }
+                TimerClosure { result.decide(.failure(RedisError(.timedOut, "cannot resolve \(host) in time"))) }
             )
         }
         return try await wait(for: result).map { .tcp(host: $0, port: port) }

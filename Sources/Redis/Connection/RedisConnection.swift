@@ -181,8 +181,8 @@ actor RedisConnection: HiredisOwner, ClosableConnection {
         }
     }
 
-    private func alarm(_ body: @escaping @Sendable (isolated RedisConnection) -> Void) -> Alarm {
-        Alarm { [weak self] in
+    private func alarm(_ body: @escaping @Sendable (isolated RedisConnection) -> Void) -> TimerClosure {
+        TimerClosure { [weak self] in
             self?.assumeIsolated { body($0) }
         }
     }

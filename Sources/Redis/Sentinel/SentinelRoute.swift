@@ -98,8 +98,8 @@ final class SentinelRoute: Route {
         other.clientName = configuration.clientName
         other.connectTimeout = configuration.connectTimeout
         other.commandTimeout = configuration.connectTimeout
-        other.initialBackoff = configuration.initialBackoff
-        other.maximumBackoff = configuration.maximumBackoff * 2
+        other.backoff = configuration.backoff
+        other.backoff.longest *= 2
         // A switch missed meanwhile is made up for by asking, so it need not be noticed as soon as a lost bus.
         other.subscriberSilence = configuration.subscriberSilence * 3
         return other

@@ -122,7 +122,7 @@ actor SubscriberConnection: HiredisOwner, ClosableConnection {
         }
         timer = loop.schedule(
             at: loop.now.advanced(by: delay),
-            Alarm { [weak self] in
+            TimerClosure { [weak self] in
                 self?.assumeIsolated { body($0) }
             }
         )
@@ -202,8 +202,9 @@ actor SubscriberConnection: HiredisOwner, ClosableConnection {
             }
         case .bulk(let kind) where kind.elementsEqual("subscribe".utf8) && !isSubscribed:
             isSubscribed = true
-            append(.subscribed)
+            // Confirmed first: whoever has heard of the subscription hears of its end, however soon the task is cancelled then.
             confirmation.decide(.success(()))
+            append(.subscribed)
             watchSilence()
         default:
             break

@@ -1,3 +1,5 @@
+package import IOLoop
+
 /// Where Redis is and how patient to be with it.
 package struct RedisConfiguration: Sendable, Hashable {
     /// The way to the server.
@@ -36,9 +38,8 @@ package struct RedisConfiguration: Sendable, Hashable {
     package var subscriberSilence = Duration.seconds(1)
     /// Messages that may wait for the subscriber's consumer; one more ends the connection.
     package var subscriberQueue = 4_096
-    /// The first wait before connecting again; doubled up to ``maximumBackoff``, with jitter.
-    package var initialBackoff = Duration.milliseconds(10)
-    package var maximumBackoff = Duration.milliseconds(500)
+    /// How long it waits before it connects again.
+    package var backoff = Backoff(first: .milliseconds(10), longest: .milliseconds(500))
     /// Commands that may wait for their replies.
     package var maximumInFlight = 65_536
     /// When to leave a failing server alone.

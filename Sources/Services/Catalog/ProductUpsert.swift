@@ -3,7 +3,7 @@ package import Kernel
 
 /// One product of a batch: found by external id, else by SKU; created if there is none.
 ///
-/// What is `nil` keeps its value, or takes its default when the product is created.
+/// What is `nil` keeps its value, or takes its default when the product is created; what each field is, ``ProductFields`` says.
 package struct ProductUpsert: Sendable, Equatable {
     package var sku: String?
     package var externalID: String?

@@ -210,7 +210,7 @@ package final class Store: Sendable {
         key: IdempotencyKey? = nil,
         command: (inout UnitOfWork) throws(PostgresError) -> Effect<Made>
     ) async throws(WriteFailure) -> Answer {
-        var waits = Backoff.inProgress
+        var waits = Retries.inProgress
         while true {
             do throws(PostgresError) {
                 let (row, written) = try await perform(context.tenant, deadline: context.deadline) {
@@ -229,21 +229,16 @@ package final class Store: Sendable {
                     if let answer = try await recorded(context, key) { return answer }
                 case (.keyInProgress?, let key?):
                     // The twin is about to finish more often than not: look a few times before refusing.
-                    guard let wait = waits.next(), await Backoff.sleep(wait, until: context.deadline) else {
+                    guard let wait = waits.next(), await Retries.sleep(wait, until: context.deadline) else {
                         throw .problem(problem(of: error))
                     }
                     if let answer = try await recorded(context, key) { return answer }
                 case (_, let key?) where error.outcome == .unknown:
                     // Committed or not: the record tells. Not found and the key free, the loop runs it again.
-                    guard let wait = waits.next(), await Backoff.sleep(wait, until: context.deadline) else {
+                    guard let wait = waits.next(), await Retries.sleep(wait, until: context.deadline) else {
                         throw .problem(PostgresError.outcomeUnknown)
                     }
-                    do throws(WriteFailure) {
-                        if let answer = try await recorded(context, key, isOwn: true) { return answer }
-                    } catch {
-                        if case .problem(let problem) = error, problem.code == .idempotencyKeyReused { throw error }
-                        throw .problem(PostgresError.outcomeUnknown)
-                    }
+                    if let answer = try await recordedUnseen(context, key) { return answer }
                 default:
                     throw .problem(problem(of: error))
                 }
@@ -264,32 +259,37 @@ package final class Store: Sendable {
         _ context: CallContext,
         key: IdempotencyKey
     ) async throws(Problem) -> Answer {
-        var waits = Backoff.inProgress
+        var waits = Retries.inProgress
         while true {
             do throws(PostgresError) {
-                return try await transact(context.tenant, deadline: context.deadline, repeatsLost: false) {
-                    (unit) throws(PostgresError) -> Slot<AnswerRow> in
-                    try unit.add(TakeKey(key: key))
-                    return try unit.add(RecordRefusal(key: key, refusal: refusal))
-                }.answer
+                return try await store(refusal, context, key)
             } catch {
-                // A twin that was refused at the same time is about to store its refusal: one of the two is the answer of both.
-                if error.sqlState == .keyInProgress, let wait = waits.next(),
-                    await Backoff.sleep(wait, until: context.deadline)
-                {
-                    continue
-                }
-                if error.sqlState == .keyRecorded {
-                    do throws(WriteFailure) {
-                        if let answer = try await recorded(context, key) { return answer }
-                    } catch {
-                        if case .problem(let problem) = error, problem.code == .idempotencyKeyReused { throw problem }
+                switch error.sqlState {
+                case .keyInProgress?:
+                    // A twin that was refused at the same time is about to store its refusal: one of the two is the answer of both.
+                    guard let wait = waits.next(), await Retries.sleep(wait, until: context.deadline) else {
+                        return refusal
                     }
+                case .keyRecorded?:
+                    return try await recordedByTwin(context, key) ?? refusal
+                default:
+                    // Not stored: the same request again computes its refusal anew, which is as right.
+                    return refusal
                 }
-                // Not stored: the same request again computes its refusal anew, which is as right.
-                return refusal
             }
         }
+    }
+
+    private func store(
+        _ refusal: Answer,
+        _ context: CallContext,
+        _ key: IdempotencyKey
+    ) async throws(PostgresError) -> Answer {
+        try await transact(context.tenant, deadline: context.deadline) {
+            (unit) throws(PostgresError) -> Slot<AnswerRow> in
+            try unit.add(TakeKey(key: key))
+            return try unit.add(RecordRefusal(key: key, refusal: refusal))
+        }.answer
     }
 
     /// Runs a writing unit, repeats it where that helps, and retires what it touched.
@@ -320,7 +320,7 @@ package final class Store: Sendable {
         retired: ((Row) -> TenantID?)? = nil,
         build: (inout UnitOfWork) throws(PostgresError) -> Slot<Row>
     ) async throws(PostgresError) -> (row: Row, written: Written) {
-        var conflicts = Backoff.conflict
+        var conflicts = Retries.conflict
         var mayRepeatLost = true
         while true {
             var unit = UnitOfWork(tenant: tenant?.rawValue, access: .write)
@@ -331,12 +331,12 @@ package final class Store: Sendable {
                 result = try await postgres.perform(unit, on: .exclusive, deadline: deadline)
             } catch {
                 if error.sqlState == .serializationFailure || error.sqlState == .deadlockDetected,
-                    let wait = conflicts.next(), await Backoff.sleep(wait, until: deadline)
+                    let wait = conflicts.next(), await Retries.sleep(wait, until: deadline)
                 {
                     continue
                 }
                 let isLost = error.code == .connectionLost && (error.outcome != .unknown || repeatsLost)
-                if isLost, mayRepeatLost, await Backoff.sleep(.milliseconds(20), until: deadline) {
+                if isLost, mayRepeatLost, await Retries.sleep(.milliseconds(20), until: deadline) {
                     mayRepeatLost = false
                     continue
                 }
@@ -420,6 +420,29 @@ package final class Store: Sendable {
         return answer
     }
 
+    /// The stored answer of a key that this instance may have written without learning so.
+    ///
+    /// - Throws: 422 `idempotency_key_reused`; whatever else keeps the record from being read leaves the outcome unknown.
+    private func recordedUnseen(_ context: CallContext, _ key: IdempotencyKey) async throws(WriteFailure) -> Answer? {
+        do throws(WriteFailure) {
+            return try await recorded(context, key, isOwn: true)
+        } catch {
+            throw error.isKeyReused ? error : .problem(PostgresError.outcomeUnknown)
+        }
+    }
+
+    /// The stored answer of a key that a twin has taken; nil also if it cannot be read.
+    ///
+    /// - Throws: 422 `idempotency_key_reused`.
+    private func recordedByTwin(_ context: CallContext, _ key: IdempotencyKey) async throws(Problem) -> Answer? {
+        do throws(WriteFailure) {
+            return try await recorded(context, key)
+        } catch {
+            guard case .problem(let problem) = error, error.isKeyReused else { return nil }
+            throw problem
+        }
+    }
+
     // MARK: Errors
 
     /// The problem a client sees; what is ours to mend is logged here, once.
@@ -477,6 +500,11 @@ package enum WriteFailure: Error, Sendable {
 
     /// What the unit was computed from has changed: read again, build again, once.
     case inputChanged
+
+    /// Whether the key was used for another body, which is so however often it is asked.
+    fileprivate var isKeyReused: Bool {
+        if case .problem(let problem) = self { problem.code == .idempotencyKeyReused } else { false }
+    }
 }
 
 extension Filled {

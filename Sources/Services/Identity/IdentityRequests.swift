@@ -3,12 +3,15 @@ package import Postgres
 
 /// A new shop and its first owner.
 package struct SignupRequest: Sendable, Equatable {
+    /// What the shop is called.
     package var tenantName: String
     /// Already folded by `Text.slug`.
     package var slug: String
     /// Already folded by `Text.email`.
     package var email: String
+    /// Judged by `PasswordRules`, then hashed; never kept.
     package var password: String
+    /// What every amount of the shop is in, fixed by its first document.
     package var currency: Currency
     /// An IANA name; PostgreSQL decides whether there is such a zone.
     package var timezone: String
@@ -37,7 +40,9 @@ package struct SignupRequest: Sendable, Equatable {
 
 /// Who wants in, and where.
 package struct LoginRequest: Sendable, Equatable {
+    /// Already folded by `Text.email`.
     package var email: String
+    /// As it was typed.
     package var password: String
     /// `nil` takes the first tenant of the person.
     package var tenant: TenantReference?
@@ -52,18 +57,27 @@ package struct LoginRequest: Sendable, Equatable {
 
 /// A tenant as its members see it when they choose one.
 package struct TenantSummary: Sendable, Equatable {
+    /// Its number.
     package var id: TenantID
+    /// What it is called in a login.
     package var slug: String
+    /// What it is called by people.
     package var name: String
+    /// The role of the person who asks.
     package var role: Role
 }
 
 /// A session that was opened or renewed: what an access token is made of, and the refresh token.
 package struct SignedIn: Sendable, Equatable {
+    /// The person.
     package var user: UserID
+    /// The address of the account.
     package var email: String
+    /// The person's name; may be empty.
     package var name: String
+    /// Where the session is.
     package var tenant: TenantSummary
+    /// The session that the tokens are of.
     package var session: SessionID
     /// 256 random bits as text; shown once, only its SHA-256 is stored.
     package var refreshToken: String
@@ -109,9 +123,13 @@ package enum TenantReference: Sendable, Equatable {
 
 /// A person whom an operator makes a member, with the password of the account.
 package struct MemberDraft: Sendable, Equatable {
+    /// Already folded by `Text.email`.
     package var email: String
+    /// May be empty.
     package var name: String
+    /// The account's from then on; an account in use is refused.
     package var password: String
+    /// What the person may do in this tenant.
     package var role: Role
 
     /// Makes a draft.
@@ -125,8 +143,9 @@ package struct MemberDraft: Sendable, Equatable {
 
 /// A membership offered to an address.
 package struct InvitationDraft: Sendable, Equatable {
-    /// Folded by `Text.email`.
+    /// Already folded by `Text.email`.
     package var email: String
+    /// What the person may do once the invitation is taken.
     package var role: Role
 
     /// Makes a draft.
@@ -149,7 +168,9 @@ package struct ShownInvitation: Sendable {
 
 /// What a client wants changed about a membership.
 package struct MemberPatch: Sendable, Equatable {
+    /// What the member may do.
     package var role: Change<Role> = .keep
+    /// Whether the member may come in at all.
     package var active: Change<Bool> = .keep
 
     /// Makes a patch that changes nothing.
@@ -158,8 +179,11 @@ package struct MemberPatch: Sendable, Equatable {
 
 /// A new API key.
 package struct APIKeyDraft: Sendable, Equatable {
+    /// What people know it by.
     package var name: String
+    /// What it may do.
     package var scopes: Set<Scope>
+    /// When it ends; `nil` is never.
     package var expiresAt: Timestamp?
 
     /// Makes a draft.

@@ -9,6 +9,7 @@ import Postgres
 package struct AuditFilter: Sendable, Equatable {
     /// Of this member or API key.
     package var actor: EntityID?
+    /// Of this kind.
     package var action: AuditAction?
     /// Of these business days only.
     package var days = DayRange.all

@@ -37,10 +37,10 @@ package struct Admittance: Sendable {
     /// - Throws: ``Refusal``; ``PostgresError`` if the database could not be asked, which says nothing about it.
     package func examine(deadline: ContinuousClock.Instant) async throws -> [Finding] {
         try await postgres.withLease(deadline: deadline) { lease in
-            let faults = try await rows(RolePowers(), lease).map(\.value)
+            let faults = try await lease.rows(of: RolePowers()).map(\.value)
             guard faults.isEmpty else { throw Refusal.role(faults.joined(separator: ", ")) }
             try await judgeSchema(lease)
-            let version = try await rows(ServerVersion(), lease).first?.value ?? Doctor.oldestServer
+            let version = try await lease.rows(of: ServerVersion()).first?.value ?? Doctor.oldestServer
             guard version < Doctor.oldestServer else { return [] }
             return [
                 Finding(
@@ -61,7 +61,7 @@ package struct Admittance: Sendable {
     }
 
     private func judgeSchema(_ lease: Lease) async throws {
-        guard try await rows(HasMigrationTable(), lease).first?.value == true else {
+        guard try await lease.row(of: HasMigrationTable()).value else {
             throw Refusal.schema("holds no schema of ours. Run: stock migrate up")
         }
         let applied = try await applied(lease)
@@ -74,17 +74,11 @@ package struct Admittance: Sendable {
 
     private func applied(_ lease: Lease) async throws -> [AppliedMigrations.Row] {
         do {
-            return try await rows(AppliedMigrations(), lease)
+            return try await lease.rows(of: AppliedMigrations())
         } catch {
             guard error.sqlState == .insufficientPrivilege else { throw error }
             throw Refusal.role("it may not read the schema stock; the service connects as stock_app")
         }
-    }
-
-    private func rows<S: Statement>(_ statement: S, _ lease: Lease) async throws(PostgresError) -> [S.Row] {
-        var unit = UnitOfWork(tenant: nil, access: .read)
-        let slot = try unit.add(statement)
-        return try await lease.perform(unit).rows(slot)
     }
 }
 

@@ -61,7 +61,7 @@ package struct Doctor: Sendable {
         do {
             return try await postgres.withLease(deadline: deadline) { lease in
                 var findings = try await server(lease)
-                guard try await one(HasMigrationTable(), lease).value else {
+                guard try await lease.row(of: HasMigrationTable()).value else {
                     findings.append(
                         Finding("migrations", .failure, "The schema is not there. Run: stock migrate up")
                     )
@@ -94,7 +94,7 @@ package struct Doctor: Sendable {
     }
 
     private func server(_ lease: Lease) async throws(PostgresError) -> [Finding] {
-        let server = try await one(DescribeServer(), lease)
+        let server = try await lease.row(of: DescribeServer())
         var findings = [Finding("connection", .ok, "connected as \(server.role) to \(server.version)")]
         if let finding = Self.age(number: server.number, version: server.version) { findings.append(finding) }
         if server.role != "stock_app" {
@@ -102,9 +102,7 @@ package struct Doctor: Sendable {
                 Finding("role", .warning, "The service should connect as stock_app; DATABASE_URL says \(server.role).")
             )
         }
-        var unit = UnitOfWork(tenant: nil, access: .read)
-        let slot = try unit.add(RolePowers())
-        for power in try await lease.perform(unit).rows(slot).map(\.value) {
+        for power in try await lease.rows(of: RolePowers()).map(\.value) {
             findings.append(
                 Finding("role", .failure, "\(power): the walls between tenants do not hold. Connect as stock_app.")
             )
@@ -122,9 +120,7 @@ package struct Doctor: Sendable {
 
     private func migrations(_ lease: Lease) async throws(PostgresError) -> [Finding] {
         guard let folder else { return [] }
-        var unit = UnitOfWork(tenant: nil, access: .read)
-        let slot = try unit.add(AppliedMigrations())
-        let applied = try await lease.perform(unit).rows(slot)
+        let applied = try await lease.rows(of: AppliedMigrations())
         let faults = Migrator.compare(folder, with: applied).compactMap { status -> Finding? in
             switch status.state {
             case .applied: nil
@@ -143,9 +139,7 @@ package struct Doctor: Sendable {
             try await lease.execute(
                 script: "CREATE TEMPORARY TABLE tenancy_finding ON COMMIT DROP AS \(folder.tenancyAudit)"
             )
-            var unit = UnitOfWork(tenant: nil, access: .read)
-            let slot = try unit.add(ReadTenancyFindings())
-            return try await lease.perform(unit).rows(slot).map(\.value)
+            return try await lease.rows(of: ReadTenancyFindings()).map(\.value)
         }
         return faults.isEmpty
             ? [Finding("tenancy", .ok, "the audit of roles, policies, keys and grants finds nothing")]
@@ -153,9 +147,7 @@ package struct Doctor: Sendable {
     }
 
     private func triggers(_ lease: Lease) async throws(PostgresError) -> [Finding] {
-        var unit = UnitOfWork(tenant: nil, access: .read)
-        let slot = try unit.add(Invariant25())
-        let faults = try await lease.perform(unit).rows(slot).map(\.value)
+        let faults = try await lease.rows(of: Invariant25()).map(\.value)
         return faults.isEmpty
             ? [Finding("triggers", .ok, "every table retires what is cached from it")]
             : faults.map {
@@ -164,9 +156,11 @@ package struct Doctor: Sendable {
     }
 
     private func outbox(_ lease: Lease) async throws(PostgresError) -> [Finding] {
-        let outbox = try await one(DescribeOutbox(), lease)
+        // Asked first: what an instance that comes in between has drained already is not held against it.
+        let isFollowed = try await lease.row(of: InstanceFollows()).value
+        let outbox = try await lease.row(of: DescribeOutbox())
         let text = "\(outbox.rows) rows, the oldest \(outbox.oldest) s; the log's head is \(outbox.head)"
-        guard outbox.isFollowed else {
+        guard isFollowed else {
             return [
                 Finding("outbox", outbox.rows == 0 ? .ok : .warning, "\(text). No instance runs that would relay them.")
             ]
@@ -175,12 +169,6 @@ package struct Doctor: Sendable {
             return [Finding("outbox", .failure, "\(text). Instances run and none relays: look at their logs.")]
         }
         return [Finding("outbox", outbox.oldest > 1 ? .warning : .ok, text)]
-    }
-
-    private func one<S: Statement>(_ statement: S, _ lease: Lease) async throws(PostgresError) -> S.Row {
-        var unit = UnitOfWork(tenant: nil, access: .read)
-        let slot = try unit.add(statement)
-        return try await lease.perform(unit).one(slot)
     }
 }
 
@@ -230,17 +218,11 @@ struct ReadTenancyFindings: Statement {
 }
 
 /// How far the relay is behind.
-///
-/// An instance is known by the last statement of its session that listens: it follows the log, drains the outbox, or counts it.
-/// The session of one that was killed is gone within milliseconds, as the system closes its socket.
 struct DescribeOutbox: Statement {
     static let name = "doctor.outbox"
     static let sql: SQL = """
         SELECT count(o.id), coalesce(floor(extract(epoch FROM now() - min(o.touched_at)))::bigint, 0),
-               (SELECT l.head_seq FROM stock.cache_lane l WHERE l.lane = 0),
-               EXISTS (SELECT FROM pg_stat_activity a
-                       WHERE a.datname = current_database() AND a.usename = current_user
-                         AND a.pid <> pg_backend_pid() AND a.query ~ 'FROM stock[.]cache_(follow|drain_follow|outbox c)')
+               (SELECT l.head_seq FROM stock.cache_lane l WHERE l.lane = 0)
         FROM stock.cache_outbox o
         """
 
@@ -248,14 +230,11 @@ struct DescribeOutbox: Statement {
         let rows: Int64
         let oldest: Int64
         let head: Int64
-        /// Whether an instance follows the log.
-        let isFollowed: Bool
 
         init(from row: inout RowReader) throws(PostgresError) {
             rows = try row.next()
             oldest = try row.next()
             head = try row.next()
-            isFollowed = try row.next()
         }
     }
 }

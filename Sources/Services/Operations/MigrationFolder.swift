@@ -1,5 +1,6 @@
 import Crypto
 import FoundationEssentials
+import Kernel
 
 /// One numbered file of `sql/`.
 package struct Migration: Sendable, Equatable {
@@ -63,10 +64,7 @@ package struct MigrationFolder: Sendable {
                 Migration(
                     version: version,
                     name: String(title),
-                    checksum: SHA256.hash(data: Array(sql.utf8)).map { byte in
-                        let digits = String(byte, radix: 16)
-                        return digits.count == 1 ? "0" + digits : digits
-                    }.joined(),
+                    checksum: Hexadecimal.text(SHA256.hash(data: Array(sql.utf8))),
                     sql: sql
                 )
             )

@@ -241,20 +241,12 @@ package struct Migrator: Sendable {
     }
 
     private static func applied(_ lease: Lease) async throws(PostgresError) -> [AppliedMigrations.Row] {
-        guard try await one(HasMigrationTable(), lease).value else { return [] }
-        var unit = UnitOfWork(tenant: nil, access: .read)
-        let slot = try unit.add(AppliedMigrations())
-        return try await lease.perform(unit).rows(slot)
+        guard try await lease.row(of: HasMigrationTable()).value else { return [] }
+        return try await lease.rows(of: AppliedMigrations())
     }
 
     private static func access(_ lease: Lease) async throws(PostgresError) -> MigratorAccess.Row {
-        try await one(MigratorAccess(), lease)
-    }
-
-    private static func one<S: Statement>(_ statement: S, _ lease: Lease) async throws(PostgresError) -> S.Row {
-        var unit = UnitOfWork(tenant: nil, access: .read)
-        let slot = try unit.add(statement)
-        return try await lease.perform(unit).one(slot)
+        try await lease.row(of: MigratorAccess())
     }
 
     /// The part of roles.sql that needs no right to make roles.
@@ -281,7 +273,7 @@ package struct Migrator: Sendable {
 
     private func lock(_ lease: Lease) async throws {
         for attempt in 1... {
-            if try await Self.one(TryMigrationLock(), lease).value { return }
+            if try await lease.row(of: TryMigrationLock()).value { return }
             guard attempt < patience.tries else {
                 throw OperationsError.locked("Another migration is running. Wait for it, then try again.")
             }
@@ -290,7 +282,7 @@ package struct Migrator: Sendable {
     }
 
     private static func unlock(_ lease: Lease) async throws(PostgresError) {
-        _ = try await one(ReleaseMigrationLock(), lease)
+        _ = try await lease.row(of: ReleaseMigrationLock())
     }
 
     private func leased<Value>(

@@ -60,9 +60,10 @@ package struct Verification: Sendable {
                     tenants = [tenant]
                 } else {
                     violations += try await check(Invariants.global, tenant: nil, lease)
-                    var unit = UnitOfWork(tenant: nil, access: .read)
-                    let slot = try unit.add(ListTenantIDs())
-                    tenants = try await lease.perform(unit).rows(slot).map(\.value)
+                    if try await lease.row(of: InstanceFollows()).value {
+                        violations += try await check(Invariants.whileFollowed, tenant: nil, lease)
+                    }
+                    tenants = try await lease.rows(of: ListTenantIDs()).map(\.value)
                 }
                 for tenant in tenants {
                     violations += try await check(Invariants.ofTenant, tenant: tenant, lease)

@@ -2,13 +2,17 @@ package import Kernel
 
 /// The settings of a tenant a client wants changed.
 package struct TenantPatch: Sendable, Equatable {
+    /// What the shop is called.
     package var name: Change<String> = .keep
+    /// An IANA name; PostgreSQL decides whether there is such a zone.
     package var timezone: Change<String> = .keep
+    /// A tag of a language, as `es-UY`.
     package var locale: Change<String> = .keep
     /// Fixed by the first document.
     package var currency: Change<Currency> = .keep
     /// Fixed by the first document.
     package var pricesIncludeTax: Change<Bool> = .keep
+    /// What products do that say nothing of their own.
     package var oversell: Change<TenantOversell> = .keep
     /// How far below the list price a manager may sell; nil is without limit.
     package var managerDiscountLimit: Change<Percent?> = .keep

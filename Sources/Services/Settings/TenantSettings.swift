@@ -6,15 +6,23 @@ import Postgres
 ///
 /// Cached until the tenant's next midnight, an instant that PostgreSQL names: what depends on today has that date in its key.
 package struct TenantSettings: Sendable, Equatable {
+    /// Its number.
     package let tenant: TenantID
+    /// What it is called in a login.
     package let slug: String
+    /// What it is called by people.
     package let name: String
+    /// Whether anybody may come in.
     package let isActive: Bool
+    /// The currency's code of three letters.
     package let currency: String
+    /// How many decimals an amount has.
     package let exponent: Int
     /// The IANA zone in which business days are counted.
     package let timezone: String
+    /// Whether tax is in the prices, or comes on top.
     package let pricesIncludeTax: Bool
+    /// What products do that say nothing of their own.
     package let oversell: TenantOversell
     /// The last day nothing can be recorded on any more.
     package let closedUntil: BusinessDay?

@@ -19,7 +19,7 @@ struct LineLogHandler: LogHandler {
     init(label: String, format: LogFormat, level: Logger.Level, sink: LogSink = .standardError) {
         self.label = label
         self.format = format
-        self.logLevel = level
+        logLevel = level
         self.sink = sink
     }
 

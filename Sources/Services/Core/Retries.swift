@@ -1,12 +1,12 @@
-/// How long to wait before the next attempt, with jitter so that those who met do not meet again.
-struct Backoff {
+/// The attempts a unit is worth after its first, each with a wait before it that is drawn at random: those who met do not meet again.
+struct Retries {
     private var steps: ArraySlice<Range<Int>>
 
     /// After a serialisation failure or a deadlock: three more attempts, as a conflict that outlasts half a second is no chance meeting.
-    static var conflict: Backoff { Backoff(steps: [5..<20, 20..<100, 100..<500]) }
+    static var conflict: Retries { Retries(steps: [5..<20, 20..<100, 100..<500]) }
 
     /// While a twin with the same key is at work, or its outcome is being found out.
-    static var inProgress: Backoff { Backoff(steps: [10..<20, 20..<40, 40..<80, 80..<160, 160..<320]) }
+    static var inProgress: Retries { Retries(steps: [10..<20, 20..<40, 40..<80, 80..<160, 160..<320]) }
 
     private init(steps: [Range<Int>]) { self.steps = steps[...] }
 

@@ -1,7 +1,7 @@
 internal import IOLoop
 
 /// A closure that a timer calls.
-final class Alarm: TimerCallback {
+final class TimerClosure: TimerCallback {
     private let body: () -> Void
 
     init(_ body: @escaping () -> Void) {
