@@ -5,6 +5,8 @@ import Services
 
 /// What an owner may see of the tenant's cache, and do to it.
 struct CacheRoutes: Area {
+    static let records: [any Record.Type] = []
+
     let shop: Shop
 
     var routes: [Route] {

@@ -4,6 +4,8 @@ import Services
 
 /// The tenant's own settings, and its registers.
 struct TenantRoutes: Area {
+    static let records: [any Record.Type] = []
+
     let shop: Shop
 
     var routes: [Route] {
