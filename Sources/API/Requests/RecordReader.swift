@@ -79,6 +79,37 @@ struct RecordReader {
         case .answering: object.answered(name, .array(read.schema))
         }
     }
+
+    /// A list of objects that belong to the record, as the lines of a price list do; null empties it, where it may be empty.
+    ///
+    /// - Parameters:
+    ///   - name: The member's name.
+    ///   - schema: What the shape of one is called in answers; in bodies `Request` follows.
+    ///   - count: How many there may be.
+    ///   - figures: What an answer holds of one beside what is read.
+    ///   - read: Reads one.
+    /// - Returns: What was read of each.
+    mutating func objects<T>(
+        _ name: String,
+        of schema: String,
+        count: ClosedRange<Int>,
+        figures: [Schema.Member] = [],
+        _ read: (inout JSONObjectReader) -> T
+    ) -> Change<[T]> {
+        let request = "\(schema)Request"
+        switch purpose {
+        case .making: return .set(object.objects(name, of: request, count: count, read))
+        case .changing where object.contains(name): return .set(object.objects(name, of: request, count: count, read))
+        case .changing:
+            if object.isRecording { _ = object.objects(name, of: request, count: 0...count.upperBound, read) }
+            return .keep
+        case .answering:
+            var members: [Schema.Member] = []
+            if case .object(let read) = JSONObjectReader.schema(of: read) { members = read }
+            let all = members.map { Schema.Member.required($0.name, $0.schema) } + figures
+            return object.answered(name, .array(.named(schema, .object(all))))
+        }
+    }
 }
 
 extension JSONObjectReader {

@@ -164,6 +164,52 @@ struct RecordTablesTests {
         }
     }
 
+    /// The rules of texts that are in no record's own table; those of a record's are what its body is read by.
+    private static let rules: [String: (rule: TextRule, isBlankable: Bool)] = [
+        "api_key.name": (.name, false), "app_user.email": (.email, false), "app_user.name": (.name, true),
+        "invitation.email": (.email, false), "product_barcode.code": (.barcode, false), "register.name": (.name, false),
+        "sale.external_id": (.externalID, false), "sale.note": (.note, true),
+        "sale_return.external_id": (.externalID, false), "sale_return.note": (.note, true),
+        "stock_movement.reason": (.reason, false),
+        "tenant.locale": (.locale, false), "tenant.name": (.name, false), "tenant.timezone": (.timezone, false),
+    ]
+
+    @Test("every field of text has the length in its column that it has where it is read")
+    func lengths() async throws {
+        let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
+        await shop.stop()
+        var expected = Self.rules.mapValues { "\($0.isBlankable ? 0 : 1)-\($0.rule.maximum)" }
+        for record in Self.records {
+            let route = shop.api.routes.first { $0.isRecordMaking && $0.path == record.collection }
+            for member in route?.body?.members ?? [] {
+                guard let maximum = member.schema.maximum else { continue }
+                expected["\(record.table.text).\(member.name)".replacing("stock.", with: "")] = "1-\(maximum)"
+            }
+        }
+        try await Self.database("lengths_of_tables") { database in
+            let found = try await database.psql(
+                """
+                SELECT c.conrelid::regclass || '.' || a.attname || '=' ||
+                       array_to_string(ARRAY(SELECT m[1] FROM regexp_matches(pg_get_constraintdef(c.oid), '\\m\\d+', 'g') m), '-')
+                FROM pg_constraint c
+                JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+                WHERE c.connamespace = 'stock'::regnamespace AND c.contype = 'c' AND cardinality(c.conkey) = 1
+                  AND a.atttypid = 'text'::regtype AND pg_get_constraintdef(c.oid) ~ '^CHECK \\(\\(\\(length'
+                """
+            )
+            var bounds: [String: String] = [:]
+            for line in Self.lines(found) {
+                let parts = line.replacing("stock.", with: "").split(separator: "=").map(String.init)
+                bounds[parts[0]] = parts.count > 1 ? parts[1] : ""
+            }
+            // What no person enters has no rule.
+            for column in ["idempotency_record.key", "audit_log.action"] { bounds[column] = nil }
+            for column in Set(bounds.keys).union(expected.keys).sorted() {
+                #expect(bounds[column] == expected[column], "\(column)")
+            }
+        }
+    }
+
     @Test("rows that name a record are found along an index")
     func references() async throws {
         try await Self.database("references_to_records") { database in
@@ -237,6 +283,26 @@ struct RecordTablesTests {
             #expect(unretired == ["suppliers.supplier shows forgetful"])
             let refusals = try await Self.refusals(database)
             #expect(refusals.filter { $0.field != $0.column }.map(\.constraint) == ["phone_of_supplier"])
+        }
+    }
+}
+
+extension Schema {
+    /// The members of an object.
+    fileprivate var members: [Member] {
+        switch self {
+        case .object(let members): members
+        case .named(_, let schema), .nullable(let schema): schema.members
+        default: []
+        }
+    }
+
+    /// The most characters that a text may have.
+    fileprivate var maximum: Int? {
+        switch self {
+        case .string(_, _, let maximum): maximum
+        case .named(_, let schema), .nullable(let schema): schema.maximum
+        default: nil
         }
     }
 }
