@@ -17,7 +17,7 @@ struct RecordReaderTests {
 
         static func read(_ reader: inout RecordReader) -> ListFields {
             var fields = ListFields()
-            fields.currency = reader.kept("currency", .currency)
+            fields.currency = reader.required("currency", .currency)
             fields.lines = reader.objects("lines", of: "ListLine", count: 1...2, figures: [.required("name", .text)]) {
                 Line(sku: $0.optionalText("sku", .sku), price: $0.price("price"))
             }
@@ -39,23 +39,23 @@ struct RecordReaderTests {
 
     @Test("what is wrong with a line is said at its place, and no line or too many at the list")
     func faults() throws {
-        let wrong = #"{"lines":[\#(Self.line),{"price":"x","cost":"1"}]}"#
+        let wrong = #"{"currency":"UYU","lines":[\#(Self.line),{"price":"x","cost":"1"}]}"#
         for read in [ListFields.made, ListFields.changed] {
             #expect(try Self.read(wrong, read).faults == ["/lines/1/price format", "/lines/1/cost unknown_field"])
-            #expect(try Self.read(#"{"lines":[1]}"#, read).faults == ["/lines/0 type"])
-            #expect(try Self.read(#"{"lines":[]}"#, read).faults == ["/lines required"])
-            #expect(try Self.read(#"{"lines":null}"#, read).faults == ["/lines required"])
+            #expect(try Self.read(#"{"currency":"UYU","lines":[1]}"#, read).faults == ["/lines/0 type"])
+            #expect(try Self.read(#"{"currency":"UYU","lines":[]}"#, read).faults == ["/lines required"])
+            #expect(try Self.read(#"{"currency":"UYU","lines":null}"#, read).faults == ["/lines required"])
             let many = Array(repeating: Self.line, count: 3).joined(separator: ",")
-            #expect(try Self.read(#"{"lines":[\#(many)]}"#, read).faults == ["/lines too_many"])
+            #expect(try Self.read(#"{"currency":"UYU","lines":[\#(many)]}"#, read).faults == ["/lines too_many"])
         }
     }
 
     @Test("a patch that does not name the lines keeps them; a body that makes the record must have them")
     func absent() throws {
-        #expect(try Self.read("{}", ListFields.made).faults == ["/lines required"])
+        #expect(try Self.read("{}", ListFields.made).faults == ["/currency required", "/lines required"])
         let kept = try Self.read("{}", ListFields.changed)
         #expect(kept.faults == [] && !kept.fields.lines.isSet)
-        let set = try Self.read(#"{"lines":[\#(Self.line)]}"#, ListFields.changed)
+        let set = try Self.read(#"{"currency":"UYU","lines":[\#(Self.line)]}"#, ListFields.changed)
         #expect(set.fields.lines == .set([ListFields.Line(sku: "ÁB", price: try Price("1.5"))]))
     }
 
@@ -79,7 +79,7 @@ struct RecordReaderTests {
             let shapes = schema.definitions
             #expect(shapes.map(\.name) == [shapes[0].name, "ListLineRequest"])
             #expect(text(shapes[0].schema).contains(#""maxItems":2"#))
-            #expect(text(shapes[0].schema).contains(#""required":["lines"]"#) == isRequired)
+            #expect(text(shapes[0].schema).contains(#""required":["currency","lines"]"#) == isRequired)
             #expect(text(shapes[1].schema).contains(#""required":["price"]"#))
         }
         let answered = Schema.object(ListFields.answered)

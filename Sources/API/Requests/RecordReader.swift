@@ -22,17 +22,16 @@ struct RecordReader {
     }
 
     /// A field that a record must have.
-    mutating func required<T>(_ name: String, else placeholder: T, _ read: FieldReading<T>) -> Change<T> {
+    mutating func required<T>(_ name: String, _ read: FieldReading<T>) -> Change<T> {
         switch purpose {
-        case .making, .answering: .set(object.required(name, else: placeholder, read))
+        case .making, .answering:
+            object.required(name, else: nil, read.map { .success(T?.some($0)) }).map { .set($0) } ?? .keep
         case .changing: object.change(name, read)
         }
     }
 
     /// A line of text that a record must have.
-    mutating func text(_ name: String, _ rule: TextRule = .name) -> Change<String> {
-        required(name, else: "", .text(rule))
-    }
+    mutating func text(_ name: String, _ rule: TextRule = .name) -> Change<String> { required(name, .text(rule)) }
 
     /// A field that has a standard value.
     mutating func value<T>(_ name: String, or standard: T, isShown: Bool = true, _ read: FieldReading<T>) -> Change<T> {
