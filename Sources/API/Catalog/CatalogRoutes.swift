@@ -77,10 +77,8 @@ struct CatalogRoutes: Area {
                 "Make a product with an id of the client's (If-None-Match: *), or replace one (If-Match)",
                 area: "catalog",
                 access: .scope(.catalogWrite),
-                isUpsert: true,
-                body: whole.schema,
-                answer: records.answer,
-                problems: [.duplicate, .inUse]
+                takes: Route.Input(body: whole.schema, version: .put),
+                gives: Route.Output(answer: records.answer, problems: [.duplicate, .inUse])
             ) { call in
                 let condition: PutCondition =
                     call.exchange.fields.ifNoneMatch == "*" ? .absent : .matching(try call.expectedVersion())
