@@ -15,7 +15,8 @@ struct ConventionsTests {
     }
 
     private static func echo(_ access: Route.Access = .open, needsKey: Bool = false) -> Route {
-        Route(.post, "/echo", "echo", "Echo", area: "test", access: access, needsKey: needsKey) { call in
+        let takes = Route.Input(key: needsKey ? .required : nil)
+        return Route(.post, "/echo", "echo", "Echo", area: "test", access: access, takes: takes) { call in
             if needsKey {
                 let (name, key) = try await call.keyedBody(Body { $0.text("name") }, .required)
                 guard let key else { throw Problem(.internalError, "There must be a key.") }

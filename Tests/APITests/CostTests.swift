@@ -155,7 +155,7 @@ struct CostTests {
             "Echo",
             area: "test",
             access: .authenticated,
-            body: .object([.required("name", .text)])
+            takes: Route.Input(body: .object([.required("name", .text)]))
         ) { call in
             let name = try await call.body { $0.text("name") }
             #expect(call.deadline > .now)

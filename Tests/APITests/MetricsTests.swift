@@ -108,7 +108,7 @@ struct MetricsTests {
             "Fine",
             area: "shop",
             access: .open,
-            parameters: [Route.Parameter("x", .text, "Whatever.")]
+            takes: Route.Input(parameters: [Route.Parameter("x", .text, "Whatever.")])
         ) { _ in .json { $0.object { _ in } } }
         let bad = Route(.post, "/v1/bad", "bad", "Bad", area: "shop", access: .open) { _ in
             throw Problem(.insufficientStock, "None left.")

@@ -18,7 +18,7 @@ struct RequestLogTests {
         "Makes a thing",
         area: "things",
         access: .scope(.catalogWrite),
-        status: .created
+        gives: Route.Output(status: .created)
     ) { _ in
         Reply.json(.created) { $0.object { $0.member("id", 1) } }
     }

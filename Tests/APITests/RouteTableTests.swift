@@ -1,6 +1,7 @@
 import Domain
 import HTTPTypes
 import Kernel
+import Services
 import TestSupport
 import Testing
 
@@ -27,6 +28,12 @@ struct RouteTableTests {
         let routes = try await self.routes()
         #expect(Set(routes.map { "\($0.method) \($0.path)" }).count == routes.count)
         #expect(Set(routes.map(\.name)).count == routes.count)
+    }
+
+    @Test("every record that routes edit is one of an area's, so that its statements are prepared, its tables held")
+    func records() async throws {
+        let edited = try await self.routes().filter(\.isRecordMaking).map(\.path)
+        #expect(edited.sorted() == Routes.areas.flatMap { $0.records }.map { $0.collection }.sorted())
     }
 
     @Test("every route that asks for no credential and reads a body is limited by address, and its body is small")

@@ -42,7 +42,7 @@ struct TestMemory {
             "Reads",
             area: area,
             access: access,
-            parameters: [Route.Parameter("q", .text, "Whatever.")],
+            takes: Route.Input(parameters: [Route.Parameter("q", .text, "Whatever.")]),
             service: .read { call, caller in read(call.segments.map { String($0) }, of: caller.tenant, body) }
         )
     }

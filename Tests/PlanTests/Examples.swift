@@ -5,11 +5,13 @@
 struct Examples {
     /// The tenant that is asked.
     let tenant: Int
+    /// Those of the statements that every record has, made of its insertion.
+    private var ofRecords: [String: Example] = [:]
     /// Its number among the kinds of `Tests/shops.sql`.
     private enum Kind: Int {
         case user = 1
         case session, family, key, register, unit, category, product, customer, sale, line, opening, movement, payment
-        case ledger, job, invitation
+        case ledger, job, invitation, made
     }
 
     /// How one statement is run.
@@ -36,8 +38,73 @@ struct Examples {
     /// - Parameter statement: The statement.
     /// - Returns: Its own example, or one by the types of its parameters.
     func example(of statement: SourceStatement) -> Example {
-        if let example = own[statement.name] { return example }
+        if let example = own[statement.name] ?? ofRecords[statement.name] { return example }
         return Example(runs: [statement.types.map(value).joined(separator: ", ")])
+    }
+
+    /// Makes the examples of one tenant.
+    ///
+    /// - Parameters:
+    ///   - tenant: The tenant that is asked.
+    ///   - statements: Every statement, those of records among them.
+    init(tenant: Int, _ statements: [SourceStatement]) {
+        self.tenant = tenant
+        for insert in statements where insert.name.hasSuffix(".insert") {
+            let record = String(insert.name.dropLast(".insert".count))
+            guard statements.contains(where: { $0.name == "\(record).guard" }) else { continue }
+            ofRecords.merge(examples(of: record, insert)) { $1 }
+        }
+    }
+
+    /// What every record has, run with one that is there: one of the shop's, or the seventh of hundreds that are made before.
+    private func examples(of record: String, _ insert: SourceStatement) -> [String: Example] {
+        guard let names = insert.sql.firstMatch(of: /\(tenant_id, id, ([^)]*)\)/)?.output.1 else { return [:] }
+        let columns = Array(zip(names.split(separator: ", ").map(String.init), insert.types.dropFirst()))
+        func values(_ number: Int) -> [String] { columns.map { value(of: $1, called: $0, number) } }
+        let made = id(.made, 7)
+        let before = """
+            PREPARE made (\(insert.types.joined(separator: ", "))) AS \(insert.sql);
+            \((1...300).map { "EXECUTE made (\(([id(.made, $0)] + values($0)).joined(separator: ", ")))" }.joined(separator: ";\n"))
+            """
+        let (one, needs) = existing[record].map { ($0, "") } ?? (made, before)
+        let news = values(301)
+        let runs = [
+            "insert": [([new()] + news).joined(separator: ", ")],
+            "guard": ["\(one), NULL"],
+            "update": [([one] + news.map { "true, \($0)" }).joined(separator: ", ")],
+            "delete": [new()],
+            "read": [one],
+            "list": ["10, NULL, NULL", "10, 'n', \(one)"],
+            "conclude": ["\(one), \(concluded)"],
+        ]
+        return Dictionary(
+            uniqueKeysWithValues: runs.map { ("\(record).\($0.key)", Example(before: needs, runs: $0.value)) }
+        )
+    }
+
+    /// A record of the shop's; of any other kind some are made.
+    private var existing: [String: String] {
+        [
+            "catalog.category": id(.category, 3), "catalog.unit": id(.unit, 1), "catalog.product": id(.product, 7),
+            "customers.customer": id(.customer, 3),
+        ]
+    }
+
+    /// A status, no path, no id, and the record that is kept for a key.
+    private var concluded: String { "200, NULL, NULL, \(kept)" }
+    private var kept: String { "'r', 'k', '\\x00'" }
+
+    /// The value of a column: one that its name asks for, or one by its type.
+    private func value(of type: String, called name: String, _ number: Int) -> String {
+        switch name {
+        case "parent_id", "category_id": id(.category, 4)
+        case "unit_id": id(.unit, 1)
+        case "customer_id": id(.customer, 3)
+        case "currency": "'EUR'"
+        case "oversell": "'deny'"
+        case "status": "'active'"
+        default: type == "text" ? "'nothing \(number)'" : value(of: type)
+        }
     }
 
     private func value(of type: String) -> String {
@@ -59,9 +126,7 @@ struct Examples {
 
     private var own: [String: Example] {
         var runs: [String: [String]] = [:]
-        let record = "'r', 'k', '\\x00'"
-        // A status, no path, no id, and the record.
-        let concluded = "200, NULL, NULL, \(record)"
+        let record = kept
         // The cache's own
         runs["cache.drain"] = ["0, 500, true, 100, 500"]
         runs["cache.drain_slowly"] = ["0, 500, true, 100, 500, 1"]
@@ -111,24 +176,8 @@ struct Examples {
         let unit = id(.unit, 1)
         let product = id(.product, 7)
         let other = id(.product, 9)
-        runs["catalog.category.read"] = [category]
-        runs["catalog.category.list"] = ["10, NULL, NULL", "10, 'category 12', \(id(.category, 12))"]
-        runs["catalog.category.insert"] = ["\(new()), 'New', \(category), true, NULL"]
-        runs["catalog.category.guard"] = ["\(category), NULL"]
         runs["catalog.category_cycle"] = ["\(category), \(id(.category, 4))"]
-        runs["catalog.category.update"] = [
-            "\(category), true, 'Other', true, \(id(.category, 4)), true, true, true, 'e'"
-        ]
-        runs["catalog.category.delete"] = [new()]
-        runs["catalog.category.conclude"] = ["\(category), \(concluded)"]
-        runs["catalog.unit.read"] = [unit]
-        runs["catalog.unit.list"] = ["10, NULL, NULL"]
-        runs["catalog.unit.insert"] = ["\(new()), 'New', 'n', 0::smallint, NULL"]
-        runs["catalog.unit.guard"] = ["\(unit), NULL"]
         runs["catalog.unit_decimals"] = ["\(unit), 0"]
-        runs["catalog.unit.update"] = ["\(unit), true, 'N', true, 'n', true, 0::smallint, true, 'e'"]
-        runs["catalog.unit.delete"] = [new()]
-        runs["catalog.unit.conclude"] = ["\(unit), \(concluded)"]
         runs["catalog.lookup"] = ["'sku-77'", "'4444444444477'"]
         runs["catalog.products_by_name"] = [
             "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL",
@@ -148,22 +197,8 @@ struct Examples {
             "'ing 2977', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'price', true",
         ]
         runs["catalog.product_guard_new"] = ["\(unit), 0, \(category)"]
-        runs["catalog.product.read"] = [product]
-        runs["catalog.product.list"] = ["10, NULL, NULL"]
-        runs["catalog.product.insert"] = [
-            "\(new()), 'NEW', 'New', \(category), \(unit), 1, 0, true, 'deny', 0, 'active', 'e'"
-        ]
-        runs["catalog.product.guard"] = ["\(product), NULL"]
         runs["catalog.product_guard_fields"] = ["\(product), \(unit), true, 0, \(category)"]
-        runs["catalog.product.update"] = [
-            """
-            \(product), true, 'NEW', true, 'New', true, \(category), true, \(unit), true, 1, true, 0, true, true, true,
-            'deny', true, 0, true, 'active', true, 'e'
-            """
-        ]
         runs["catalog.barcodes"] = ["\(product), ARRAY['1', '2']"]
-        runs["catalog.product.delete"] = [new()]
-        runs["catalog.product.conclude"] = ["\(product), \(concluded)"]
         let batch = """
             ARRAY[\(new()), \(new(2))]::uuid[], ARRAY['SKU-7', 'N1'], ARRAY[NULL, 'e2'], ARRAY['a', 'b'],
             ARRAY[NULL, NULL]::uuid[], ARRAY[NULL, NULL]::uuid[], ARRAY[1, 1], ARRAY[0, 0], ARRAY[true, true],
@@ -173,24 +208,11 @@ struct Examples {
         runs["imports.products"] = [batch]
         // Customers
         let customer = id(.customer, 3)
-        runs["customers.customer.read"] = [customer]
-        runs["customers.customer.list"] = ["10, NULL, NULL"]
         runs["customers.list"] = [
             "NULL, NULL, NULL, 50, NULL, NULL", "NULL, NULL, NULL, 50, 'customer 2', \(customer)",
             "'mer 1477', NULL, NULL, 50, NULL, NULL", "'xyzzy', true, true, 50, NULL, NULL",
             "NULL, NULL, true, 50, NULL, NULL", "NULL, false, NULL, 50, NULL, NULL",
         ]
-        runs["customers.customer.guard"] = ["\(customer), NULL"]
-        runs["customers.customer.insert"] = ["\(new()), 'N', 't', 'p', 'e', 1, true, NULL"]
-        runs["customers.customer.update"] = [
-            "\(customer), true, 'N', true, 't', true, 't', true, 't', true, 1, true, true, true, 'e'"
-        ]
-        runs["customers.customer.delete"] = [new()]
-        runs["customers.customer.conclude"] = ["\(customer), \(concluded)"]
-        // Suppliers
-        runs["suppliers.supplier.list"] = ["10, NULL, NULL"]
-        runs["suppliers.supplier.read"] = [new()]
-        runs["suppliers.supplier.insert"] = ["\(new()), 'N', 't', 'c', 'p', 'e', true, NULL"]
         // Documents
         let sale = id(.sale, 77)
         let ids = "ARRAY[\(product), \(other)]::uuid[]"
@@ -261,10 +283,6 @@ struct Examples {
         runs["imports.finish"] = ["\(id(.job, 1)), 1, 0"]
         var own = runs.mapValues { Example(runs: $0) }
         // What needs something to be there, or not to be.
-        own["suppliers.supplier.guard"] = Example(
-            before: "INSERT INTO stock.supplier (tenant_id, id, name) VALUES (\(tenant), \(new()), 'Somebody')",
-            runs: ["\(new()), NULL"]
-        )
         let free = "UPDATE stock.unit SET name = 'Something'"
         own["identity.default_units"] = Example(before: free, runs: ["\(new()), \(new(2))"])
         own["identity.membership_insert"] = Example(

@@ -83,7 +83,7 @@ struct PlanTests {
         tenant: Int,
         _ state: String
     ) async throws {
-        let examples = Examples(tenant: tenant)
+        let examples = Examples(tenant: tenant, statements)
         let examined = statements.filter { statement in
             !PlanException.unexamined.contains { (name, _) in
                 name.hasSuffix("*") ? statement.name.hasPrefix(name.dropLast()) : statement.name == name

@@ -5,6 +5,8 @@ import Services
 
 /// What came in and went out.
 struct BalanceRoutes: Area {
+    static let records: [any Record.Type] = []
+
     let shop: Shop
 
     var routes: [Route] {

@@ -5,6 +5,8 @@ import Services
 
 /// What an owner may see of the tenant's cache, and do to it.
 struct CacheRoutes: Area {
+    static let records: [any Record.Type] = []
+
     let shop: Shop
 
     var routes: [Route] {
@@ -19,7 +21,7 @@ struct CacheRoutes: Area {
                 "What this instance's cache holds and did for the tenant",
                 area: "cache",
                 access: access,
-                answer: CacheReports.statistics
+                gives: Route.Output(answer: CacheReports.statistics)
             ) { call in
                 let context = try call.context()
                 return CacheReports.reply(shop.cache.statistics(context), shop.cache.health(), tenant: context.tenant)
@@ -31,8 +33,8 @@ struct CacheRoutes: Area {
                 "Where a key of the tenant would be answered from, and why; fills and refreshes nothing",
                 area: "cache",
                 access: access,
-                parameters: Query.parameters(of: Self.named),
-                answer: CacheReports.explanation
+                takes: Route.Input(parameters: Query.parameters(of: Self.named)),
+                gives: Route.Output(answer: CacheReports.explanation)
             ) { call in
                 let (module, key) = try call.query(Self.named)
                 return CacheReports.reply(await shop.cache.explain(module, key: key, try call.context()))

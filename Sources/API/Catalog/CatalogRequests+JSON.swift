@@ -31,7 +31,7 @@ extension ProductFields: RecordFields {
         fields.name = reader.text("name", .productName)
         fields.categoryID = reader.optional("category_id", isShown: false, .id())
         fields.unitID = reader.kept("unit_id", isShown: false, .id())
-        fields.price = reader.required("price", else: .zero, .decimal(.notNegative))
+        fields.price = reader.required("price", .decimal(.notNegative))
         fields.taxRate = reader.value("tax_rate", or: .zero, .decimal(.notNegative))
         fields.tracksStock = reader.value("tracks_stock", or: true, .bool)
         fields.oversell = reader.value("oversell", or: .inherit, .oneOf())

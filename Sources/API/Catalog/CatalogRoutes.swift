@@ -13,10 +13,6 @@ struct CatalogRoutes: Area {
 
     private var categories: [Route] {
         RecordRoutes<Services.Category>(
-            schema: "Category",
-            plural: "Categories",
-            noun: "category",
-            area: "catalog",
             reading: .catalogRead,
             writing: .catalogWrite,
             deletable: "nothing is listed under",
@@ -26,10 +22,6 @@ struct CatalogRoutes: Area {
 
     private var units: [Route] {
         RecordRoutes<Services.Unit>(
-            schema: "Unit",
-            plural: "Units",
-            noun: "unit of measure",
-            area: "catalog",
             reading: .catalogRead,
             writing: .catalogWrite,
             deletable: "no product is sold by",
@@ -40,10 +32,6 @@ struct CatalogRoutes: Area {
     private var products: [Route] {
         let shop = self.shop
         let records = RecordRoutes<Product>(
-            schema: "Product",
-            plural: "Products",
-            noun: "product",
-            area: "catalog",
             reading: .catalogRead,
             writing: .catalogWrite,
             deletable: "no document names",
@@ -89,10 +77,8 @@ struct CatalogRoutes: Area {
                 "Make a product with an id of the client's (If-None-Match: *), or replace one (If-Match)",
                 area: "catalog",
                 access: .scope(.catalogWrite),
-                isUpsert: true,
-                body: whole.schema,
-                answer: records.answer,
-                problems: [.duplicate, .inUse]
+                takes: Route.Input(body: whole.schema, version: .put),
+                gives: Route.Output(answer: records.answer, problems: [.duplicate, .inUse])
             ) { call in
                 let condition: PutCondition =
                     call.exchange.fields.ifNoneMatch == "*" ? .absent : .matching(try call.expectedVersion())

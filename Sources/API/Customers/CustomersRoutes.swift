@@ -11,10 +11,6 @@ struct CustomersRoutes: Area {
     var routes: [Route] {
         let shop = self.shop
         return RecordRoutes<Customer>(
-            schema: "Customer",
-            plural: "Customers",
-            noun: "customer",
-            area: "customers",
             reading: .customersRead,
             writing: .customersWrite,
             deletable: "no document names",

@@ -243,8 +243,7 @@ struct IdentityRoutes {
                 "Give an invitation another token and another week; the former token ends",
                 area: "identity",
                 access: .roles(.owner),
-                answer: .reference("NewInvitation"),
-                givesTag: true
+                gives: Route.Output(answer: .reference("NewInvitation"), givesTag: true)
             ) { call in
                 try call.reply(await shop.identity.renew(call.id(), call.context()))
             },
@@ -255,7 +254,7 @@ struct IdentityRoutes {
                 "Take an invitation back",
                 area: "identity",
                 access: .roles(.owner),
-                status: .noContent
+                gives: Route.Output(status: .noContent)
             ) { call in
                 try call.reply(await shop.identity.revoke(call.id(), call.context()))
             },
@@ -315,9 +314,11 @@ struct IdentityRoutes {
                 "What happened to accounts, keys and settings, the newest first",
                 area: "identity",
                 access: .roles(.owner),
-                parameters: Query.parameters(of: Self.audited),
-                answer: .page(.reference("AuditEntry")),
-                problems: [.cursorMismatch, .validationFailed]
+                takes: Route.Input(parameters: Query.parameters(of: Self.audited)),
+                gives: Route.Output(
+                    answer: .page(.reference("AuditEntry")),
+                    problems: [.cursorMismatch, .validationFailed]
+                )
             ) { call in
                 let (filter, page) = try call.query(Self.audited)
                 return Reply(.ok, body: try await shop.identity.audit(filter, page, call.context()))
@@ -368,7 +369,7 @@ struct IdentityRoutes {
                 "Revoke an API key",
                 area: "identity",
                 access: .roles(.owner),
-                status: .noContent
+                gives: Route.Output(status: .noContent)
             ) { call in
                 try call.reply(await shop.identity.revokeKey(call.id(), call.context()))
             },

@@ -4,6 +4,8 @@ import Services
 
 /// The tenant's own settings, and its registers.
 struct TenantRoutes: Area {
+    static let records: [any Record.Type] = []
+
     let shop: Shop
 
     var routes: [Route] {
@@ -24,10 +26,8 @@ struct TenantRoutes: Area {
                 "Change the tenant's settings",
                 area: "identity",
                 access: .scope(.admin),
-                needsMatch: true,
-                body: Self.patch.schema,
-                answer: .reference("Tenant"),
-                problems: [.invalidState, .inUse]
+                takes: Route.Input(body: Self.patch.schema, version: .matched),
+                gives: Route.Output(answer: .reference("Tenant"), problems: [.invalidState, .inUse])
             ) { call in
                 let expected = try call.expectedVersion()
                 let patch = try await call.body(Self.patch)

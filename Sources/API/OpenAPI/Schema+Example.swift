@@ -12,7 +12,7 @@ extension Schema {
     ///   - writer: where it goes.
     func writeExample(of name: String = "", in owner: String = "", to writer: inout JSONWriter) {
         switch self {
-        case .string(let format, _):
+        case .string(let format, _, _):
             writer.string(ExampleWords.text(name, of: owner) ?? ExampleWords.text(ofFormat: format))
         case .pattern:
             writer.string(ExampleWords.texts[name] ?? "1")

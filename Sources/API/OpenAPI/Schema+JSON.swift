@@ -69,9 +69,10 @@ extension Schema {
             }
         }
         switch self {
-        case .string(let format, let description):
+        case .string(let format, let description, let maximum):
             type("string", &writer)
             if let format { writer.member("format", format) }
+            if let maximum { writer.member("maxLength", maximum) }
             if let description { writer.member("description", description) }
         case .pattern(let pattern, let description):
             type("string", &writer)

@@ -97,7 +97,7 @@ package struct HealthRoutes: Sendable {
                 "How the instance is",
                 area: "operations",
                 access: .open,
-                answer: .reference("Health")
+                gives: Route.Output(answer: .reference("Health"))
             ) { _ in
                 self.summary()
             },
@@ -108,7 +108,7 @@ package struct HealthRoutes: Sendable {
                 "Whether the process lives",
                 area: "operations",
                 access: .open,
-                answer: .reference("Acknowledgement")
+                gives: Route.Output(answer: .reference("Acknowledgement"))
             ) { _ in
                 .json { $0.object { $0.member("status", "ok") } }
             },
@@ -119,8 +119,7 @@ package struct HealthRoutes: Sendable {
                 "Whether to send requests here",
                 area: "operations",
                 access: .open,
-                answer: .reference("Acknowledgement"),
-                problems: [.draining]
+                gives: Route.Output(answer: .reference("Acknowledgement"), problems: [.draining])
             ) { _ in
                 try self.ready()
             },
@@ -131,7 +130,7 @@ package struct HealthRoutes: Sendable {
                 "Whether the caches serve; always 200",
                 area: "operations",
                 access: .open,
-                answer: .reference("CacheHealth")
+                gives: Route.Output(answer: .reference("CacheHealth"))
             ) { _ in
                 self.cacheHealth()
             },
@@ -142,7 +141,7 @@ package struct HealthRoutes: Sendable {
                 "What runs here",
                 area: "operations",
                 access: .open,
-                answer: .reference("Version")
+                gives: Route.Output(answer: .reference("Version"))
             ) { _ in
                 .json { writer in
                     writer.object { writer in
@@ -165,7 +164,7 @@ package struct HealthRoutes: Sendable {
             "All that the instance knows of itself",
             area: "operations",
             access: .open,
-            answer: Schemas.detailedHealth
+            gives: Route.Output(answer: Schemas.detailedHealth)
         ) { _ in
             self.detailed()
         }

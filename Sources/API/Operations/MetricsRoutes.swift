@@ -18,8 +18,7 @@ struct MetricsRoutes: Sendable {
                 "The metrics of this process, in the text format of Prometheus 0.0.4",
                 area: "operations",
                 access: .open,
-                answer: .text,
-                answerType: .metrics
+                gives: Route.Output(answer: .text, type: .metrics)
             ) { call in
                 try call.noQuery()
                 return Reply(.ok, body: ByteBuffer(bytes: metrics.text()), type: .metrics)

@@ -5,6 +5,8 @@ import Services
 
 /// Payments of what is due.
 struct PaymentsRoutes: Area {
+    static let records: [any Record.Type] = []
+
     let shop: Shop
 
     var routes: [Route] {

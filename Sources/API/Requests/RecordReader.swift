@@ -22,17 +22,16 @@ struct RecordReader {
     }
 
     /// A field that a record must have.
-    mutating func required<T>(_ name: String, else placeholder: T, _ read: FieldReading<T>) -> Change<T> {
+    mutating func required<T>(_ name: String, _ read: FieldReading<T>) -> Change<T> {
         switch purpose {
-        case .making, .answering: .set(object.required(name, else: placeholder, read))
+        case .making, .answering:
+            object.required(name, else: nil, read.map { .success(T?.some($0)) }).map { .set($0) } ?? .keep
         case .changing: object.change(name, read)
         }
     }
 
     /// A line of text that a record must have.
-    mutating func text(_ name: String, _ rule: TextRule = .name) -> Change<String> {
-        required(name, else: "", .text(rule))
-    }
+    mutating func text(_ name: String, _ rule: TextRule = .name) -> Change<String> { required(name, .text(rule)) }
 
     /// A field that has a standard value.
     mutating func value<T>(_ name: String, or standard: T, isShown: Bool = true, _ read: FieldReading<T>) -> Change<T> {
@@ -77,6 +76,37 @@ struct RecordReader {
             .set(object.optionalValues(name, count: count, read) ?? [])
         case .changing: .keep
         case .answering: object.answered(name, .array(read.schema))
+        }
+    }
+
+    /// A list of objects that belong to the record, as the lines of a price list do; null empties it, where it may be empty.
+    ///
+    /// - Parameters:
+    ///   - name: The member's name.
+    ///   - schema: What the shape of one is called in answers; in bodies `Request` follows.
+    ///   - count: How many there may be.
+    ///   - figures: What an answer holds of one beside what is read.
+    ///   - read: Reads one.
+    /// - Returns: What was read of each.
+    mutating func objects<T>(
+        _ name: String,
+        of schema: String,
+        count: ClosedRange<Int>,
+        figures: [Schema.Member] = [],
+        _ read: (inout JSONObjectReader) -> T
+    ) -> Change<[T]> {
+        let request = "\(schema)Request"
+        switch purpose {
+        case .making: return .set(object.objects(name, of: request, count: count, read))
+        case .changing where object.contains(name): return .set(object.objects(name, of: request, count: count, read))
+        case .changing:
+            if object.isRecording { _ = object.objects(name, of: request, count: 0...count.upperBound, read) }
+            return .keep
+        case .answering:
+            var members: [Schema.Member] = []
+            if case .object(let read) = JSONObjectReader.schema(of: read) { members = read }
+            let all = members.map { Schema.Member.required($0.name, $0.schema) } + figures
+            return object.answered(name, .array(.named(schema, .object(all))))
         }
     }
 }

@@ -2,7 +2,7 @@ import Services
 
 /// A part of the shop: its routes, and the records they edit.
 protocol Area: Sendable {
-    /// The kinds of record whose statements connections prepare as they come up.
+    /// The kinds of record that its routes edit, whose statements connections prepare as they come up.
     static var records: [any Record.Type] { get }
 
     /// Makes its routes over the services.
@@ -10,8 +10,4 @@ protocol Area: Sendable {
 
     /// The routes.
     var routes: [Route] { get }
-}
-
-extension Area {
-    static var records: [any Record.Type] { [] }
 }

@@ -3,15 +3,10 @@ import Kernel
 import Services
 
 /// The routes of one kind of record: make, read, change, delete and list, the same for every kind.
+///
+/// What they are called follows from what the record is: `prices.list`, a "price list" under `/v1/price-lists`, is a `PriceList` of
+/// the area `prices`, and several are `PriceLists`.
 struct RecordRoutes<R: Record>: Sendable where R.Fields: RecordFields {
-    /// The shape of a record, and the root of the names of its shapes and operations: `Customer`.
-    let schema: String
-    /// The same of several: `Customers`.
-    let plural: String
-    /// What one is called in a sentence: `customer`.
-    let noun: String
-    /// The area it belongs to.
-    let area: String
     /// Who may read them.
     let reading: Scope
     /// Who may write them.
@@ -22,6 +17,21 @@ struct RecordRoutes<R: Record>: Sendable where R.Fields: RecordFields {
     var figures: [Schema.Member] = []
     /// What a change may be refused for, beside what every record's may.
     var changeProblems: [Problem.Code] = []
+
+    /// What one is called in a sentence.
+    private var noun: String { R.nounText }
+    /// The words for several.
+    private var several: [Substring] { R.collection.split(separator: "/").last?.split(separator: "-") ?? [] }
+    /// The shape of a record, and the root of the names of its shapes and operations.
+    private var schema: String { self.noun.split(separator: " ").map(Self.capitalized).joined() }
+    /// The same of several.
+    private var plural: String { self.several.map(Self.capitalized).joined() }
+    /// The area it belongs to.
+    private var area: String { String(R.name.prefix { $0 != "." }) }
+
+    private static func capitalized(_ word: some StringProtocol) -> String {
+        word.prefix(1).uppercased() + word.dropFirst()
+    }
 
     /// The shape of one, as it is answered.
     var answer: Schema {
@@ -50,7 +60,7 @@ struct RecordRoutes<R: Record>: Sendable where R.Fields: RecordFields {
                 ?? .page(
                     collection,
                     "list\(self.plural)",
-                    "\(self.plural), by name",
+                    "\(Self.capitalized(self.several.joined(separator: " "))), by name",
                     area: self.area,
                     access: reads,
                     answer: self.answer,

@@ -27,9 +27,8 @@ extension Route {
             summary,
             area: area,
             access: access,
-            parameters: Query.parameters(of: query),
-            answer: answer,
-            problems: problems,
+            takes: Route.Input(parameters: Query.parameters(of: query)),
+            gives: Route.Output(answer: answer, problems: problems),
             service: .read { call, caller in try reading(call.query(query), caller) }
         )
     }
@@ -75,14 +74,6 @@ extension Route {
         }
     }
 
-    /// What is demanded of a command's idempotency key.
-    enum KeyDemand {
-        /// Without one it is refused.
-        case required
-        /// One is heeded.
-        case accepted
-    }
-
     /// A POST that is a command: done once for its key, its refusals kept beside it by the store.
     ///
     /// What is created has a place that success names, unless `namesResource` says otherwise.
@@ -108,13 +99,8 @@ extension Route {
             summary,
             area: area,
             access: access,
-            needsKey: key == .required,
-            takesKey: true,
-            body: body.schema,
-            status: status,
-            answer: answer,
-            namesResource: namesResource,
-            problems: problems
+            takes: Route.Input(body: body.schema, key: key),
+            gives: Route.Output(status: status, answer: answer, namesResource: namesResource, problems: problems)
         ) { call in
             let (value, key) = try await call.keyedBody(body, key)
             return try await call.command(store, key) { (context) throws(Problem) in
@@ -146,12 +132,8 @@ extension Route {
             area: area,
             access: access,
             throttle: throttle,
-            body: body.schema,
-            isBodyOptional: body.isOptional,
-            status: status,
-            answer: answer,
-            namesResource: namesResource,
-            problems: problems
+            takes: Route.Input(body: body.schema, isBodyOptional: body.isOptional),
+            gives: Route.Output(status: status, answer: answer, namesResource: namesResource, problems: problems)
         ) { call in try await serve(call, try await call.body(body)) }
     }
 
@@ -174,10 +156,8 @@ extension Route {
             summary,
             area: area,
             access: access,
-            needsMatch: true,
-            body: body.schema,
-            answer: answer,
-            problems: problems
+            takes: Route.Input(body: body.schema, version: .matched),
+            gives: Route.Output(answer: answer, problems: problems)
         ) { call in
             let expected = try call.expectedVersion()
             let value = try await call.body(body)
@@ -202,9 +182,8 @@ extension Route {
             summary,
             area: area,
             access: access,
-            needsMatch: true,
-            status: .noContent,
-            problems: problems
+            takes: Route.Input(version: .matched),
+            gives: Route.Output(status: .noContent, problems: problems)
         ) { call in try call.reply(await run(call.id(), call.expectedVersion(), call.context())) }
     }
 }

@@ -44,6 +44,52 @@ package final class Route: Sendable {
         }
     }
 
+    /// What is demanded of an idempotency key.
+    enum KeyDemand: Sendable {
+        /// Without one it is refused.
+        case required
+        /// One is heeded.
+        case accepted
+    }
+
+    /// What is demanded of the version that a client has read.
+    enum VersionDemand: Sendable {
+        /// `If-Match` names it.
+        case matched
+        /// What is not there is made (`If-None-Match: *`), what is there is replaced (`If-Match`).
+        case put
+    }
+
+    /// What it takes beside its path.
+    struct Input: Sendable {
+        /// Parameters of the query.
+        var parameters: [Parameter] = []
+        /// The body.
+        var body: Schema?
+        /// Whether the body may be left out.
+        var isBodyOptional = false
+        /// What is demanded of `Idempotency-Key`; nil where none is heeded.
+        var key: KeyDemand?
+        /// What is demanded of conditions; nil where none is heeded.
+        var version: VersionDemand?
+    }
+
+    /// What success gives, and what else may be answered.
+    struct Output: Sendable {
+        /// The status of success.
+        var status: HTTPResponse.Status = .ok
+        /// The body of success.
+        var answer: Schema?
+        /// The media type of that body.
+        var type: ContentType = .json
+        /// Whether it says where the new resource is found, and its entity tag; nil for what was created.
+        var namesResource: Bool?
+        /// Whether it carries the entity tag of what it answers; nil for what has one as a rule.
+        var givesTag: Bool?
+        /// Problems beside those that every route may give.
+        var problems: [Problem.Code] = []
+    }
+
     /// Serves a call.
     package typealias Handler = @Sendable (Call) async throws -> Reply
 
@@ -72,38 +118,20 @@ package final class Route: Sendable {
     package let access: Access
     /// What limits it by address, if nothing else does.
     package let throttle: Throttle?
-    /// Whether `Idempotency-Key` is required.
-    package let needsKey: Bool
-    /// Whether `Idempotency-Key` is heeded, though none is required.
-    package let takesKey: Bool
-    /// Whether `If-Match` is required.
-    package let needsMatch: Bool
-    /// Whether it makes what is not there (`If-None-Match: *`) and replaces what is (`If-Match`).
-    package let isUpsert: Bool
+    /// What it takes.
+    let takes: Input
+    /// What it gives.
+    let gives: Output
+    /// Whether success says where the new resource is found, and its entity tag.
+    package let namesResource: Bool
+    /// Whether success carries the entity tag of what it answers.
+    package let givesTag: Bool
     /// Whether answers come from the cache and carry `Cache-Status`.
     package var isCached: Bool {
         if case .read = self.service { true } else { false }
     }
     /// Whether an answer may be asked for ahead of its readers: it is cached, the same for all of them, and a viewer may see it.
     let isReplayable: Bool
-    /// Parameters of the query.
-    package let parameters: [Parameter]
-    /// The body it takes.
-    package let body: Schema?
-    /// Whether the body may be left out.
-    package let isBodyOptional: Bool
-    /// The status of success.
-    package let status: HTTPResponse.Status
-    /// The body it gives.
-    package let answer: Schema?
-    /// The media type of that body.
-    package let answerType: ContentType
-    /// Whether success says where the new resource is found, and its entity tag.
-    package let namesResource: Bool
-    /// Whether success carries the entity tag of what it answers.
-    package let givesTag: Bool
-    /// Problems beside those that every route may give.
-    package let problems: [Problem.Code]
     /// Serves it.
     let service: Service
     /// How often it was answered, and how fast.
@@ -117,21 +145,9 @@ package final class Route: Sendable {
         area: String,
         access: Access,
         throttle: Throttle? = nil,
-        needsKey: Bool = false,
-        takesKey: Bool = false,
-        needsMatch: Bool = false,
-        isUpsert: Bool = false,
-        parameters: [Parameter] = [],
-        body: Schema? = nil,
-        isBodyOptional: Bool = false,
-        status: HTTPResponse.Status = .ok,
-        answer: Schema? = nil,
-        answerType: ContentType = .json,
-        namesResource: Bool? = nil,
-        givesTag: Bool? = nil,
-        problems: [Problem.Code] = [],
-        service: Service? = nil,
-        handler: Handler? = nil
+        takes: Input = Input(),
+        gives: Output = Output(),
+        service: Service
     ) {
         self.method = method
         self.path = path
@@ -140,35 +156,53 @@ package final class Route: Sendable {
         self.area = area
         self.access = access
         self.throttle = throttle
-        self.needsKey = needsKey
-        self.takesKey = takesKey || needsKey
-        self.needsMatch = needsMatch
-        self.isUpsert = isUpsert
-        switch (service, handler) {
-        case (let service?, nil): self.service = service
-        case (nil, let handler?) where parameters.isEmpty:
-            self.service = .work { call in
-                try call.noQuery()
-                return try await handler(call)
-            }
-        case (nil, let handler?): self.service = .work(handler)
-        default: preconditionFailure("\(name) has one service")
-        }
-        let isCached = if case .read = self.service { true } else { false }
+        self.takes = takes
+        self.gives = gives
+        self.service = service
+        let isCached = if case .read = service { true } else { false }
         if case .members(let roles, _) = access {
             self.isReplayable = isCached && roles.contains(.viewer)
         } else {
             self.isReplayable = false
         }
-        self.parameters = parameters
-        self.body = body
-        self.isBodyOptional = isBodyOptional
-        self.status = status
-        self.answer = answer
-        self.answerType = answerType
-        self.namesResource = namesResource ?? (status == .created)
-        self.givesTag = givesTag ?? (isCached || self.namesResource || isUpsert || (needsMatch && answer != nil))
-        self.problems = problems
+        self.namesResource = gives.namesResource ?? (gives.status == .created)
+        let isAnswered =
+            switch takes.version {
+            case .put: true
+            case .matched: gives.answer != nil
+            case nil: false
+            }
+        self.givesTag = gives.givesTag ?? (isCached || self.namesResource || isAnswered)
+    }
+
+    /// A route that answers by work of its own; one without parameters refuses any.
+    convenience init(
+        _ method: HTTPRequest.Method,
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        throttle: Throttle? = nil,
+        takes: Input = Input(),
+        gives: Output = Output(),
+        handler: @escaping Handler
+    ) {
+        self.init(
+            method,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            throttle: throttle,
+            takes: takes,
+            gives: gives,
+            service: .work { call in
+                if takes.parameters.isEmpty { try call.noQuery() }
+                return try await handler(call)
+            }
+        )
     }
 
     /// A GET that is answered from the cache and takes no query; `reading` says which read answers.
@@ -191,8 +225,7 @@ package final class Route: Sendable {
             summary,
             area: area,
             access: access,
-            answer: answer,
-            problems: problems,
+            gives: Route.Output(answer: answer, problems: problems),
             service: .read { call, caller in
                 try call.noQuery()
                 return try reading(call, caller)
@@ -216,6 +249,29 @@ package final class Route: Sendable {
         if case .open = self.access { return false }
         return self.isCached || self.method != .get
     }
+
+    /// Whether `Idempotency-Key` is required.
+    package var needsKey: Bool { self.takes.key == .required }
+    /// Whether `Idempotency-Key` is heeded.
+    package var takesKey: Bool { self.takes.key != nil }
+    /// Whether `If-Match` is required.
+    package var needsMatch: Bool { self.takes.version == .matched }
+    /// Whether it makes what is not there (`If-None-Match: *`) and replaces what is (`If-Match`).
+    package var isUpsert: Bool { self.takes.version == .put }
+    /// Parameters of the query.
+    package var parameters: [Parameter] { self.takes.parameters }
+    /// The body it takes.
+    package var body: Schema? { self.takes.body }
+    /// Whether the body may be left out.
+    package var isBodyOptional: Bool { self.takes.isBodyOptional }
+    /// The status of success.
+    package var status: HTTPResponse.Status { self.gives.status }
+    /// The body it gives.
+    package var answer: Schema? { self.gives.answer }
+    /// The media type of that body.
+    package var answerType: ContentType { self.gives.type }
+    /// Problems beside those that every route may give.
+    package var problems: [Problem.Code] { self.gives.problems }
 
     /// The names of the segments that vary, in order.
     var pathParameters: [String] {

@@ -54,8 +54,7 @@ enum Routes {
             "What the codes of problems mean, for people",
             area: "operations",
             access: .open,
-            answer: .text,
-            answerType: .html
+            gives: Route.Output(answer: .text, type: .html)
         ) { _ in Reply(.ok, body: page, type: .html) }
     }
 
@@ -74,8 +73,7 @@ enum Routes {
                 "This document",
                 area: "operations",
                 access: .open,
-                answer: .anyObject(description: "An OpenAPI 3.1 document."),
-                answerType: .openAPI,
+                gives: Route.Output(answer: .anyObject(description: "An OpenAPI 3.1 document."), type: .openAPI),
                 handler: handler
             )
         }

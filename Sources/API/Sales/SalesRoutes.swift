@@ -5,6 +5,8 @@ import Services
 
 /// Sales: confirm, list, look at one.
 struct SalesRoutes: Area {
+    static let records: [any Record.Type] = []
+
     let shop: Shop
 
     var routes: [Route] {

@@ -5,6 +5,8 @@ import Services
 
 /// What is on hand, and what moved it.
 struct StockRoutes: Area {
+    static let records: [any Record.Type] = []
+
     let shop: Shop
 
     var routes: [Route] {

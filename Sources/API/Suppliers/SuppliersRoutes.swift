@@ -9,10 +9,6 @@ struct SuppliersRoutes: Area {
 
     var routes: [Route] {
         RecordRoutes<Supplier>(
-            schema: "Supplier",
-            plural: "Suppliers",
-            noun: "supplier",
-            area: "suppliers",
             reading: .stockRead,
             writing: .stockWrite,
             deletable: "no document names"

@@ -72,17 +72,17 @@ extension FieldReading where Value == String {
 
     /// A text that must not be blank, trimmed, within its rule.
     package static func text(_ rule: TextRule) -> FieldReading {
-        string.map { rule.readRequired($0) }
+        string.described(as: .string(maximum: rule.maximum)).map { rule.readRequired($0) }
     }
 
     /// A text that may be blank, trimmed, within its rule.
     package static func note(_ rule: TextRule = .note) -> FieldReading {
-        string.map { rule.read($0) }
+        string.described(as: .string(maximum: rule.maximum)).map { rule.read($0) }
     }
 
     /// An e-mail address: one `@`, something on either side, no white space; folded to lower case.
     package static var email: FieldReading {
-        text(.email).described(as: .string(format: "email")).map { text in
+        text(.email).described(as: .string(format: "email", maximum: TextRule.email.maximum)).map { text in
             Text.email(text).map { .success($0) }
                 ?? .failure(ReadingFault("format", "Must be an e-mail address like \"ana@example.com\"."))
         }
@@ -92,7 +92,7 @@ extension FieldReading where Value == String {
 extension FieldReading where Value == String? {
     /// A text whose blank form means that there is none, as for a SKU.
     package static func blankable(_ rule: TextRule) -> FieldReading {
-        FieldReading<String>.string.map { rule.read($0).map { $0.isEmpty ? nil : $0 } }
+        FieldReading<String>.note(rule).map { .success($0.isEmpty ? nil : $0) }
     }
 }
 
@@ -230,7 +230,7 @@ extension FieldReading where Value == BusinessDay {
 extension FieldReading where Value == Currency {
     /// A currency in use.
     package static var currency: FieldReading {
-        FieldReading<String>.string.map { text in
+        FieldReading<String>.string.described(as: .currency).map { text in
             Currency(code: text).map { .success($0) }
                 ?? .failure(ReadingFault("not_allowed", "Must be an ISO 4217 currency code like \"EUR\"."))
         }

@@ -1,7 +1,7 @@
 /// The shape of a JSON value, as far as OpenAPI 3.1 (JSON Schema 2020-12) needs to know it.
 package indirect enum Schema: Sendable {
-    /// A string, perhaps of a format.
-    case string(format: String? = nil, description: String? = nil)
+    /// A string, perhaps of a format, or of so many characters at most.
+    case string(format: String? = nil, description: String? = nil, maximum: Int? = nil)
     /// A string that matches a pattern.
     case pattern(String, description: String)
     /// One of some strings.
@@ -57,6 +57,8 @@ package indirect enum Schema: Sendable {
     package static let day = Schema.string(format: "date")
     /// Any string.
     package static let text = Schema.string()
+    /// The code of a currency.
+    package static let currency = Schema.pattern("^[A-Z]{3}$", description: "A currency of ISO 4217.")
 
     /// A decimal number in a string, of a kind of number.
     package static func decimal<Number: FixedPoint>(_ number: Number.Type, _ range: DecimalRange) -> Schema {

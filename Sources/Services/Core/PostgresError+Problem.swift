@@ -117,31 +117,35 @@ extension PostgresError {
         return Problem(code, serverHint ?? code.title + ".", errors: errors)
     }
 
-    /// A unique index refused: which field it is about is in the index's name.
+    /// The field that a unique index or a reference is about, which its name says: `<table>_tenant_id_<field>_key`, as PostgreSQL
+    /// calls it, or `<table>_<field>_idx`.
+    private var field: String? {
+        // A member is named by an address.
+        if table == "membership" { return "email" }
+        guard let table, var name = constraint?[...], name.hasPrefix("\(table)_") else { return nil }
+        name.removeFirst(table.count + 1)
+        if name == "pkey" { return "id" }
+        if name.hasPrefix("tenant_id_") { name.removeFirst("tenant_id_".count) }
+        // What is unique without regard to case is so by the column beside it: `name_key`.
+        for ending in ["_fkey", "_idx", "_key", "_key"] where name.hasSuffix(ending) { name.removeLast(ending.count) }
+        return String(name)
+    }
+
+    /// A unique index refused: another one has the same.
     private var duplicate: Problem {
-        let names: [(part: String, pointer: String)] = [
-            ("sku", "/sku"), ("external", "/external_id"), ("email", "/email"), ("slug", "/slug"), ("name", "/name"),
-            ("symbol", "/symbol"), ("barcode", "/barcodes"), ("user_id", "/email"), ("membership", "/email"),
-            ("pkey", "/id"),
-        ]
-        let pointer = names.first { constraint?.contains($0.part) == true }?.pointer
-        return Problem(
+        Problem(
             .duplicate,
-            pointer.map { "Another one has the same \($0.dropFirst())." } ?? "Another one like it exists.",
-            errors: pointer.map { [FieldError($0, "duplicate", "Must be unique.")] } ?? []
+            field.map { "Another one has the same \($0)." } ?? "Another one like it exists.",
+            errors: field.map { [FieldError("/\($0)", "duplicate", "Must be unique.")] } ?? []
         )
     }
 
     /// A foreign key refused: what a body names does not exist.
     private var dangling: Problem {
-        // A key of a tenant's table to another is called after the table, the tenant and the column.
-        let place = constraint?.firstRange(of: "_tenant_id_")
-        let column = place.flatMap { place in constraint?[place.upperBound...].replacing("_fkey", with: "") }
-        let pointer = column.map { "/\($0)" } ?? ""
-        return Problem(
+        Problem(
             .validationFailed,
             "The body names something that does not exist.",
-            errors: [FieldError(pointer, "not_found", "There is no such resource.")]
+            errors: [FieldError(field.map { "/\($0)" } ?? "", "not_found", "There is no such resource.")]
         )
     }
 }

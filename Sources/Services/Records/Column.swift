@@ -94,6 +94,11 @@ package struct Column<Fields: Sendable>: Sendable {
         Column(name, .bool, path) { (value, parameters) throws(PostgresError) in try parameters.append(value) }
     }
 
+    /// The code of a currency.
+    package static func currency(_ name: SQL, _ path: Path<Currency>) -> Column {
+        Column(name, .text, path) { (value, parameters) throws(PostgresError) in try parameters.append(value?.code) }
+    }
+
     /// One of the names of an enumeration.
     package static func choice<Name: RawRepresentable & SendableMetatype>(_ name: SQL, _ path: Path<Name>) -> Column
     where Name.RawValue == String {

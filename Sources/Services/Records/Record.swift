@@ -16,7 +16,7 @@ package protocol Record: Resource {
     /// Its table: `stock.customer`.
     static var table: SQL { get }
 
-    /// What it is called in refusals: `customer`.
+    /// What one is called, in refusals and in the document: `customer`.
     static var noun: SQL { get }
 
     /// The function that makes its body: `stock.customer_body`.
@@ -49,6 +49,9 @@ extension Record {
         WHERE r.tenant_id = stock.current_tenant() AND r.id = $1
         """
     }
+
+    /// What one is called, as text.
+    package static var nounText: String { noun.text }
 
     package static var others: [any Statement.Type] { [] }
 

@@ -161,20 +161,6 @@ struct RouteWalkTests {
         }
     }
 
-    @Test("the list of every record is read along an index, however many there are")
-    func indexes() async throws {
-        let database = try await PostgresServer.shared().database(named: "indexes_of_records")
-        for record in Routes.areas.flatMap({ $0.records }) {
-            let table = record.table.text
-            let indexes = try await database.psql(
-                "SELECT count(*) FROM pg_index i WHERE i.indrelid = '\(table)'::regclass "
-                    + "AND pg_get_indexdef(i.indexrelid) LIKE '%(tenant_id, name_key%'"
-            )
-            #expect(indexes != "0", "\(table) has no index that begins with tenant_id, name_key")
-        }
-        try await database.drop()
-    }
-
     @Test("an undeclared parameter is refused by every route, and every declared one is described")
     func parameters() async throws {
         try await Self.shop { journey in

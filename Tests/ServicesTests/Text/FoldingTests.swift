@@ -136,44 +136,6 @@ struct FoldingTests {
         #expect(try await fold(once.folded).folded == once.folded)
         #expect(try await fold(once.searched).searched == once.searched)
     }
-
-    @Test("every field of text has the length in its column that it has in its rule")
-    func lengths() async throws {
-        let rules: [String: (rule: TextRule, isBlankable: Bool)] = [
-            // Whatever table it is in, unless that says otherwise.
-            "name": (.name, false), "email": (.email, false), "tax_id": (.taxID, false), "phone": (.phone, false),
-            "external_id": (.externalID, false),
-            "app_user.name": (.name, true), "product.sku": (.sku, false), "product.name": (.productName, false),
-            "product_barcode.code": (.barcode, false), "sale.note": (.note, true), "sale_return.note": (.note, true),
-            "stock_movement.reason": (.reason, false), "supplier.contact": (.name, false),
-            "tenant.timezone": (.timezone, false), "tenant.locale": (.locale, false), "unit.symbol": (.symbol, false),
-        ]
-        let database = try await PostgresServer.shared().database(named: "lengths")
-        let found = try await database.psql(
-            """
-            SELECT c.conrelid::regclass || '.' || a.attname || '=' ||
-                   array_to_string(ARRAY(SELECT m[1] FROM regexp_matches(pg_get_constraintdef(c.oid), '\\m\\d+', 'g') m), '-')
-            FROM pg_constraint c
-            JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
-            WHERE c.connamespace = 'stock'::regnamespace AND c.contype = 'c' AND cardinality(c.conkey) = 1
-              AND a.atttypid = 'text'::regtype AND pg_get_constraintdef(c.oid) ~ '^CHECK \\(\\(\\(length'
-            """
-        )
-        var bounds: [String: String] = [:]
-        for line in found.split(separator: "\n") {
-            let parts = line.split(separator: "=").map { String($0) }
-            let column = parts[0].hasPrefix("stock.") ? String(parts[0].dropFirst(6)) : parts[0]
-            bounds[column] = parts.count > 1 ? parts[1] : ""
-        }
-        // What a person can enter has a rule; a new column asks for one here.
-        for column in Set(bounds.keys).subtracting(["idempotency_record.key", "audit_log.action"]) {
-            let name = String(column.split(separator: ".").last ?? "")
-            let (rule, isBlankable) = try #require(rules[column] ?? rules[name], "\(column) has no rule here")
-            #expect(bounds[column] == "\(isBlankable ? 0 : 1)-\(rule.maximum)", "\(column)")
-        }
-        let gone = rules.keys.filter { $0.contains(".") && bounds[$0] == nil }
-        #expect(gone == [])
-    }
 }
 
 /// The four things SQL does to text.
