@@ -5,7 +5,8 @@ import Synchronization
 /// Each waits only until its own deadline, and leaves without harm to the others: the flight has a task of its own.
 final class Flight: Sendable {
     typealias Landing = Result<CachedAnswer, any Error>
-    private typealias Waiter = (deadline: ContinuousClock.Instant, continuation: UnsafeContinuation<Landing, Never>)
+    /// Woken without an error when it has landed.
+    private typealias Waiter = (deadline: ContinuousClock.Instant, continuation: UnsafeContinuation<(any Error)?, Never>)
 
     private struct State {
         var landing: Landing?
@@ -32,23 +33,27 @@ final class Flight: Sendable {
             state.next += 1
             return state.next
         }
-        let landing = await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: UnsafeContinuation<Landing, Never>) in
-                let landed: Landing? = self.state.withLock { state in
-                    if let landing = state.landing { return landing }
-                    if state.cancelled.remove(ticket) != nil { return .failure(CancellationError()) }
-                    state.waiters[ticket] = (deadline, continuation)
-                    return nil
+        let refusal = await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<(any Error)?, Never>) in
+                let (waits, isCancelled) = self.state.withLock { state in
+                    let isCancelled = state.cancelled.remove(ticket) != nil
+                    let waits = !isCancelled && state.landing == nil
+                    if waits { state.waiters[ticket] = (deadline, continuation) }
+                    return (waits, isCancelled)
                 }
-                if let landed {
-                    continuation.resume(returning: landed)
-                } else {
+                if waits {
                     self.alarm.set(deadline) { self.expire() }
+                } else {
+                    continuation.resume(returning: isCancelled ? CancellationError() : nil)
                 }
             }
         } onCancel: {
             self.cancel(ticket)
         }
+        if let refusal { throw refusal }
+        // Under the lock that it was left under: a continuation orders what it carries, but where its task need not lie down no
+        // sanitizer sees it.
+        guard let landing = state.withLock({ $0.landing }) else { throw CacheOverload.late }
         return try landing.get()
     }
 
@@ -61,7 +66,7 @@ final class Flight: Sendable {
             return state.waiters
         }
         alarm.stop()
-        for (_, waiter) in waiters { waiter.continuation.resume(returning: landing) }
+        for (_, waiter) in waiters { waiter.continuation.resume(returning: nil) }
     }
 
     /// The number of those who wait.
@@ -73,7 +78,7 @@ final class Flight: Sendable {
             if state.landing == nil { state.cancelled.insert(ticket) }
             return nil
         }
-        waiter?.continuation.resume(returning: .failure(CancellationError()))
+        waiter?.continuation.resume(returning: CancellationError())
     }
 
     private func expire() {
@@ -83,7 +88,7 @@ final class Flight: Sendable {
             for ticket in late.keys { state.waiters[ticket] = nil }
             return (late.values.map(\.continuation), state.waiters.values.map(\.deadline).min())
         }
-        for continuation in late { continuation.resume(returning: .failure(CacheOverload.late)) }
+        for continuation in late { continuation.resume(returning: CacheOverload.late) }
         if let next { alarm.set(next) { self.expire() } }
     }
 }
