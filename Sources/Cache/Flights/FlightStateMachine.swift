@@ -154,10 +154,10 @@ package struct FlightStateMachine: Sendable {
     ///   - seed: spreads the polls.
     package init(key: CacheKey, settings: CacheSettings, renews: Bool = false, seed: UInt64) {
         self.key = key
-        self.keyHash = Envelope.keyHash(key)
+        keyHash = Envelope.keyHash(key)
         self.settings = settings
         self.renews = renews
-        self.random = seed | 1
+        random = seed | 1
     }
 
     /// Whether the database is asked.
