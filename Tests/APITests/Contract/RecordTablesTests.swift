@@ -109,13 +109,15 @@ struct RecordTablesTests {
         for record in Self.records {
             let body = "\(record.body.text)(r.tenant_id, r.id)"
             guard record.sql.text.hasPrefix(#"SELECT \#(body), '"' || r.version || '"'"#) else { continue }
-            // What lies below a record is written with it.
+            // What lies below a record is written with it, unless it has a version of its own.
             let own = Self.lines(
                 try await database.psql(
                     """
                     SELECT '\(record.table.text)'::regclass UNION ALL
                     SELECT k.conrelid::regclass FROM pg_constraint k
                     WHERE k.contype = 'f' AND k.confdeltype = 'c' AND k.confrelid = '\(record.table.text)'::regclass
+                      AND NOT EXISTS (SELECT FROM pg_attribute a
+                                      WHERE a.attrelid = k.conrelid AND a.attname LIKE '%version')
                     """
                 )
             )
@@ -291,8 +293,9 @@ struct RecordTablesTests {
                     id          uuid NOT NULL,
                     supplier_id uuid NOT NULL,
                     word        text NOT NULL CHECK (word <> ''),
+                    version     bigint NOT NULL DEFAULT 1,
                     PRIMARY KEY (tenant_id, id),
-                    FOREIGN KEY (tenant_id, supplier_id) REFERENCES stock.supplier (tenant_id, id)
+                    FOREIGN KEY (tenant_id, supplier_id) REFERENCES stock.supplier (tenant_id, id) ON DELETE CASCADE
                 );
                 CREATE FUNCTION stock.forgetful_words(p_supplier uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
                 BEGIN
