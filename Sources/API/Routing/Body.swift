@@ -21,7 +21,7 @@ struct Body<Value: Sendable>: Sendable {
         _ read: @escaping @Sendable (inout JSONObjectReader) -> Value
     ) {
         let shape = JSONObjectReader.schema(of: read)
-        self.schema = name.map { .named($0, shape) } ?? shape
+        schema = name.map { .named($0, shape) } ?? shape
         self.isOptional = isOptional
         self.read = read
     }

@@ -23,9 +23,9 @@ struct RecordRoutes<R: Record>: Sendable where R.Fields: RecordFields {
     /// The words for several.
     private var several: [Substring] { R.collection.split(separator: "/").last?.split(separator: "-") ?? [] }
     /// The shape of a record, and the root of the names of its shapes and operations.
-    private var schema: String { self.noun.split(separator: " ").map(Self.capitalized).joined() }
+    private var schema: String { noun.split(separator: " ").map(Self.capitalized).joined() }
     /// The same of several.
-    private var plural: String { self.several.map(Self.capitalized).joined() }
+    private var plural: String { several.map(Self.capitalized).joined() }
     /// The area it belongs to.
     private var area: String { String(R.name.prefix { $0 != "." }) }
 
@@ -36,9 +36,9 @@ struct RecordRoutes<R: Record>: Sendable where R.Fields: RecordFields {
     /// The shape of one, as it is answered.
     var answer: Schema {
         .named(
-            self.schema,
+            schema,
             .object(
-                [.required("id", .id)] + R.Fields.answered + self.figures + [
+                [.required("id", .id)] + R.Fields.answered + figures + [
                     .required("version", .version), .required("created_at", .time), .required("updated_at", .time),
                 ]
             )
@@ -54,13 +54,13 @@ struct RecordRoutes<R: Record>: Sendable where R.Fields: RecordFields {
     /// - Returns: The routes.
     func routes(_ records: Records<R>, _ store: Store, list: ((Schema) -> Route)? = nil) -> [Route] {
         let (collection, one) = (R.collection, R.collection + "/{id}")
-        let (reads, writes) = (Route.Access.scope(self.reading), Route.Access.scope(self.writing))
+        let (reads, writes) = (Route.Access.scope(self.reading), Route.Access.scope(writing))
         return [
             list?(self.answer)
                 ?? .page(
                     collection,
-                    "list\(self.plural)",
-                    "\(Self.capitalized(self.several.joined(separator: " "))), by name",
+                    "list\(plural)",
+                    "\(Self.capitalized(several.joined(separator: " "))), by name",
                     area: self.area,
                     access: reads,
                     answer: self.answer,
@@ -69,35 +69,35 @@ struct RecordRoutes<R: Record>: Sendable where R.Fields: RecordFields {
                 ),
             .command(
                 collection,
-                "create\(self.schema)",
-                "Make a \(self.noun)",
+                "create\(schema)",
+                "Make a \(noun)",
                 area: self.area,
                 access: writes,
                 key: .accepted,
                 store: store,
-                body: Body("\(self.schema)Request", R.Fields.made),
+                body: Body("\(schema)Request", R.Fields.made),
                 answer: self.answer,
                 problems: [.duplicate]
             ) { (fields, context, key) throws(Problem) in try await records.create(fields, context, key: key) },
-            .one(one, "read\(self.schema)", "One \(self.noun)", area: self.area, access: reads, answer: self.answer) {
+            .one(one, "read\(schema)", "One \(noun)", area: self.area, access: reads, answer: self.answer) {
                 records.one($0, $1)
             },
             .change(
                 one,
-                "change\(self.schema)",
-                "Change a \(self.noun)",
+                "change\(schema)",
+                "Change a \(noun)",
                 area: self.area,
                 access: writes,
-                body: Body("\(self.schema)Patch", R.Fields.changed),
+                body: Body("\(schema)Patch", R.Fields.changed),
                 answer: self.answer,
-                problems: [.duplicate] + self.changeProblems
+                problems: [.duplicate] + changeProblems
             ) { (id, fields, expected, context) throws(Problem) in
                 try await records.change(id, fields, expected: expected, context)
             },
             .delete(
                 one,
-                "delete\(self.schema)",
-                "Delete a \(self.noun) \(self.deletable)",
+                "delete\(schema)",
+                "Delete a \(noun) \(deletable)",
                 area: self.area,
                 access: writes,
                 problems: [.inUse]

@@ -128,7 +128,7 @@ package final class Route: Sendable {
     package let givesTag: Bool
     /// Whether answers come from the cache and carry `Cache-Status`.
     package var isCached: Bool {
-        if case .read = self.service { true } else { false }
+        if case .read = service { true } else { false }
     }
     /// Whether an answer may be asked for ahead of its readers: it is cached, the same for all of them, and a viewer may see it.
     let isReplayable: Bool
@@ -161,18 +161,18 @@ package final class Route: Sendable {
         self.service = service
         let isCached = if case .read = service { true } else { false }
         if case .members(let roles, _) = access {
-            self.isReplayable = isCached && roles.contains(.viewer)
+            isReplayable = isCached && roles.contains(.viewer)
         } else {
-            self.isReplayable = false
+            isReplayable = false
         }
-        self.namesResource = gives.namesResource ?? (gives.status == .created)
+        namesResource = gives.namesResource ?? (gives.status == .created)
         let isAnswered =
             switch takes.version {
             case .put: true
             case .matched: gives.answer != nil
             case nil: false
             }
-        self.givesTag = gives.givesTag ?? (isCached || self.namesResource || isAnswered)
+        givesTag = gives.givesTag ?? (isCached || namesResource || isAnswered)
     }
 
     /// A route that answers by work of its own; one without parameters refuses any.
@@ -238,44 +238,44 @@ package final class Route: Sendable {
     /// - Parameter limits: what requests may cost.
     /// - Returns: the number.
     func bodyLimit(_ limits: ServerLimits) -> Int {
-        self.area == "identity" ? min(limits.identityBodyBytes, limits.bodyBytes) : limits.bodyBytes
+        area == "identity" ? min(limits.identityBodyBytes, limits.bodyBytes) : limits.bodyBytes
     }
 
     /// The scope of its idempotency keys: one route of one tenant.
-    package var idempotencyScope: String { "\(self.method.rawValue) \(self.path)" }
+    package var idempotencyScope: String { "\(method.rawValue) \(path)" }
 
     /// Whether it reads or writes a tenant's data, so that requests and answers may carry `Stock-Consistency`.
     var takesConsistency: Bool {
-        if case .open = self.access { return false }
-        return self.isCached || self.method != .get
+        if case .open = access { return false }
+        return isCached || method != .get
     }
 
     /// Whether `Idempotency-Key` is required.
-    package var needsKey: Bool { self.takes.key == .required }
+    package var needsKey: Bool { takes.key == .required }
     /// Whether `Idempotency-Key` is heeded.
-    package var takesKey: Bool { self.takes.key != nil }
+    package var takesKey: Bool { takes.key != nil }
     /// Whether `If-Match` is required.
-    package var needsMatch: Bool { self.takes.version == .matched }
+    package var needsMatch: Bool { takes.version == .matched }
     /// Whether it makes what is not there (`If-None-Match: *`) and replaces what is (`If-Match`).
-    package var isUpsert: Bool { self.takes.version == .put }
+    package var isUpsert: Bool { takes.version == .put }
     /// Parameters of the query.
-    package var parameters: [Parameter] { self.takes.parameters }
+    package var parameters: [Parameter] { takes.parameters }
     /// The body it takes.
-    package var body: Schema? { self.takes.body }
+    package var body: Schema? { takes.body }
     /// Whether the body may be left out.
-    package var isBodyOptional: Bool { self.takes.isBodyOptional }
+    package var isBodyOptional: Bool { takes.isBodyOptional }
     /// The status of success.
-    package var status: HTTPResponse.Status { self.gives.status }
+    package var status: HTTPResponse.Status { gives.status }
     /// The body it gives.
-    package var answer: Schema? { self.gives.answer }
+    package var answer: Schema? { gives.answer }
     /// The media type of that body.
-    package var answerType: ContentType { self.gives.type }
+    package var answerType: ContentType { gives.type }
     /// Problems beside those that every route may give.
-    package var problems: [Problem.Code] { self.gives.problems }
+    package var problems: [Problem.Code] { gives.problems }
 
     /// The names of the segments that vary, in order.
     var pathParameters: [String] {
-        self.path.split(separator: "/").compactMap { segment in
+        path.split(separator: "/").compactMap { segment in
             segment.hasPrefix("{") ? String(segment.dropFirst().dropLast()) : nil
         }
     }

@@ -31,24 +31,24 @@ package struct Router: Sendable {
             var current = 0
             for segment in route.path.split(separator: "/") {
                 current =
-                    segment.hasPrefix("{") ? self.wildcard(of: current) : self.child(of: current, Array(segment.utf8))
+                    segment.hasPrefix("{") ? wildcard(of: current) : child(of: current, Array(segment.utf8))
             }
-            self.nodes[current].routes.append((route.method, route))
+            nodes[current].routes.append((route.method, route))
         }
     }
 
     private mutating func child(of node: Int, _ segment: [UInt8]) -> Int {
-        if let known = self.nodes[node].children.first(where: { $0.segment == segment }) { return known.node }
-        self.nodes.append(Node())
-        self.nodes[node].children.append((segment, self.nodes.count - 1))
-        return self.nodes.count - 1
+        if let known = nodes[node].children.first(where: { $0.segment == segment }) { return known.node }
+        nodes.append(Node())
+        nodes[node].children.append((segment, nodes.count - 1))
+        return nodes.count - 1
     }
 
     private mutating func wildcard(of node: Int) -> Int {
-        if let known = self.nodes[node].wildcard { return known }
-        self.nodes.append(Node())
-        self.nodes[node].wildcard = self.nodes.count - 1
-        return self.nodes.count - 1
+        if let known = nodes[node].wildcard { return known }
+        nodes.append(Node())
+        nodes[node].wildcard = nodes.count - 1
+        return nodes.count - 1
     }
 
     /// Finds the route.
@@ -69,9 +69,9 @@ package struct Router: Sendable {
             rest = rest.dropFirst()
             let end = rest.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
             let segment = rest[..<end]
-            if let child = self.nodes[current].children.first(where: { $0.segment.elementsEqual(segment) }) {
+            if let child = nodes[current].children.first(where: { $0.segment.elementsEqual(segment) }) {
                 current = child.node
-            } else if let wildcard = self.nodes[current].wildcard, !segment.isEmpty {
+            } else if let wildcard = nodes[current].wildcard, !segment.isEmpty {
                 current = wildcard
                 parameters.append(Substring(segment))
             } else {
@@ -79,7 +79,7 @@ package struct Router: Sendable {
             }
             rest = rest[end...]
         }
-        let routes = self.nodes[current].routes
+        let routes = nodes[current].routes
         let wanted = method == .head ? .get : method
         if let found = routes.first(where: { $0.method == wanted }) { return .route(found.route, parameters) }
         return routes.isEmpty ? .nothing : .otherMethod(routes.map(\.method))

@@ -37,10 +37,10 @@ enum Routes {
     ) -> [Route] {
         var routes: [Route] = []
         routes += IdentityRoutes(shop: shop, tokens: tokens, rates: rates).routes
-        for area in self.areas { routes += area.init(shop: shop).routes }
+        for area in areas { routes += area.init(shop: shop).routes }
         routes += health.routes
-        routes.append(self.problems())
-        routes.append(self.openAPI(of: routes, version: version))
+        routes.append(problems())
+        routes.append(openAPI(of: routes, version: version))
         return routes
     }
 

@@ -12,7 +12,7 @@ struct SuppliersRoutes: Area {
             reading: .stockRead,
             writing: .stockWrite,
             deletable: "no document names"
-        ).routes(self.shop.records(), self.shop.store)
+        ).routes(shop.records(), shop.store)
     }
 }
 

@@ -6,7 +6,9 @@ import Synchronization
 final class Flight: Sendable {
     typealias Landing = Result<CachedAnswer, any Error>
     /// Woken without an error when it has landed.
-    private typealias Waiter = (deadline: ContinuousClock.Instant, continuation: UnsafeContinuation<(any Error)?, Never>)
+    private typealias Waiter = (
+        deadline: ContinuousClock.Instant, continuation: UnsafeContinuation<(any Error)?, Never>
+    )
 
     private struct State {
         var landing: Landing?
