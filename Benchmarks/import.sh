@@ -25,7 +25,8 @@ import_once() {
 # What PostgreSQL's COPY takes for the same lines into a table that knows nothing of shops: the limit of reading them at all.
 copy_bare() {
     local columns start
-    columns=$(gzip -dc "$IMPORT_FILE" | head -n 1 | tr -d '\r' | tr ',' '\n' | awk '{ printf "%sc%d text", (NR > 1 ? ", " : ""), NR }')
+    # The file is read to its end: who stops before ends the pipe, and with it this script.
+    columns=$(gzip -dc "$IMPORT_FILE" | awk -F, 'NR == 1 { for (n = 1; n <= NF; n++) printf "%sc%d text", (n > 1 ? ", " : ""), n }')
     owner_sql "CREATE TABLE public.bare ($columns)"
     start=$(date +%s.%N)
     gzip -dc "$IMPORT_FILE" | PGPASSWORD=$POSTGRES_PASSWORD psql -Xq -v ON_ERROR_STOP=1 -h "$STORES" -U postgres -d stock \
