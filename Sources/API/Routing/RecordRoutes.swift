@@ -50,23 +50,13 @@ struct RecordRoutes<R: Record>: Sendable where R.Fields: RecordFields {
     /// - Parameters:
     ///   - records: Serves them.
     ///   - store: Keeps refusals.
-    ///   - list: Makes the route of the list, where it can be narrowed; by name and whole if nil.
+    ///   - list: Makes the route of the list, of the shape of one.
     /// - Returns: The routes.
-    func routes(_ records: Records<R>, _ store: Store, list: ((Schema) -> Route)? = nil) -> [Route] {
+    func routes(_ records: Records<R>, _ store: Store, list: (Schema) -> Route) -> [Route] {
         let (collection, one) = (R.collection, R.collection + "/{id}")
-        let (reads, writes) = (Route.Access.scope(self.reading), Route.Access.scope(writing))
+        let (reads, writes) = (Route.Access.scope(reading), Route.Access.scope(writing))
         return [
-            list?(self.answer)
-                ?? .page(
-                    collection,
-                    "list\(plural)",
-                    "\(Self.capitalized(several.joined(separator: " "))), by name",
-                    area: self.area,
-                    access: reads,
-                    answer: self.answer,
-                    query: { _ in },
-                    reading: { (_, page, caller) throws(Problem) in try records.list(page, caller) }
-                ),
+            list(answer),
             .command(
                 collection,
                 "create\(schema)",
@@ -105,5 +95,28 @@ struct RecordRoutes<R: Record>: Sendable where R.Fields: RecordFields {
                 try await records.delete(id, expected: expected, context)
             },
         ]
+    }
+}
+
+extension RecordRoutes where R: ListedByName {
+    /// Makes the routes, with a list by name.
+    ///
+    /// - Parameters:
+    ///   - records: Serves them.
+    ///   - store: Keeps refusals.
+    /// - Returns: The routes.
+    func routes(_ records: Records<R>, _ store: Store) -> [Route] {
+        routes(records, store) { answer in
+            .page(
+                R.collection,
+                "list\(plural)",
+                "\(Self.capitalized(several.joined(separator: " "))), by name",
+                area: area,
+                access: .scope(reading),
+                answer: answer,
+                query: { _ in },
+                reading: { (_, page, caller) throws(Problem) in try records.list(page, caller) }
+            )
+        }
     }
 }

@@ -28,7 +28,7 @@ package struct CategoryFields: Sendable, Equatable {
 /// A category: where products are listed.
 ///
 /// Its entity tag holds its count of products, because its body does.
-package struct Category: Record {
+package struct Category: ListedByName {
     package static let name = "catalog.category"
     package static let collection = "/v1/categories"
     package static let module = Module.categories

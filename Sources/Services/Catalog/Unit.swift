@@ -26,7 +26,7 @@ package struct UnitFields: Sendable, Equatable {
 }
 
 /// A unit of measure: what products are sold by.
-package struct Unit: Record {
+package struct Unit: ListedByName {
     package static let name = "catalog.unit"
     package static let collection = "/v1/units"
     package static let module = Module.units

@@ -28,6 +28,9 @@ package protocol Record: Resource {
     /// Statements of its own, beside those that every record has.
     static var others: [any Statement.Type] { get }
 
+    /// Every statement there is for it, for connections to prepare as they come up. Not for a record to say.
+    static var statements: [any Statement.Type] { get }
+
     /// Adds what must be true before the row is written; the row is locked, if it is there.
     ///
     /// - Parameters:
@@ -55,14 +58,23 @@ extension Record {
 
     package static var others: [any Statement.Type] { [] }
 
-    /// Every statement there is for it, for connections to prepare as they come up.
-    package static var statements: [any Statement.Type] {
+    package static var statements: [any Statement.Type] { shared + others }
+
+    /// The statements that every record has.
+    fileprivate static var shared: [any Statement.Type] {
         [
-            ReadDocument<Self>.self, ListRecords<Self>.self, InsertRecord<Self>.self, GuardRecord<Self>.self,
-            UpdateRecord<Self>.self, DeleteRecord<Self>.self, Conclude<Self>.self,
-        ] + others
+            ReadDocument<Self>.self, InsertRecord<Self>.self, GuardRecord<Self>.self, UpdateRecord<Self>.self,
+            DeleteRecord<Self>.self, Conclude<Self>.self,
+        ]
     }
 
     package func check(_ fields: Fields, isNew: Bool, in unit: inout UnitOfWork) throws(PostgresError) {}
     package func complete(_ fields: Fields, in unit: inout UnitOfWork) throws(PostgresError) {}
+}
+
+/// A record whose list is by name and whole. What can be narrowed has a list of its own instead.
+package protocol ListedByName: Record {}
+
+extension ListedByName {
+    package static var statements: [any Statement.Type] { shared + [ListRecords<Self>.self] + others }
 }

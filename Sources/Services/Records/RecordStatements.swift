@@ -93,7 +93,7 @@ struct DeleteRecord<Deleted: Record>: Statement {
 }
 
 /// Records by name, as `stock.record_page` finds them.
-struct ListRecords<Listed: Record>: Statement {
+struct ListRecords<Listed: ListedByName>: Statement {
     static var name: String { "\(Listed.name).list" }
     static var sql: SQL {
         """

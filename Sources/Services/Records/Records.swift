@@ -18,18 +18,6 @@ package struct Records<R: Record>: Sendable {
         caller.read(R.module, R(id))
     }
 
-    /// `GET` of a page, by name.
-    ///
-    /// - Parameters:
-    ///   - page: How many, and where the page begins.
-    ///   - caller: Who asks.
-    /// - Returns: The read of the page.
-    /// - Throws: 400 `cursor_mismatch`.
-    package func list(_ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
-        let page = try PagePosition(KeyBuilder("list"), page, cursors: cursors, tenant: caller.tenant, module: R.module)
-        return page.read(ListRecords<R>(limit: page.limit, after: page.afterText()))
-    }
-
     /// `POST`: 201 with the record.
     ///
     /// - Parameters:
@@ -98,5 +86,19 @@ package struct Records<R: Record>: Sendable {
             try unit.add(DeleteRecord(record: record))
             return .deleted
         }
+    }
+}
+
+extension Records where R: ListedByName {
+    /// `GET` of a page, by name.
+    ///
+    /// - Parameters:
+    ///   - page: How many, and where the page begins.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the page.
+    /// - Throws: 400 `cursor_mismatch`.
+    package func list(_ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
+        let page = try PagePosition(KeyBuilder("list"), page, cursors: cursors, tenant: caller.tenant, module: R.module)
+        return page.read(ListRecords<R>(limit: page.limit, after: page.afterText()))
     }
 }

@@ -24,7 +24,7 @@ package struct SupplierFields: Sendable, Equatable {
 }
 
 /// Somebody the shop buys from.
-package struct Supplier: Record {
+package struct Supplier: ListedByName {
     package static let name = "suppliers.supplier"
     package static let collection = "/v1/suppliers"
     package static let module = Module.suppliers
