@@ -72,7 +72,9 @@ extension Record {
     package func complete(_ fields: Fields, in unit: inout UnitOfWork) throws(PostgresError) {}
 }
 
-/// A record whose list is by name and whole. What can be narrowed has a list of its own instead.
+/// A record whose list is by name and whole.
+///
+/// What can be narrowed has a list of its own instead.
 package protocol ListedByName: Record {}
 
 extension ListedByName {
