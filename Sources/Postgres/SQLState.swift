@@ -40,6 +40,8 @@ package struct SQLState: Hashable, Sendable, CustomStringConvertible, Expressibl
     package static let crashShutdown: SQLState = "57P02"
     package static let cannotConnectNow: SQLState = "57P03"
     package static let uniqueViolation: SQLState = "23505"
+    package static let duplicateObject: SQLState = "42710"
+    package static let internalError: SQLState = "XX000"
     package static let foreignKeyViolation: SQLState = "23503"
     package static let checkViolation: SQLState = "23514"
     package static let notNullViolation: SQLState = "23502"

@@ -44,6 +44,30 @@ struct MigratorTests {
         return try MigrationFolder(path: path)
     }
 
+    @Test("makes several databases of one cluster at once, which share their roles")
+    func together() async throws {
+        let server = try await PostgresServer.start()
+        let folder = try folder()
+        var databases: [TestDatabase] = []
+        for number in 1...6 { databases.append(try await server.bareDatabase(named: "together_\(number)")) }
+        let applied = try await withThrowingTaskGroup { group in
+            for database in databases {
+                group.addTask {
+                    try await withDatabase(database.superuserURL) { (client) async throws in
+                        try await Migrator(
+                            postgres: client,
+                            folder: folder,
+                            applicationPassword: PostgresServer.password
+                        ).up(deadline: self.deadline).count
+                    }
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(applied == Array(repeating: folder.migrations.count, count: 6))
+        try await server.stop()
+    }
+
     @Test("makes a database from nothing, says what it did, and does nothing the second time")
     func up() async throws {
         let database = try await PostgresServer.shared().emptyDatabase(named: "migrator_up")

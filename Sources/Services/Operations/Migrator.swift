@@ -139,8 +139,7 @@ package struct Migrator: Sendable {
     private func apply(_ lease: Lease, _ report: @Sendable (String) -> Void) async throws -> [Migration] {
         let access = try await Self.access(lease)
         if access.mayCreateRoles {
-            try await lease.execute(script: folder.roles)
-            if let applicationPassword { try await lease.execute(script: try Self.passwordScript(applicationPassword)) }
+            try await makeRoles(lease)
             if !access.isPrepared { report("made roles and schema") }
         } else if access.mayCreateSchema, !access.isPrepared {
             try await lease.execute(script: Self.schemaScript)
@@ -186,6 +185,25 @@ package struct Migrator: Sendable {
             END IF;
         END $$;
         """
+
+    /// Makes the roles, again while somebody else does: they belong to the whole cluster, and no lock does.
+    private func makeRoles(_ lease: Lease) async throws {
+        // "tuple concurrently updated" is an internal error; two who make what is not there yet meet in the other two.
+        let meetings: Set<SQLState> = [.internalError, .uniqueViolation, .duplicateObject]
+        for attempt in 1... {
+            do {
+                try await lease.execute(script: folder.roles)
+                if let applicationPassword {
+                    try await lease.execute(script: try Self.passwordScript(applicationPassword))
+                }
+                return
+            } catch let error as PostgresError
+                where error.sqlState.map(meetings.contains) == true && attempt < patience.tries
+            {
+                try await Task.sleep(for: patience.pause)
+            }
+        }
+    }
 
     /// One migration, tried again while somebody else holds a lock it needs.
     private func apply(_ migration: Migration, isLast: Bool, _ lease: Lease) async throws {
