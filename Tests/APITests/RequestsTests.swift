@@ -41,6 +41,30 @@ struct QueryTests {
     }
 }
 
+@Suite("PercentEncoding")
+struct PercentEncodingTests {
+    @Test(
+        "a path is told as part of a URI, whatever came and wherever it was cut",
+        arguments: [
+            ("/v1/a-b_c.d~e:@!$&'()*+,;=", "/v1/a-b_c.d~e:@!$&'()*+,;="), ("/%C3%b3", "/%C3%b3"), ("/a%", "/a%25"),
+            ("/a%C", "/a%25C"), ("/a%C…", "/a%25C%e2%80%a6"), ("/a%zz", "/a%25zz"), ("/a b^", "/a%20b%5e"),
+            ("/%%41", "/%25%41"),
+        ]
+    )
+    func path(came: String, told: String) {
+        #expect(PercentEncoding.path(came) == told)
+    }
+
+    @Test("what is repeated of a path that is too long is a URI at every length")
+    func excerpts() {
+        for length in 0..<120 {
+            let path = "/" + String(repeating: "a", count: length) + String(repeating: "%C3%B3", count: 30)
+            let told = PercentEncoding.path(Text.excerpt(path))
+            #expect(told.wholeMatch(of: /(?:[\/a]|%[0-9A-Fa-f]{2}|%25[0-9A-F])*/) != nil, "\(told)")
+        }
+    }
+}
+
 @Suite("RequestID")
 struct RequestIDTests {
     @Test("a plain id of the client's is kept, any other replaced")

@@ -321,16 +321,23 @@ struct Query {
 
 /// Percent-encoding of RFC 3986.
 enum PercentEncoding {
-    /// The path of a request as part of a URI, whatever bytes came: what may not stand there is encoded.
+    /// The path of a request as part of a URI, whatever bytes came: what may not stand there is encoded, as is a percent sign that
+    /// begins nothing, as where a path was cut.
     static func path(_ text: String) -> String {
-        guard !text.utf8.allSatisfy(Self.mayStandInPath) else { return text }
+        let percent = UInt8(ascii: "%")
+        guard text.utf8.contains(where: { $0 == percent || !mayStandInPath($0) }) else { return text }
+        let source = Array(text.utf8)
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(text.utf8.count + 16)
-        for byte in text.utf8 {
-            if Self.mayStandInPath(byte) {
+        bytes.reserveCapacity(source.count + 16)
+        for (place, byte) in source.enumerated() {
+            let escape = source.dropFirst(place + 1).prefix(2)
+            let isFine =
+                byte == percent
+                ? escape.count == 2 && escape.allSatisfy { Hexadecimal.value(of: $0) != nil } : mayStandInPath(byte)
+            if isFine {
                 bytes.append(byte)
             } else {
-                bytes.append(UInt8(ascii: "%"))
+                bytes.append(percent)
                 bytes += Hexadecimal.text([byte]).utf8
             }
         }
