@@ -81,9 +81,10 @@ CREATE TYPE stock.move AS (
 );
 
 -- Moves goods: the only function that changes what is on hand and writes movements. Levels are moved in the order of their
--- products, as every command locks them; moves of one product are numbered in the order they are given in. Gives the products
--- that were moved, with what a piece costs now. One that is missing would have fallen below its floor (if p_heeds_floors: not
--- of history, which has happened) or out of what its column holds: nothing of it was written, and `refuse_moves` says why.
+-- products, as every command locks them; moves of one product are numbered in the order they are given in. Gives the
+-- products that were moved, with what a piece costs now. One that is missing would have fallen below its floor (if
+-- p_heeds_floors: not of history, which has happened) or out of what its column holds: nothing of it was written, and
+-- `refuse_moves` says why. What is bought moves the average cost once for all moves of a product, whatever their order.
 CREATE FUNCTION stock.move_stock(p_moves stock.move[], p_heeds_floors boolean DEFAULT true)
 RETURNS TABLE (product_id uuid, cost numeric)
 LANGUAGE plpgsql

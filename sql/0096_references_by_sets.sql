@@ -59,7 +59,8 @@ BEGIN
     IF FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'foreign_key_violation', SCHEMA = 'stock', TABLE = v_named.relation,
             CONSTRAINT = v_named.reference,
-            MESSAGE = format('delete on table "product" violates reference "%s" of table "%s"', v_named.reference, v_named.relation),
+            MESSAGE = format('delete on table "product" violates reference "%s" of table "%s"', v_named.reference,
+                             v_named.relation),
             DETAIL = format('The product %s is named still.', v_named.id);
     END IF;
     RETURN NULL;
