@@ -336,22 +336,30 @@ package final class API: Sendable {
             )
         }
         let call = try self.call(visit, caller, &subject)
-        switch (try lookUp(call), call.route.service, caller) {
-        case (.found(let reply), _, _):
-            return reply
-        case (.missing(let read), _, let caller?):
-            return try await answer(read, call, caller)
-        case (_, .read(let reading), let caller?):
-            return try await self.work(call, caller) { call in try await self.ask(reading(call, caller), call) }
-        case (_, .work(let handler), let caller?):
-            return try await self.work(call, caller, handler)
-        case (_, .work(let handler), nil):
-            guard let throttle = call.route.throttle else { return try await handler(call) }
-            return try await rates.attempt(throttle, from: exchange.client.limited) {
-                try await handler(call.withBody(self.limits.requestDeadline))
+        guard let caller else { return try await serveAnyone(call) }
+        switch call.route.service {
+        case .read(let reading):
+            switch try lookUp(call) {
+            case .found(let reply):
+                return reply
+            case .missing(let read):
+                return try await answer(read, call, caller)
+            case .nothing:
+                return try await work(call, caller) { call in try await ask(reading(call, caller), call) }
             }
-        case (_, _, nil):
+        case .work(let handler):
+            return try await work(call, caller, handler)
+        }
+    }
+
+    /// Does what needs no credential, as often as the caller's address may ask for it.
+    private func serveAnyone(_ call: Call) async throws -> Reply {
+        guard case .work(let handler) = call.route.service else {
             throw Problem(.unauthenticated, "This needs a credential.")
+        }
+        guard let throttle = call.route.throttle else { return try await handler(call) }
+        return try await rates.attempt(throttle, from: call.exchange.client.limited) {
+            try await handler(call.withBody(limits.requestDeadline))
         }
     }
 

@@ -52,9 +52,9 @@ struct DrainOutbox: Statement {
 }
 
 /// How many committed rows wait in the outbox, at most 10,001, and since when the oldest does, in microseconds.
-struct CountOutbox: Statement {
-    static let name = "cache.outbox"
-    static let sql: SQL = """
+package struct CountOutbox: Statement {
+    package static let name = "cache.outbox"
+    package static let sql: SQL = """
         SELECT count(*), (extract(epoch FROM clock_timestamp() - min(o.touched_at)) * 1000000)::bigint
           FROM (SELECT c.touched_at
                   FROM stock.cache_outbox c
@@ -62,17 +62,19 @@ struct CountOutbox: Statement {
                  ORDER BY c.id
                  LIMIT 10001) AS o
         """
-    static let parameterTypes: [PostgresType] = [.int2]
+    package static let parameterTypes: [PostgresType] = [.int2]
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+    package init() {}
+
+    package func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(Int16(0))
     }
 
-    struct Row: DecodableRow {
-        let count: Int64
+    package struct Row: DecodableRow {
+        package let count: Int64
         let oldest: Int64?
 
-        init(from row: inout RowReader) throws(PostgresError) {
+        package init(from row: inout RowReader) throws(PostgresError) {
             count = try row.next()
             oldest = try row.next()
         }
@@ -250,4 +252,47 @@ struct PruneLog: Statement {
     }
 
     typealias Row = SingleColumn<Int64>
+}
+
+/// The rows of the log after a number, or the newest, as whoever checks it wants to see them.
+package struct ReadLog: Statement {
+    package static let name = "cache.read_log"
+    package static let sql: SQL = """
+        SELECT l.seq, coalesce(l.tenant_id, 0), coalesce(l.module, ''), l.xids
+          FROM stock.cache_log l
+         WHERE l.lane = 0
+           AND l.seq > coalesce($1, (SELECT max(m.seq) - 1 FROM stock.cache_log m WHERE m.lane = 0))
+         ORDER BY l.seq
+         LIMIT 5000
+        """
+    package static let parameterTypes: [PostgresType] = [.int8]
+
+    private let after: Int64?
+
+    /// - Parameter after: the number before the first row; nil for the newest row alone.
+    package init(after: Int64?) {
+        self.after = after
+    }
+
+    package func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(after)
+    }
+
+    /// One row: the scope that was retired, and the transactions that did it.
+    package struct Row: DecodableRow {
+        package let sequence: Int64
+        /// 0 where all tenants are meant.
+        package let tenant: Int64
+        /// Empty where all modules are meant.
+        package let module: String
+        package let xids: [UInt64]
+
+        package init(from row: inout RowReader) throws(PostgresError) {
+            sequence = try row.next()
+            tenant = try row.next()
+            module = try row.next()
+            let xids: [XID8]? = try row.next()
+            self.xids = (xids ?? []).map(\.rawValue)
+        }
+    }
 }

@@ -1,3 +1,5 @@
+import Postgres
+
 /// The attempts a unit is worth after its first, each with a wait before it that is drawn at random: those who met do not meet again.
 struct Retries {
     private var steps: ArraySlice<Range<Int>>
@@ -24,5 +26,27 @@ struct Retries {
         } catch {
             return false
         }
+    }
+}
+
+/// Which failures of a unit are worth another attempt, and after how long.
+struct Repetitions {
+    private var conflicts = Retries.conflict
+    private var mayRepeatLost = true
+    private let repeatsLost: Bool
+
+    /// - Parameter repeatsLost: Whether doing it twice is harmless, so that it is repeated even if it may have been done.
+    init(repeatsLost: Bool) { self.repeatsLost = repeatsLost }
+
+    /// The wait before the next attempt; `nil` when the failure is the unit's answer.
+    mutating func wait(after error: PostgresError) -> Duration? {
+        if error.sqlState == .serializationFailure || error.sqlState == .deadlockDetected,
+            let wait = conflicts.next()
+        {
+            return wait
+        }
+        guard error.code == .connectionLost, error.outcome != .unknown || repeatsLost, mayRepeatLost else { return nil }
+        mayRepeatLost = false
+        return .milliseconds(20)
     }
 }

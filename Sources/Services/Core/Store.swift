@@ -320,46 +320,57 @@ package final class Store: Sendable {
         retired: ((Row) -> TenantID?)? = nil,
         build: (inout UnitOfWork) throws(PostgresError) -> Slot<Row>
     ) async throws(PostgresError) -> (row: Row, written: Written) {
-        var conflicts = Retries.conflict
-        var mayRepeatLost = true
+        let committed = try await commit(tenant, deadline: deadline, repeatsLost: repeatsLost, build: build)
+        // From here to the return nothing suspends: whoever reads next on this instance misses.
+        let token = try committed.result.one(committed.token)
+        let row: Row?
+        do throws(PostgresError) {
+            row = try committed.result.first(committed.row)
+        } catch {
+            retire(token, of: tenant)
+            throw error
+        }
+        let owner = row.flatMap { retired?($0) } ?? tenant
+        retire(token, of: owner)
+        guard let row else {
+            throw PostgresError(.unexpectedRowCount, "no row where there must be one", outcome: .failed)
+        }
+        return (row, Written(tenant: owner, xid: token.xid, modules: token.modules))
+    }
+
+    /// A unit that was committed, and where its rows are.
+    private struct Committed<Row: DecodableRow> {
+        let result: UnitResult
+        let row: Slot<Row>
+        let token: Slot<CacheToken.Row>
+    }
+
+    /// Commits a unit, and builds and sends it again where that helps.
+    private func commit<Row: DecodableRow>(
+        _ tenant: TenantID?,
+        deadline: ContinuousClock.Instant,
+        repeatsLost: Bool,
+        build: (inout UnitOfWork) throws(PostgresError) -> Slot<Row>
+    ) async throws(PostgresError) -> Committed<Row> {
+        var repetitions = Repetitions(repeatsLost: repeatsLost)
         while true {
             var unit = UnitOfWork(tenant: tenant?.rawValue, access: .write)
-            let slot = try build(&unit)
-            let tokenSlot = try unit.add(CacheToken())
-            let result: UnitResult
+            let row = try build(&unit)
+            let token = try unit.add(CacheToken())
             do throws(PostgresError) {
-                result = try await postgres.perform(unit, on: .exclusive, deadline: deadline)
+                let result = try await postgres.perform(unit, on: .exclusive, deadline: deadline)
+                return Committed(result: result, row: row, token: token)
             } catch {
-                if error.sqlState == .serializationFailure || error.sqlState == .deadlockDetected,
-                    let wait = conflicts.next(), await Retries.sleep(wait, until: deadline)
-                {
-                    continue
+                guard let wait = repetitions.wait(after: error), await Retries.sleep(wait, until: deadline) else {
+                    throw error
                 }
-                let isLost = error.code == .connectionLost && (error.outcome != .unknown || repeatsLost)
-                if isLost, mayRepeatLost, await Retries.sleep(.milliseconds(20), until: deadline) {
-                    mayRepeatLost = false
-                    continue
-                }
-                throw error
             }
-            // Committed. From here to the return nothing suspends: whoever reads next on this instance misses.
-            let token = try result.one(tokenSlot)
-            let row: Row?
-            do throws(PostgresError) {
-                row = try result.first(slot)
-            } catch {
-                if let tenant { cache.committed(tenant: tenant.rawValue, modules: token.modules, xid: token.xid) }
-                throw error
-            }
-            let owner = row.flatMap { retired?($0) } ?? tenant
-            if let owner, !token.modules.isEmpty {
-                cache.committed(tenant: owner.rawValue, modules: token.modules, xid: token.xid)
-            }
-            guard let row else {
-                throw PostgresError(.unexpectedRowCount, "no row where there must be one", outcome: .failed)
-            }
-            return (row, Written(tenant: owner, xid: token.xid, modules: token.modules))
         }
+    }
+
+    private func retire(_ token: CacheToken.Row, of tenant: TenantID?) {
+        guard let tenant, !token.modules.isEmpty else { return }
+        cache.committed(tenant: tenant.rawValue, modules: token.modules, xid: token.xid)
     }
 
     /// The value of `Stock-Consistency` in a write's answer.
