@@ -15,7 +15,6 @@
 #define swift __attribute__((swiftcall))
 #define context __attribute__((swift_context))
 #define swift_async __attribute__((swiftasynccall))
-#define async_context __attribute__((swift_async_context))
 
 static const char lock_name[] = "$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF";
 static const char unlock_name[] = "$s15Synchronization12_MutexHandleV11_unlockSlowyyF";
@@ -23,7 +22,7 @@ static const char unlock_name[] = "$s15Synchronization12_MutexHandleV11_unlockSl
 typedef swift void (*lock_function)(uint32_t thread, context void *handle);
 typedef swift void (*unlock_function)(context void *handle);
 typedef void (*annotation)(void *address);
-typedef swift_async void (*await_function)(async_context void *continuation);
+typedef swift_async void (*await_function)(void *continuation);
 typedef swift void *(*current_function)(void);
 
 swift void lock_slow(uint32_t thread, context void *handle) __asm__("$s15Synchronization12_MutexHandleV9_lockSlowyys6UInt32VF");
@@ -54,7 +53,7 @@ swift void unlock_slow(context void *handle) {
     real_unlock(handle);
 }
 
-swift_async void swift_continuation_await(async_context void *continuation) {
+swift_async void swift_continuation_await(void *continuation) {
     if (acquire && current_task) acquire(current_task());
     __attribute__((musttail)) return real_await(continuation);
 }
