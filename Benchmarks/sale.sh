@@ -16,7 +16,8 @@ SELECT stock.idempotency_begin('POST /v1/sales', $key, '\\x00');
 SELECT stock.sale_confirm($tenant_version, $(uuid 1), $register, NULL, NULL, NULL, NULL, 1.00, 0, 0.16, 1.00, 1.00,
     ARRAY[$product], ARRAY[1::numeric], ARRAY[$(uuid 2)], ARRAY[$(uuid 3)], ARRAY[$product], ARRAY[1::bigint], ARRAY[0::smallint],
     ARRAY[1::numeric], ARRAY[1.00::numeric], ARRAY[false], ARRAY[0::numeric], ARRAY[0::numeric], ARRAY[0.16::numeric],
-    ARRAY[1.00::numeric], ARRAY[$(uuid 4)], ARRAY[$(uuid 5)], ARRAY['cash'], ARRAY[1.00::numeric], ARRAY[NULL::numeric]);
+    ARRAY[1.00::numeric], ARRAY[]::text[], ARRAY[$(uuid 4)], ARRAY[$(uuid 5)], ARRAY['cash'], ARRAY[1.00::numeric], ARRAY[NULL::numeric],
+    ARRAY['cash'], '{}', '{}', 0, NULL, $(uuid 6));
 SELECT 201, stock.idempotency_finish('POST /v1/sales', $key, '\\x00', 201,
     json_build_object('etag', '"1"', 'location', '/v1/sales/' || $(uuid 1))::text,
     stock.sale_body(stock.current_tenant(), $(uuid 1)), $(uuid 1)), '"1"', '/v1/sales/' || $(uuid 1);

@@ -20,6 +20,17 @@ SELECT 'shop-' || n, 'Shop ' || n, 'EUR', 2, 'UTC',
        now() - (current_setting('fill.days')::integer + 100) * interval '1 day'
 FROM generate_series(1, current_setting('fill.tenants')::integer) n;
 
+-- A database of before has no methods of a shop's own.
+DO $$
+BEGIN
+    IF to_regclass('stock.payment_method') IS NOT NULL THEN
+        INSERT INTO stock.payment_method (tenant_id, id, code, name, kind, opens_drawer, position)
+        SELECT t.id, pg_temp.fill_id(30, t.id, s.position), s.code, s.name, s.code, s.opens_drawer, s.position
+        FROM stock.tenant t CROSS JOIN stock.payment_method_standard s WHERE t.slug LIKE 'shop-%';
+    END IF;
+END
+$$;
+
 CREATE TEMPORARY TABLE fill_shop AS
 SELECT t.id, s.is_large,
        current_setting(CASE WHEN s.is_large THEN 'fill.products' ELSE 'fill.small_products' END)::integer AS products,
@@ -104,6 +115,17 @@ FROM (SELECT p.tenant_id, p.id, coalesce(l.sold, 0) AS sold
       LEFT JOIN (SELECT l.tenant_id, pg_temp.fill_id(8, l.tenant_id, l.product) AS id, count(*) AS sold
                  FROM fill_line l GROUP BY l.tenant_id, l.product) l ON l.tenant_id = p.tenant_id AND l.id = p.id) l
 WHERE v.tenant_id = l.tenant_id AND v.product_id = l.id;
+-- Of a schema that has no places yet its migration makes them.
+DO $$
+BEGIN
+    IF to_regclass('stock.location_level') IS NOT NULL THEN
+        INSERT INTO stock.location_level (tenant_id, product_id, location_id, on_hand, floor, last_seq, name_key, archived)
+        SELECT v.tenant_id, v.product_id, stock.main_location(), v.on_hand, CASE WHEN v.bounded THEN least(0, v.on_hand) END,
+               v.stock_version, v.name_key, v.archived
+        FROM stock.stock_level v JOIN fill_shop h ON h.id = v.tenant_id WHERE v.stock_version > 0;
+    END IF;
+END
+$$;
 
 INSERT INTO stock.payment (tenant_id, id, direction, method, amount, sale_id, occurred_at, recorded_at, business_day)
 SELECT s.tenant_id, pg_temp.fill_id(14, s.tenant_id, s.number), 'in', s.method, s.total, s.id, s.at, s.at, s.at::date

@@ -82,7 +82,7 @@ package struct TextRule: Sendable, Hashable {
 }
 
 extension TextRule {
-    /// The name of a person, tenant, key, category, unit, customer or register.
+    /// The name of a person, tenant, key, category, unit, customer, location or register.
     package static let name = TextRule(maximum: 200)
     /// The name of a product.
     package static let productName = TextRule(maximum: 300)
@@ -100,6 +100,10 @@ extension TextRule {
     package static let phone = TextRule(maximum: 50)
     /// An e-mail address (RFC 5321, 4.5.3.1.3).
     package static let email = TextRule(maximum: 254)
+    /// The short name of a location.
+    package static let code = TextRule(maximum: 50, .code)
+    /// A postal address, as it is printed.
+    package static let address = TextRule(maximum: 500, .lines)
     /// Why stock was moved.
     package static let reason = TextRule(maximum: 500)
     /// A remark on a document.

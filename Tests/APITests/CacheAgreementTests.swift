@@ -86,6 +86,11 @@ struct CacheAgreementTests {
             return ["\(name)=2026-03-01", "\(name)=+2026-03-01", "\(name)=2026-03-02"]
         case "active", "has_balance":
             return ["\(name)=true", "\(name)=true%20", "\(name)=false", ""]
+        case "method":
+            // Where every method may be asked for, it stands for itself when it is left out.
+            return parameter.description.contains("or all")
+                ? ["method=all", "", "method=cash", "method=vale_2"]
+                : ["method=cash", "method=%20cash%20", "method=vale_2", ""]
         case _ where name.hasSuffix("_id"):
             let id = "018f3b6e-1c2d-7000-8000-0123456789ab"
             return ["\(name)=\(id)", "\(name)=\(id.uppercased())", "", "\(name)=\(id.dropLast())c"]
@@ -94,8 +99,7 @@ struct CacheAgreementTests {
                 throw Problem(.internalError, "\(name) asks for its spellings")
             }
             // What stands for itself when it is left out.
-            let standard =
-                ["sort": "name", "view": "daily", "method": names.contains("all") ? "all" : nil][name] ?? nil
+            let standard = ["sort": "name", "view": "daily"][name]
             return ["\(name)=\(standard ?? first)", standard == nil ? "\(name)=\(first)" : ""]
                 + names.map { "\(name)=\($0)" } + [""]
         }
@@ -191,8 +195,9 @@ struct CacheAgreementTests {
         let product = try #require(ids["/v1/products/{id}"])
         _ = try await make(
             "/v1/stock/movements",
-            #"{"movements":[{"product_id":"\#(product)","type":"opening","quantity":"9","reason":"start"}]}"#
+            #"{"movements":[{"product_id":"\#(product)","type":"opening","quantity":"9","reason":"start","location_id":"00000000-0000-7000-8000-000000000001"}]}"#
         )
+        ids["/v1/products/{id}/stock"] = product
         ids["/v1/sales/{id}"] = try await make(
             "/v1/sales",
             #"{"lines":[{"product_id":"\#(product)","quantity":"1"}],"payments":[{"method":"cash","amount":"1.00"}]}"#

@@ -168,18 +168,32 @@ struct SalePricingTests {
 
 @Suite("Settling a sale")
 struct SettlementTests {
-    private func tender(_ amount: String, _ method: PaymentMethod = .cash, tendered: String? = nil) throws -> Tender {
+    private func tender(_ amount: String, _ method: PaymentMethodCode = .cash, tendered: String? = nil) throws -> Tender
+    {
         Tender(method: method, amount: try Money(amount), tendered: try tendered.map { try Money($0) })
+    }
+
+    /// Settles a sale, paid by the methods that every shop has.
+    private func settle(
+        _ total: String,
+        _ tenders: [Tender],
+        rounding: String = "0",
+        hasCustomer: Bool = false,
+        exponent: Int = 2
+    ) throws -> Settlement {
+        try Settlement(
+            total: Money(total),
+            tenders: tenders,
+            isCash: tenders.map { $0.method == .cash },
+            rounding: CashRounding(step: Money(rounding)),
+            hasCustomer: hasCustomer,
+            exponent: exponent
+        )
     }
 
     @Test("mixed tender with change")
     func mixed() throws {
-        let settlement = try Settlement(
-            total: Money("25.00"),
-            tenders: [tender("10", .card), tender("15", tendered: "20")],
-            hasCustomer: false,
-            exponent: 2
-        )
+        let settlement = try settle("25.00", [tender("10", .card), tender("15", tendered: "20")])
         #expect(settlement.paid == (try Money("25")))
         #expect(settlement.due == .zero)
         #expect(settlement.change == (try Money("5")))
@@ -187,18 +201,18 @@ struct SettlementTests {
 
     @Test("what is not paid stays due, for a customer")
     func partial() throws {
-        let settlement = try Settlement(total: Money("25"), tenders: [tender("10")], hasCustomer: true, exponent: 2)
+        let settlement = try settle("25", [tender("10")], hasCustomer: true)
         #expect(settlement.due == (try Money("15")))
     }
 
     @Test("0.01 short needs a customer; 0.01 over is refused for everybody")
     func short() throws {
         let short = #expect(throws: Problem.self) {
-            try Settlement(total: Money("25"), tenders: [tender("24.99")], hasCustomer: false, exponent: 2)
+            try settle("25", [tender("24.99")])
         }
         #expect(short?.code == .creditNeedsCustomer)
         let over = #expect(throws: Problem.self) {
-            try Settlement(total: Money("25"), tenders: [tender("25.01")], hasCustomer: true, exponent: 2)
+            try settle("25", [tender("25.01")], hasCustomer: true)
         }
         #expect(over?.code == .paymentMismatch)
     }
@@ -209,8 +223,7 @@ struct SettlementTests {
     )
     func told(exponent: Int, whole: String, part: String) throws {
         func settle(_ amount: String, of total: String) throws {
-            let paid = Tender(method: .card, amount: try Money(amount))
-            _ = try Settlement(total: Money(total), tenders: [paid], hasCustomer: false, exponent: exponent)
+            _ = try self.settle(total, [tender(amount, .card)], exponent: exponent)
         }
         let short = try #require(#expect(throws: Problem.self) { try settle("10", of: "25") })
         #expect(short.detail.contains("add up to \(part) of \(whole)."))
@@ -219,7 +232,7 @@ struct SettlementTests {
         #expect(over.detail.contains("add up to \(whole), the sale to \(part)."))
         #expect(over.errors.first?.detail == "Adds up to \(whole), more than the total of \(part).")
         var errors: [FieldError] = []
-        try tender("25", tendered: "10").check(at: "", exponent: exponent, into: &errors)
+        try tender("25", tendered: "10").check(at: "", kind: .cash, exponent: exponent, into: &errors)
         #expect(errors.first?.detail == "Must cover the amount of \(whole).")
         let line = LineToPrice(quantity: try Quantity("1"), unitPrice: try Price("10"), discount: try Money("25"))
         let priced = try #require(
@@ -232,18 +245,165 @@ struct SettlementTests {
 
     @Test("a sale of nothing needs no payment")
     func nothing() throws {
-        let settlement = try Settlement(total: .zero, tenders: [], hasCustomer: false, exponent: 2)
+        let settlement = try settle("0", [])
         #expect(settlement.due == .zero)
+    }
+
+    @Test(
+        "cash that comes to the nearest coins settles a sale, and the difference is told",
+        arguments: [
+            // total, step, exponent, cash, rounding
+            ("10.02", "0.05", 2, "10.00", "-0.02"), ("10.03", "0.05", 2, "10.05", "0.02"),
+            ("10.05", "0.05", 2, "10.05", "0"), ("10.05", "0.10", 2, "10.10", "0.05"),
+            ("10.04", "0.10", 2, "10.00", "-0.04"), ("0.50", "1", 2, "1.00", "0.50"), ("1.49", "1", 2, "1", "-0.49"),
+            ("2.50", "1", 2, "3", "0.50"), ("1234", "50", 0, "1250", "16"), ("1225", "50", 0, "1250", "25"),
+            ("1.024", "0.005", 3, "1.025", "0.001"), ("1.0225", "0.005", 4, "1.025", "0.0025"),
+            ("10.02", "0", 2, "10.02", "0"),
+        ]
+    )
+    func rounded(total: String, step: String, exponent: Int, cash: String, rounding: String) throws {
+        for hasCustomer in [false, true] {
+            let settlement = try settle(
+                total,
+                [tender(cash)],
+                rounding: step,
+                hasCustomer: hasCustomer,
+                exponent: exponent
+            )
+            #expect(settlement.rounding == (try Money(rounding)))
+            #expect(settlement.paid == (try Money(cash)))
+            #expect(settlement.due == .zero)
+            #expect(settlement.rounded == (settlement.rounding.isZero ? nil : 0))
+        }
+    }
+
+    @Test(
+        "cash that is not what the nearest coins come to is refused, though it may be the total",
+        arguments: [
+            // total, cash, whether somebody may owe the rest, the code
+            ("10.02", "10.02", false, "exceeds_total"), ("10.02", "10.02", true, "exceeds_total"),
+            ("10.02", "10.01", true, "exceeds_total"), ("10.03", "10.03", false, "short"),
+            ("10.03", "10.03", true, "short"), ("10.03", "10.04", true, "short"),
+            ("10.03", "10.06", true, "exceeds_total"),
+            ("10.02", "9.99", false, "short"),
+        ]
+    )
+    func unrounded(total: String, cash: String, hasCustomer: Bool, code: String) throws {
+        let refusal = #expect(throws: Problem.self) {
+            try settle(total, [tender(cash)], rounding: "0.05", hasCustomer: hasCustomer)
+        }
+        #expect(refusal?.errors.map(\.code) == [code])
+    }
+
+    @Test("of mixed payments only what the others leave to cash is rounded, on its largest part")
+    func mixedRounding() throws {
+        let mixed = try settle("10.02", [tender("5.01", .card), tender("5")], rounding: "0.05")
+        #expect(mixed.rounding == (try Money("-0.01")))
+        #expect(mixed.rounded == 1)
+        let parts = try settle(
+            "10.03",
+            [tender("1", .card), tender("2.05"), tender("5"), tender("2")],
+            rounding: "0.05"
+        )
+        #expect(parts.rounding == (try Money("0.02")))
+        #expect(parts.rounded == 2)
+        // A card pays every amount.
+        let card = try settle("10.02", [tender("10.02", .card)], rounding: "0.05")
+        #expect(card.rounding == .zero)
+        #expect(throws: Problem.self) { try settle("10.02", [tender("10", .card)], rounding: "0.05") }
+        // Nothing is left for cash.
+        #expect(throws: Problem.self) {
+            try settle("10.02", [tender("10.02", .card), tender("0.01")], rounding: "0.05")
+        }
+    }
+
+    @Test("what somebody owes is not rounded, whatever is paid of it")
+    func owed() throws {
+        let owed = try settle("10.02", [tender("5")], rounding: "0.05", hasCustomer: true)
+        #expect(owed.rounding == .zero)
+        #expect(owed.due == (try Money("5.02")))
+        #expect(try settle("0.02", [], rounding: "0.05", hasCustomer: true).due == Money("0.02"))
+    }
+
+    @Test("a total that comes to no coin needs no payment of a walk-in")
+    func fewerThanACoin() throws {
+        let settlement = try settle("0.02", [], rounding: "0.05")
+        #expect(settlement.rounding == (try Money("-0.02")))
+        #expect(settlement.rounded == nil)
+        #expect(settlement.due == .zero)
+        #expect(throws: Problem.self) { try settle("0.03", [], rounding: "0.05") }
+        #expect(throws: Problem.self) { try settle("0.02", [], rounding: "0") }
+    }
+
+    @Test("cash in parts smaller than what it is rounded by is refused")
+    func crumbs() throws {
+        let refusal = try #require(
+            #expect(throws: Problem.self) {
+                try settle("0.20", Array(repeating: tender("0.02"), count: 20), rounding: "0.40")
+            }
+        )
+        #expect(refusal.errors.map(\.pointer) == ["/payments/0/amount"])
+    }
+
+    @Test("a total that no column holds once it is rounded is refused")
+    func tooLarge() throws {
+        let largest = Money(rawValue: Money.largestRawValue)
+        #expect(throws: NumberError.self) { try CashRounding(step: Money("1000000")).rounded(largest) }
+        #expect(throws: Problem.self) {
+            try settle(largest.description, [tender("1")], rounding: "1000000", exponent: 4)
+        }
+    }
+
+    @Test("a tip is beside the amount: cash handed over covers both, and neither total nor due knows it")
+    func tips() throws {
+        var tipped = try tender("8", tendered: "10")
+        tipped.tip = try Money("1.50")
+        #expect(tipped.change == (try Money("0.50")))
+        let settlement = try settle("8", [tipped])
+        #expect(settlement.paid == (try Money("8")))
+        #expect(settlement.change == (try Money("0.50")))
+        var errors: [FieldError] = []
+        tipped.check(at: "", kind: .cash, exponent: 2, into: &errors)
+        #expect(errors.isEmpty)
+        for (tip, code) in [
+            ("2.01", "tendered too_low"), ("-1", "tip out_of_range"), ("0.001", "tip too_many_decimals"),
+        ] {
+            var wrong = tipped
+            wrong.tip = try Money(tip)
+            errors = []
+            wrong.check(at: "", kind: .cash, exponent: 2, into: &errors)
+            #expect(errors.map { "\($0.pointer.dropFirst()) \($0.code)" } == [code])
+        }
+        var largest = Tender(method: .card, amount: Money(rawValue: Money.largestRawValue), tip: try Money("1"))
+        errors = []
+        largest.check(at: "", kind: .card, exponent: 2, into: &errors)
+        #expect(errors.map(\.code).contains("out_of_range"))
+        largest.tip = .zero
+        errors = []
+        largest.check(at: "", kind: .card, exponent: 4, into: &errors)
+        #expect(errors.isEmpty)
+    }
+
+    @Test(
+        "a code of a payment method is a short lower-case slug, and not the word for all of them",
+        arguments: [
+            ("cash", true), ("mercadopago", true), ("vale_2", true), (String(repeating: "a", count: 40), true),
+            (String(repeating: "a", count: 41), false), ("", false), ("all", false), ("Cash", false), ("café", false),
+            ("a-b", false), ("a b", false), ("a\n", false), ("all_", true),
+        ]
+    )
+    func codes(text: String, isOne: Bool) {
+        #expect((PaymentMethodCode(rawValue: text) != nil) == isOne)
     }
 
     @Test("a tender is above zero, at the exponent, and covered by the cash handed over")
     func tenders() throws {
         var errors: [FieldError] = []
-        try tender("0").check(at: "/payments/0", exponent: 2, into: &errors)
-        try tender("1.001").check(at: "/payments/1", exponent: 2, into: &errors)
-        try tender("5", tendered: "4.99").check(at: "/payments/2", exponent: 2, into: &errors)
-        try tender("5", .card, tendered: "5").check(at: "/payments/3", exponent: 2, into: &errors)
-        try tender("5", tendered: "5").check(at: "/payments/4", exponent: 2, into: &errors)
+        try tender("0").check(at: "/payments/0", kind: .cash, exponent: 2, into: &errors)
+        try tender("1.001").check(at: "/payments/1", kind: .cash, exponent: 2, into: &errors)
+        try tender("5", tendered: "4.99").check(at: "/payments/2", kind: .cash, exponent: 2, into: &errors)
+        try tender("5", .card, tendered: "5").check(at: "/payments/3", kind: .card, exponent: 2, into: &errors)
+        try tender("5", tendered: "5").check(at: "/payments/4", kind: .cash, exponent: 2, into: &errors)
         #expect(
             errors.map { "\($0.pointer) \($0.code)" } == [
                 "/payments/0/amount out_of_range", "/payments/1/amount too_many_decimals",

@@ -188,7 +188,7 @@ extension Integration {
             let tenant = try await deployment.tenant()
             let answer = try await tenant.post(
                 "/v1/sales",
-                #"{"lines":[{"product_id":"no","quantity":"0.1234567"},{"quantity":2}],"payments":[{"method":"iou","amount":"x"}]}"#
+                #"{"lines":[{"product_id":"no","quantity":"0.1234567"},{"quantity":2}],"payments":[{"method":"I owe you €","amount":"x"}]}"#
             )
             #expect((400...422).contains(answer.status), "\(answer.text)")
             let pointers = Set(answer.json["errors"].elements.compactMap { $0["pointer"].string })

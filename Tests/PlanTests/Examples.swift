@@ -60,7 +60,10 @@ struct Examples {
     private func examples(of record: String, _ insert: SourceStatement) -> [String: Example] {
         guard let names = insert.sql.firstMatch(of: /\(tenant_id, id, ([^)]*)\)/)?.output.1 else { return [:] }
         let columns = Array(zip(names.split(separator: ", ").map(String.init), insert.types.dropFirst()))
-        func values(_ number: Int) -> [String] { columns.map { value(of: $1, called: $0, number) } }
+        func values(_ number: Int) -> [String] {
+            // A tax is of a kind, of which other records may have others.
+            columns.map { $0 == "kind" ? kinds[record] ?? "'other'" : value(of: $1, called: $0, number) }
+        }
         let made = id(.made, 7)
         let before = """
             PREPARE made (\(insert.types.joined(separator: ", "))) AS \(insert.sql);
@@ -82,6 +85,12 @@ struct Examples {
         )
     }
 
+    /// A kind of each record that has kinds.
+    private var kinds: [String: String] { ["stock.location": "'branch'", "taxes.tax": "'percent'"] }
+
+    /// The place that every shop has.
+    private var main: String { "'00000000-0000-7000-8000-000000000001'" }
+
     /// A record of the shop's; of any other kind some are made.
     private var existing: [String: String] {
         [
@@ -100,6 +109,9 @@ struct Examples {
         case "parent_id", "category_id": id(.category, 4)
         case "unit_id": id(.unit, 1)
         case "customer_id": id(.customer, 3)
+        case "location_id": main
+        case "tax_group_id": "NULL"
+        case "code": "'nothing_\(number)'"
         case "currency": "'EUR'"
         case "oversell": "'deny'"
         case "status": "'active'"
@@ -196,16 +208,24 @@ struct Examples {
             "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'sku', false",
             "'ing 2977', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'price', true",
         ]
-        runs["catalog.product_guard_new"] = ["\(unit), 0, \(category)"]
-        runs["catalog.product_guard_fields"] = ["\(product), \(unit), true, 0, \(category)"]
+        runs["catalog.product_guard_new"] = ["\(unit), 0, \(category), 0, NULL"]
+        runs["catalog.product_guard_fields"] = ["\(product), \(unit), true, 0, \(category), 0, NULL"]
         runs["catalog.barcodes"] = ["\(product), ARRAY['1', '2']"]
         let batch = """
             ARRAY[\(new()), \(new(2))]::uuid[], ARRAY['SKU-7', 'N1'], ARRAY[NULL, 'e2'], ARRAY['a', 'b'],
             ARRAY[NULL, NULL]::uuid[], ARRAY[NULL, NULL]::uuid[], ARRAY[1, 1], ARRAY[0, 0], ARRAY[true, true],
-            ARRAY['deny', 'deny'], ARRAY[0, 0], ARRAY['active', 'active'], ARRAY['["1"]', '["2"]']
+            ARRAY['deny', 'deny'], ARRAY[0, 0], ARRAY['active', 'active'], ARRAY['["1"]', '["2"]'],
+            ARRAY[NULL, NULL]::uuid[]
             """
         runs["catalog.batch.conclude"] = ["\(batch), \(concluded)"]
         runs["imports.products"] = [batch]
+        // Taxes
+        let (tax, group) = (new(5), new(6))
+        let taxed = """
+            INSERT INTO stock.tax (tenant_id, id, name, rate) VALUES (\(tenant), \(tax), 'IVA', 21);
+            INSERT INTO stock.tax_group (tenant_id, id, name) VALUES (\(tenant), \(group), 'General');
+            UPDATE stock.product SET tax_group_id = \(group) WHERE tenant_id = \(tenant) AND sku_key = 'sku-9'
+            """
         // Customers
         let customer = id(.customer, 3)
         runs["customers.list"] = [
@@ -222,8 +242,8 @@ struct Examples {
             1, \(new(9)), NULL, \(customer), \(user), NULL, NULL, 5, 0, 0, 5, 2.5, \(ids), ARRAY[1, 1],
             ARRAY[\(new(7)), \(new(8))]::uuid[], ARRAY[\(new()), \(new(2))]::uuid[], \(ids), ARRAY[1, 1]::bigint[],
             ARRAY[0, 0]::smallint[], ARRAY[1, 1], ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0],
-            ARRAY[0, 0], ARRAY[2.5, 2.5], ARRAY[\(new(3))]::uuid[], ARRAY[\(new(4))]::uuid[], ARRAY['cash'], ARRAY[2.5],
-            ARRAY[NULL]::numeric[]
+            ARRAY[0, 0], ARRAY[2.5, 2.5], ARRAY[]::text[], ARRAY[\(new(3))]::uuid[], ARRAY[\(new(4))]::uuid[], ARRAY['cash'], ARRAY[2.5],
+            ARRAY[NULL]::numeric[], ARRAY['cash'], ARRAY[0.5], ARRAY[\(new(5))]::uuid[], 0, NULL, \(new(6))
             """
         ]
         runs["sales.sale.conclude"] = ["\(sale), \(concluded)"]
@@ -234,7 +254,9 @@ struct Examples {
             "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, 50",
             "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(sale), 50",
         ]
-        runs["payments.register"] = ["\(new()), \(new(2)), 'cash', 2.5, NULL, NULL, \(customer), NULL, NULL"]
+        runs["payments.register"] = [
+            "\(new()), \(new(2)), 'cash', 2.5, NULL, NULL, \(customer), NULL, NULL, 0.5, \(new(3))"
+        ]
         runs["payments.payment.conclude"] = ["\(id(.payment, 77)), \(concluded)"]
         runs["payments.payment.read"] = [id(.payment, 77)]
         runs["payments.list"] = [
@@ -250,17 +272,24 @@ struct Examples {
             """
             ARRAY[\(new()), \(new(2))]::uuid[], ARRAY[NULL, \(product)]::uuid[], ARRAY['SKU-9', NULL],
             ARRAY['adjustment', 'adjustment'], ARRAY[1, 1], ARRAY['x', 'x'], ARRAY[1, 1], ARRAY[NULL, NULL]::numeric[],
-            NULL, NULL
+            NULL, NULL, ARRAY[NULL, \(main)]::uuid[]
             """
         ]
+        runs["stock.list_levels_at"] = [
+            "NULL, NULL, NULL, NULL, NULL, 50, \(main)", "NULL, NULL, NULL, 'thing number 2', \(product), 50, \(main)",
+            "'out', NULL, NULL, NULL, NULL, 50, \(main)", "NULL, \(category), 'xyzzy', NULL, NULL, 50, \(main)",
+        ]
+        runs["stock.places.read"] = [product]
+        runs["cash.register.place"] = [main]
         runs["stock.movements.conclude"] = ["ARRAY[\(id(.movement, 101))]::uuid[], \(concluded)"]
         runs["stock.list_levels"] = [
             "NULL, NULL, NULL, NULL, NULL, 50", "NULL, NULL, NULL, 'thing number 2', \(product), 50",
             "'out', NULL, NULL, NULL, NULL, 50", "NULL, \(category), 'xyzzy', NULL, NULL, 50",
         ]
         runs["stock.list_movements"] = [
-            "NULL, NULL, NULL, NULL, NULL, 50", "NULL, 'loss', NULL, NULL, NULL, 50",
-            "NULL, 'sale', current_date - 10, NULL, NULL, 50", "\(product), NULL, NULL, NULL, NULL, 50",
+            "NULL, NULL, NULL, NULL, NULL, 50, NULL", "NULL, 'loss', NULL, NULL, NULL, 50, NULL",
+            "NULL, 'sale', current_date - 10, NULL, NULL, 50, NULL", "\(product), NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, NULL, NULL, NULL, NULL, 50, \(main)", "NULL, NULL, NULL, NULL, NULL, 50, \(new())",
         ]
         // Balance, settings, records
         runs["balance.series"] = [
@@ -271,9 +300,9 @@ struct Examples {
         runs["balance.dashboard"] = ["current_date - 2"]
         runs["settings.tenant.conclude"] = [concluded]
         runs["core.conclude_deletion"] = [record]
-        runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL"]
+        runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL, 0.05, 2"]
         runs["settings.update"] = [
-            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL"
+            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05"
         ]
         runs["core.take_key"] = ["'POST /v1/sales', 'key-new', '\\x00'", "'POST /v1/payments', 'key-40', '\\x00'"]
         runs["core.find_record"] = ["'POST /v1/sales', 'key-40'"]
@@ -296,6 +325,7 @@ struct Examples {
                 """,
             runs: ["\(user), '\\xbb'"]
         )
+        own["taxes.compose"] = Example(before: taxed, runs: ["\(group), ARRAY[\(tax)]::uuid[]", "\(group), NULL"])
         own["imports.create_first_unit"] = Example(before: free, runs: [new()])
         let staged = """
             SELECT stock.import_open();
@@ -312,6 +342,7 @@ struct Examples {
         let checked = staged + "; SELECT stock.import_sales_check(NULL)"
         let planned = checked + "; SELECT stock.import_cut(100, true)"
         own["imports.check_sales"] = Example(before: staged, runs: ["NULL"])
+        own["imports.check_methods"] = Example(before: checked, runs: ["'cash'"])
         own["imports.create_products"] = Example(before: checked, runs: [unit])
         own["imports.rejections"] = Example(before: checked, runs: ["0"])
         own["imports.plan_sales"] = Example(before: checked, runs: ["100, true"])

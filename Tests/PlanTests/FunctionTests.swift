@@ -40,9 +40,6 @@ struct FunctionTests {
     private static let uncalled: Set<String> = [
         // Called by migrations.
         "secure_table", "watch_table", "trimmed",
-        // Called by the binary before, which may import while this one serves already.
-        "import_assist", "import_assist_copied", "import_is_bounded", "import_refuse_oversold", "import_sales_apply",
-        "import_sales_draft", "import_sales_plan", "import_take_numbers", "moment_fault",
     ]
 
     /// What writes which of the books: statements as functions begin them, and the one function that has them.

@@ -84,6 +84,20 @@ struct PlanException {
             reason: "As above."
         ),
         PlanException(
+            statement: "stock.list_levels_at",
+            rule: .filter,
+            relation: "product",
+            most: 500,
+            reason: "As above, in the names of one place."
+        ),
+        PlanException(
+            statement: "stock.list_levels_at",
+            rule: .filter,
+            relation: "product_barcode",
+            most: 500,
+            reason: "As above."
+        ),
+        PlanException(
             statement: "customers.list",
             rule: .filter,
             relation: "customer",

@@ -61,7 +61,7 @@ struct BalanceTests {
             #expect(days.texts("data", "period") == ["2021-01-02", "2021-01-03", "2021-01-04"])
             #expect(days.texts("data", "income") == ["0.00", "20.50", "40.00"])
             #expect(days.texts("data", "expense") == ["0.00", "0.50", "0.00"])
-            let months = try await series(.monthly, "2020-12-28", "2021-03-01", method: .cash, live)
+            let months = try await series(.monthly, "2020-12-28", "2021-03-01", method: .one(.cash), live)
             #expect(months.texts("data", "period") == ["2020-12", "2021-01", "2021-02", "2021-03"])
             #expect(months.texts("data", "net") == ["10.00", "-0.50", "-1.25", "0.00"])
             let years = try await series(.yearly, "2020-01-01", "2021-12-31", live)
@@ -103,7 +103,8 @@ struct BalanceTests {
             #expect(try await net(.weekly) == days)
             #expect(try await net(.monthly) == days)
             #expect(try await net(.yearly) == days)
-            let methods = try await net(.monthly, .cash) + net(.monthly, .card) + net(.monthly, .transfer)
+            let methods =
+                try await net(.monthly, .one(.cash)) + net(.monthly, .one(.card)) + net(.monthly, .one(.transfer))
             #expect(methods == days)
             let summary = try JSONBody(
                 try await live.answer(

@@ -106,7 +106,7 @@ struct StockTests {
             #expect(denied?.code == .insufficientStock)
             _ = try await record(shop, [try movement("A", .adjustment, "2")])
             let floor = try await shop.psql(
-                "SELECT on_hand::int, floor::int FROM stock.stock_level WHERE product_id = '\(TestShop.product("A"))'"
+                "SELECT on_hand::int, floor::int FROM stock.location_level WHERE product_id = '\(TestShop.product("A"))'"
             )
             #expect(floor == "-2|-2")
             try await shop.psql("UPDATE stock.tenant SET oversell = 'allow', version = version + 1")

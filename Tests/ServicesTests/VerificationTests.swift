@@ -77,12 +77,19 @@ struct VerificationTests {
     /// What is planted, and the invariants that must see it; triggers and checks are off while it is done.
     private static let planted: [(sql: String, invariants: Set<String>)] = [
         (
-            "UPDATE stock.stock_level SET on_hand = on_hand + 1 WHERE product_id = '\(TestShop.product("A"))'",
+            "UPDATE stock.location_level SET on_hand = on_hand + 1 WHERE product_id = '\(TestShop.product("A"))'",
             ["I1", "I2"]
         ),
+        ("UPDATE stock.stock_level SET on_hand = on_hand + 1 WHERE product_id = '\(TestShop.product("A"))'", ["I1"]),
+        ("UPDATE stock.stock_level SET in_transit = 1 WHERE product_id = '\(TestShop.product("A"))'", ["I1"]),
+        ("UPDATE stock.stock_level SET stock_version = 9 WHERE product_id = '\(TestShop.product("A"))'", ["I2"]),
+        ("UPDATE stock.stock_movement SET location_id = stock.transit_location() WHERE kind = 'sale'", ["I1", "I2"]),
+        ("DELETE FROM stock.location_level WHERE product_id = '\(TestShop.product("A"))'", ["I1"]),
+        ("UPDATE stock.stock_level SET bounded = NOT bounded WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
+        ("UPDATE stock.location_level SET name_key = 'z' WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
         ("DELETE FROM stock.stock_level WHERE product_id = '\(TestShop.product("S"))'", ["I1"]),
         ("UPDATE stock.stock_movement SET seq = 7 WHERE seq = 2 AND product_id = '\(TestShop.product("A"))'", ["I2"]),
-        ("UPDATE stock.stock_level SET floor = NULL WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
+        ("UPDATE stock.location_level SET floor = NULL WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
         ("UPDATE stock.stock_level SET low_at = 7 WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
         ("UPDATE stock.stock_level SET archived = true, name_key = 'z'", ["I3"]),
         ("UPDATE stock.sale_line SET tax = tax + 0.01 WHERE sku = 'A'", ["I4", "I5"]),
@@ -94,6 +101,11 @@ struct VerificationTests {
         ("UPDATE stock.ledger_entry SET method = 'transfer' WHERE amount = 4", ["I12"]),
         ("DELETE FROM stock.ledger_entry WHERE amount = 3", ["I12"]),
         ("UPDATE stock.payment SET status = 'reversed' WHERE amount = 3", ["I6", "I13"]),
+        ("UPDATE stock.payment SET tip = 0.5 WHERE amount = 3", ["I12"]),
+        ("UPDATE stock.payment SET rounding = 0.5 WHERE amount = 4", ["I6", "I12"]),
+        ("UPDATE stock.sale SET rounding = 0.05 WHERE number = 1", ["I6"]),
+        ("UPDATE stock.payment SET tendered = 5, change = 1 WHERE amount = 4", ["I12"]),
+        ("UPDATE stock.payment SET method = 'gone' WHERE amount = 3", ["I12"]),
         ("UPDATE stock.balance_day SET income = income + 0.01 WHERE method = 'card'", ["I14"]),
         ("DELETE FROM stock.balance_day WHERE method = 'cash'", ["I14"]),
         ("UPDATE stock.balance_day SET business_day = business_day - 1 WHERE method = 'card'", ["I14"]),

@@ -90,6 +90,7 @@ enum Repeated {
                 version: 1,
                 price: try Price(price),
                 taxRate: try TaxRate("7"),
+                taxes: nil,
                 unitDecimals: 3,
                 tracksStock: true,
                 isActive: true
@@ -100,7 +101,9 @@ enum Repeated {
             exponent: 2,
             pricesIncludeTax: true,
             managerDiscountLimit: nil,
-            cashierDiscountLimit: try Percent("10")
+            cashierDiscountLimit: try Percent("10"),
+            cashRounding: .none,
+            methods: [.cash: .cash]
         )
         let request = SaleRequest(
             discount: try Money("1.00"),

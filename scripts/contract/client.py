@@ -28,7 +28,6 @@ from stock_client.models import (
     SaleLineRequest,
     SaleRequest,
     TenderRequest,
-    TenderRequestMethod,
     Tokens,
 )
 
@@ -59,7 +58,7 @@ owner = AuthenticatedClient(base_url=base, token=tokens.access_token, raise_on_u
 
 product = expect(ask(create_product.sync, client=owner, body=ProductRequest(name="Cup", sku="C-1", price="2.50")), Product)
 line = SaleLineRequest(product_id=product.id, quantity="2")
-cash = TenderRequest(method=TenderRequestMethod.CASH, amount="5.00", tendered="10.00")
+cash = TenderRequest(method="cash", amount="5.00", tendered="10.00")
 cart = SaleRequest(lines=[line], payments=[cash])
 
 # There is none yet, and what is refused is read as well.

@@ -44,13 +44,21 @@ struct BalanceRoutes: Area {
     }
 }
 
+extension BalanceMethod {
+    /// Reads whose money counts: `all`, or the code of a method.
+    fileprivate static func read(_ query: inout Query) -> BalanceMethod {
+        let description = "The code of the method whose money counts, or all, as if left out."
+        return query.paymentMethod("method", description, or: "all").map { .one($0) } ?? .all
+    }
+}
+
 extension SeriesQuery {
     /// Reads what `GET /v1/balance/series` asks for.
     static func read(_ query: inout Query) -> SeriesQuery {
         SeriesQuery(
             view: query.choice("view", "How finely the range is divided; daily if left out.") ?? .daily,
             days: query.days(),
-            method: query.choice("method", "Whose money counts; all if left out.") ?? .all
+            method: .read(&query)
         )
     }
 }

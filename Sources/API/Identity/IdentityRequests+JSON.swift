@@ -159,6 +159,7 @@ extension TenantPatch {
         patch.oversell = reader.change("oversell", .oneOf())
         patch.managerDiscountLimit = reader.clearableChange("manager_discount_limit", .decimal(.notNegative))
         patch.cashierDiscountLimit = reader.clearableChange("cashier_discount_limit", .decimal(.notNegative))
+        patch.cashRounding = reader.change("cash_rounding", .decimal(.notNegative))
         patch.closedUntil = reader.clearableChange("closed_until", .date)
         return patch
     }

@@ -2,7 +2,7 @@ import HTTPTypes
 import Kernel
 import Services
 
-/// The tenant's own settings, and its registers.
+/// The tenant's own settings.
 struct TenantRoutes: Area {
     static let records: [any Record.Type] = []
 
@@ -33,14 +33,6 @@ struct TenantRoutes: Area {
                 let patch = try await call.body(Self.patch)
                 return try call.reply(await shop.tenants.update(patch, expected: expected, call.context()))
             },
-            .read(
-                "/v1/registers",
-                "listRegisters",
-                "Registers",
-                area: "cash",
-                access: .scope(.salesRead),
-                answer: .page(.reference("Register"))
-            ) { _, caller in shop.tenants.registers(caller) },
         ]
     }
 

@@ -64,25 +64,31 @@ private enum ExampleWords {
     /// The figures of a sale add up: 21.90 with 7 % in it, 30.00 given.
     static let texts: [String: String] = [
         "address": "192.0.2.1", "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIwMWEx4oCmIn0.c2lnbmF0dXJl",
-        "amount": "21.90", "available": "1", "balance": "0.00", "barcodes": "2000000000381", "because": "l1 has it",
-        "bus": "ok", "cache": "ok", "cache_status": "stock-l1; hit", "cashier_discount_limit": "0", "change": "8.10",
+        "amount": "21.90", "available": "1", "balance": "0.00", "base": "20.47", "barcodes": "2000000000381",
+        "because": "l1 has it",
+        "bus": "ok", "cache": "ok", "cache_status": "stock-l1; hit", "cashier_discount_limit": "0",
+        "cash_rounding": "0.00", "change": "8.10",
         "code": "not_found", "commit": "afffb42", "current_password": "correct horse battery",
         "new_password": "correct horse battery staple", "cost": "12.50", "credit_limit": "250.00", "currency": "EUR",
         "database": "ok", "date": "2026-01-31", "detail": "There is no such product.", "discount": "0.00",
         "due": "0.00", "email": "ana@example.com", "expect_on_hand": "30", "expense": "0.00",
         "expires_at": "2035-12-31T23:59:59.000000Z",
         "external_id": "pos-4711", "from": "2026-01-01", "income": "21.90", "instance": "a",
-        "key": "list:50", "list_price": "21.90", "locale": "en", "method": "cash", "min_stock": "5",
+        "key": "list:50", "list_price": "21.90", "locale": "en",
+        // Every shop has it from the start.
+        "location_id": "00000000-0000-7000-8000-000000000001", "method": "cash", "min_stock": "5",
         "module": "products", "name": "Espresso beans 1 kg", "net": "21.90", "note": "Gift wrapped.", "on_hand": "30",
         "on_hand_after": "29", "outcome": "created", "paid": "21.90", "password": "correct horse battery",
         "period": "2026-01", "phone": "+49 30 1234567", "pointer": "/lines/0/product_id", "price": "21.90",
-        "quantity": "1", "reason": "Counted.", "receivables": "0.00", "redis": "ok", "ref_type": "sale",
+        "quantity": "1", "rate": "7", "reason": "Counted.", "receivables": "0.00", "redis": "ok", "ref_type": "sale",
         "refresh_token": "01a1fdf2b27076bb9b7563983f68fe97.Zm9vYmFy", "refunded": "0.00", "request_id": "stp2cqjb",
         "requested": "2", "returned_quantity": "0", "returned_total": "0.00", "role": "cashier",
         "sales_total": "21.90", "scopes": "catalog:read", "secret": "stk_1_01a1fdf2b27076bb9b7563983f68fe97_Zm9vYmFy",
         "sku": "CO-001", "slug": "corner-shop", "snapshot": "811:812:", "step": "second read", "stock": "ok",
-        "subtotal": "21.90", "symbol": "cr", "tax": "1.43", "tax_id": "DE123456789", "tax_rate": "7",
+        "subtotal": "21.90", "rounding": "0.00", "symbol": "cr", "tax": "1.43", "tax_id": "DE123456789",
+        "tax_rate": "7",
         "tenant": "corner-shop", "tenant_name": "Corner Shop", "tendered": "30.00", "timezone": "Europe/Berlin",
+        "tip": "0.00",
         "title": "Not found", "to": "2026-01-31", "total": "21.90", "type": "sale", "unit": "pc",
         "unit_cost": "12.50", "unit_price": "21.90", "version": "1.0.0", "view": "monthly",
         // Parameters.
@@ -92,8 +98,10 @@ private enum ExampleWords {
 
     /// Whose name it is, by what the name of its schema begins with; any other is the product's.
     private static let names: [(owner: String, name: String)] = [
-        ("Category", "Coffee"), ("Unit", "Crate"), ("Customer", "Berta Beispiel"), ("Register", "Main"),
-        ("Tenant", "Corner Shop"), ("Member", "Bo"), ("Me", "Ana"), ("Signup", "Ana"), ("APIKey", "Web shop"),
+        ("Category", "Coffee"), ("Unit", "Crate"), ("Customer", "Berta Beispiel"), ("Register", "Till 2"),
+        ("Location", "Harbour"), ("PlaceLevel", "Main"), ("Tenant", "Corner Shop"), ("Tax", "7 %"),
+        ("SaleLineTax", "7 %"), ("PaymentMethod", "Meal voucher"), ("Member", "Bo"), ("Me", "Ana"),
+        ("Signup", "Ana"), ("APIKey", "Web shop"),
         ("NewAPIKey", "Web shop"), ("Version", "stock"),
     ]
 
@@ -101,6 +109,10 @@ private enum ExampleWords {
     static func text(_ name: String, of owner: String) -> String? {
         switch name {
         case "name": Self.names.first { owner.hasPrefix($0.owner) }?.name ?? Self.texts[name]
+        case "address" where owner.hasPrefix("Location"): "Hafenstraße 3, 20457 Hamburg"
+        case "code" where owner.hasPrefix("Location"): "HAM"
+        case "code" where owner.hasPrefix("PaymentMethod"): "meal_voucher"
+        case "kind" where owner.hasPrefix("PaymentMethod"): "voucher"
         case "email" where owner.hasPrefix("Member") || owner.hasPrefix("Invitation"): "bo@example.com"
         default: Self.texts[name]
         }
@@ -113,7 +125,7 @@ private enum ExampleWords {
     ]
 
     /// What is not so.
-    static let untrue: Set<String> = ["draining", "hole", "is_default", "requires_session", "everywhere"]
+    static let untrue: Set<String> = ["draining", "hole", "is_default", "requires_session", "everywhere", "compound"]
 
     /// What is null.
     static let absent: Set<String> = [

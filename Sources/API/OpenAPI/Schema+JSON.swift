@@ -14,6 +14,11 @@ extension Schema {
         description: "At most the unit's decimals."
     )
     static let rate = Schema.pattern(#"^(0|[1-9]\d{0,2})(\.\d{1,4})?$"#, description: "Percent.")
+    static let taxBase = Schema.pattern(
+        #"^(0|[1-9]\d{0,13})(\.\d{1,6})?$"#,
+        description:
+            "What the rate is applied to: an amount at the currency's exponent, or of `amount_per_unit` the quantity."
+    )
     static let version = Schema.integer(minimum: 1)
 
     /// A page of a list.

@@ -16,9 +16,10 @@ enum Schemas {
         ("Tokens", tokens), ("TenantSummary", tenantSummary),
         ("ProductBatch", batch),
         ("UpsertOutcome", upsertOutcome),
-        ("StockLevel", stockLevel), ("Movement", movement),
-        ("Register", register),
-        ("Sale", sale), ("SaleLine", saleLine), ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
+        ("StockLevel", stockLevel), ("ProductPlaces", productPlaces), ("PlaceLevel", placeLevel),
+        ("Movement", movement),
+        ("Sale", sale), ("SaleLine", saleLine), ("SaleLineTax", saleLineTax), ("TaxSum", taxSum),
+        ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
         ("Payment", payment), ("PaymentAllocation", allocation),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
         ("MethodTotal", methodTotal), ("Dashboard", dashboard),
@@ -29,7 +30,11 @@ enum Schemas {
     /// The same by name.
     static let named: [String: Schema] = Dictionary(all.map { ($0.name, $0.schema) }) { first, _ in first }
 
-    private static let method = Schema.choice(["cash", "card", "transfer"])
+    /// The code of a payment method.
+    static let method = Schema.pattern(
+        PaymentMethodCode.pattern,
+        description: "The code of a payment method; every shop begins with cash, card and transfer."
+    )
     private static let scopes = Schema.array(.choice(Scope.allCases.map(\.rawValue)))
     private static let role = Schema.choice(Role.allCases.map(\.rawValue))
     private static let stamps: [Field] = [
@@ -67,7 +72,7 @@ enum Schemas {
             Field.required("prices_include_tax", .boolean), Field.required("oversell", .choice(["deny", "allow"])),
             Field.required("manager_discount_limit", discountLimit),
             Field.required("cashier_discount_limit", discountLimit),
-            Field.required("closed_until", .nullable(.day)),
+            Field.required("cash_rounding", .money), Field.required("closed_until", .nullable(.day)),
         ] + stamps
     )
     /// How far below the list price a role may sell, in percent; null is without limit.
@@ -167,12 +172,25 @@ enum Schemas {
         Field.required("product_id", .id), Field.required("sku", .nullable(.text)), Field.required("name", .text),
         Field.required("category_id", .nullable(.id)), Field.required("unit_id", .id),
         Field.required("tracks_stock", .boolean), Field.required("status", productStatus),
-        Field.required("on_hand", .quantity), Field.required("min_stock", .quantity),
+        Field.required("location_id", .nullable(.id)), Field.required("on_hand", .quantity),
+        Field.required("in_transit", .nullable(.quantity)), Field.required("min_stock", .nullable(.quantity)),
         Field.required("stock", .choice(["out", "low", "ok"])), Field.required("cost", .price),
         Field.required("updated_at", .time),
     ])
+    private static let productPlaces = Schema.object([
+        Field.required("product_id", .id), Field.required("on_hand", .quantity),
+        Field.required("in_transit", .quantity),
+        Field.required("locations", .array(.reference("PlaceLevel"))),
+    ])
+    private static let placeLevel = Schema.object([
+        Field.required("location_id", .id), Field.required("name", .text),
+        Field.required("kind", .choice(LocationFields.Kind.allCases.map(\.rawValue))),
+        Field.required("on_hand", .quantity), Field.required("min_stock", .nullable(.quantity)),
+        Field.required("stock", .choice(["out", "low", "ok"])), Field.required("updated_at", .time),
+    ])
     private static let movement = Schema.object([
-        Field.required("id", .id), Field.required("product_id", .id), Field.required("seq", .integer(minimum: 1)),
+        Field.required("id", .id), Field.required("product_id", .id), Field.required("location_id", .id),
+        Field.required("seq", .integer(minimum: 1)),
         Field.required("type", .choice(MovementFilter.Kind.allCases.map(\.rawValue))),
         Field.required("quantity", .quantity),
         Field.required("on_hand_after", .quantity), Field.required("reason", .nullable(.text)),
@@ -181,14 +199,6 @@ enum Schemas {
         Field.required("ref_id", .nullable(.id)), Field.required("user_id", .nullable(.id)),
         Field.required("occurred_at", .time), Field.required("recorded_at", .time),
         Field.required("business_day", .day),
-    ])
-
-    // MARK: Customers and registers
-
-    private static let register = Schema.object([
-        Field.required("id", .id), Field.required("name", .text), Field.required("is_default", .boolean),
-        Field.required("requires_session", .boolean), Field.required("active", .boolean),
-        Field.required("version", .version),
     ])
 
     // MARK: Sales and payments
@@ -202,7 +212,8 @@ enum Schemas {
         Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
         Field.required("occurred_at", .time), Field.required("recorded_at", .time),
         Field.required("business_day", .day), Field.required("subtotal", .money), Field.required("discount", .money),
-        Field.required("tax", .money), Field.required("total", .money), Field.required("returned_total", .money),
+        Field.required("tax", .money), Field.required("total", .money), Field.required("rounding", .money),
+        Field.required("returned_total", .money),
         Field.required("paid", .money), Field.required("refunded", .money), Field.required("due", .money),
         Field.required("external_id", .nullable(.text)), Field.required("version", .version),
     ]
@@ -212,19 +223,31 @@ enum Schemas {
         Field.required("name", .text), Field.required("unit", .text),
         Field.required("quantity", .quantity), Field.required("unit_price", .price),
         Field.required("price_source", .choice(["list", "override"])),
-        Field.required("discount", .money), Field.required("tax_rate", .rate),
-        Field.required("tax", .money), Field.required("total", .money),
+        Field.required("discount", .money), Field.required("tax_rate", .nullable(.rate)),
+        Field.required("tax", .money), Field.required("taxes", .array(.reference("SaleLineTax"))),
+        Field.required("total", .money),
         Field.required("unit_cost", .price), Field.required("returned_quantity", .quantity),
+    ])
+    private static let taxKind = Schema.choice(TaxKind.allCases.map(\.rawValue))
+    private static let saleLineTax = Schema.object([
+        Field.required("name", .text), Field.required("kind", taxKind), Field.required("rate", .price),
+        Field.required("included", .boolean), Field.required("compound", .boolean), Field.required("base", .taxBase),
+        Field.required("amount", .money),
+    ])
+    private static let taxSum = Schema.object([
+        Field.required("name", .text), Field.required("kind", taxKind), Field.required("rate", .price),
+        Field.required("base", .taxBase), Field.required("amount", .money),
     ])
     private static let salePayment = Schema.object([
         Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
-        Field.required("method", method), Field.required("amount", .money),
+        Field.required("method", method), Field.required("amount", .money), Field.required("tip", .money),
         Field.required("tendered", .nullable(.money)), Field.required("change", .nullable(.money)),
         Field.required("status", paymentStatus), Field.required("occurred_at", .time),
     ])
     private static let sale = Schema.object(
         saleFigures + [
             Field.required("lines", .array(.reference("SaleLine"))),
+            Field.required("tax_breakdown", .array(.reference("TaxSum"))),
             Field.required("change", .money),
             Field.required("payments", .array(.reference("SalePayment"))),
         ]
@@ -236,7 +259,7 @@ enum Schemas {
     private static let payment = Schema.object([
         Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
         Field.required("method", method),
-        Field.required("amount", .money), Field.required("tendered", .nullable(.money)),
+        Field.required("amount", .money), Field.required("tip", .money), Field.required("tendered", .nullable(.money)),
         Field.required("change", .nullable(.money)), Field.required("status", paymentStatus),
         Field.required("sale_id", .nullable(.id)), Field.required("return_id", .nullable(.id)),
         Field.required("customer_id", .nullable(.id)),
@@ -253,7 +276,7 @@ enum Schemas {
     ])
     private static let series = Schema.object([
         Field.required("view", .choice(["daily", "weekly", "monthly", "yearly"])),
-        Field.required("method", .choice(["all", "cash", "card", "transfer"])), Field.required("from", .day),
+        Field.required("method", method), Field.required("from", .day),
         Field.required("to", .day), Field.required("timezone", .text), Field.required("currency", .text),
         Field.required("data", .array(.reference("PeriodTotal"))),
     ])

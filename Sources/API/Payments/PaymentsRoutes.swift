@@ -52,7 +52,7 @@ extension PaymentFilter {
     static func read(_ query: inout Query) -> PaymentFilter {
         var filter = PaymentFilter()
         filter.direction = query.choice("direction", "One way only.")
-        filter.method = query.choice("method", "One method only.")
+        filter.method = query.paymentMethod("method", "One method only.")
         filter.saleID = query.id("sale_id", "What was allocated to this sale only.")
         filter.customerID = query.id("customer_id", "Of this customer only.")
         filter.days = query.days()

@@ -1,3 +1,4 @@
+import Domain
 import Kernel
 import Services
 
@@ -267,6 +268,28 @@ struct Query {
     where T: RawRepresentable & CaseIterable, T.RawValue == String {
         note(name, .choice(T.allCases.map(\.rawValue)), description)
         return named(name)
+    }
+
+    /// The code of a payment method, by its shape: one that the tenant has not finds nothing.
+    ///
+    /// - Parameters:
+    ///   - name: The parameter's name.
+    ///   - description: What it is for.
+    ///   - every: A word that means any of them, if there is one; no code is the same.
+    /// - Returns: The code; nil if there is none, and for that word.
+    mutating func paymentMethod(
+        _ name: String,
+        _ description: String = "",
+        or every: String? = nil
+    ) -> PaymentMethodCode? {
+        note(name, Schemas.method, description)
+        guard let text = plain(name), text != every else { return nil }
+        guard let code = PaymentMethodCode(rawValue: text) else {
+            let also = every.map { " \"\($0)\" means every method." } ?? ""
+            fail(name, "format", PaymentMethodCode.rule + also)
+            return nil
+        }
+        return code
     }
 
     private mutating func named<T>(_ name: String) -> T?

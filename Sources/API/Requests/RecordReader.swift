@@ -30,6 +30,14 @@ struct RecordReader {
         }
     }
 
+    /// A field that a record must have and that is fixed once it is made; a patch does not know it.
+    mutating func fixed<T>(_ name: String, _ read: FieldReading<T>) -> Change<T> {
+        switch purpose {
+        case .making, .answering: required(name, read)
+        case .changing: .keep
+        }
+    }
+
     /// A line of text that a record must have.
     mutating func text(_ name: String, _ rule: TextRule = .name) -> Change<String> { required(name, .text(rule)) }
 

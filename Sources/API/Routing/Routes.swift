@@ -9,12 +9,15 @@ enum Routes {
     /// The areas of the shop, in the order of the document: the one list that a new one is added to.
     static let areas: [any Area.Type] = [
         TenantRoutes.self,
+        TaxesRoutes.self,
         CatalogRoutes.self,
+        LocationsRoutes.self,
         StockRoutes.self,
         SalesRoutes.self,
         PaymentsRoutes.self,
         CustomersRoutes.self,
         SuppliersRoutes.self,
+        PaymentMethodsRoutes.self,
         BalanceRoutes.self,
         CacheRoutes.self,
     ]

@@ -36,6 +36,16 @@ extension FieldReading where Value == Bool {
     }
 }
 
+extension FieldReading where Value == PaymentMethodCode {
+    /// The code of a payment method, by its shape: which ones a tenant has is its own.
+    static var paymentMethod: FieldReading {
+        FieldReading<String>.string.described(as: Schemas.method).map { text in
+            PaymentMethodCode(rawValue: text).map { .success($0) }
+                ?? .failure(ReadingFault("format", PaymentMethodCode.rule))
+        }
+    }
+}
+
 extension ProductReference {
     /// Reads `product_id` or `sku`, one of which must be there.
     static func read(_ reader: inout JSONObjectReader) -> ProductReference {
@@ -64,11 +74,12 @@ extension ProductReference {
 }
 
 extension Tender {
-    /// Reads method, amount and what was handed over.
+    /// Reads method, amount, tip and what was handed over.
     static func read(_ reader: inout JSONObjectReader) -> Tender {
         Tender(
-            method: reader.choice("method", else: .cash),
+            method: reader.required("method", else: .cash, .paymentMethod),
             amount: reader.money("amount", .positive),
+            tip: reader.optionalMoney("tip", .notNegative) ?? .zero,
             tendered: reader.optionalMoney("tendered", .positive)
         )
     }

@@ -13,7 +13,8 @@ extension MovementsRequest {
                     quantity: row.quantity("quantity", .notZero),
                     reason: row.text("reason", .reason),
                     unitCost: row.optionalPrice("unit_cost"),
-                    expectedOnHand: row.optional("expect_on_hand", isShown: false, .decimal())
+                    expectedOnHand: row.optional("expect_on_hand", isShown: false, .decimal()),
+                    locationID: row.optional("location_id", .id())
                 )
             },
             occurredAt: reader.optionalTimestamp("occurred_at")

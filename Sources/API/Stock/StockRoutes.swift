@@ -22,6 +22,14 @@ struct StockRoutes: Area {
                 query: { StockLevelFilter.read(&$0) },
                 reading: { (filter, page, caller) throws(Problem) in try shop.stock.levels(filter, page, caller) }
             ),
+            .one(
+                "/v1/products/{id}/stock",
+                "readProductStock",
+                "Where a product is, place by place",
+                area: "stock",
+                access: .scope(.stockRead),
+                answer: .reference("ProductPlaces")
+            ) { shop.stock.places(of: $0, $1) },
             .page(
                 "/v1/stock/movements",
                 "listMovements",
@@ -54,6 +62,7 @@ extension StockLevelFilter {
     static func read(_ query: inout Query) -> StockLevelFilter {
         var filter = StockLevelFilter()
         filter.stock = query.choice("stock", "Out, low or ok only.")
+        filter.locationID = query.id("location_id", "At this location only; without it, in all of them.")
         filter.categoryID = query.id("category_id", "Of this category only.")
         filter.q = query.search("q", in: "the name, the SKU or a barcode")
         return filter
@@ -65,6 +74,7 @@ extension MovementFilter {
     static func read(_ query: inout Query) -> MovementFilter {
         var filter = MovementFilter()
         filter.productID = query.id("product_id", "Of this product only.")
+        filter.locationID = query.id("location_id", "At this location only.")
         filter.kind = query.choice("type", "Of this kind only.")
         filter.days = query.days()
         return filter

@@ -44,11 +44,19 @@ package enum BalanceView: String, Sendable, Hashable, CaseIterable {
 }
 
 /// Whose money a series counts.
-package enum BalanceMethod: String, Sendable, Hashable, CaseIterable {
+package enum BalanceMethod: Sendable, Hashable {
+    /// That of every method.
     case all
-    case cash
-    case card
-    case transfer
+    /// That of one.
+    case one(PaymentMethodCode)
+
+    /// `all`, which is no code, or the code.
+    package var text: String {
+        switch self {
+        case .all: "all"
+        case .one(let code): code.rawValue
+        }
+    }
 }
 
 /// An inclusive range of business days; a period cut by it counts only the days inside.

@@ -20,7 +20,7 @@ package struct SaleGrouping: Sendable {
         package let time: TimeFormat.Reading
         package let firstLine: Int
         /// How it was paid, if a row says so.
-        package fileprivate(set) var method: PaymentMethod?
+        package fileprivate(set) var method: PaymentMethodCode?
         /// What its rows come to, before tax.
         fileprivate var amount: Int128 = 0
     }

@@ -27,7 +27,7 @@ package struct SaleRow: Sendable, Equatable {
     /// Nil if it has that of an earlier line of its document.
     package var time: TimeFormat.Reading?
     /// How its document was paid; nil if the file does not say.
-    package var method: PaymentMethod?
+    package var method: PaymentMethodCode?
 
     /// What no amount may come to: 10^14, in millionths of millionths.
     static let amountBound: Int128 = 100_000_000_000_000_000_000_000_000

@@ -135,10 +135,15 @@ package struct SaleRowReader: Sendable {
         return time
     }
 
-    private func paymentMethod(_ bytes: ArraySlice<UInt8>, _ faults: inout RowFaults) -> PaymentMethod? {
+    private func paymentMethod(_ bytes: ArraySlice<UInt8>, _ faults: inout RowFaults) -> PaymentMethodCode? {
         let text = mapping.encoding.decode(bytes).map { String(decoding: $0, as: UTF8.self) } ?? ""
         if text.isEmpty { return nil }
-        return faults.oneOf("payment_method", text)
+        if let code = PaymentMethodCode(rawValue: text) { return code }
+        faults.add(
+            .valueInvalid,
+            "payment_method is \(excerpt(Array(text.utf8)[...])); accepted: the code of a method, of a to z, 0 to 9 and _"
+        )
+        return nil
     }
 
     private func text(

@@ -29,6 +29,9 @@ package struct LineToPrice: Sendable, Equatable {
     /// The tax of the product, in percent.
     package var taxRate: TaxRate
 
+    /// The taxes of the product, if they are others than ``taxRate`` alone.
+    package var taxes: LineTaxes?
+
     /// The decimals of the product's unit of measure.
     package var unitDecimals: Int
 
@@ -38,12 +41,14 @@ package struct LineToPrice: Sendable, Equatable {
         unitPrice: Price,
         discount: Money = .zero,
         taxRate: TaxRate = .zero,
+        taxes: LineTaxes? = nil,
         unitDecimals: Int = 6
     ) {
         self.quantity = quantity
         self.unitPrice = unitPrice
         self.discount = discount
         self.taxRate = taxRate
+        self.taxes = taxes
         self.unitDecimals = unitDecimals
     }
 }
@@ -64,6 +69,9 @@ package struct PricedLine: Sendable, Equatable {
 
     /// What the line costs, tax included.
     package let total: Money
+
+    /// What each tax comes to; nil where the line has one rate alone, whose base is ``total`` less ``tax``.
+    package let taxes: [LineTaxPart]?
 }
 
 /// A sale with its amounts: every figure is the sum of its lines.
@@ -152,7 +160,21 @@ package struct PricedSale: Sendable, Equatable {
                 let net = try remaining[index].subtracting(shares[index])
                 let tax: Money
                 let total: Money
-                if rules.pricesIncludeTax {
+                var parts: [LineTaxPart]?
+                if let taxes = line.taxes {
+                    let isIncluded = taxes.isIncluded ?? rules.pricesIncludeTax
+                    let computed = try taxes.parts(
+                        of: net,
+                        quantity: line.quantity,
+                        exponent: rules.exponent,
+                        isIncluded: isIncluded
+                    )
+                    var sum = Money.zero
+                    for part in computed { sum = try sum.adding(part.amount) }
+                    tax = sum
+                    total = isIncluded ? net : try net.adding(tax)
+                    parts = computed
+                } else if rules.pricesIncludeTax {
                     tax = try line.taxRate.included(in: net, exponent: rules.exponent)
                     total = net
                 } else {
@@ -169,7 +191,8 @@ package struct PricedSale: Sendable, Equatable {
                         discount: line.discount,
                         documentDiscount: shares[index],
                         tax: tax,
-                        total: total
+                        total: total,
+                        taxes: parts
                     )
                 )
             }

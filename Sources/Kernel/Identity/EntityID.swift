@@ -135,6 +135,7 @@ package enum Entity {
     package enum Product {}
     package enum Barcode {}
     package enum Movement {}
+    package enum Location {}
     package enum Customer {}
     package enum Register {}
     package enum CashSession {}
@@ -157,6 +158,7 @@ package typealias UnitID = ID<Entity.Unit>
 package typealias ProductID = ID<Entity.Product>
 package typealias BarcodeID = ID<Entity.Barcode>
 package typealias MovementID = ID<Entity.Movement>
+package typealias LocationID = ID<Entity.Location>
 package typealias CustomerID = ID<Entity.Customer>
 package typealias RegisterID = ID<Entity.Register>
 package typealias CashSessionID = ID<Entity.CashSession>

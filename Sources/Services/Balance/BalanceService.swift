@@ -25,7 +25,7 @@ package struct BalanceService: Sendable {
                     builder.add(query.view.rawValue)
                     builder.add(range.from.description)
                     builder.add(range.to.description)
-                    builder.add(query.method.rawValue)
+                    builder.add(query.method.text)
                 },
                 fill: .body(ReadSeries(view: query.view, range: range, method: query.method))
             )

@@ -45,7 +45,7 @@ struct ReadSeries: Statement {
         try parameters.append(view)
         try parameters.append(range.from)
         try parameters.append(range.to)
-        try parameters.append(method)
+        try parameters.append(method.text)
         try parameters.append(view.field)
         try parameters.append(view.format)
     }
@@ -73,7 +73,7 @@ extension BalanceView {
     }
 }
 
-/// The sums of a range, in all and by method, methods without entries included.
+/// The sums of a range, in all and by method, active methods without entries included, in the order of their positions.
 struct ReadSummary: Statement {
     static let name = "balance.summary"
     static let sql: SQL = """
@@ -89,15 +89,15 @@ struct ReadSummary: Statement {
                    stock.money_text(a.income, t.currency_exponent) AS income,
                    stock.money_text(a.expense, t.currency_exponent) AS expense,
                    stock.money_text(a.income - a.expense, t.currency_exponent) AS net,
-                   (SELECT json_agg((SELECT row_to_json(f) FROM (
-                               SELECT m.method,
+                   (SELECT coalesce(json_agg((SELECT row_to_json(f) FROM (
+                               SELECT m.code AS method,
                                       stock.money_text(coalesce(s.income, 0), t.currency_exponent) AS income,
                                       stock.money_text(coalesce(s.expense, 0), t.currency_exponent) AS expense,
                                       stock.money_text(coalesce(s.income, 0) - coalesce(s.expense, 0),
                                                        t.currency_exponent) AS net
-                           ) f) ORDER BY m.place)
-                    FROM unnest(ARRAY['cash', 'card', 'transfer']) WITH ORDINALITY AS m (method, place)
-                    LEFT JOIN sums s ON s.method = m.method) AS methods
+                           ) f) ORDER BY m.position, m.code), '[]')
+                    FROM stock.payment_method m LEFT JOIN sums s ON s.method = m.code
+                    WHERE m.tenant_id = t.id AND (m.active OR s.method IS NOT NULL)) AS methods
             FROM stock.tenant t,
                  (SELECT coalesce(sum(s.income), 0) AS income, coalesce(sum(s.expense), 0) AS expense FROM sums s) a
             WHERE t.id = stock.current_tenant()
@@ -149,15 +149,15 @@ struct ReadDashboard: Statement {
                    stock.money_text(a.income, t.currency_exponent) AS income,
                    stock.money_text(a.expense, t.currency_exponent) AS expense,
                    stock.money_text(a.income - a.expense, t.currency_exponent) AS net,
-                   (SELECT json_agg((SELECT row_to_json(f) FROM (
-                               SELECT m.method,
+                   (SELECT coalesce(json_agg((SELECT row_to_json(f) FROM (
+                               SELECT m.code AS method,
                                       stock.money_text(coalesce(s.income, 0), t.currency_exponent) AS income,
                                       stock.money_text(coalesce(s.expense, 0), t.currency_exponent) AS expense,
                                       stock.money_text(coalesce(s.income, 0) - coalesce(s.expense, 0),
                                                        t.currency_exponent) AS net
-                           ) f) ORDER BY m.place)
-                    FROM unnest(ARRAY['cash', 'card', 'transfer']) WITH ORDINALITY AS m (method, place)
-                    LEFT JOIN sums s ON s.method = m.method) AS methods,
+                           ) f) ORDER BY m.position, m.code), '[]')
+                    FROM stock.payment_method m LEFT JOIN sums s ON s.method = m.code
+                    WHERE m.tenant_id = t.id AND (m.active OR s.method IS NOT NULL)) AS methods,
                    stock.money_text(owed.due, t.currency_exponent) AS receivables,
                    levels.out_of_stock, levels.low_stock
             FROM stock.tenant t, sold, owed, levels,

@@ -8,7 +8,7 @@ struct ProductBatch: Sendable {
     /// an upsert, NULL where it names none, barcodes as a JSON array of texts.
     static let parameterTypes: [PostgresType] = [
         .uuidArray, .textArray, .textArray, .textArray, .uuidArray, .uuidArray, .numericArray, .numericArray,
-        .boolArray, .textArray, .numericArray, .textArray, .textArray,
+        .boolArray, .textArray, .numericArray, .textArray, .textArray, .uuidArray,
     ]
 
     private let ids: [ProductID]
@@ -35,6 +35,7 @@ struct ProductBatch: Sendable {
         try parameters.append(upserts.map(\.minStock))
         try parameters.append(upserts.map { $0.status?.rawValue })
         try parameters.append(upserts.map { $0.barcodes.map(Self.json) })
+        try parameters.append(upserts.map(\.taxGroupID))
     }
 
     private static func json(_ codes: [String]) -> String {
@@ -53,7 +54,7 @@ struct UpsertedProducts: Document {
         SELECT stock.list_body(string_agg((SELECT row_to_json(r)::text FROM (
                    SELECT u.id, u.sku, u.external_id, u.outcome, u.version
                ) r), ',' ORDER BY u.place), NULL), NULL::text
-        FROM stock.upsert_products($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, false) u
+        FROM stock.upsert_products($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, false) u
         """
     static let parameterTypes = ProductBatch.parameterTypes
 
@@ -67,7 +68,7 @@ struct ImportProducts: Statement {
     static let name = "imports.products"
     static let sql: SQL = """
         SELECT u.place, u.outcome, u.errors::text
-        FROM stock.upsert_products($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, true) u
+        FROM stock.upsert_products($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, true) u
         ORDER BY u.place
         """
     static let parameterTypes = ProductBatch.parameterTypes

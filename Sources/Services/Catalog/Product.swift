@@ -15,8 +15,10 @@ package struct ProductFields: Sendable, Equatable {
     package var unitID: Change<UnitID> = .keep
     /// The price of one unit, 0 or more.
     package var price: Change<Price> = .keep
-    /// The tax in percent.
-    package var taxRate: Change<TaxRate> = .keep
+    /// The tax in percent, of a product that bears one alone; nil leaves it to the group.
+    package var taxRate: Change<TaxRate?> = .keep
+    /// The group of taxes that it bears; nil leaves it to the rate.
+    package var taxGroupID: Change<ID<TaxGroup>?> = .keep
     /// Whether its stock is counted.
     package var tracksStock: Change<Bool> = .keep
     /// Whether it may be sold without stock.
@@ -80,7 +82,8 @@ package struct Product: Record {
             (SELECT u.id FROM stock.unit u WHERE u.tenant_id = stock.current_tenant() ORDER BY u.created_at, u.id LIMIT 1)
             """
         ),
-        .decimal("price", \.price), .decimal("tax_rate", \.taxRate), .flag("tracks_stock", \.tracksStock),
+        .decimal("price", \.price), .decimal("tax_rate", \.taxRate), .id("tax_group_id", \.taxGroupID),
+        .flag("tracks_stock", \.tracksStock),
         .choice("oversell", \.oversell), .decimal("min_stock", \.minStock), .choice("status", \.status),
         .plain("external_id", \.externalID),
     ]
@@ -122,6 +125,13 @@ struct GuardNewProduct: Statement {
                    WHEN $3 IS NOT NULL AND NOT EXISTS (SELECT FROM stock.category c
                                                        WHERE c.tenant_id = stock.current_tenant() AND c.id = $3)
                        THEN stock.refuse_field('validation_failed', '/category_id', 'There is no such category.')
+                   WHEN $5 IS NOT NULL AND NOT EXISTS (SELECT FROM stock.tax_group g
+                                                       WHERE g.tenant_id = stock.current_tenant() AND g.id = $5)
+                       THEN stock.refuse_field('validation_failed', '/tax_group_id', 'There is no such tax group.')
+                   WHEN $4 IS DISTINCT FROM stock.tax_group_rate(stock.current_tenant(), $5)
+                        AND $4 IS NOT NULL AND $5 IS NOT NULL
+                       THEN stock.refuse_field('validation_failed', '/tax_rate',
+                                               'The tax group has another rate; give one of the two.')
                    WHEN min_scale($2) > u.decimals
                        THEN stock.refuse_field('quantity_precision', '/min_stock',
                                                format('The unit allows %s decimals.', u.decimals))
@@ -132,7 +142,7 @@ struct GuardNewProduct: Statement {
                    ORDER BY n.created_at, n.id
                    LIMIT 1) u ON true
         """
-    static let parameterTypes: [PostgresType] = [.uuid, .numeric, .uuid]
+    static let parameterTypes: [PostgresType] = [.uuid, .numeric, .uuid, .numeric, .uuid]
 
     let fields: ProductFields
 
@@ -140,6 +150,8 @@ struct GuardNewProduct: Statement {
         try parameters.append(fields.unitID.newValue)
         try parameters.append(fields.minStock.newValue)
         try parameters.append(fields.categoryID.newValue ?? nil)
+        try parameters.append(fields.taxRate.newValue ?? nil)
+        try parameters.append(fields.taxGroupID.newValue ?? nil)
     }
 }
 
@@ -158,6 +170,13 @@ struct GuardProductFields: Statement {
                    WHEN $5 IS NOT NULL AND NOT EXISTS (SELECT FROM stock.category c
                                                        WHERE c.tenant_id = stock.current_tenant() AND c.id = $5)
                        THEN stock.refuse_field('validation_failed', '/category_id', 'There is no such category.')
+                   WHEN $7 IS NOT NULL AND NOT EXISTS (SELECT FROM stock.tax_group g
+                                                       WHERE g.tenant_id = stock.current_tenant() AND g.id = $7)
+                       THEN stock.refuse_field('validation_failed', '/tax_group_id', 'There is no such tax group.')
+                   WHEN $6 IS DISTINCT FROM stock.tax_group_rate(stock.current_tenant(), $7)
+                        AND $6 IS NOT NULL AND $7 IS NOT NULL
+                       THEN stock.refuse_field('validation_failed', '/tax_rate',
+                                               'The tax group has another rate; give one of the two.')
                    WHEN min_scale(coalesce($4, p.min_stock)) > u.decimals
                        THEN stock.refuse_field('quantity_precision', '/min_stock',
                                                format('The unit allows %s decimals.', u.decimals))
@@ -166,7 +185,7 @@ struct GuardProductFields: Statement {
         LEFT JOIN stock.unit u ON u.tenant_id = p.tenant_id AND u.id = coalesce($2, p.unit_id)
         WHERE p.tenant_id = stock.current_tenant() AND p.id = $1
         """
-    static let parameterTypes: [PostgresType] = [.uuid, .uuid, .bool, .numeric, .uuid]
+    static let parameterTypes: [PostgresType] = [.uuid, .uuid, .bool, .numeric, .uuid, .numeric, .uuid]
 
     let id: ProductID
     let fields: ProductFields
@@ -177,6 +196,8 @@ struct GuardProductFields: Statement {
         try parameters.append(fields.tracksStock.newValue)
         try parameters.append(fields.minStock.newValue)
         try parameters.append(fields.categoryID.newValue ?? nil)
+        try parameters.append(fields.taxRate.newValue ?? nil)
+        try parameters.append(fields.taxGroupID.newValue ?? nil)
     }
 }
 

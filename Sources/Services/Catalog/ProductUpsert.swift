@@ -12,6 +12,7 @@ package struct ProductUpsert: Sendable, Equatable {
     package var unitID: UnitID?
     package var price: Price?
     package var taxRate: TaxRate?
+    package var taxGroupID: ID<TaxGroup>?
     package var tracksStock: Bool?
     package var oversell: OversellRule?
     package var minStock: Quantity?

@@ -9,7 +9,7 @@ import Postgres
 struct SalesChunks {
     let chunks: [PlanSales.Row]
     let job: PostgresUUID
-    let method: PaymentMethod
+    let method: PaymentMethodCode
     let aborts: Bool
     /// Whether sales of what is not there are refused.
     let asksStock: Bool

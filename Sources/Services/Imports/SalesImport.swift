@@ -38,7 +38,7 @@ package struct SalesImport: Sendable {
         /// Whether SKUs that no product has become products.
         package var createsProducts: Bool
         /// The tender of every sale, and of what is refunded, where the file does not name it.
-        package var method: PaymentMethod
+        package var method: PaymentMethodCode
         /// Whether sales of what is not there are recorded: history has happened, whatever is on hand now.
         package var allowsOverselling: Bool
         package var onError: ImportErrorPolicy
@@ -55,7 +55,7 @@ package struct SalesImport: Sendable {
             tenant: TenantID,
             mapping: ImportMapping,
             createsProducts: Bool = false,
-            method: PaymentMethod = .cash,
+            method: PaymentMethodCode = .cash,
             allowsOverselling: Bool = true,
             onError: ImportErrorPolicy = .skip,
             isDryRun: Bool = false,

@@ -33,14 +33,14 @@ struct SalesImportCopy {
                     """
                     COPY (
                         SELECT p.sku, p.product_id, p.product_sku, p.name, p.price, p.tax_rate, p.tracks_stock, p.unit,
-                               p.cost
+                               p.cost, p.taxes
                         FROM pg_temp.import_product p
                         WHERE p.product_id IS NOT NULL
                     ) TO STDOUT (FORMAT binary)
                     """,
                     """
                     COPY pg_temp.import_product (sku, product_id, product_sku, name, price, tax_rate, tracks_stock, unit,
-                                                 cost)
+                                                 cost, taxes)
                     FROM STDIN (FORMAT binary)
                     """
                 )

@@ -56,7 +56,8 @@ struct SalesImportRun {
         let unit = options.createsProducts ? try await unitOfNewProducts() : nil
         let check = try await session.one(CheckSales(unitDecimals: unit?.decimals))
         figures.report.unchanged = Int(check.unchanged)
-        if options.onError == .abort, figures.report.rejectedRows + Int(check.rejected) > 0 {
+        let unpayable = try await session.one(CheckImportedMethods(method: options.method)).value
+        if options.onError == .abort, figures.report.rejectedRows + Int(check.rejected + unpayable) > 0 {
             try await tellRejections(figures)
             throw ImportFailure.refused(rows: figures.report.rejectedRows)
         }

@@ -76,6 +76,21 @@ struct CheckSales: Statement {
     }
 }
 
+/// Refuses rows that are paid by no active method of the tenant, after everything else was held against its data.
+struct CheckImportedMethods: Statement {
+    static let name = "imports.check_methods"
+    static let sql: SQL = "SELECT stock.import_check_methods($1)"
+    static let parameterTypes: [PostgresType] = [.text]
+    typealias Row = SingleColumn<Int64>
+
+    /// That of documents of which the file names none.
+    let method: PaymentMethodCode
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(method.rawValue)
+    }
+}
+
 /// Makes the products the file names and the tenant lacks.
 struct CreateImportedProducts: Statement {
     static let name = "imports.create_products"
@@ -158,7 +173,7 @@ struct ApplySales: Statement {
     typealias Row = SingleColumn<Int64>
 
     let chunk: PlanSales.Row
-    let method: PaymentMethod
+    let method: PaymentMethodCode
     let job: PostgresUUID
     let aborts: Bool
     /// Whether ``DraftSales`` ran in the same transaction.
@@ -184,7 +199,7 @@ struct DraftSales: Statement {
     static let parameterTypes: [PostgresType] = [.int4, .int4, .text]
 
     let chunk: PlanSales.Row
-    let method: PaymentMethod
+    let method: PaymentMethodCode
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(chunk.first)

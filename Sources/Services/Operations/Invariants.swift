@@ -25,75 +25,102 @@ enum Invariants {
     ]
 }
 
-/// Each product has one level, and on hand is the sum of its movements.
+/// Each product has one level; on hand is the sum over its places, what is in transit stands apart, and at each place on hand is
+/// the sum of the movements there.
 struct Invariant01: Invariant {
     static let number = "I1"
     static let name = "verify.i1"
     static let sql: SQL = """
-        SELECT format('product %s: on hand %s, movements add up to %s', p.id, l.on_hand, coalesce(m.quantity, 0))
+        SELECT format('product %s: on hand %s, in transit %s; its places have %s and %s', p.id, l.on_hand, l.in_transit,
+                      coalesce(n.on_hand, 0), coalesce(n.in_transit, 0))
         FROM stock.product p
         LEFT JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
-        LEFT JOIN (SELECT m.product_id, sum(m.quantity) AS quantity FROM stock.stock_movement m
-                   WHERE m.tenant_id = stock.current_tenant() GROUP BY m.product_id) m ON m.product_id = p.id
-        WHERE p.tenant_id = stock.current_tenant() AND l.on_hand IS DISTINCT FROM coalesce(m.quantity, 0)
+        LEFT JOIN (SELECT n.product_id, sum(n.on_hand) FILTER (WHERE n.location_id <> stock.transit_location()) AS on_hand,
+                          sum(n.on_hand) FILTER (WHERE n.location_id = stock.transit_location()) AS in_transit
+                   FROM stock.location_level n WHERE n.tenant_id = stock.current_tenant()
+                   GROUP BY n.product_id) n ON n.product_id = p.id
+        WHERE p.tenant_id = stock.current_tenant()
+          AND (l.on_hand, l.in_transit) IS DISTINCT FROM (coalesce(n.on_hand, 0), coalesce(n.in_transit, 0))
+        UNION ALL
+        SELECT format('product %s at location %s: on hand %s, movements add up to %s', coalesce(n.product_id, m.product_id),
+                      coalesce(n.location_id, m.location_id), n.on_hand, m.quantity)
+        FROM (SELECT * FROM stock.location_level WHERE tenant_id = stock.current_tenant()) n
+        FULL JOIN (SELECT m.product_id, m.location_id, sum(m.quantity) AS quantity FROM stock.stock_movement m
+                   WHERE m.tenant_id = stock.current_tenant() GROUP BY m.product_id, m.location_id) m
+            ON m.product_id = n.product_id AND m.location_id = n.location_id
+        WHERE n.on_hand IS DISTINCT FROM coalesce(m.quantity, 0)
         """
 
     typealias Row = SingleColumn<String>
 }
 
-/// Movements of a product are numbered densely, each continues the one before, the last equals the level.
+/// Movements of a product are numbered densely, each continues the one before at its place, the last equals the place's level.
 struct Invariant02: Invariant {
     static let number = "I2"
     static let name = "verify.i2"
     static let sql: SQL = """
         WITH chain AS MATERIALIZED (
             SELECT m.*
-            FROM (SELECT m.product_id, m.seq, m.quantity, m.on_hand_after, row_number() OVER w AS place,
-                         coalesce(lag(m.on_hand_after) OVER w, 0) AS before, lead(m.seq) OVER w IS NULL AS is_last
+            FROM (SELECT m.product_id, m.location_id, m.seq, m.quantity, m.on_hand_after, row_number() OVER w AS number,
+                         lead(m.seq) OVER w IS NULL AS is_last, coalesce(lag(m.on_hand_after) OVER p, 0) AS before,
+                         lead(m.seq) OVER p IS NULL AS is_last_there
                   FROM stock.stock_movement m WHERE m.tenant_id = stock.current_tenant()
-                  WINDOW w AS (PARTITION BY m.product_id ORDER BY m.seq)) m
-            WHERE m.is_last OR m.seq <> m.place OR m.on_hand_after <> m.before + m.quantity
+                  WINDOW w AS (PARTITION BY m.product_id ORDER BY m.seq),
+                         p AS (PARTITION BY m.product_id, m.location_id ORDER BY m.seq)) m
+            WHERE m.is_last OR m.is_last_there OR m.seq <> m.number OR m.on_hand_after <> m.before + m.quantity
         )
         SELECT format('product %s, movement %s: on hand after it is %s, not %s', m.product_id, m.seq, m.on_hand_after,
                       m.before + m.quantity)
         FROM chain m
-        WHERE m.seq <> m.place OR m.on_hand_after <> m.before + m.quantity
+        WHERE m.seq <> m.number OR m.on_hand_after <> m.before + m.quantity
         UNION ALL
-        SELECT format('product %s: its level counts %s movements and %s on hand, its last movement is %s with %s',
-                      l.product_id, l.stock_version, l.on_hand, m.seq, m.on_hand_after)
+        SELECT format('product %s: its level counts %s movements, its last is %s', l.product_id, l.stock_version, m.seq)
         FROM stock.stock_level l
         LEFT JOIN chain m ON m.product_id = l.product_id AND m.is_last
-        WHERE l.tenant_id = stock.current_tenant()
-          AND (l.stock_version <> coalesce(m.seq, 0) OR l.on_hand <> coalesce(m.on_hand_after, 0))
+        WHERE l.tenant_id = stock.current_tenant() AND l.stock_version <> coalesce(m.seq, 0)
+        UNION ALL
+        SELECT format('product %s at location %s: on hand %s after movement %s, its last there is %s with %s', n.product_id,
+                      n.location_id, n.on_hand, n.last_seq, m.seq, m.on_hand_after)
+        FROM stock.location_level n
+        LEFT JOIN chain m ON m.product_id = n.product_id AND m.location_id = n.location_id AND m.is_last_there
+        WHERE n.tenant_id = stock.current_tenant()
+          AND (n.last_seq <> coalesce(m.seq, 0) OR n.on_hand <> coalesce(m.on_hand_after, 0))
         """
 
     typealias Row = SingleColumn<String>
 }
 
-/// The floor is least(0, on hand) where overselling is denied, absent where allowed; what is untracked has none on hand.
+/// At a place the floor is least(0, on hand) where overselling is denied and in transit, absent where allowed; what is untracked
+/// has none on hand.
 ///
 /// Where low begins, the name and whether it is archived are the product's.
 struct Invariant03: Invariant {
     static let number = "I3"
     static let name = "verify.i3"
     static let sql: SQL = """
-        SELECT format('product %s: floor %s at %s on hand, low at %s', p.id, l.floor, l.on_hand, l.low_at)
+        SELECT format('product %s: bounded %s, low at %s, on hand %s', p.id, l.bounded, l.low_at, l.on_hand)
         FROM stock.product p
         JOIN stock.tenant t ON t.id = p.tenant_id
         JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
         WHERE p.tenant_id = stock.current_tenant()
-          AND ((l.low_at, l.name_key, l.archived) IS DISTINCT FROM
-               (CASE WHEN p.tracks_stock THEN p.min_stock END, p.name_key, p.status = 'archived')
-               OR CASE WHEN NOT p.tracks_stock THEN l.on_hand <> 0
-                       WHEN p.oversell = 'deny' OR p.oversell = 'inherit' AND t.oversell = 'deny'
-                       THEN l.floor IS DISTINCT FROM least(0, l.on_hand)
-                       ELSE l.floor IS NOT NULL END)
+          AND ((l.low_at, l.name_key, l.archived, l.bounded) IS DISTINCT FROM
+               (CASE WHEN p.tracks_stock THEN p.min_stock END, p.name_key, p.status = 'archived',
+                p.tracks_stock AND (p.oversell = 'deny' OR p.oversell = 'inherit' AND t.oversell = 'deny'))
+               OR NOT p.tracks_stock AND (l.on_hand <> 0 OR l.in_transit <> 0))
+        UNION ALL
+        SELECT format('product %s at location %s: floor %s at %s on hand', n.product_id, n.location_id, n.floor, n.on_hand)
+        FROM stock.location_level n
+        JOIN stock.stock_level l ON l.tenant_id = n.tenant_id AND l.product_id = n.product_id
+        WHERE n.tenant_id = stock.current_tenant()
+          AND ((n.name_key, n.archived) IS DISTINCT FROM (l.name_key, l.archived)
+               OR n.floor IS DISTINCT FROM CASE WHEN l.bounded OR n.location_id = stock.transit_location()
+                                                THEN least(0, n.on_hand) END)
         """
 
     typealias Row = SingleColumn<String>
 }
 
-/// A line's discount is within its gross amount; tax and total are as computed from it.
+/// A line's discount is within its gross amount; tax and total are as computed from it, and so is each of several taxes.
 struct Invariant04: Invariant {
     static let number = "I4"
     static let name = "verify.i4"
@@ -105,13 +132,17 @@ struct Invariant04: Invariant {
               FROM stock.sale_line l JOIN stock.tenant t ON t.id = l.tenant_id
               WHERE l.tenant_id = stock.current_tenant()) l
         WHERE l.net < 0
-           OR l.total <> l.net + CASE WHEN l.prices_include_tax THEN 0 ELSE l.tax END
-           OR l.tax <> CASE
-                  WHEN l.tax_rate = 0 THEN 0
-                  -- Thirty decimals keep the quotient from being rounded twice.
-                  WHEN l.prices_include_tax
-                  THEN l.net - round(l.net::numeric(60, 30) / (1 + l.tax_rate / 100), l.exponent)
-                  ELSE round(l.net * l.tax_rate / 100, l.exponent) END
+           OR l.total <> l.net + CASE WHEN coalesce((l.taxes -> 0 ->> 'included')::boolean, l.prices_include_tax) THEN 0
+                                      ELSE l.tax END
+           OR CASE WHEN l.taxes IS NOT NULL
+                   THEN l.taxes <> stock.line_taxes(l.taxes, greatest(l.net, 0), l.quantity, l.exponent)
+                        OR l.tax <> stock.line_tax(l.taxes)
+                   ELSE l.tax <> CASE
+                       WHEN l.tax_rate = 0 THEN 0
+                       -- Thirty decimals keep the quotient from being rounded twice.
+                       WHEN l.prices_include_tax
+                       THEN l.net - round(l.net::numeric(60, 30) / (1 + l.tax_rate / 100), l.exponent)
+                       ELSE round(l.net * l.tax_rate / 100, l.exponent) END END
         """
 
     typealias Row = SingleColumn<String>
@@ -137,6 +168,8 @@ struct Invariant05: Invariant {
 }
 
 /// What is paid and refunded is what confirmed payments allocate; due follows, and is 0 unless confirmed.
+///
+/// What was rounded is of the payments, if there are any.
 struct Invariant06: Invariant {
     static let number = "I6"
     static let name = "verify.i6"
@@ -151,7 +184,14 @@ struct Invariant06: Invariant {
                    WHERE a.tenant_id = stock.current_tenant() GROUP BY a.sale_id) a ON a.sale_id = s.id
         WHERE s.tenant_id = stock.current_tenant()
           AND (s.paid <> coalesce(a.paid, 0) OR s.refunded <> coalesce(a.refunded, 0) OR s.due < 0
-               OR s.due <> CASE WHEN s.status = 'confirmed' THEN s.total - s.returned_total - s.paid + s.refunded ELSE 0 END)
+               OR s.due <> CASE WHEN s.status = 'confirmed'
+                               THEN s.total + s.rounding - s.returned_total - s.paid + s.refunded ELSE 0 END)
+        UNION ALL
+        SELECT format('sale %s was rounded by %s, its payments by %s', s.id, s.rounding, p.rounding)
+        FROM stock.sale s
+        JOIN (SELECT p.sale_id, sum(p.rounding) AS rounding FROM stock.payment p
+              WHERE p.tenant_id = stock.current_tenant() AND p.direction = 'in' GROUP BY p.sale_id) p ON p.sale_id = s.id
+        WHERE s.tenant_id = stock.current_tenant() AND s.rounding <> p.rounding
         UNION ALL
         SELECT format('payment %s of %s allocates %s', p.id, p.amount, a.amount)
         FROM stock.payment p
@@ -260,7 +300,8 @@ struct Invariant11: Invariant {
         SELECT format('cancelled sale %s: %s by %s is left in the ledger', s.id, sum(e.amount), e.method)
         FROM stock.sale s
         JOIN stock.payment_allocation a ON a.tenant_id = s.tenant_id AND a.sale_id = s.id
-        JOIN stock.ledger_entry e ON e.tenant_id = s.tenant_id AND e.source_type = 'payment' AND e.source_id = a.payment_id
+        JOIN stock.ledger_entry e ON e.tenant_id = s.tenant_id AND e.source_id = a.payment_id
+            AND e.source_type IN ('payment', 'tip', 'rounding')
         WHERE s.tenant_id = stock.current_tenant() AND s.status = 'cancelled'
         GROUP BY s.id, e.method HAVING sum(e.amount) <> 0
         """
@@ -268,7 +309,9 @@ struct Invariant11: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// A payment has one ledger row of equal direction, amount, method and day; every ledger row has its source.
+/// A payment has one ledger row of equal direction, method and day for what it pays, and one for its tip and its rounding, if any.
+///
+/// Together they are what it brought in. Every ledger row has its source; what was tendered was cash.
 struct Invariant12: Invariant {
     static let number = "I12"
     static let name = "verify.i12"
@@ -280,12 +323,28 @@ struct Invariant12: Invariant {
             ON e.tenant_id = p.tenant_id AND e.source_type = 'payment' AND e.source_id = p.id AND e.reverses_id IS NULL
         WHERE p.tenant_id = stock.current_tenant()
           AND (e.direction, e.amount, e.method, e.business_day) IS DISTINCT FROM
-              (CASE p.direction WHEN 'in' THEN 'income' ELSE 'expense' END, p.amount, p.method, p.business_day)
+              (CASE p.direction WHEN 'in' THEN 'income' ELSE 'expense' END, p.amount - p.rounding, p.method,
+               p.business_day)
+        UNION ALL
+        SELECT format('payment %s of %s by %s on %s: ledger row of its %s is %s, should be %s', p.id, p.amount, p.method,
+                      p.business_day, v.source, coalesce(e.amount, 0), v.amount)
+        FROM stock.payment p
+        CROSS JOIN LATERAL (VALUES ('tip', p.tip), ('rounding', p.rounding)) AS v (source, amount)
+        LEFT JOIN stock.ledger_entry e
+            ON e.tenant_id = p.tenant_id AND e.source_type = v.source AND e.source_id = p.id AND e.reverses_id IS NULL
+        WHERE p.tenant_id = stock.current_tenant() AND (v.amount <> 0 OR e.id IS NOT NULL)
+          AND (e.direction, e.amount, e.method, e.category, e.business_day) IS DISTINCT FROM
+              (CASE p.direction WHEN 'in' THEN 'income' ELSE 'expense' END, v.amount, p.method, v.source, p.business_day)
+        UNION ALL
+        SELECT format('payment %s by %s was tendered', p.id, p.method)
+        FROM stock.payment p
+        LEFT JOIN stock.payment_method m ON m.tenant_id = p.tenant_id AND m.code = p.method
+        WHERE p.tenant_id = stock.current_tenant() AND p.tendered IS NOT NULL AND m.kind IS DISTINCT FROM 'cash'
         UNION ALL
         SELECT format('ledger row %s names %s %s, which is not there', e.id, e.source_type, e.source_id)
         FROM stock.ledger_entry e
         LEFT JOIN stock.payment p ON p.tenant_id = e.tenant_id AND p.id = e.source_id
-        WHERE e.tenant_id = stock.current_tenant() AND (e.source_type <> 'payment' OR p.id IS NULL)
+        WHERE e.tenant_id = stock.current_tenant() AND (e.source_type NOT IN ('payment', 'tip', 'rounding') OR p.id IS NULL)
         """
 
     typealias Row = SingleColumn<String>
@@ -446,7 +505,8 @@ struct Invariant21: Invariant {
         FROM stock.sale s JOIN stock.tenant t ON t.id = s.tenant_id
         WHERE s.tenant_id = stock.current_tenant()
           AND greatest(min_scale(s.subtotal), min_scale(s.discount), min_scale(s.tax), min_scale(s.total), min_scale(s.paid),
-                       min_scale(s.refunded), min_scale(s.returned_total), min_scale(s.due)) > t.currency_exponent
+                       min_scale(s.refunded), min_scale(s.returned_total), min_scale(s.due), min_scale(s.rounding))
+              > t.currency_exponent
         UNION ALL
         SELECT format('sale %s, line %s: an amount or quantity has too many decimals', l.sale_id, l.position)
         FROM stock.sale_line l
@@ -461,7 +521,8 @@ struct Invariant21: Invariant {
         SELECT format('payment %s: %s has more decimals than the currency', p.id, p.amount)
         FROM stock.payment p JOIN stock.tenant t ON t.id = p.tenant_id
         WHERE p.tenant_id = stock.current_tenant()
-          AND greatest(min_scale(p.amount), min_scale(p.tendered), min_scale(p.change)) > t.currency_exponent
+          AND greatest(min_scale(p.amount), min_scale(p.tendered), min_scale(p.change), min_scale(p.tip), min_scale(p.rounding))
+              > t.currency_exponent
         UNION ALL
         SELECT format('ledger row %s: %s has more decimals than the currency', e.id, e.amount)
         FROM stock.ledger_entry e JOIN stock.tenant t ON t.id = e.tenant_id

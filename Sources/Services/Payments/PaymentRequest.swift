@@ -51,7 +51,7 @@ package struct PaymentFilter: Sendable, Equatable {
     package var direction: PaymentDirection?
 
     /// One method only.
-    package var method: PaymentMethod?
+    package var method: PaymentMethodCode?
 
     /// What was allocated to this sale only.
     package var saleID: SaleID?

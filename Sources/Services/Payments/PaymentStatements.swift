@@ -5,13 +5,15 @@ import Postgres
 /// Registers money for what is due: documents, account, payment, allocations, ledger.
 struct RegisterPayment: Statement {
     static let name = "payments.register"
-    static let sql: SQL = "SELECT stock.payment_register($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    static let sql: SQL = "SELECT stock.payment_register($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     static let parameterTypes: [PostgresType] = [
-        .uuid, .uuid, .text, .numeric, .numeric, .uuid, .uuid, .uuid, .timestamptz,
+        .uuid, .uuid, .text, .numeric, .numeric, .uuid, .uuid, .uuid, .timestamptz, .numeric, .uuid,
     ]
 
     let id: PaymentID
     let ledgerID: LedgerEntryID
+    /// That of the tip, if there is one.
+    let tipLedgerID: LedgerEntryID
     let request: PaymentRequest
     let userID: UserID?
 
@@ -25,6 +27,8 @@ struct RegisterPayment: Statement {
         try parameters.append(request.customerID)
         try parameters.append(userID)
         try parameters.append(request.occurredAt)
+        try parameters.append(request.tender.tip)
+        try parameters.append(tipLedgerID)
     }
 }
 

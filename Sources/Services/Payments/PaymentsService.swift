@@ -42,9 +42,16 @@ package final class PaymentsService: Sendable {
         try check(request, exponent: try await exponent(context))
         let id = PaymentID.make()
         let ledgerID = LedgerEntryID.make()
+        let tipLedgerID = LedgerEntryID.make()
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Payment> in
             try unit.add(
-                RegisterPayment(id: id, ledgerID: ledgerID, request: request, userID: context.caller.user)
+                RegisterPayment(
+                    id: id,
+                    ledgerID: ledgerID,
+                    tipLedgerID: tipLedgerID,
+                    request: request,
+                    userID: context.caller.user
+                )
             )
             return .created(Payment(id))
         }
@@ -82,7 +89,8 @@ package final class PaymentsService: Sendable {
 
     private func check(_ request: PaymentRequest, exponent: Int) throws(Problem) {
         var errors: [FieldError] = []
-        request.tender.check(at: "", exponent: exponent, into: &errors)
+        // Whether the method is there, and is cash, is asked where the payment is written.
+        request.tender.check(at: "", kind: nil, exponent: exponent, into: &errors)
         let isShort = !errors.isEmpty && errors.allSatisfy { $0.code == "too_low" }
         if request.direction == .outgoing {
             errors.append(

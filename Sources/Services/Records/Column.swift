@@ -94,6 +94,11 @@ package struct Column<Fields: Sendable>: Sendable {
         Column(name, .bool, path) { (value, parameters) throws(PostgresError) in try parameters.append(value) }
     }
 
+    /// `true`, `false` or NULL.
+    package static func flag(_ name: SQL, _ path: Path<Bool?>) -> Column {
+        Column(name, .bool, path) { (value, parameters) throws(PostgresError) in try parameters.append(value ?? nil) }
+    }
+
     /// The code of a currency.
     package static func currency(_ name: SQL, _ path: Path<Currency>) -> Column {
         Column(name, .text, path) { (value, parameters) throws(PostgresError) in try parameters.append(value?.code) }

@@ -15,7 +15,16 @@ package struct Records<R: Record>: Sendable {
 
     /// `GET` of one.
     package func one(_ id: ID<R.Kind>, _ caller: Caller) -> CachedRead {
-        caller.read(R.module, R(id))
+        let key = Self.key("id").adding(id.description).key(tenant: caller.tenant.rawValue, module: R.module)
+        return CachedRead(key: key, fill: .body(ReadDocument(document: R(id))))
+    }
+
+    /// The beginning of the key of a read.
+    ///
+    /// Where a module retires records of several kinds it says which is meant.
+    private static func key(_ kind: StaticString) -> KeyBuilder {
+        let key = KeyBuilder(kind)
+        return R.collection == "/v1/\(R.module.rawValue)" ? key : key.adding(R.nounText)
     }
 
     /// `POST`: 201 with the record.
@@ -98,7 +107,7 @@ extension Records where R: ListedByName {
     /// - Returns: The read of the page.
     /// - Throws: 400 `cursor_mismatch`.
     package func list(_ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
-        let page = try PagePosition(KeyBuilder("list"), page, cursors: cursors, tenant: caller.tenant, module: R.module)
+        let page = try PagePosition(Self.key("list"), page, cursors: cursors, tenant: caller.tenant, module: R.module)
         return page.read(ListRecords<R>(limit: page.limit, after: page.afterText()))
     }
 }

@@ -16,8 +16,16 @@ struct SalePlan: Sendable {
     let tenders: [Tender]
     let moved: [Goods]
     let lineIDs: [SaleLineID]
+    /// What the method of each tender was taken for.
+    let kinds: [PaymentKind]
     let paymentIDs: [PaymentID]
     let ledgerIDs: [LedgerEntryID]
+    /// The tips of all tenders; none if there are none.
+    let tips: [Money]
+    /// Their rows in the ledger.
+    let tipLedgerIDs: [LedgerEntryID]
+    /// That of the rounding.
+    let roundingLedgerID: LedgerEntryID
 
     /// A line with the product it was priced by.
     struct Line: Sendable {
@@ -93,8 +101,15 @@ struct SalePlan: Sendable {
         }
         let exponent = Int(snapshot.rules.exponent)
         var tenderErrors: [FieldError] = []
+        var kinds: [PaymentKind] = []
         for (index, tender) in request.payments.enumerated() {
-            tender.check(at: "/payments/\(index)", exponent: exponent, into: &tenderErrors)
+            let kind = snapshot.rules.methods[tender.method]
+            if kind == nil {
+                let detail = "There is no such active payment method."
+                tenderErrors.append(FieldError("/payments/\(index)/method", "not_found", detail))
+            }
+            tender.check(at: "/payments/\(index)", kind: kind, exponent: exponent, into: &tenderErrors)
+            kinds.append(kind ?? .other)
         }
         priced = try PricedSale(
             lines: zip(lines, request.lines).map { line, asked in
@@ -103,6 +118,7 @@ struct SalePlan: Sendable {
                     unitPrice: line.unitPrice,
                     discount: asked.discount,
                     taxRate: line.product.taxRate,
+                    taxes: line.product.taxes,
                     unitDecimals: Int(line.product.unitDecimals)
                 )
             },
@@ -122,6 +138,8 @@ struct SalePlan: Sendable {
         settlement = try Settlement(
             total: priced.total,
             tenders: request.payments,
+            isCash: kinds.map { $0 == .cash },
+            rounding: snapshot.rules.cashRounding,
             hasCustomer: request.customerID != nil,
             exponent: exponent
         )
@@ -134,10 +152,14 @@ struct SalePlan: Sendable {
         rules = snapshot.rules
         self.lines = lines
         tenders = request.payments
+        self.kinds = kinds
         moved = Goods.taken(by: lines)
         lineIDs = lines.map { _ in .make() }
         paymentIDs = tenders.map { _ in .make() }
         ledgerIDs = tenders.map { _ in .make() }
+        tips = tenders.contains { !$0.tip.isZero } ? tenders.map(\.tip) : []
+        tipLedgerIDs = tips.map { _ in .make() }
+        roundingLedgerID = .make()
     }
 
     /// Refuses what is further below the list price than the caller may sell.

@@ -8,14 +8,15 @@ struct ConfirmSale: Statement {
     static let sql: SQL = """
         SELECT stock.sale_confirm(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-            $25, $26, $27, $28, $29, $30, $31)
+            $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)
         """
     static let parameterTypes: [PostgresType] = [
         .int8, .uuid, .uuid, .uuid, .uuid, .text, .timestamptz, .numeric, .numeric, .numeric, .numeric, .numeric,
         .uuidArray, .numericArray, .uuidArray,
         .uuidArray, .uuidArray, .int8Array, .int2Array, .numericArray, .numericArray, .boolArray, .numericArray,
-        .numericArray, .numericArray, .numericArray,
+        .numericArray, .numericArray, .numericArray, .textArray,
         .uuidArray, .uuidArray, .textArray, .numericArray, .numericArray,
+        .textArray, .numericArray, .uuidArray, .numeric, .int4, .uuid,
     ]
 
     let plan: SalePlan
@@ -47,11 +48,18 @@ struct ConfirmSale: Statement {
         try parameters.append(plan.priced.lines.map(\.documentDiscount))
         try parameters.append(plan.priced.lines.map(\.tax))
         try parameters.append(plan.priced.lines.map(\.total))
+        try parameters.append(plan.taxParts)
         try parameters.append(plan.paymentIDs)
         try parameters.append(plan.ledgerIDs)
         try parameters.append(plan.tenders.map(\.method.rawValue))
         try parameters.append(plan.tenders.map(\.amount))
         try parameters.append(plan.tenders.map(\.tendered))
+        try parameters.append(plan.kinds.map(\.rawValue))
+        try parameters.append(plan.tips)
+        try parameters.append(plan.tipLedgerIDs)
+        try parameters.append(plan.settlement.rounding)
+        try parameters.append(plan.settlement.rounded.map { Int32(clamping: $0 + 1) })
+        try parameters.append(plan.roundingLedgerID)
     }
 }
 

@@ -1,3 +1,4 @@
+import Domain
 import Kernel
 import Postgres
 import Synchronization
@@ -9,6 +10,8 @@ struct SellableProduct: Sendable, Equatable {
     let version: Int64
     let price: Price
     let taxRate: TaxRate
+    /// The taxes of its group, where the rate alone does not say them.
+    let taxes: LineTaxes?
     /// How many decimals a quantity may have; compared in the unit too.
     let unitDecimals: Int16
     let tracksStock: Bool
@@ -25,6 +28,10 @@ struct SellingRules: Sendable, Equatable {
     let managerDiscountLimit: Percent?
     /// The same for a cashier.
     let cashierDiscountLimit: Percent?
+    /// In what steps cash is counted.
+    let cashRounding: CashRounding
+    /// The active payment methods and what each is; compared in the unit too.
+    let methods: [PaymentMethodCode: PaymentKind]
 }
 
 /// The rules and products one cart was computed from, in the order of its lines; nil where there is no such product.
@@ -87,17 +94,23 @@ final class SellableProducts: Sendable {
     }
 }
 
-/// Reads what a cart is computed from: one row per line, in order, and the tenant's rules in each.
+/// Reads what a cart is computed from: one row per line, in order, and the tenant's rules in each, its payment methods
+/// in the first.
 struct ReadSellableProducts: Statement {
     static let name = "sales.read_products"
     static let sql: SQL = """
         SELECT t.version, t.currency_exponent, t.prices_include_tax, t.manager_discount_limit, t.cashier_discount_limit,
-               p.id, p.version, p.price, p.tax_rate, p.decimals, p.tracks_stock, p.status = 'active'
+               t.cash_rounding, CASE WHEN w.place = 1 THEN (
+                   SELECT array_agg(m.code || ' ' || m.kind) FROM stock.payment_method m
+                   WHERE m.tenant_id = stock.current_tenant() AND m.active) END,
+               p.id, p.version, p.price, p.tax_rate, p.taxes, p.decimals, p.tracks_stock, p.status = 'active'
         FROM (SELECT n.id, stock.folded(n.sku) AS key, n.place
               FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (id, sku, place) OFFSET 0) w
         JOIN stock.tenant t ON t.id = stock.current_tenant()
         LEFT JOIN LATERAL (
-            SELECT b.id, b.version, b.price, b.tax_rate, u.decimals, b.tracks_stock, b.status
+            SELECT b.id, b.version, b.price, coalesce(b.tax_rate, 0) AS tax_rate,
+                   stock.group_taxes(b.tenant_id, b.tax_group_id, NULL)::text AS taxes,
+                   u.decimals, b.tracks_stock, b.status
             FROM (
                 SELECT a.* FROM stock.product a
                 WHERE a.tenant_id = stock.current_tenant() AND a.id = w.id
@@ -128,7 +141,9 @@ struct ReadSellableProducts: Statement {
                 exponent: try row.next(),
                 pricesIncludeTax: try row.next(),
                 managerDiscountLimit: try row.next(Percent?.self),
-                cashierDiscountLimit: try row.next(Percent?.self)
+                cashierDiscountLimit: try row.next(Percent?.self),
+                cashRounding: CashRounding(step: try row.next()),
+                methods: Self.methods(try row.next([String]?.self) ?? [])
             )
             guard let id = try row.next(ProductID?.self) else {
                 product = nil
@@ -139,10 +154,22 @@ struct ReadSellableProducts: Statement {
                 version: try row.next(),
                 price: try row.next(Price.self),
                 taxRate: try row.next(TaxRate.self),
+                taxes: try row.next(String?.self).map { (text) throws(PostgresError) in try LineTaxes(json: text) },
                 unitDecimals: try row.next(),
                 tracksStock: try row.next(),
                 isActive: try row.next()
             )
+        }
+
+        /// Reads each method of its code and kind, which no space is in.
+        private static func methods(_ texts: [String]) -> [PaymentMethodCode: PaymentKind] {
+            var methods: [PaymentMethodCode: PaymentKind] = [:]
+            for text in texts {
+                let parts = text.split(separator: " ").map(String.init)
+                guard parts.count == 2, let code = PaymentMethodCode(rawValue: parts[0]) else { continue }
+                methods[code] = PaymentKind(rawValue: parts[1])
+            }
+            return methods
         }
     }
 }

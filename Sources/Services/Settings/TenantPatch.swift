@@ -18,6 +18,8 @@ package struct TenantPatch: Sendable, Equatable {
     package var managerDiscountLimit: Change<Percent?> = .keep
     /// The same for a cashier.
     package var cashierDiscountLimit: Change<Percent?> = .keep
+    /// What cash is a multiple of; zero is none.
+    package var cashRounding: Change<Money> = .keep
     /// Before today.
     package var closedUntil: Change<BusinessDay?> = .keep
 

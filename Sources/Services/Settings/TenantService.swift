@@ -2,14 +2,14 @@ import Cache
 package import Kernel
 import Postgres
 
-/// What a tenant chose: `GET, PATCH /v1/tenant`, its registers, and the settings the other services work by.
+/// What a tenant chose: `GET, PATCH /v1/tenant`, and the settings the other services work by.
 package struct TenantService: Sendable {
     private let store: Store
 
     init(store: Store) { self.store = store }
 
     static let statements: [any Statement.Type] = [
-        ReadTenantSettings.self, ReadTenantActivity.self, ReadDocument<TenantDocument>.self, ListRegisters.self,
+        ReadTenantSettings.self, ReadTenantActivity.self, ReadDocument<TenantDocument>.self,
         GuardTenant.self, UpdateTenant.self, Conclude<TenantDocument>.self,
     ]
 
@@ -38,11 +38,6 @@ package struct TenantService: Sendable {
     /// `GET /v1/tenant`.
     package func get(_ caller: Caller) -> CachedRead {
         CachedRead(key: caller.key(.settings, "tenant"), fill: .body(ReadDocument(document: TenantDocument())))
-    }
-
-    /// `GET /v1/registers`.
-    package func registers(_ caller: Caller) -> CachedRead {
-        CachedRead(key: caller.key(.settings, "registers"), fill: .body(ListRegisters()))
     }
 
     /// `PATCH /v1/tenant`.

@@ -25,20 +25,8 @@ struct ReadTenantActivity: Statement {
     }
 }
 
-struct ListRegisters: Statement {
-    static let name = "settings.registers"
-    static let sql: SQL = """
-        SELECT stock.list_body(
-                   (SELECT string_agg(stock.register_body(r.tenant_id, r.id), ',' ORDER BY r.is_default DESC, r.name_key)
-                    FROM stock.register r
-                    WHERE r.tenant_id = stock.current_tenant()),
-                   NULL),
-               NULL::text, pg_current_snapshot()
-        """
-    typealias Row = BodyRow
-}
-
-/// Refuses an update of the tenant: another version, a fixed setting, a zone that is none, a closed period not yet past.
+/// Refuses an update of the tenant: another version, a fixed setting, a zone that is none, a closed period not yet past,
+/// cash rounded more finely than the currency is.
 struct GuardTenant: Statement {
     static let name = "settings.guard"
     static let sql: SQL = """
@@ -54,12 +42,16 @@ struct GuardTenant: Statement {
                        THEN stock.refuse_field('validation_failed', '/timezone', 'The time zone is not an IANA zone.')
                    WHEN $5::date >= (now() AT TIME ZONE coalesce($4, t.timezone))::date
                        THEN stock.refuse_field('validation_failed', '/closed_until', 'Must be before today.')
+                   WHEN min_scale(coalesce($6, t.cash_rounding)) > coalesce($7, t.currency_exponent)
+                       THEN stock.refuse_field('validation_failed', '/cash_rounding',
+                                               format('Must have at most %s decimals, as the currency has.',
+                                                      coalesce($7, t.currency_exponent)))
                END
         FROM (SELECT * FROM stock.tenant WHERE id = stock.current_tenant() FOR NO KEY UPDATE) t,
              LATERAL (SELECT EXISTS (SELECT FROM stock.sale s WHERE s.tenant_id = t.id)
                           OR EXISTS (SELECT FROM stock.ledger_entry l WHERE l.tenant_id = t.id) AS has_documents) d
         """
-    static let parameterTypes: [PostgresType] = [.int8Array, .text, .bool, .text, .date]
+    static let parameterTypes: [PostgresType] = [.int8Array, .text, .bool, .text, .date, .numeric, .int2]
 
     var patch: TenantPatch
     var expected: ExpectedVersion
@@ -70,6 +62,8 @@ struct GuardTenant: Statement {
         try parameters.append(patch.pricesIncludeTax.newValue)
         try parameters.append(patch.timezone.newValue)
         try parameters.append(patch.closedUntil.newValue ?? nil)
+        try parameters.append(patch.cashRounding.newValue)
+        try parameters.append(patch.currency.newValue.map { Int16($0.exponent) })
     }
 }
 
@@ -88,12 +82,14 @@ struct UpdateTenant: Statement {
             manager_discount_limit = CASE WHEN $8 THEN $9 ELSE t.manager_discount_limit END,
             cashier_discount_limit = CASE WHEN $10 THEN $11 ELSE t.cashier_discount_limit END,
             closed_until = CASE WHEN $12 THEN $13 ELSE t.closed_until END,
+            cash_rounding = coalesce($14, t.cash_rounding),
             version = t.version + 1,
             updated_at = now()
         WHERE t.id = stock.current_tenant()
         """
     static let parameterTypes: [PostgresType] = [
         .text, .text, .text, .text, .int2, .bool, .text, .bool, .numeric, .bool, .numeric, .bool, .date,
+        .numeric,
     ]
 
     var patch: TenantPatch
@@ -112,5 +108,6 @@ struct UpdateTenant: Statement {
         try parameters.append(patch.cashierDiscountLimit.newValue ?? nil)
         try parameters.append(patch.closedUntil.isSet)
         try parameters.append(patch.closedUntil.newValue ?? nil)
+        try parameters.append(patch.cashRounding.newValue)
     }
 }

@@ -7,8 +7,11 @@ package struct MovementsRequest: Sendable, Equatable {
     package struct Movement: Sendable, Equatable {
         /// Whose stock moves.
         ///
-        /// Each product is named once.
+        /// Each product is named once at each location.
         package var product: ProductReference
+
+        /// Where; the only open location if nil.
+        package var locationID: LocationID?
 
         /// What happened.
         package var type: EnteredMovement
@@ -33,14 +36,16 @@ package struct MovementsRequest: Sendable, Equatable {
         ///   - quantity: How much.
         ///   - reason: Why.
         ///   - unitCost: What one unit cost.
-        ///   - expectedOnHand: What the caller believes is on hand.
+        ///   - expectedOnHand: What the caller believes is on hand there.
+        ///   - locationID: Where.
         package init(
             product: ProductReference,
             type: EnteredMovement,
             quantity: Quantity,
             reason: String,
             unitCost: Price? = nil,
-            expectedOnHand: Quantity? = nil
+            expectedOnHand: Quantity? = nil,
+            locationID: LocationID? = nil
         ) {
             self.product = product
             self.type = type
@@ -48,6 +53,7 @@ package struct MovementsRequest: Sendable, Equatable {
             self.reason = reason
             self.unitCost = unitCost
             self.expectedOnHand = expectedOnHand
+            self.locationID = locationID
         }
     }
 
@@ -73,6 +79,9 @@ package struct StockLevelFilter: Sendable, Equatable {
     /// Out, low or ok only.
     package var stock: StockFilter?
 
+    /// At this location only, what has been there; of the sum over all of them if nil.
+    package var locationID: LocationID?
+
     /// Of this category only.
     package var categoryID: CategoryID?
 
@@ -96,6 +105,9 @@ package struct MovementFilter: Sendable, Equatable {
 
     /// Of this product only.
     package var productID: ProductID?
+
+    /// At this location only.
+    package var locationID: LocationID?
 
     /// Of this kind only.
     package var kind: Kind?

@@ -10,7 +10,8 @@ package final class StockService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RecordMovements.self, Conclude<RecordedMovements>.self, ListLevels.self, ListMovements.self,
+        RecordMovements.self, Conclude<RecordedMovements>.self, ListLevels.self, ListLevelsAt.self,
+        ReadDocument<ProductPlaces>.self, ListMovements.self,
     ]
 
     /// Makes the service.
@@ -86,8 +87,24 @@ package final class StockService: Sendable {
         builder.add(filter.stock?.rawValue)
         builder.add(filter.categoryID?.description)
         builder.add(filter.q?.text)
+        builder.add(filter.locationID?.description)
         let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .stock)
-        return page.read(ListLevels(filter: filter, after: page.afterText(), limit: page.limit))
+        let list = ListLevels(filter: filter, after: page.afterText(), limit: page.limit)
+        guard let location = filter.locationID else { return page.read(list) }
+        return page.read(ListLevelsAt(list: list, location: location))
+    }
+
+    /// Where a product is, place by place.
+    ///
+    /// - Parameters:
+    ///   - product: Which one.
+    ///   - caller: Who asks.
+    /// - Returns: The read; it finds nothing if there is no such product.
+    package func places(of product: ProductID, _ caller: Caller) -> CachedRead {
+        CachedRead(
+            key: caller.key(.stock, "places") { $0.add(product.description) },
+            fill: .body(ReadDocument(document: ProductPlaces(product: product)))
+        )
     }
 
     /// A page of movements, the last recorded first.
@@ -101,6 +118,7 @@ package final class StockService: Sendable {
     package func movements(_ filter: MovementFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list-movements")
         builder.add(filter.productID?.description)
+        builder.add(filter.locationID?.description)
         builder.add(filter.kind?.rawValue)
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)

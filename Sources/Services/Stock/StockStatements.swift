@@ -5,10 +5,10 @@ import Postgres
 /// Records openings, adjustments and losses.
 struct RecordMovements: Statement {
     static let name = "stock.record"
-    static let sql: SQL = "SELECT stock.stock_record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    static let sql: SQL = "SELECT stock.stock_record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     static let parameterTypes: [PostgresType] = [
         .uuidArray, .uuidArray, .textArray, .textArray, .numericArray, .textArray, .numericArray, .numericArray,
-        .uuid, .timestamptz,
+        .uuid, .timestamptz, .uuidArray,
     ]
 
     let ids: [MovementID]
@@ -28,6 +28,7 @@ struct RecordMovements: Statement {
         try parameters.append(request.movements.map(\.expectedOnHand))
         try parameters.append(userID)
         try parameters.append(request.occurredAt)
+        try parameters.append(request.movements.map(\.locationID))
     }
 }
 
@@ -79,12 +80,51 @@ struct ListLevels: Statement {
     }
 }
 
+/// A page of what has been at a location, by name, as `stock.location_page` finds it.
+struct ListLevelsAt: Statement {
+    static let name = "stock.list_levels_at"
+    static let sql: SQL = """
+        WITH placed AS (
+            SELECT p.id, p.name_key, p.place
+            FROM stock.location_page($7, $3, $2, $1, $6 + 1, $4, $5) WITH ORDINALITY AS p (id, name_key, place)
+        )
+        SELECT string_agg(stock.location_level_body(stock.current_tenant(), p.id, $7), ',' ORDER BY p.place)
+                   FILTER (WHERE p.place <= $6),
+               CASE WHEN count(*) > $6 THEN (
+                   SELECT ARRAY[l.name_key, l.id::text] FROM placed l WHERE l.place = $6) END,
+               pg_current_snapshot()
+        FROM placed p
+        """
+    static let parameterTypes: [PostgresType] = ListLevels.parameterTypes + [.uuid]
+
+    typealias Row = PageRow
+
+    let list: ListLevels
+    let location: LocationID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try list.bind(&parameters)
+        try parameters.append(location)
+    }
+}
+
+/// Where a product is, place by place.
+struct ProductPlaces: Document {
+    static let name = "stock.places"
+    static let sql: SQL = "SELECT stock.product_places_body(stock.current_tenant(), $1), NULL::text"
+    static let parameterTypes: [PostgresType] = [.uuid]
+
+    let product: ProductID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(product) }
+}
+
 /// A page of movements, the last recorded first: ids are made in the order of recording.
 struct ListMovements: Statement {
     static let name = "stock.list_movements"
     static let sql: SQL = """
         WITH placed AS (
-            SELECT p.id, p.recorded_at, p.place FROM stock.movement_page($1, $2, $3, $4, $5, $6 + 1) WITH ORDINALITY
+            SELECT p.id, p.recorded_at, p.place FROM stock.movement_page($1, $2, $3, $4, $5, $6 + 1, $7) WITH ORDINALITY
                 AS p (id, recorded_at, place)
         )
         SELECT string_agg(stock.movement_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
@@ -94,7 +134,7 @@ struct ListMovements: Statement {
                pg_current_snapshot()
         FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.uuid, .text, .date, .date, .uuid, .int4]
+    static let parameterTypes: [PostgresType] = [.uuid, .text, .date, .date, .uuid, .int4, .uuid]
 
     typealias Row = PageRow
 
@@ -109,5 +149,6 @@ struct ListMovements: Statement {
         try parameters.append(filter.days.to)
         try parameters.append(after)
         try parameters.append(Int32(truncatingIfNeeded: limit))
+        try parameters.append(filter.locationID)
     }
 }

@@ -117,9 +117,10 @@ struct ImportCommand: AsyncParsableCommand {
 
         @Option(
             name: .long,
-            help: "The tender of sales and refunds where the file has no payment_method: cash, card or transfer."
+            help:
+                "The tender of sales and refunds where the file has no payment_method: the code of one of the shop's methods."
         )
-        var paymentMethod: PaymentMethod = .cash
+        var paymentMethod: PaymentMethodCode = .cash
 
         @Option(name: .long, help: "Goes on with this import only, and with no other file's.")
         var resume: String?
@@ -255,7 +256,7 @@ enum Overselling: String, ExpressibleByArgument {
 }
 
 extension ImportErrorPolicy: ExpressibleByArgument {}
-extension PaymentMethod: ExpressibleByArgument {}
+extension PaymentMethodCode: ExpressibleByArgument {}
 
 /// What both kinds of figures are made of.
 private struct Figures {

@@ -97,19 +97,25 @@ struct ContractWalkTests {
         try await journey.call("listAudit")
     }
 
+    /// The place that every shop has, as a movement names it.
+    private static let main = #""location_id":"00000000-0000-7000-8000-000000000001""#
+
     static func trade(_ journey: Journey) async throws {
         try await journey.call("moveStock")
         try await journey.call("confirmSale")
         try await journey.call("createProduct", body: #"{"name":"Filter papers","sku":"FI-001","price":"2.50"}"#)
         let customer = try #require(journey.answers["createCustomer"]?["id"].string)
         let lines = #"[{"sku":"FI-001","quantity":"1"}]"#
-        let opening = #"{"movements":[{"sku":"FI-001","type":"opening","quantity":"10","reason":"first count"}]}"#
+        let opening =
+            #"{"movements":[{"sku":"FI-001","type":"opening","quantity":"10","reason":"first count",\#(main)}]}"#
         try await journey.call("moveStock", body: opening)
         try await journey.call("confirmSale", body: #"{"customer_id":"\#(customer)","lines":\#(lines)}"#)
         let sale = try #require(journey.answers["confirmSale"]?["id"].string)
         let payment = #"{"direction":"in","method":"cash","amount":"2.50","tendered":"5.00","sale_id":"\#(sale)"}"#
         try await journey.call("registerPayment", body: payment)
         try await journey.call("readSale")
+        let product = try #require(journey.answers["createProduct"]?["id"].string)
+        try await journey.call("readProductStock", at: "/v1/products/\(product)/stock")
         try await journey.call("listSales")
         try await journey.call("readPayment")
         try await journey.call("listPayments")
@@ -127,7 +133,7 @@ struct ContractWalkTests {
         try await journey.call(
             "moveStock",
             body:
-                #"{"movements":[{"sku":"FI-001","type":"loss","quantity":"1","reason":"torn","expect_on_hand":"3"}]}"#,
+                #"{"movements":[{"sku":"FI-001","type":"loss","quantity":"1","reason":"torn","expect_on_hand":"3",\#(Self.main)}]}"#,
             gives: 409
         )
         try await journey.call(

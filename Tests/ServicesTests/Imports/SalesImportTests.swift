@@ -105,6 +105,44 @@ struct SalesImportTests {
         }
     }
 
+    @Test("computes lines by the groups of their products, in both sessions, as a sale does")
+    func taxGroups() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.psql(
+                """
+                BEGIN;
+                SELECT set_config('stock.tenant_id', '\(shop.tenant)', true);
+                INSERT INTO stock.tax (tenant_id, id, name, kind, rate, compound) VALUES
+                    (\(shop.tenant), '\(TestShop.unit(7))', 'Öko', 'amount_per_unit', 0.333, false),
+                    (\(shop.tenant), '\(TestShop.unit(8))', 'MwSt.', 'percent', 19, true);
+                INSERT INTO stock.tax_group (tenant_id, id, name) VALUES
+                    (\(shop.tenant), '\(TestShop.unit(9))', 'Flaschen'), (\(shop.tenant), '\(TestShop.unit(6))', 'Normal');
+                SELECT stock.tax_group_compose('\(TestShop.unit(9))',
+                                               ARRAY['\(TestShop.unit(7))', '\(TestShop.unit(8))']::uuid[]);
+                SELECT stock.tax_group_compose('\(TestShop.unit(6))', ARRAY['\(TestShop.unit(8))']::uuid[]);
+                UPDATE stock.product SET tax_group_id = '\(TestShop.unit(9))' WHERE sku = 'A';
+                UPDATE stock.product SET tax_group_id = '\(TestShop.unit(6))' WHERE sku = 'W';
+                COMMIT
+                """
+            )
+            let lines = [("A", "3", "2.50"), ("W", "0.333", "12.25"), ("B", "2", "4")]
+            let rows = (0..<40).flatMap { sale in
+                lines.map { "\(sale),\($0.0),x,\($0.1),\($0.2),2026-03-01T10:00:00" }
+            }
+            #expect(try await run(rows, into: shop) { $0.chunkRows = 3 }.report.applied == 120)
+            try await shop.sell(
+                try shop.request(lines.map { ($0.0, $0.1) }, paid: [try cash("19.58")])
+            )
+            let kinds = try await shop.psql(
+                "SELECT DISTINCT sku, tax_rate, tax, total, taxes FROM stock.sale_line ORDER BY sku"
+            ).split(separator: "\n").map(String.init)
+            #expect(kinds.count == 3, "\(kinds)")
+            #expect(kinds.first?.contains(#""base": "6.30""#) == true, "\(kinds)")
+            #expect(kinds.last?.hasPrefix("W|19.0000|0.6500|4.0800|[{") == true, "\(kinds)")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("of the same file again writes nothing, whatever the chunks")
     func again() async throws {
         try await TestShop.open { (shop) async throws in
@@ -146,6 +184,8 @@ struct SalesImportTests {
                 UPDATE stock.stock_level l SET (on_hand, stock_version) = (
                     SELECT sum(m.quantity), count(*) FROM stock.stock_movement m WHERE m.product_id = l.product_id)
                 WHERE EXISTS (SELECT FROM stock.stock_movement m WHERE m.product_id = l.product_id);
+                UPDATE stock.location_level n SET (on_hand, last_seq) = (
+                    SELECT l.on_hand, l.stock_version FROM stock.stock_level l WHERE l.product_id = n.product_id);
                 UPDATE stock.import_job SET status = 'running', checkpoint = 1, rows_applied = 3, finished_at = NULL;
                 DELETE FROM stock.domain_event WHERE id > (
                     SELECT min(id) FROM stock.domain_event WHERE type LIKE 'import%');
@@ -399,6 +439,44 @@ struct SalesImportTests {
                     "SELECT string_agg(direction || ' ' || method, ',' ORDER BY direction, method) FROM stock.payment"
                 ) == "in card,in transfer,out cash"
             )
+        }
+    }
+
+    @Test("takes the shop's own methods, and leaves out what is paid by one that is archived or not there")
+    func ownMethods() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.psql(
+                """
+                UPDATE stock.payment_method SET active = false WHERE code = 'card';
+                INSERT INTO stock.payment_method (tenant_id, id, code, name, kind)
+                VALUES (\(shop.tenant), gen_random_uuid(), 'vale', 'Vale ñ', 'voucher')
+                """
+            )
+            let lines = [
+                "1,A,1,2.50,2026-03-01T10:00:00,vale", "2,A,1,2.50,2026-03-01T10:00:00,card",
+                "3,A,1,2.50,2026-03-01T10:00:00,shells", "4,A,1,2.50,2026-03-01T10:00:00,",
+                "5,NONE,1,2.50,2026-03-01T10:00:00,card", "2,B,1,4,2026-03-01T10:00:00,card",
+            ]
+            let header = "sale,sku,quantity,unit_price,occurred_at,payment_method"
+            for isDryRun in [true, false] {
+                let outcome = try await run(lines, into: shop, header: header) { $0.isDryRun = isDryRun }
+                #expect(
+                    outcome.rejections.map { "\($0.line) \($0.code.rawValue)" } == [
+                        "3 value_invalid", "4 value_invalid", "6 sku_unknown", "7 value_invalid",
+                    ]
+                )
+                #expect(outcome.report.applied == 2)
+            }
+            #expect(
+                try await shop.psql("SELECT string_agg(method, ',' ORDER BY method) FROM stock.payment") == "cash,vale"
+            )
+            // Nothing is written if those of which the file says nothing could not be paid.
+            await #expect(throws: ImportFailure.self) {
+                _ = try await run(["9,A,1,2.50,2026-03-01T10:00:00,"], into: shop, header: header) { $0.method = .card }
+            }
+            let again = try await run(lines, into: shop, header: header) { $0.method = .card }
+            #expect(again.report.unchanged == 2)
+            #expect(try await shop.violations() == [])
         }
     }
 

@@ -23,7 +23,7 @@ struct PagesTests {
         FROM generate_series(1, 2400) n;
         INSERT INTO stock.product_barcode (tenant_id, product_id, code)
         SELECT 1, p.id, (hashtext(p.id::text)::bigint + 5000000000)::text FROM stock.product p WHERE p.price = 1;
-        UPDATE stock.stock_level SET on_hand = (hashtext(product_id::text) & 7) - 1, floor = NULL
+        UPDATE stock.stock_level SET on_hand = (hashtext(product_id::text) & 7) - 1
         WHERE (hashtext(product_id::text) & 1023) > 40;
         INSERT INTO stock.customer (tenant_id, id, name, phone, active)
         SELECT 1, gen_random_uuid(), concat_ws(' ', pg_temp.word(n), CASE WHEN n % 300 = 5 THEN 'Ruby' END), '09' || n * 7919,

@@ -228,7 +228,7 @@ struct SearchTests {
 }
 
 /// A small random number generator that repeats itself.
-struct SplitMix {
+struct SplitMix: RandomNumberGenerator {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed }

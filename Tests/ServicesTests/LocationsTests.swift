@@ -1,0 +1,263 @@
+import Cache
+import Domain
+import Foundation
+import Kernel
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("Locations")
+struct LocationsTests {
+    /// Opens a second place beside the one that every shop has.
+    private func open(_ name: String, _ shop: TestShop) async throws -> LocationID {
+        let id = LocationID.make()
+        try await shop.asTenant("INSERT INTO stock.location (tenant_id, id, name) VALUES (1, '\(id)', '\(name)')")
+        return id
+    }
+
+    private static func main() throws -> LocationID {
+        try #require(LocationID("00000000-0000-7000-8000-000000000001"))
+    }
+
+    private static func transit() throws -> LocationID {
+        try #require(LocationID("00000000-0000-7000-8000-000000000002"))
+    }
+
+    private func move(
+        _ shop: TestShop,
+        _ sku: String,
+        _ type: EnteredMovement,
+        _ quantity: String,
+        at location: LocationID?,
+        cost: String? = nil,
+        expecting: String? = nil
+    ) async throws -> [JSONObjectBody] {
+        let movement = MovementsRequest.Movement(
+            product: .sku(sku),
+            type: type,
+            quantity: try Quantity(quantity),
+            reason: "because",
+            unitCost: try cost.map { try Price($0) },
+            expectedOnHand: try expecting.map { try Quantity($0) },
+            locationID: location
+        )
+        let answer = try await shop.stock.record(MovementsRequest(movements: [movement]), shop.context, key: nil)
+        return try JSONObjectBody(answer.body).list("data")
+    }
+
+    @Test("records of one module answer under keys of their own, also for one id")
+    func keys() async throws {
+        try await LiveShop.open { live in
+            let locations = live.shop.records(Location.self)
+            let registers = live.shop.records(Register.self)
+            let some = try JSONBody(try await live.answer(locations.list(Page(), live.caller)))
+            let others = try JSONBody(try await live.answer(registers.list(Page(), live.caller)))
+            #expect(some.count("data") == 2)
+            #expect(others.count("data") == 1)
+            let main = try Self.main()
+            _ = try await live.answer(locations.one(main, live.caller))
+            let foreign = await refusal { try await live.answer(registers.one(RegisterID(main.entity), live.caller)) }
+            #expect(foreign?.code == .notFound)
+        }
+    }
+
+    @Test("one place stays open, and what is in transit has one that stays")
+    func kept() async throws {
+        try await TestShop.open(onHand: 5) { (shop) async throws in
+            func refused(_ sql: String) async throws -> String? { try await shop.database.refusal(of: asOwner(sql)) }
+            func asOwner(_ sql: String) -> String { "SELECT set_config('stock.tenant_id', '1', false); \(sql)" }
+            let (main, transit) = (try Self.main(), try Self.transit())
+            for sql in [
+                "UPDATE stock.location SET active = false WHERE id = '\(transit)'",
+                "UPDATE stock.location SET kind = 'branch' WHERE id = '\(transit)'",
+                "DELETE FROM stock.location WHERE id = '\(transit)'",
+                "UPDATE stock.location SET kind = 'transit' WHERE id = '\(main)'",
+                "INSERT INTO stock.location (tenant_id, id, name, kind) VALUES (1, '\(LocationID.make())', 'ß', 'transit')",
+                // The only one that is open.
+                "UPDATE stock.location SET active = false WHERE id = '\(main)'",
+                "DELETE FROM stock.location WHERE id = '\(main)'",
+            ] {
+                #expect(try await refused(sql) == "ST001", "\(sql)")
+            }
+            let second = try await open("Σς", shop)
+            // A register stands in the first, and goods are there.
+            #expect(try await refused("UPDATE stock.location SET active = false WHERE id = '\(main)'") == "ST001")
+            try await shop.asTenant("UPDATE stock.register SET location_id = '\(second)'")
+            #expect(try await refused("UPDATE stock.location SET active = false WHERE id = '\(main)'") == "ST001")
+            try await shop.asTenant("UPDATE stock.location SET name = 'Ñandú' WHERE id = '\(transit)'")
+            #expect(try await refused("DELETE FROM stock.register WHERE is_default") == "ST001")
+            #expect(try await refused("UPDATE stock.register SET active = false WHERE is_default") == "ST001")
+        }
+    }
+
+    @Test("goods are counted where they are, numbered over all places, and worth the same everywhere")
+    func places() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws in
+            let main = try Self.main()
+            let second = try await open("Café", shop)
+            _ = try await move(shop, "A", .opening, "10", at: main, cost: "2")
+            let there = try await move(shop, "A", .opening, "20", at: second, cost: "5")
+            #expect(there.first?["on_hand_after"] == "20")
+            #expect(there.first?["seq"] == "2")
+            #expect(there.first?["location_id"] == second.description)
+            let lost = try await move(shop, "A", .loss, "4", at: main, expecting: "10")
+            #expect(lost.first?["on_hand_after"] == "6")
+            #expect(
+                try await shop.psql(
+                    "SELECT on_hand::int, cost::int, stock_version FROM stock.stock_level WHERE on_hand > 0"
+                ) == "26|4|3"
+            )
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("where there are several places, one has to be named, open and not the way between")
+    func named() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws in
+            // There is one: it is meant.
+            _ = try await move(shop, "A", .opening, "1", at: nil)
+            let second = try await open("Zwei", shop)
+            for (location, code) in [
+                (nil, "required"), (LocationID.make(), "validation_failed"), (try Self.transit(), "validation_failed"),
+            ] {
+                let problem = await refusal { try await move(shop, "A", .adjustment, "1", at: location) }
+                #expect(problem?.errors.map(\.pointer) == ["/movements/0/location_id"])
+                #expect(problem?.errors.map(\.code) == [code])
+            }
+            try await shop.asTenant("UPDATE stock.location SET active = false WHERE id = '\(second)'")
+            let closed = await refusal { try await move(shop, "A", .adjustment, "1", at: second) }
+            #expect(closed?.errors.map(\.pointer) == ["/movements/0/location_id"])
+            _ = try await move(shop, "A", .adjustment, "1", at: nil)
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("a place has what is there, whatever others have: its floor, its opening, what is expected of it")
+    func apart() async throws {
+        try await TestShop.open(onHand: 5) { (shop) async throws in
+            let second = try await open("Depósito", shop)
+            let short = await refusal { try await move(shop, "A", .loss, "1", at: second) }
+            #expect(short?.code == .insufficientStock)
+            #expect(short?.errors.map(\.pointer) == ["/movements/0/quantity"])
+            let expected = await refusal { try await move(shop, "A", .adjustment, "1", at: second, expecting: "5") }
+            #expect(expected?.code == .stockChanged)
+            _ = try await move(shop, "A", .opening, "2", at: second, expecting: "0")
+            let again = await refusal { try await move(shop, "A", .opening, "2", at: second) }
+            #expect(again?.code == .invalidState)
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("what overselling may do follows the product at every place")
+    func floors() async throws {
+        try await TestShop.open(onHand: 1) { (shop) async throws in
+            let second = try await open("Zwei", shop)
+            try await shop.asTenant("UPDATE stock.product SET oversell = 'allow' WHERE sku = 'A'")
+            _ = try await move(shop, "A", .loss, "3", at: second)
+            #expect(try await shop.violations() == [])
+            try await shop.asTenant("UPDATE stock.product SET oversell = 'deny', name = 'Ñ' WHERE sku = 'A'")
+            #expect(try await shop.violations() == [])
+            let deeper = await refusal { try await move(shop, "A", .loss, "1", at: second) }
+            #expect(deeper?.code == .insufficientStock)
+            // What is below zero can climb.
+            _ = try await move(shop, "A", .adjustment, "1", at: second)
+            try await shop.asTenant("UPDATE stock.product SET oversell = 'inherit' WHERE sku = 'A'")
+            try await shop.asTenant("UPDATE stock.tenant SET oversell = 'allow'")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("a sale takes from where its register stands")
+    func sold() async throws {
+        try await TestShop.open(onHand: 5) { (shop) async throws in
+            let second = try await open("Zwei", shop)
+            _ = try await move(shop, "A", .opening, "1", at: second)
+            let register = RegisterID.make()
+            try await shop.asTenant(
+                "INSERT INTO stock.register (tenant_id, id, name, location_id) VALUES (1, '\(register)', 'Zwei', '\(second)')"
+            )
+            func sell() async throws {
+                let request = SaleRequest(
+                    registerID: register,
+                    lines: [.init(product: .sku("A"), quantity: try Quantity("1"))],
+                    payments: [Tender(method: .cash, amount: try Money("2.5"))]
+                )
+                _ = try await shop.sell(request)
+            }
+            try await sell()
+            let short = await refusal { try await sell() }
+            #expect(short?.code == .insufficientStock)
+            #expect(
+                try await shop.psql(
+                    "SELECT string_agg(on_hand::int::text, ',' ORDER BY location_id) FROM stock.location_level WHERE product_id = '\(TestShop.product("A"))'"
+                ) == "5,0"
+            )
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("levels of a place are listed by name, those that are out, and by words; and place by place")
+    func listed() async throws {
+        try await LiveShop.open { live in
+            let units = try JSONBody(try await live.answer(live.shop.units.list(Page(), live.caller)))
+            let unit = try #require(units["data.0.id"])
+            var fields: [(String, ProductID)] = []
+            for name in ["Ñandú", "apple", "Zebra ß"] {
+                let id = ProductID.make()
+                try await live.database.psql(
+                    """
+                    SELECT set_config('stock.tenant_id', '\(live.owner.tenant.id)', false);
+                    INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price, tax_rate, tracks_stock)
+                    VALUES (\(live.owner.tenant.id), '\(id)', 'S\(fields.count)', '\(name)', '\(unit)', 1, 0, true)
+                    """
+                )
+                fields.append((name, id))
+            }
+            let second = LocationID.make()
+            try await live.database.psql(
+                """
+                SELECT set_config('stock.tenant_id', '\(live.owner.tenant.id)', false);
+                INSERT INTO stock.location (tenant_id, id, name) VALUES (\(live.owner.tenant.id), '\(second)', 'Zwei')
+                """
+            )
+            func record(_ index: Int, _ quantity: String, _ location: LocationID, _ type: EnteredMovement) async throws
+            {
+                let movement = MovementsRequest.Movement(
+                    product: .id(fields[index].1),
+                    type: type,
+                    quantity: try Quantity(quantity),
+                    reason: "because",
+                    locationID: location
+                )
+                _ = try await live.shop.stock.record(MovementsRequest(movements: [movement]), live.context, key: nil)
+            }
+            func names(_ change: (inout StockLevelFilter) -> Void) async throws -> [String] {
+                var filter = StockLevelFilter()
+                filter.locationID = second
+                change(&filter)
+                let answer = try await live.answer(live.shop.stock.levels(filter, Page(), live.caller))
+                return try JSONBody(answer).texts("data", "name").compactMap { $0 }
+            }
+            #expect(try await names { _ in } == [])
+            try await record(0, "5", second, .opening)
+            try await record(2, "1", second, .opening)
+            let both = try await names { _ in }
+            #expect(both == ["Zebra ß", "Ñandú"])
+            try await record(2, "1", second, .loss)
+            #expect(try await names { $0.stock = .out } == ["Zebra ß"])
+            #expect(try await names { $0.stock = .ok } == ["Ñandú"])
+            #expect(try await names { $0.q = SearchText("nandu") } == ["Ñandú"])
+            try await record(0, "7", try Self.main(), .opening)
+            let places = try JSONBody(try await live.answer(live.shop.stock.places(of: fields[0].1, live.caller)))
+            #expect(places["on_hand"] == "12")
+            #expect(places.texts("locations", "on_hand") == ["7", "5"])
+            let none = await refusal { try await live.answer(live.shop.stock.places(of: .make(), live.caller)) }
+            #expect(none?.code == .notFound)
+            var filter = MovementFilter()
+            filter.locationID = second
+            let moved = try await live.answer(live.shop.stock.movements(filter, Page(), live.caller))
+            #expect(try JSONBody(moved).count("data") == 3)
+        }
+    }
+}
