@@ -172,6 +172,10 @@ struct RecordTablesTests {
             "schema_migration.checksum",
             "schema_migration.name", "stock_movement.ref_type",
         ],
+        "one of a few words, or a code, by the rules of its table": [
+            "ledger_entry.direction", "ledger_entry.method", "payment.direction", "payment.method", "payment.status",
+            "sale.status", "sale_line.price_source", "stock_movement.kind",
+        ],
         "a copy of what has a bound where it is entered": [
             "customer_search.name_key", "product_search.name_key", "sale_line.name", "sale_line.sku", "sale_line.unit",
             "sale_return_line.name", "sale_return_line.sku", "sale_return_line.unit", "stock_level.name_key",
