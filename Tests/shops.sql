@@ -62,6 +62,20 @@ INSERT INTO stock.product (tenant_id, id, sku, name, category_id, unit_id, price
 SELECT h.id, pg_temp.fill_id(8, h.id, n), 'SKU-' || n, 'Thing number ' || n, pg_temp.fill_id(7, h.id, n % 20),
        pg_temp.fill_id(6, h.id, 1), 2.5, CASE WHEN n % 2 = 0 THEN 'allow' ELSE 'inherit' END, 'ext-' || n
 FROM fill_shop h, generate_series(1, h.products) n;
+-- Nor has it groups of taxes.
+DO $$
+BEGIN
+    IF to_regclass('stock.tax_group') IS NOT NULL THEN
+        INSERT INTO stock.tax (tenant_id, id, name, rate, used, standard_rate)
+        SELECT h.id, pg_temp.fill_id(31, h.id, 1), stock.standard_tax_name(0), 0, true, 0 FROM fill_shop h;
+        INSERT INTO stock.tax_group (tenant_id, id, name, standard_rate)
+        SELECT h.id, pg_temp.fill_id(32, h.id, 1), stock.standard_tax_name(0), 0 FROM fill_shop h;
+        INSERT INTO stock.tax_group_tax (tenant_id, tax_group_id, tax_id, position)
+        SELECT h.id, pg_temp.fill_id(32, h.id, 1), pg_temp.fill_id(31, h.id, 1), 1 FROM fill_shop h;
+        UPDATE stock.product p SET tax_group_id = pg_temp.fill_id(32, h.id, 1) FROM fill_shop h WHERE p.tenant_id = h.id;
+    END IF;
+END
+$$;
 INSERT INTO stock.product_barcode (tenant_id, product_id, code)
 SELECT h.id, pg_temp.fill_id(8, h.id, n), lpad(n::text, 13, '4') FROM fill_shop h, generate_series(1, h.products) n;
 INSERT INTO stock.customer (tenant_id, id, name, external_id)

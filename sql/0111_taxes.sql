@@ -161,28 +161,36 @@ BEGIN
 END
 $$;
 
--- The group of one tax of a rate, made if there is none.
+-- The group of one tax of a rate, made if there is none. It is held, so that it stays the group of that rate until the product
+-- that names it is there and seen by whoever changes it; one that is being changed is waited for.
 CREATE FUNCTION stock.standard_tax_group(p_tenant bigint, p_rate numeric) RETURNS uuid
 LANGUAGE plpgsql AS $$
 DECLARE
     v_id  uuid;
     v_tax uuid;
 BEGIN
-    SELECT g.id INTO v_id FROM stock.tax_group g WHERE g.tenant_id = p_tenant AND g.standard_rate = p_rate;
-    IF v_id IS NULL THEN
+    LOOP
+        SELECT g.id INTO v_id FROM stock.tax_group g
+        WHERE g.tenant_id = p_tenant AND g.standard_rate = p_rate FOR KEY SHARE;
+        IF FOUND THEN
+            -- Such a lock gives what was there before it waited.
+            PERFORM FROM stock.tax_group g
+            WHERE g.tenant_id = p_tenant AND g.id = v_id AND g.standard_rate = p_rate;
+            EXIT WHEN FOUND;
+            CONTINUE;
+        END IF;
         v_tax := stock.standard_tax(p_tenant, p_rate);
         INSERT INTO stock.tax_group (tenant_id, id, name, standard_rate)
         VALUES (p_tenant, gen_random_uuid(), stock.standard_tax_name(p_rate), p_rate)
         ON CONFLICT (tenant_id, standard_rate) WHERE standard_rate IS NOT NULL DO NOTHING
         RETURNING id INTO v_id;
-        IF v_id IS NULL THEN
-            -- Somebody else has made it meanwhile, with its tax.
-            SELECT g.id INTO v_id FROM stock.tax_group g WHERE g.tenant_id = p_tenant AND g.standard_rate = p_rate;
-        ELSE
+        -- Else somebody has made it meanwhile, with its tax.
+        IF FOUND THEN
             UPDATE stock.tax t SET used = true WHERE t.tenant_id = p_tenant AND t.id = v_tax AND NOT t.used;
             INSERT INTO stock.tax_group_tax (tenant_id, tax_group_id, tax_id, position) VALUES (p_tenant, v_id, v_tax, 1);
+            EXIT;
         END IF;
-    END IF;
+    END LOOP;
     RETURN v_id;
 END
 $$;

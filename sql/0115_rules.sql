@@ -12,7 +12,8 @@ BEGIN
     RETURN p_status IN ('draft', 'confirmed', 'cancelled', 'discarded')
         AND (p_number IS NOT NULL) = (p_status IN ('confirmed', 'cancelled'))
         AND p_subtotal >= 0 AND p_discount >= 0 AND p_discount <= p_subtotal AND p_tax >= 0
-        AND (p_total = p_subtotal - p_discount OR p_total = p_subtotal - p_discount + p_tax)
+        -- Of some lines the prices contain the taxes, of others they do not.
+        AND p_total >= p_subtotal - p_discount AND p_total <= p_subtotal - p_discount + p_tax
         AND p_returned >= 0 AND p_returned <= p_total AND p_paid >= 0 AND p_refunded >= 0 AND p_due >= 0
         AND p_due = CASE WHEN p_status = 'confirmed' THEN p_total + p_rounding - p_returned - p_paid + p_refunded
                          ELSE 0 END;

@@ -324,6 +324,22 @@ struct TaxTests {
         }
     }
 
+    @Test("a sale has lines whose prices contain their taxes, and lines that they are added to")
+    func mixed() async throws {
+        try await LiveShop.open { live in
+            let within = try await group(live, "drin", [try await tax(live, "drin", "10", included: true)])
+            let added = try await group(live, "drauf", [try await tax(live, "drauf", "19", included: false)])
+            _ = try await product(live, "A", price: "11.00", group: within)
+            _ = try await product(live, "B", price: "10.00", group: added)
+            let sale = try await sell(live, [("A", "1"), ("B", "1")], paid: "22.90")
+            #expect(sale["subtotal"] == "21.00")
+            #expect(sale["tax"] == "2.90")
+            #expect(sale["total"] == "22.90")
+            #expect(parts(sale, "tax_breakdown") == ["drin 10 10.00 1.00", "drauf 19 10.00 1.90"])
+            #expect(try await violations(live) == [])
+        }
+    }
+
     @Test("the binary before sells what a rate says, and is refused what it does not")
     func former() async throws {
         try await LiveShop.open { live in
@@ -370,14 +386,16 @@ struct TaxTests {
 
     @Test(
         "a product that is written while its group is edited has the group's taxes in the end, whoever is first",
-        arguments: [true, false]
+        arguments: [true, false],
+        [true, false]
     )
-    func atOnce(isProductFirst: Bool) async throws {
+    func atOnce(isProductFirst: Bool, namesRate: Bool) async throws {
         try await TestShop.open { (shop) async throws in
             let group = "(SELECT id FROM stock.tax_group WHERE tenant_id = 1 AND name = '21 %')"
             let write = """
-                INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price, tax_group_id)
-                SELECT 1, gen_random_uuid(), 'Ñ', 'Ñ', '\(TestShop.unit(0))', 1, \(group)
+                INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price,
+                                           \(namesRate ? "tax_rate" : "tax_group_id"))
+                SELECT 1, gen_random_uuid(), 'Ñ', 'Ñ', '\(TestShop.unit(0))', 1, \(namesRate ? "21" : group)
                 """
             let edit = """
                 SELECT stock.tax_group_compose(\(group),
@@ -402,7 +420,11 @@ struct TaxTests {
             let rates = try await shop.psql(
                 "SELECT sku, trim_scale(tax_rate), version FROM stock.product WHERE sku IN ('A', 'Ñ') ORDER BY sku"
             )
-            #expect(rates == "A|10|2\nÑ|10|\(isProductFirst ? 2 : 1)")
+            // Who asks for the rate, and not for the group, gets the rate.
+            let late = namesRate ? "21|1" : "10|1"
+            #expect(rates == "A|10|2\nÑ|\(isProductFirst ? "10|2" : late)")
+            let violations = try await shop.violations().map(\.detail)
+            #expect(violations == [])
         }
     }
 

@@ -538,7 +538,8 @@ struct Invariant21: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// An active tenant has an active owner; categories have no cycle.
+/// An active tenant has an active owner; categories have no cycle; a product's rate is that of its group; where goods are and where
+/// registers sell is open.
 struct Invariant22: Invariant {
     static let number = "I22"
     static let name = "verify.i22"
@@ -561,6 +562,20 @@ struct Invariant22: Invariant {
             )
             SELECT a.id FROM above a WHERE a.parent_id = a.id
         ) c
+        UNION ALL
+        SELECT format('product %s: its rate is %s, that of its tax group %s', p.id, p.tax_rate, g.rate)
+        FROM stock.product p
+        LEFT JOIN (SELECT o.id, stock.tax_group_rate(o.tenant_id, o.id) AS rate FROM stock.tax_group o
+                   WHERE o.tenant_id = stock.current_tenant() OFFSET 0) g ON g.id = p.tax_group_id
+        WHERE p.tenant_id = stock.current_tenant() AND (g.id IS NULL OR p.tax_rate IS DISTINCT FROM g.rate)
+        UNION ALL
+        SELECT format('location %s is closed, and there are goods or a register', l.id)
+        FROM stock.location l
+        WHERE l.tenant_id = stock.current_tenant() AND NOT l.active
+          AND (EXISTS (SELECT FROM stock.location_level n
+                       WHERE n.tenant_id = l.tenant_id AND n.location_id = l.id AND n.on_hand <> 0)
+               OR EXISTS (SELECT FROM stock.register g
+                          WHERE g.tenant_id = l.tenant_id AND g.location_id = l.id AND g.active))
         """
 
     typealias Row = SingleColumn<String>
