@@ -111,6 +111,10 @@ BEGIN
     IF OLD.active AND (TG_OP = 'DELETE' OR NOT NEW.active) THEN
         -- One after the other: two must not close the last two.
         PERFORM FROM stock.tenant t WHERE t.id = OLD.tenant_id FOR NO KEY UPDATE;
+        -- Whoever moves goods there holds the level, or the place if they are the first; who comes later sees that it is closed.
+        PERFORM FROM stock.location l WHERE l.tenant_id = OLD.tenant_id AND l.id = OLD.id FOR UPDATE;
+        PERFORM FROM stock.location_level n
+        WHERE n.tenant_id = OLD.tenant_id AND n.location_id = OLD.id ORDER BY n.product_id FOR NO KEY UPDATE;
         IF NOT EXISTS (SELECT FROM stock.location l
                        WHERE l.tenant_id = OLD.tenant_id AND l.id <> OLD.id AND l.active AND l.kind <> 'transit') THEN
             PERFORM stock.refuse('in_use', 'It is the only open location.', '[]');
@@ -128,19 +132,30 @@ $$;
 CREATE TRIGGER kept BEFORE INSERT OR UPDATE OR DELETE ON stock.location
     FOR EACH ROW EXECUTE FUNCTION stock.location_kept();
 
--- Documents that name no register are the default one's, so that one stays.
+-- Documents that name no register are the default one's, so that one stays. A register that sells stands in an open place.
 CREATE FUNCTION stock.register_kept() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.is_default AND TG_OP = 'DELETE' THEN
-        PERFORM stock.refuse('in_use', 'It is the register of documents that name none.', '[]');
-    ELSIF OLD.is_default AND NOT NEW.active THEN
+    IF TG_OP = 'DELETE' THEN
+        IF OLD.is_default THEN
+            PERFORM stock.refuse('in_use', 'It is the register of documents that name none.', '[]');
+        END IF;
+        RETURN OLD;
+    ELSIF (OLD.is_default OR NEW.is_default) AND NOT NEW.active THEN
         PERFORM stock.refuse_field('invalid_state', '/active', 'It is the register of documents that name none.');
+    ELSIF NEW.active AND (TG_OP = 'INSERT' OR NOT OLD.active OR NEW.location_id <> OLD.location_id) THEN
+        -- Whoever closes the place is waited for, and waits for this.
+        PERFORM FROM stock.location l
+        WHERE l.tenant_id = NEW.tenant_id AND l.id = NEW.location_id AND l.active AND l.kind <> 'transit' FOR SHARE;
+        IF NOT FOUND THEN
+            PERFORM stock.refuse_field('invalid_state', '/active', 'The location of the register is closed.');
+        END IF;
     END IF;
-    RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+    RETURN NEW;
 END
 $$;
-CREATE TRIGGER kept BEFORE UPDATE OR DELETE ON stock.register FOR EACH ROW EXECUTE FUNCTION stock.register_kept();
+CREATE TRIGGER kept BEFORE INSERT OR UPDATE OR DELETE ON stock.register
+    FOR EACH ROW EXECUTE FUNCTION stock.register_kept();
 CREATE INDEX register_name_idx ON stock.register (tenant_id, name_key, id);
 
 -- Levels --------------------------------------------------------------------------------------------------------------
@@ -354,6 +369,11 @@ BEGIN
         v_on_hand := v_on_hand || v_before;
         v_versions := v_versions || v_level.stock_version;
     END LOOP;
+    -- Behind the levels, which whoever closes a place holds. Repeated, the caller finds it closed.
+    PERFORM FROM stock.location l WHERE l.tenant_id = v_tenant AND l.id = ANY (v_locations) AND NOT l.active LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'serialization_failure', MESSAGE = 'A location was closed meanwhile.';
+    END IF;
     INSERT INTO stock.stock_movement (tenant_id, id, product_id, location_id, seq, kind, quantity, on_hand_after, unit_cost,
                                       reason, ref_type, ref_id, user_id, occurred_at, business_day)
     SELECT v_tenant, m.id, m.product_id, m.location_id, l.version + count(*) OVER w, m.kind, m.quantity,

@@ -2,6 +2,7 @@ import Cache
 import Domain
 import Foundation
 import Kernel
+import Postgres
 import TestSupport
 import Testing
 
@@ -193,6 +194,85 @@ struct LocationsTests {
                     "SELECT string_agg(on_hand::int::text, ',' ORDER BY location_id) FROM stock.location_level WHERE product_id = '\(TestShop.product("A"))'"
                 ) == "5,0"
             )
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("a register sells at an open place only: it comes back to none that was closed meanwhile")
+    func reopened() async throws {
+        try await TestShop.open { (shop) async throws in
+            let second = try await open("Zwei", shop)
+            let register = RegisterID.make()
+            try await shop.asTenant(
+                """
+                INSERT INTO stock.register (tenant_id, id, name, location_id, active)
+                VALUES (1, '\(register)', 'Zwei', '\(second)', false);
+                UPDATE stock.location SET active = false WHERE id = '\(second)'
+                """
+            )
+            func refused(_ sql: String) async throws -> String? {
+                try await shop.database.refusal(of: "SELECT set_config('stock.tenant_id', '1', false); \(sql)")
+            }
+            for sql in [
+                "UPDATE stock.register SET active = true WHERE id = '\(register)'",
+                "UPDATE stock.register SET location_id = '\(second)' WHERE is_default",
+                "UPDATE stock.register SET location_id = stock.transit_location() WHERE is_default",
+                """
+                INSERT INTO stock.register (tenant_id, id, name, location_id)
+                VALUES (1, '\(RegisterID.make())', 'Drei', '\(second)')
+                """,
+            ] {
+                #expect(try await refused(sql) == "ST001", "\(sql)")
+            }
+            try await shop.asTenant("UPDATE stock.register SET name = 'Ñ' WHERE id = '\(register)'")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test(
+        "a place is not closed while goods are on their way there, whoever is first and whether some were there before",
+        arguments: [true, false],
+        [true, false]
+    )
+    func closed(isMoveFirst: Bool, isKnown: Bool) async throws {
+        try await TestShop.open { (shop) async throws in
+            let second = try await open("Zwei", shop)
+            if isKnown {
+                _ = try await move(shop, "A", .opening, "1", at: second)
+                _ = try await move(shop, "A", .loss, "1", at: second)
+            }
+            let close = "UPDATE stock.location SET active = false WHERE tenant_id = 1 AND id = '\(second)'"
+            let bring = """
+                SELECT stock.stock_record(ARRAY['\(MovementID.make())']::uuid[], ARRAY[NULL]::uuid[], ARRAY['A'],
+                                          ARRAY['adjustment'], ARRAY[5], ARRAY['x'], ARRAY[NULL]::numeric[],
+                                          ARRAY[NULL]::numeric[], NULL, NULL, ARRAY['\(second)']::uuid[])
+                """
+            try await withDatabase(shop.database.appURL) { (client) async throws in
+                try await client.withLease(deadline: shop.context.deadline) { lease in
+                    try await lease.execute(
+                        script: """
+                            SELECT set_config('stock.tenant_id', '1', false);
+                            BEGIN; \(isMoveFirst ? bring : close)
+                            """
+                    )
+                    async let later = shop.database.refusal(
+                        of: "SELECT set_config('stock.tenant_id', '1', false); \(isMoveFirst ? close : bring)"
+                    )
+                    if isMoveFirst || isKnown {
+                        try await eventually("the second waits for the first") {
+                            try await shop.psql(
+                                """
+                                SELECT count(*) > 0 FROM pg_stat_activity
+                                WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+                                """
+                            ) == "t"
+                        }
+                    }
+                    try await lease.execute(script: "COMMIT")
+                    // Who moves goods asks again, and finds the place closed.
+                    #expect(["ST001", "40001"].contains(try await later))
+                }
+            }
             #expect(try await shop.violations() == [])
         }
     }
