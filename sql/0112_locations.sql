@@ -215,10 +215,12 @@ CREATE INDEX stock_movement_location_idx ON stock.stock_movement (tenant_id, loc
 
 
 -- What follows from the product: whether it may be oversold, where low begins, its name and whether it is archived. On the sum
--- first and then on the places, as all who write levels do: who holds a product's sum holds its places.
+-- first and then on the places, as all who write levels do: who holds a product's sum holds its places. What the tenant says of
+-- overselling is held meanwhile: neither overlooks the other, and the statement behind sees what is said now.
 CREATE OR REPLACE FUNCTION stock.product_levelled() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM FROM stock.tenant t WHERE t.id IN (SELECT c.tenant_id FROM changed c) ORDER BY t.id FOR SHARE;
     INSERT INTO stock.stock_level (tenant_id, product_id, bounded, low_at, name_key, archived)
     SELECT c.tenant_id, c.id, c.tracks_stock AND (c.oversell = 'deny' OR c.oversell = 'inherit' AND t.oversell = 'deny'),
            CASE WHEN c.tracks_stock THEN c.min_stock END, c.name_key, c.status = 'archived'
@@ -234,6 +236,15 @@ DECLARE
     v_tenants  bigint[];
     v_products uuid[];
 BEGIN
+    PERFORM FROM stock.tenant t WHERE t.id IN (
+        SELECT c.tenant_id
+        FROM (SELECT n.tenant_id, n.id, n.oversell, n.tracks_stock, n.min_stock, n.status, n.name_key FROM changed n
+              EXCEPT
+              SELECT o.tenant_id, o.id, o.oversell, o.tracks_stock, o.min_stock, o.status, o.name_key FROM replaced o) c)
+    ORDER BY t.id FOR SHARE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
     WITH levelled AS (
         INSERT INTO stock.stock_level AS l (tenant_id, product_id, bounded, low_at, name_key, archived)
         SELECT c.tenant_id, c.id,

@@ -25,6 +25,18 @@ struct LocationsTests {
         try #require(LocationID("00000000-0000-7000-8000-000000000002"))
     }
 
+    /// Returns when a session waits for another.
+    private func waiting(_ shop: TestShop) async throws {
+        try await eventually("the second waits for the first") {
+            try await shop.psql(
+                """
+                SELECT count(*) > 0 FROM pg_stat_activity
+                WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+                """
+            ) == "t"
+        }
+    }
+
     private func move(
         _ shop: TestShop,
         _ sku: String,
@@ -169,6 +181,40 @@ struct LocationsTests {
         }
     }
 
+    @Test(
+        "a product that is written while the shop changes what may be oversold follows the shop in the end",
+        arguments: [true, false],
+        [
+            """
+            INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price, tax_rate)
+            VALUES (1, gen_random_uuid(), 'Ñ', 'Ñ', '\(TestShop.unit(0))', 1, 21)
+            """,
+            "UPDATE stock.product SET oversell = 'inherit' WHERE sku = 'A'",
+            "UPDATE stock.product SET name = 'Ä' WHERE sku = 'B'",
+        ]
+    )
+    func followed(isProductFirst: Bool, write: String) async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.asTenant("UPDATE stock.product SET oversell = 'allow' WHERE sku = 'A'")
+            let change = "UPDATE stock.tenant SET oversell = 'allow'"
+            try await withDatabase(shop.database.appURL) { (client) async throws in
+                try await client.withLease(deadline: shop.context.deadline) { lease in
+                    try await lease.execute(
+                        script: """
+                            SELECT set_config('stock.tenant_id', '1', false);
+                            BEGIN; \(isProductFirst ? write : change)
+                            """
+                    )
+                    async let later = shop.asTenant(isProductFirst ? change : write)
+                    try await waiting(shop)
+                    try await lease.execute(script: "COMMIT")
+                    _ = try await later
+                }
+            }
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("a sale takes from where its register stands")
     func sold() async throws {
         try await TestShop.open(onHand: 5) { (shop) async throws in
@@ -258,16 +304,7 @@ struct LocationsTests {
                     async let later = shop.database.refusal(
                         of: "SELECT set_config('stock.tenant_id', '1', false); \(isMoveFirst ? close : bring)"
                     )
-                    if isMoveFirst || isKnown {
-                        try await eventually("the second waits for the first") {
-                            try await shop.psql(
-                                """
-                                SELECT count(*) > 0 FROM pg_stat_activity
-                                WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
-                                """
-                            ) == "t"
-                        }
-                    }
+                    if isMoveFirst || isKnown { try await waiting(shop) }
                     try await lease.execute(script: "COMMIT")
                     // Who moves goods asks again, and finds the place closed.
                     #expect(["ST001", "40001"].contains(try await later))
