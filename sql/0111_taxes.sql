@@ -439,7 +439,7 @@ CREATE FUNCTION stock.line_tax(p_taxes jsonb) RETURNS numeric
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 RETURN (SELECT sum((e.tax ->> 'amount')::numeric) FROM jsonb_array_elements(p_taxes) AS e (tax));
 
--- A confirmed sale --------------------------------------------------------------------------------------------------------
+-- Bodies of sales ---------------------------------------------------------------------------------------------------------
 
 -- The taxes of a line whose rate says it all. Put together as text, which has nothing to escape: a sale is answered by it.
 CREATE FUNCTION stock.rate_taxes(p_rate numeric, p_included boolean, p_base numeric, p_tax numeric, p_exponent integer)

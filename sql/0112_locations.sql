@@ -34,7 +34,7 @@ CREATE TABLE stock.location (
 ALTER TABLE stock.location ALTER COLUMN tenant_id SET STATISTICS 0;
 CREATE INDEX location_name_idx ON stock.location (tenant_id, name_key, id);
 CREATE UNIQUE INDEX location_name_key_idx ON stock.location (tenant_id, name_key) WHERE name_key IS NOT NULL;
-CREATE UNIQUE INDEX location_code_idx ON stock.location (tenant_id, code) WHERE code IS NOT NULL;
+CREATE UNIQUE INDEX location_code_idx ON stock.location (tenant_id, stock.folded(code)) WHERE code IS NOT NULL;
 CREATE UNIQUE INDEX location_external_id_idx ON stock.location (tenant_id, external_id) WHERE external_id IS NOT NULL;
 
 -- The places that every tenant has, whoever made the tenant.

@@ -94,6 +94,10 @@ struct LocationsTests {
                 #expect(try await refused(sql) == "ST001", "\(sql)")
             }
             let second = try await open("Σς", shop)
+            // Codes, as names, are the same in capitals.
+            try await shop.asTenant("UPDATE stock.location SET code = 'ñ1' WHERE id = '\(second)'")
+            let twin = "UPDATE stock.location SET code = 'Ñ1' WHERE id = '\(main)'"
+            #expect(try await shop.database.refusal(of: asOwner(twin)) == "23505")
             // A register stands in the first, and goods are there.
             #expect(try await refused("UPDATE stock.location SET active = false WHERE id = '\(main)'") == "ST001")
             try await shop.asTenant("UPDATE stock.register SET location_id = '\(second)'")

@@ -14,7 +14,7 @@ package struct LocationFields: Sendable, Equatable {
 
     /// What it is called; unique without regard to case.
     package var name: Change<String> = .keep
-    /// A short name, as it stands on labels; unique.
+    /// A short name, as it stands on labels; unique without regard to case.
     package var code: Change<String?> = .keep
     /// Whether it sells, stores, or is the way between.
     package var kind: Change<Kind> = .keep
