@@ -497,6 +497,7 @@ struct PaymentMethodTests {
             #expect(await patch("0.005")?.errors.map(\.pointer) == ["/cash_rounding"])
             #expect(await patch("0.05") == nil)
             #expect(await patch(nil, "JPY")?.errors.map(\.pointer) == ["/cash_rounding"])
+            #expect(await patch("10000.01")?.errors.map(\.pointer) == ["/cash_rounding"])
             #expect(await patch("50", "JPY") == nil)
             #expect(await patch("0.005", "KWD") == nil)
             let tenant = try JSONBody(try await live.answer(live.shop.tenants.get(live.caller)))

@@ -46,6 +46,9 @@ struct GuardTenant: Statement {
                        THEN stock.refuse_field('validation_failed', '/cash_rounding',
                                                format('Must have at most %s decimals, as the currency has.',
                                                       coalesce($7, t.currency_exponent)))
+                   -- A step is a coin or a note: what is less than half of one costs nothing.
+                   WHEN $6 > 10000
+                       THEN stock.refuse_field('validation_failed', '/cash_rounding', 'Must be 10000 or less.')
                END
         FROM (SELECT * FROM stock.tenant WHERE id = stock.current_tenant() FOR NO KEY UPDATE) t,
              LATERAL (SELECT EXISTS (SELECT FROM stock.sale s WHERE s.tenant_id = t.id)
