@@ -442,7 +442,10 @@ struct SentinelFaultTests {
     func readOnly() async throws {
         let (old, new) = try await (RedisServer.start(tcp: true), RedisServer.start(tcp: true))
         let sentinel = try FakeSentinel(naming: old)
-        try await withClient(configuration(sentinel)) { client in
+        var settings = try configuration(sentinel)
+        // No sign of life is sent that would find out before the command does.
+        settings.pingInterval = .seconds(60)
+        try await withClient(settings) { client in
             sentinel.name(new, epoch: 2)
             try await old.command("REPLICAOF", "127.0.0.1", "1")
             #expect(client.address == old.address)
