@@ -213,7 +213,6 @@ ALTER TABLE stock.stock_movement
 CREATE INDEX stock_movement_location_idx ON stock.stock_movement (tenant_id, location_id, id)
     WHERE location_id <> '00000000-0000-7000-8000-000000000001';
 
-
 -- What follows from the product: whether it may be oversold, where low begins, its name and whether it is archived. On the sum
 -- first and then on the places, as all who write levels do: who holds a product's sum holds its places. What the tenant says of
 -- overselling is held meanwhile: neither overlooks the other, and the statement behind sees what is said now.
@@ -624,6 +623,7 @@ BEGIN
 END
 $$;
 
+-- Whether the documents sell products that must not be oversold.
 CREATE OR REPLACE FUNCTION stock.import_sells_bounded(p_first integer, p_last integer) RETURNS boolean
 LANGUAGE plpgsql
 SET enable_seqscan = on AS $$
@@ -635,6 +635,8 @@ BEGIN
 END
 $$;
 
+-- Takes those sales of a chunk back that would sell below the floor of a product where the register stands, one by one in the
+-- order of the file, so that a refused sale leaves its goods to the ones behind it. Gives how many were refused.
 CREATE OR REPLACE FUNCTION stock.import_hold_back(p_first integer, p_last integer) RETURNS bigint
 LANGUAGE plpgsql
 SET client_min_messages = warning SET enable_seqscan = on AS $$
@@ -692,6 +694,8 @@ BEGIN
 END
 $$;
 
+-- Moves what the chunk's documents move, in their order; what may not be sold was held back. Gives whether a product has
+-- another cost than its lines.
 CREATE OR REPLACE FUNCTION stock.import_move() RETURNS boolean
 LANGUAGE plpgsql
 SET enable_hashjoin = on SET enable_mergejoin = off SET enable_nestloop = off SET work_mem = '64MB'
