@@ -16,7 +16,10 @@ extension Integration {
                 """
                 CREATE TABLE public.witness (xid xid8, tenant_id bigint, module text);
                 CREATE FUNCTION public.witness() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$
-                BEGIN INSERT INTO public.witness VALUES (NEW.xid, NEW.tenant_id, NEW.module); RETURN NEW; END $$;
+                BEGIN
+                    INSERT INTO public.witness SELECT NEW.xid, NEW.tenant_id, unnest(NEW.modules);
+                    RETURN NEW;
+                END $$;
                 CREATE TRIGGER witness AFTER INSERT ON stock.cache_outbox FOR EACH ROW EXECUTE FUNCTION public.witness();
                 ALTER TABLE stock.cache_outbox ENABLE ALWAYS TRIGGER witness
                 """
@@ -191,9 +194,9 @@ extension Integration {
                 """
                 DO $$ BEGIN
                     FOR i IN 1..\(Self.writes) LOOP
-                        INSERT INTO stock.cache_outbox (tenant_id, module) VALUES (\(tenant.id), 'products');
+                        INSERT INTO stock.cache_outbox (tenant_id, modules) VALUES (\(tenant.id), '{products}');
                         IF i <= 200 THEN
-                            INSERT INTO stock.cache_outbox (tenant_id, module) VALUES (1000000 + i, 'sales');
+                            INSERT INTO stock.cache_outbox (tenant_id, modules) VALUES (1000000 + i, '{sales}');
                         END IF;
                         COMMIT;
                     END LOOP;

@@ -75,7 +75,7 @@ struct InvalidationTests {
         try await shop.psql("DELETE FROM stock.cache_outbox")
         try await body()
         let modules = try await shop.psql(
-            "SELECT DISTINCT module FROM stock.cache_outbox WHERE tenant_id = \(shop.tenant)"
+            "SELECT DISTINCT unnest(modules) FROM stock.cache_outbox WHERE tenant_id = \(shop.tenant)"
         )
         return Set(modules.split(separator: "\n").map(String.init))
     }
@@ -180,6 +180,41 @@ struct InvalidationTests {
         }
     }
 
+    @Test("by one transaction is one row of the outbox, and what its token names is what it retired")
+    func token() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.psql("DELETE FROM stock.cache_outbox")
+            try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")]))
+            #expect(
+                try await shop.psql("SELECT array_length(modules, 1) FROM stock.cache_outbox") == "7",
+                "a sale knows from the start what it retires"
+            )
+
+            let other = try await shop.psql(
+                """
+                INSERT INTO stock.tenant (slug, name, currency, currency_exponent, timezone)
+                VALUES ('beside', 'Beside', 'EUR', 2, 'UTC') RETURNING id
+                """
+            )
+            func touch(_ tenant: String, _ modules: String) -> String {
+                "SELECT stock.cache_touch_modules(\(tenant), '{\(modules)}')"
+            }
+            let own = shop.tenant.description
+            for (writes, token) in [
+                ([], "{}"),
+                ([touch(own, "units"), touch(own, "products,units"), touch(own, "stock")], "{products,stock,units}"),
+                // Taken back with a savepoint; and over another tenant's, which are in the token rather than too few.
+                (["SAVEPOINT a", touch(own, "units"), "ROLLBACK TO a", touch(own, "stock")], "{stock}"),
+                ([touch(own, "units"), touch(other, "sales"), touch(own, "stock")], "{sales,stock,units}"),
+            ] {
+                let answers = try await shop.psql(
+                    "BEGIN; \((writes + ["SELECT modules FROM stock.cache_token()"]).joined(separator: "; ")); COMMIT"
+                )
+                #expect(answers.split(separator: "\n").last.map(String.init) == token, "\(writes)")
+            }
+        }
+    }
+
     @Test("reaches every tenant that a transaction writes, whichever it began with")
     func tenants() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws in
@@ -206,7 +241,7 @@ struct InvalidationTests {
                 try await shop.psql("DELETE FROM stock.cache_outbox")
                 try await shop.psql("BEGIN; \(writes.joined(separator: "; ")); COMMIT")
                 let told = try await shop.psql(
-                    "SELECT tenant_id, module FROM stock.cache_outbox ORDER BY tenant_id, module"
+                    "SELECT DISTINCT tenant_id, unnest(modules) AS module FROM stock.cache_outbox ORDER BY tenant_id, module"
                 )
                 #expect(told == "\(own)|products\n\(own)|units\n\(other)|products\n\(other)|units")
             }
@@ -268,15 +303,19 @@ struct InvalidationTests {
         try await TestShop.open { (shop) async throws in
             for _ in 0..<5 { try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")])) }
             let rows =
-                Int(try await shop.psql("SELECT count(DISTINCT (tenant_id, module)) FROM stock.cache_outbox")) ?? 0
+                Int(
+                    try await shop.psql(
+                        "SELECT count(DISTINCT (tenant_id, module)) FROM stock.cache_outbox, unnest(modules) AS module"
+                    )
+                ) ?? 0
             let drained = try await shop.psql(
-                "SELECT moved, head, is_full FROM stock.cache_drain(0::smallint, 1000, false)"
+                "SELECT moved, head, is_full FROM stock.cache_drain_follow(0::smallint, 1000, false, NULL, 0)"
             )
             #expect(drained == "\(rows)|\(rows)|f")
             let log = try await shop.psql("SELECT count(*), max(seq), count(DISTINCT tag) > 1 FROM stock.cache_log")
             #expect(log == "\(rows + 1)|\(rows)|t")
             let idle = try await shop.psql(
-                "SELECT moved, head FROM stock.cache_drain(0::smallint, 1000, false)"
+                "SELECT moved, head FROM stock.cache_drain_follow(0::smallint, 1000, false, NULL, 0)"
             )
             #expect(idle == "0|\(rows)")
             #expect(try await shop.psql("SELECT count(*) FROM stock.cache_follow(0::smallint, 1, 1000)") == "\(rows)")

@@ -31,8 +31,8 @@ package struct CacheSettings: Sendable {
     package var standbyInterval = Duration.milliseconds(200)
     /// The least time between two nudged drains, and before a drain that met another relay is repeated.
     package var nudgeInterval = Duration.milliseconds(5)
-    /// How many outbox rows one drain moves at most.
-    package var drainLimit = 1000
+    /// How many outbox rows, each of a transaction and a tenant, one drain moves at most.
+    package var drainLimit = 500
     /// How many log rows are read at once.
     package var followLimit = 1000
     /// How far behind the log an instance may be before it drops L1 and jumps to the head.

@@ -617,7 +617,7 @@ struct Invariant23Outbox: Invariant {
     static let number = "I23"
     static let name = "verify.i23_outbox"
     static let sql: SQL = """
-        SELECT format('outbox row %s of tenant %s, module %s, is %s old', o.id, o.tenant_id, o.module, now() - o.touched_at)
+        SELECT format('outbox row %s of tenant %s, of %s, is %s old', o.id, o.tenant_id, o.modules, now() - o.touched_at)
         FROM stock.cache_outbox o
         WHERE o.touched_at < now() - interval '60 seconds'
         """

@@ -167,7 +167,7 @@ struct RecordTablesTests {
         "written by the service alone, in its own words": [
             "app_user.password_hash", "audit_log.actor_name", "audit_log.address", "audit_log.request_id",
             "audit_log.subject_type", "cache_lane.database_identity", "cache_log.module",
-            "cache_outbox.module", "domain_event.type", "idempotency_record.body", "idempotency_record.headers",
+            "domain_event.type", "idempotency_record.body", "idempotency_record.headers",
             "idempotency_record.route", "ledger_entry.category", "ledger_entry.source_type",
             "schema_migration.checksum",
             "schema_migration.name", "stock_movement.ref_type",

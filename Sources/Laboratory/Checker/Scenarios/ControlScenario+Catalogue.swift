@@ -340,7 +340,7 @@ extension ControlScenario {
             try await database.psql(
                 """
                 UPDATE stock.product SET version = version + 1, name = 'Another' WHERE id = '\(stage.shop.products[1])';
-                SELECT stock.cache_drain(0::smallint, 1000, false);
+                SELECT FROM stock.cache_drain_follow(0::smallint, 1000, false, NULL, 0);
                 """
             )
             let before = stage.judge.acknowledged(0) - 1
