@@ -74,6 +74,59 @@ struct BooksTests {
         }
     }
 
+    @Test("many products move at once as they would one by one, with what some are short of and some were bought for")
+    func sets() async throws {
+        try await TestShop.open(onHand: 5) { shop in
+            // Half of the products may go below zero; some have never been here.
+            try await shop.asTenant(
+                """
+                INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price, tracks_stock, oversell)
+                SELECT stock.current_tenant(), gen_random_uuid(), kind || n, 'Ñ ' || n, (SELECT id FROM stock.unit LIMIT 1), 1,
+                       true, CASE WHEN n % 2 = 0 THEN 'allow' ELSE 'deny' END
+                FROM generate_series(1, 40) AS n, unnest('{one,set}'::text[]) AS kind
+                """
+            )
+            func moves(_ kind: String, only: String) -> String {
+                """
+                ARRAY(SELECT ROW(gen_random_uuid(), p.id, 'adjustment', m.quantity, m.cost, 'r', NULL, NULL, NULL, now(),
+                                 current_date, stock.main_location())::stock.move
+                      FROM generate_series(1, 40) AS n, LATERAL (VALUES
+                          (1, (n * 7 % 11 - 5)::numeric, CASE WHEN n % 3 = 0 THEN n / 7.0 END),
+                          (2, (n * 5 % 13 - 6)::numeric, CASE WHEN n % 5 = 0 THEN n / 3.0 END)) AS m (place, quantity, cost),
+                           stock.product p
+                      WHERE p.sku = '\(kind)' || n AND m.quantity <> 0 AND \(only) ORDER BY n, m.place)
+                """
+            }
+            for round in 1...2 {
+                for number in 1...40 {
+                    try await shop.asTenant(
+                        "SELECT count(*) FROM stock.move_stock(\(moves("one", only: "n = \(number)")))"
+                    )
+                }
+                let moved = try await shop.asTenant(
+                    "SELECT count(*) FROM stock.move_stock(\(moves("set", only: "true")))"
+                )
+                #expect((21..<40).contains(Int(moved) ?? 0), "\(moved) moved in round \(round)")
+            }
+            func books(_ kind: String) async throws -> String {
+                try await shop.psql(
+                    """
+                    SELECT substr(p.sku, 4), l.on_hand, l.cost, l.stock_version, n.floor, n.last_seq, (
+                        SELECT json_agg(json_build_array(m.seq, m.quantity, m.on_hand_after, m.unit_cost) ORDER BY m.seq)
+                        FROM stock.stock_movement m WHERE m.product_id = p.id)
+                    FROM stock.product p JOIN stock.stock_level l ON l.product_id = p.id
+                    LEFT JOIN stock.location_level n ON n.product_id = p.id
+                    WHERE p.sku LIKE '\(kind)%' ORDER BY 1
+                    """
+                )
+            }
+            let alone = try await books("one")
+            #expect(alone.contains("["))
+            #expect(try await books("set") == alone)
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("what was short and is no more is asked for again, instead of being refused without a reason")
     func shortages() async throws {
         try await TestShop.open { shop in
