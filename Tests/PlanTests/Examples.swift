@@ -154,10 +154,11 @@ struct Examples {
         runs["identity.note"] = ["'user.changed', 'user', \(user), '{}'"]
         runs["identity.note_person"] = ["\(user), 'user.changed', '{}'"]
         runs["identity.audit"] = [
-            "NULL, NULL, NULL, NULL, NULL, NULL, 50",
-            "NULL, NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
-            "\(user), NULL, NULL, NULL, NULL, NULL, 50", "NULL, 'action 3', NULL, NULL, NULL, NULL, 50",
-            "NULL, NULL, NULL, NULL, now() - interval '200 days', \(new()), 50",
+            "NULL, NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, NULL, current_date - 300, current_date - 290, NULL, NULL, 50, NULL",
+            "\(user), NULL, NULL, NULL, NULL, NULL, 50, NULL", "NULL, 'action 3', NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, NULL, NULL, NULL, now() - interval '200 days', \(new()), 50, NULL",
+            "NULL, NULL, NULL, NULL, NULL, NULL, 50, \(user)",
         ]
         let invitation = id(.invitation, 1)
         runs["identity.user_hold"] = ["\(user), NULL"]

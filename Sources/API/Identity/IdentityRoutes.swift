@@ -311,7 +311,7 @@ struct IdentityRoutes {
                 .get,
                 "/v1/audit",
                 "listAudit",
-                "What happened to accounts, keys and settings, the newest first",
+                "What happened to accounts, keys, settings and records, the newest first",
                 area: "identity",
                 access: .roles(.owner),
                 takes: Route.Input(parameters: Query.parameters(of: Self.audited)),
@@ -329,6 +329,8 @@ struct IdentityRoutes {
     @Sendable private static func audited(_ query: inout Query) -> (AuditFilter, Page) {
         var filter = AuditFilter()
         filter.actor = (query.id("actor", "By this member or API key only.") as UserID?)?.entity
+        filter.subject =
+            (query.id("subject", "What happened to this member, record or other thing only.") as UserID?)?.entity
         filter.action = query.choice("action", "Of this kind only.")
         filter.days = query.days()
         return (filter, query.page())

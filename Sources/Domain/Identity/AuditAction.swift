@@ -27,4 +27,12 @@ package enum AuditAction: String, CaseIterable, Sendable {
     case apiKeyCreated = "api_key.created"
     case apiKeyRevoked = "api_key.revoked"
     case tenantChanged = "tenant.changed"
+    /// A product, a customer, a tax or another record that people edit was made.
+    case recordCreated = "record.created"
+    /// Many were made at once, by a batch or an import.
+    case recordsCreated = "records.created"
+    /// With what each field was before and is now.
+    case recordChanged = "record.changed"
+    /// With what it was.
+    case recordDeleted = "record.deleted"
 }

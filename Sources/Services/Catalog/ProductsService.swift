@@ -84,8 +84,9 @@ extension Records<Product> {
             throw Problem(.validationFailed, "Some products are not valid.", errors: errors)
         }
         let batch = ProductBatch(upserts)
-        return try await store.write(context, key: key) { (_) throws(PostgresError) -> Effect<UpsertedProducts> in
-            .changed(UpsertedProducts(batch: batch))
+        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<UpsertedProducts> in
+            try unit.add(Act(actor: AuditActor(context)))
+            return .changed(UpsertedProducts(batch: batch))
         }
     }
 }

@@ -142,7 +142,7 @@ struct NotePerson: Statement {
 
 /// A page of the audit, the newest first.
 ///
-/// Three ways in, of which one is taken: each filter has the index that serves it, and what the others cost is nothing.
+/// Four ways in, of which one is taken: each filter has the index that serves it, and what the others cost is nothing.
 struct ListAudit: Statement {
     static let name = "identity.audit"
     static let sql: SQL = """
@@ -151,31 +151,16 @@ struct ListAudit: Statement {
                    coalesce(($4::date + 1)::timestamp AT TIME ZONE t.timezone, 'infinity') AS last
             FROM stock.tenant t WHERE t.id = stock.current_tenant()
         ), page AS (
-            (SELECT a.id, a.at FROM stock.audit_log a
-             WHERE $1::uuid IS NULL AND $2::text IS NULL AND a.tenant_id = stock.current_tenant()
-               AND a.at >= (SELECT b.first FROM bounds b) AND a.at < (SELECT b.last FROM bounds b)
-               AND a.at <= CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END
-               AND (a.at, a.id) < (CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END,
-                                  CASE WHEN $6::uuid IS NULL THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff' ELSE $6 END)
-             ORDER BY a.at DESC, a.id DESC LIMIT $7 + 1)
+            \(way("$8::uuid IS NULL AND $1::uuid IS NULL AND $2::text IS NULL"))
             UNION ALL
-            (SELECT a.id, a.at FROM stock.audit_log a
-             WHERE $1::uuid IS NOT NULL AND a.tenant_id = stock.current_tenant()
-               AND a.actor_id = $1 AND ($2::text IS NULL OR a.action = $2)
-               AND a.at >= (SELECT b.first FROM bounds b) AND a.at < (SELECT b.last FROM bounds b)
-               AND a.at <= CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END
-               AND (a.at, a.id) < (CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END,
-                                  CASE WHEN $6::uuid IS NULL THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff' ELSE $6 END)
-             ORDER BY a.at DESC, a.id DESC LIMIT $7 + 1)
+            \(way("$8::uuid IS NULL AND $1::uuid IS NOT NULL AND a.actor_id = $1 AND ($2::text IS NULL OR a.action = $2)"))
             UNION ALL
-            (SELECT a.id, a.at FROM stock.audit_log a
-             WHERE $1::uuid IS NULL AND $2::text IS NOT NULL AND a.tenant_id = stock.current_tenant()
-               AND a.action = $2
-               AND a.at >= (SELECT b.first FROM bounds b) AND a.at < (SELECT b.last FROM bounds b)
-               AND a.at <= CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END
-               AND (a.at, a.id) < (CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END,
-                                  CASE WHEN $6::uuid IS NULL THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff' ELSE $6 END)
-             ORDER BY a.at DESC, a.id DESC LIMIT $7 + 1)
+            \(way("$8::uuid IS NULL AND $1::uuid IS NULL AND $2::text IS NOT NULL AND a.action = $2"))
+            UNION ALL
+            \(way("""
+                $8::uuid IS NOT NULL AND a.subject_id = $8 AND ($1::uuid IS NULL OR a.actor_id = $1)
+                AND ($2::text IS NULL OR a.action = $2)
+                """))
         ), placed AS (
             SELECT p.id, p.at, row_number() OVER (ORDER BY p.at DESC, p.id DESC) AS place FROM page p
         )
@@ -186,7 +171,21 @@ struct ListAudit: Statement {
                pg_current_snapshot()
         FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.uuid, .text, .date, .date, .timestamptz, .uuid, .int4]
+
+    /// The entries of a page that are found along one index.
+    private static func way(_ condition: SQL) -> SQL {
+        """
+        (SELECT a.id, a.at FROM stock.audit_log a
+         WHERE \(condition) AND a.tenant_id = stock.current_tenant()
+           AND a.at >= (SELECT b.first FROM bounds b) AND a.at < (SELECT b.last FROM bounds b)
+           AND a.at <= CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END
+           AND (a.at, a.id) < (CASE WHEN $5::timestamptz IS NULL THEN 'infinity' ELSE $5 END,
+                              CASE WHEN $6::uuid IS NULL THEN 'ffffffff-ffff-ffff-ffff-ffffffffffff' ELSE $6 END)
+         ORDER BY a.at DESC, a.id DESC LIMIT $7 + 1)
+        """
+    }
+
+    static let parameterTypes: [PostgresType] = [.uuid, .text, .date, .date, .timestamptz, .uuid, .int4, .uuid]
 
     typealias Row = PageRow
 
@@ -202,5 +201,6 @@ struct ListAudit: Statement {
         try parameters.append(after?.at)
         try parameters.append(after?.id)
         try parameters.append(Int32(truncatingIfNeeded: limit))
+        try parameters.append(filter.subject.map { ID<Entity>($0) })
     }
 }

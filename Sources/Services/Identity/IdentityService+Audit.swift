@@ -9,6 +9,8 @@ import Postgres
 package struct AuditFilter: Sendable, Equatable {
     /// Of this member or API key.
     package var actor: EntityID?
+    /// Of this member, record or other thing that was acted upon.
+    package var subject: EntityID?
     /// Of this kind.
     package var action: AuditAction?
     /// Of these business days only.
@@ -19,7 +21,7 @@ package struct AuditFilter: Sendable, Equatable {
 }
 
 extension IdentityService {
-    /// `GET /v1/audit`: what happened to accounts, keys and settings, the newest first; never cached.
+    /// `GET /v1/audit`: what happened to accounts, keys, settings and records, the newest first; never cached.
     ///
     /// - Parameters:
     ///   - filter: Which entries.
@@ -33,7 +35,8 @@ extension IdentityService {
         _ context: CallContext
     ) async throws(Problem) -> ByteBuffer {
         let parts = [
-            filter.actor?.description, filter.action?.rawValue, filter.days.from?.description,
+            filter.actor?.description, filter.subject?.description, filter.action?.rawValue,
+            filter.days.from?.description,
             filter.days.to?.description,
         ]
         let query = "audit " + parts.map { $0 ?? "" }.joined(separator: " ")

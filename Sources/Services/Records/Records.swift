@@ -44,6 +44,7 @@ package struct Records<R: Record>: Sendable {
     ) async throws(Problem) -> Answer {
         let record = R(id)
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<R> in
+            try unit.add(Act(actor: AuditActor(context)))
             try record.check(fields, isNew: true, in: &unit)
             try unit.add(InsertRecord(record: record, fields: fields))
             try record.complete(fields, in: &unit)
@@ -68,6 +69,7 @@ package struct Records<R: Record>: Sendable {
     ) async throws(Problem) -> Answer {
         let record = R(id)
         return try await store.write(context) { (unit) throws(PostgresError) -> Effect<R> in
+            try unit.add(Act(actor: AuditActor(context)))
             try unit.add(GuardRecord(record: record, expected: expected))
             try record.check(fields, isNew: false, in: &unit)
             try unit.add(UpdateRecord(record: record, fields: fields))
@@ -91,6 +93,7 @@ package struct Records<R: Record>: Sendable {
     ) async throws(Problem) -> Answer {
         let record = R(id)
         return try await store.write(context) { (unit) throws(PostgresError) -> Effect<Nothing> in
+            try unit.add(Act(actor: AuditActor(context)))
             try unit.add(GuardRecord(record: record, expected: expected))
             try unit.add(DeleteRecord(record: record))
             return .deleted

@@ -244,6 +244,25 @@ struct RecordTablesTests {
         }
     }
 
+    @Test("the audit watches the table of every record, under the record's name")
+    func audited() async throws {
+        try await Self.database("audit_of_tables") { database in
+            for record in Self.records {
+                let nouns = try await database.psql(
+                    """
+                    SELECT string_agg(convert_from(rtrim(t.tgargs, '\\x00'::bytea), 'UTF8'), ',' ORDER BY t.tgname)
+                    FROM pg_trigger t
+                    WHERE t.tgrelid = '\(record.table.text)'::regclass AND t.tgname IN ('audited', 'audited_new')
+                    """
+                )
+                #expect(
+                    nouns == "\(record.nounText),\(record.nounText)",
+                    "CALL stock.audit_table('\(record.table.text)', ...)"
+                )
+            }
+        }
+    }
+
     @Test("rows that name a record are found along an index")
     func references() async throws {
         try await Self.database("references_to_records") { database in
