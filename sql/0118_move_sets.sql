@@ -10,11 +10,18 @@ RETURN (NOT p_heeds_floors OR p_floor IS NULL OR p_quantity > 0 OR p_on_hand + p
    AND abs(p_on_hand + p_quantity) < 1000000000000;
 
 -- What a piece costs after a move: the average of what was there and what was bought; what comes otherwise is worth the same.
+-- What was bought and goes back (p_bought < 0) takes its cost out of the average again, if something that is worth something is
+-- left.
 CREATE FUNCTION stock.moved_cost(p_on_hand numeric, p_cost numeric, p_bought numeric, p_spent numeric) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN p_bought IS NULL THEN p_cost
-            WHEN p_on_hand > 0 THEN round((p_on_hand * p_cost + p_spent) / (p_on_hand + p_bought), 6)
-            ELSE round(p_spent / p_bought, 6) END;
+RETURN CASE
+    WHEN coalesce(p_bought, 0) = 0 THEN p_cost
+    WHEN p_bought < 0 THEN
+        CASE WHEN p_on_hand + p_bought > 0 AND p_on_hand * p_cost + p_spent >= 0
+             THEN round((p_on_hand * p_cost + p_spent) / (p_on_hand + p_bought), 6) ELSE p_cost END
+    WHEN p_on_hand > 0 THEN round((p_on_hand * p_cost + p_spent) / (p_on_hand + p_bought), 6)
+    ELSE round(p_spent / p_bought, 6)
+END;
 
 -- What moves of each product at each place come to, in the order in which levels are locked.
 CREATE FUNCTION stock.moved_sums(p_moves stock.move[])
@@ -22,16 +29,39 @@ RETURNS TABLE (product_id uuid, location_id uuid, quantity numeric, moves bigint
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT m.product_id, m.location_id, sum(m.quantity), count(*),
-           sum(m.quantity) FILTER (WHERE m.quantity > 0 AND m.cost IS NOT NULL),
-           sum(m.quantity * m.cost) FILTER (WHERE m.quantity > 0)
+           sum(m.quantity) FILTER (WHERE m.cost IS NOT NULL AND (m.quantity > 0 OR m.kind = 'purchase_reversal')),
+           sum(m.quantity * m.cost)
+               FILTER (WHERE m.cost IS NOT NULL AND (m.quantity > 0 OR m.kind = 'purchase_reversal'))
     FROM unnest(p_moves) m GROUP BY m.product_id, m.location_id ORDER BY m.product_id, m.location_id;
 END;
 
+-- Tells of products that have fallen to where they are low: at a place, or in all of them together, of which what is in
+-- transit is no part. The arrays: what moved, what is there and in all of them since, and from where on that is low.
+CREATE FUNCTION stock.tell_low(
+    p_user uuid, p_occurred_at timestamptz, p_products uuid[], p_locations uuid[], p_quantities numeric[], p_there numeric[],
+    p_low_there numeric[], p_totals numeric[], p_low_totals numeric[]
+) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO stock.domain_event (tenant_id, type, entity_id, payload, user_id, occurred_at)
+    SELECT stock.current_tenant(), 'stock.low', m.product_id,
+           json_build_object('location_id', v.location_id, 'on_hand', stock.quantity_text(v.on_hand),
+                             'min_stock', stock.quantity_text(v.low_at)), p_user, p_occurred_at
+    FROM unnest(p_products, p_locations, p_quantities, p_there, p_low_there, p_totals, p_low_totals)
+             AS m (product_id, location_id, quantity, there, low_there, total, low_total),
+         LATERAL (VALUES (m.location_id, m.there, m.low_there), (NULL, m.total, m.low_total))
+             AS v (location_id, on_hand, low_at)
+    WHERE v.on_hand <= v.low_at AND v.on_hand - m.quantity > v.low_at AND m.location_id <> stock.transit_location();
+END
+$$;
+
 -- Moves goods: the only function that changes what is on hand and writes movements. Levels are moved in the order of their
--- products, as every command locks them; moves of one product are numbered in the order they are given in. Gives the
--- products and places that were moved, with what a piece costs now. One that is missing would have fallen below its floor (if
--- p_heeds_floors: not of history, which has happened) or out of what its column holds: nothing of it was written, and
--- `refuse_moves` says why. What is bought moves the average cost once for all moves of a product, whatever their order.
+-- products, the sum before its places, as every command locks them; moves of one product are numbered place by place in the
+-- order they are given in. Gives the products and places that were moved, with what a piece costs now. One that is missing
+-- would have fallen below its floor (if p_heeds_floors: not of history, which has happened) or out of what its column
+-- holds: nothing of it was written, and `refuse_moves` says why. What is bought moves the average cost, of all places and what
+-- is between them, once for all moves of a product at a place, whatever their order. What falls to where it is low is told once
+-- (`stock.low`), but for history.
 CREATE OR REPLACE FUNCTION stock.move_stock(p_moves stock.move[], p_heeds_floors boolean DEFAULT true)
 RETURNS TABLE (product_id uuid, location_id uuid, cost numeric)
 LANGUAGE plpgsql
@@ -43,8 +73,8 @@ DECLARE
     v_transit   uuid := stock.transit_location();
     v_sum       record;
     v_level     record;
-    v_there     numeric;
-    v_cost      numeric;
+    v_there     record;
+    v_total     record;
     v_asked     uuid[];
     v_places    uuid[];
     v_sums      numeric[];
@@ -59,6 +89,8 @@ DECLARE
     v_floors    numeric[];
     v_totals    numeric[];
     v_transits  numeric[];
+    v_low_there numeric[];
+    v_low_total numeric[];
 BEGIN
     -- A product at two places is numbered there one after the other, which sets are not.
     IF cardinality(p_moves) > 20
@@ -90,8 +122,10 @@ BEGIN
                array_agg(stock.moved_cost(l.on_hand + l.in_transit, l.cost, a.bought, a.spent)),
                array_agg(CASE WHEN n.floor IS NOT NULL THEN least(0, n.on_hand + a.quantity) END),
                array_agg(l.on_hand + CASE WHEN a.location_id <> v_transit THEN a.quantity ELSE 0 END),
-               array_agg(l.in_transit + CASE WHEN a.location_id = v_transit THEN a.quantity ELSE 0 END)
-        INTO v_products, v_locations, v_on_hand, v_seqs, v_costs, v_floors, v_totals, v_transits
+               array_agg(l.in_transit + CASE WHEN a.location_id = v_transit THEN a.quantity ELSE 0 END),
+               array_agg(n.low_at), array_agg(l.low_at), array_agg(a.quantity)
+        INTO v_products, v_locations, v_on_hand, v_seqs, v_costs, v_floors, v_totals, v_transits, v_low_there, v_low_total,
+             v_sums
         FROM unnest(v_asked, v_places, v_sums, v_counts, v_bought, v_spent)
             AS a (product_id, location_id, quantity, moves, bought, spent),
         LATERAL (SELECT o.* FROM stock.stock_level o
@@ -111,11 +145,16 @@ BEGIN
         ON CONFLICT (tenant_id, product_id) DO UPDATE
         SET on_hand = excluded.on_hand, in_transit = excluded.in_transit, cost = excluded.cost,
             stock_version = excluded.stock_version, updated_at = now();
+        IF p_heeds_floors THEN
+            PERFORM stock.tell_low(p_moves[1].user_id, p_moves[1].occurred_at, v_products, v_locations, v_sums, v_on_hand,
+                                   v_low_there, v_totals, v_low_total);
+        END IF;
     ELSE
         FOR v_sum IN
             SELECT * FROM stock.moved_sums(p_moves)
         LOOP
-            SELECT l.on_hand, l.in_transit, l.cost, l.stock_version, l.bounded, l.name_key, l.archived INTO v_level
+            SELECT l.on_hand, l.in_transit, l.cost, l.stock_version, l.bounded, l.low_at, l.name_key, l.archived
+            INTO v_level
             FROM stock.stock_level l WHERE l.tenant_id = v_tenant AND l.product_id = v_sum.product_id FOR NO KEY UPDATE;
             CONTINUE WHEN NOT FOUND OR NOT stock.can_move(v_level.on_hand, NULL, v_sum.quantity, false);
             LOOP
@@ -125,7 +164,7 @@ BEGIN
                     last_seq = v_level.stock_version + v_sum.moves, updated_at = now()
                 WHERE l.tenant_id = v_tenant AND l.product_id = v_sum.product_id AND l.location_id = v_sum.location_id
                   AND stock.can_move(l.on_hand, l.floor, v_sum.quantity, p_heeds_floors)
-                RETURNING l.on_hand INTO v_there;
+                RETURNING l.on_hand, l.low_at INTO v_there;
                 EXIT WHEN FOUND;
                 -- The first that comes here, or is looked for.
                 INSERT INTO stock.location_level (tenant_id, product_id, location_id, floor, name_key, archived)
@@ -142,11 +181,17 @@ BEGIN
                 cost = stock.moved_cost(l.on_hand + l.in_transit, l.cost, v_sum.bought, v_sum.spent),
                 stock_version = l.stock_version + v_sum.moves, updated_at = now()
             WHERE l.tenant_id = v_tenant AND l.product_id = v_sum.product_id
-            RETURNING l.cost INTO v_cost;
+            RETURNING l.cost, l.on_hand, l.low_at INTO v_total;
+            IF v_sum.quantity < 0 AND (v_there.on_hand <= v_there.low_at OR v_total.on_hand <= v_total.low_at)
+                AND p_heeds_floors THEN
+                PERFORM stock.tell_low(p_moves[1].user_id, p_moves[1].occurred_at, ARRAY[v_sum.product_id],
+                                       ARRAY[v_sum.location_id], ARRAY[v_sum.quantity], ARRAY[v_there.on_hand],
+                                       ARRAY[v_there.low_at], ARRAY[v_total.on_hand], ARRAY[v_total.low_at]);
+            END IF;
             v_products := v_products || v_sum.product_id;
             v_locations := v_locations || v_sum.location_id;
-            v_costs := v_costs || v_cost;
-            v_on_hand := v_on_hand || v_there;
+            v_costs := v_costs || v_total.cost;
+            v_on_hand := v_on_hand || v_there.on_hand;
             v_seqs := v_seqs || v_level.stock_version + v_sum.moves;
         END LOOP;
     END IF;
@@ -160,7 +205,7 @@ BEGIN
                                       reason, ref_type, ref_id, user_id, occurred_at, business_day)
     SELECT v_tenant, m.id, m.product_id, m.location_id, l.seq - count(*) OVER w + 1, m.kind, m.quantity,
            l.on_hand - sum(m.quantity) OVER w + m.quantity,
-           CASE WHEN m.quantity > 0 THEN coalesce(m.cost, l.cost) ELSE l.cost END,
+           CASE WHEN m.quantity > 0 OR m.kind = 'purchase_reversal' THEN coalesce(m.cost, l.cost) ELSE l.cost END,
            m.reason, m.ref_type, m.ref_id, m.user_id, m.occurred_at, m.business_day
     FROM unnest(p_moves) WITH ORDINALITY AS m (id, product_id, kind, quantity, cost, reason, ref_type, ref_id, user_id,
                                                occurred_at, business_day, location_id, ordinal)
