@@ -79,10 +79,13 @@ RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-    v_tenant bigint := stock.current_tenant();
+    v_tenant  bigint := stock.current_tenant();
+    v_payment uuid;
 BEGIN
-    UPDATE stock.payment p SET status = 'reversed', version = p.version + 1, updated_at = now()
-    WHERE p.tenant_id = v_tenant AND p.id = ANY (p_payments);
+    FOREACH v_payment IN ARRAY p_payments LOOP
+        UPDATE stock.payment p SET status = 'reversed', version = p.version + 1, updated_at = now()
+        WHERE p.tenant_id = v_tenant AND p.id = v_payment;
+    END LOOP;
     INSERT INTO stock.ledger_entry (tenant_id, id, direction, amount, method, category, source_type, source_id, reverses_id,
                                     user_id, occurred_at, business_day)
     SELECT v_tenant, stock.new_id(), e.direction, -e.amount, e.method, e.category, e.source_type, e.source_id, e.id, p_user,
@@ -107,25 +110,29 @@ DECLARE
     v_tenant   bigint := stock.current_tenant();
     v_moment   record;
     v_payment  stock.payment;
-    v_paid     integer;
+    v_sale     uuid;
     v_short    record;
     v_exponent smallint;
     v_owed     numeric;
 BEGIN
     v_moment := stock.moment(NULL);
     -- What a payment paid never changes, so it is found before anything is held.
-    PERFORM FROM stock.sale s
-    WHERE s.tenant_id = v_tenant AND s.id = ANY (ARRAY(
-        SELECT a.sale_id FROM stock.payment_allocation a WHERE a.tenant_id = v_tenant AND a.payment_id = p_payment))
-    ORDER BY s.occurred_at, s.id FOR NO KEY UPDATE;
-    GET DIAGNOSTICS v_paid = ROW_COUNT;
+    FOR v_sale IN
+        SELECT s.id
+        FROM (SELECT a.sale_id FROM stock.payment_allocation a
+              WHERE a.tenant_id = v_tenant AND a.payment_id = p_payment OFFSET 0) a,
+        LATERAL (SELECT o.id, o.occurred_at FROM stock.sale o WHERE o.tenant_id = v_tenant AND o.id = a.sale_id OFFSET 0) s
+        ORDER BY s.occurred_at, s.id
+    LOOP
+        PERFORM FROM stock.sale s WHERE s.tenant_id = v_tenant AND s.id = v_sale FOR NO KEY UPDATE;
+    END LOOP;
     SELECT p.* INTO v_payment FROM stock.payment p
     WHERE p.tenant_id = v_tenant AND p.id = p_payment FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         PERFORM stock.refuse('not_found', 'There is no such payment.');
     ELSIF v_payment.status <> 'confirmed' THEN
         PERFORM stock.refuse('invalid_state', format('The payment is %s.', v_payment.status));
-    ELSIF v_paid = 0 THEN
+    ELSIF v_sale IS NULL THEN
         PERFORM stock.refuse('invalid_state', 'It refunds a return without a sale: nothing could say that it is owed again.');
     END IF;
     PERFORM stock.cache_touch_modules(

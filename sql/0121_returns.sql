@@ -220,8 +220,10 @@ BEGIN
               AS n (id, sale_line_id, quantity, restock, movement_id, n)) w
     LEFT JOIN LATERAL (SELECT o.* FROM stock.sale_line o
                        WHERE o.tenant_id = v_tenant AND o.id = w.sale_line_id AND o.sale_id = p_sale OFFSET 0) l ON true
-    LEFT JOIN LATERAL (SELECT u.decimals FROM stock.product o JOIN stock.unit u ON u.tenant_id = v_tenant AND u.id = o.unit_id
-                       WHERE o.tenant_id = v_tenant AND o.id = l.product_id OFFSET 0) u ON true,
+    LEFT JOIN LATERAL (SELECT o.unit_id FROM stock.product o
+                       WHERE o.tenant_id = v_tenant AND o.id = l.product_id OFFSET 0) p ON true
+    LEFT JOIN LATERAL (SELECT o.decimals FROM stock.unit o
+                       WHERE o.tenant_id = v_tenant AND o.id = p.unit_id OFFSET 0) u ON true,
     LATERAL (SELECT CASE
         WHEN l.id IS NULL THEN json_build_object(
             'pointer', format('/lines/%s/sale_line_id', w.n - 1), 'code', 'not_found', 'detail', 'The sale has no such line.')
@@ -260,9 +262,10 @@ BEGIN
         p_amounts, v_kinds);
     v_return.rounding := v_refund.paid - v_return.refund;
 
-    UPDATE stock.sale_line l SET returned_quantity = l.returned_quantity + w.quantity
-    FROM unnest(p_sale_lines, p_quantities) AS w (id, quantity)
-    WHERE l.tenant_id = v_tenant AND l.id = w.id;
+    FOR v_place IN 1..cardinality(p_sale_lines) LOOP
+        UPDATE stock.sale_line l SET returned_quantity = l.returned_quantity + p_quantities[v_place]
+        WHERE l.tenant_id = v_tenant AND l.id = p_sale_lines[v_place];
+    END LOOP;
     UPDATE stock.sale s
     SET returned_total = s.returned_total + v_return.total, refunded = s.refunded + v_refund.paid,
         rounding = s.rounding - v_return.rounding, due = greatest(0, s.due - v_return.total), version = s.version + 1,
