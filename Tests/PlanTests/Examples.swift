@@ -258,6 +258,22 @@ struct Examples {
         runs["payments.register"] = [
             "\(new()), \(new(2)), 'cash', 2.5, NULL, NULL, \(customer), NULL, NULL, 0.5, \(new(3))"
         ]
+        runs["sales.price"] = [
+            """
+            NULL, \(ids), ARRAY[1, 1], ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0], ARRAY[2.5, 2.5],
+            ARRAY[]::text[], 5, 0, 0, 5, 0, 0, 5, 5, 0
+            """
+        ]
+        runs["sales.cancel"] = ["\(sale), 'r', NULL"]
+        runs["payments.reverse"] = ["\(id(.payment, 77)), 'r', NULL"]
+        let soldLine = id(.line, 155)
+        let refunded = "ARRAY[\(new(4))]::uuid[], ARRAY[\(new(5))]::uuid[], ARRAY['card'], ARRAY[2.5], \(new(6))"
+        runs["sales.return"] = [
+            """
+            \(new()), \(sale), NULL, NULL, NULL, NULL, ARRAY[\(new(2))]::uuid[], ARRAY[\(soldLine)]::uuid[], ARRAY[1], ARRAY[true],
+            ARRAY[\(new(3))]::uuid[], \(refunded)
+            """
+        ]
         runs["payments.payment.conclude"] = ["\(id(.payment, 77)), \(concluded)"]
         runs["payments.payment.read"] = [id(.payment, 77)]
         runs["payments.list"] = [
@@ -303,7 +319,7 @@ struct Examples {
         runs["core.conclude_deletion"] = [record]
         runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL, 0.05, 2"]
         runs["settings.update"] = [
-            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05"
+            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow'"
         ]
         runs["core.take_key"] = ["'POST /v1/sales', 'key-new', '\\x00'", "'POST /v1/payments', 'key-40', '\\x00'"]
         runs["core.find_record"] = ["'POST /v1/sales', 'key-40'"]
@@ -325,6 +341,37 @@ struct Examples {
                 WHERE id = \(user)
                 """,
             runs: ["\(user), '\\xbb'"]
+        )
+        let returns = """
+            INSERT INTO stock.sale_return (tenant_id, id, register_id, number, sale_id, customer_id, occurred_at, business_day,
+                                           total, refund)
+            SELECT \(tenant), CASE n WHEN 1 THEN \(new(7))::uuid ELSE gen_random_uuid() END, \(id(.register, 1)), n,
+                   CASE n WHEN 1 THEN \(sale)::uuid END, CASE n % 3 WHEN 0 THEN \(customer)::uuid END, d.at, d.at::date, 2.5, 0
+            FROM generate_series(1, 900) n, LATERAL (SELECT now() - n * interval '8 hours' AS at) d;
+            INSERT INTO stock.sale_return_line (tenant_id, id, return_id, position, sale_line_id, product_id, name, unit, quantity,
+                                                unit_price, amount, unit_cost, restock)
+            VALUES (\(tenant), \(new(8)), \(new(7)), 1, \(soldLine), \(product), 'n', 'pc', 1, 2.5, 2.5, 0, true)
+            """
+        own["sales.list_returns"] = Example(
+            before: returns,
+            runs: [
+                "NULL, NULL, NULL, NULL, NULL, NULL, 50", "\(sale), NULL, NULL, NULL, NULL, NULL, 50",
+                "NULL, \(customer), NULL, NULL, NULL, NULL, 50",
+                "NULL, NULL, current_date - 200, current_date - 190, NULL, NULL, 50",
+                "NULL, NULL, NULL, NULL, now() - interval '100 days', \(new()), 50",
+            ]
+        )
+        own["sales.return_document.read"] = Example(before: returns, runs: [new(7)])
+        own["sales.return_document.conclude"] = Example(before: returns, runs: ["\(new(7)), \(concluded)"])
+        own["sales.return_unsold"] = Example(
+            before: "UPDATE stock.tenant SET returns_without_sale = 'allow' WHERE id = \(tenant)",
+            runs: [
+                """
+                \(new()), NULL, \(customer), NULL, NULL, NULL, ARRAY[\(new(2)), \(new(7))]::uuid[], ARRAY[\(product), NULL]::uuid[],
+                ARRAY[NULL, 'SKU-9'], ARRAY[1, 1], ARRAY[1, 1.5], ARRAY[true, true], ARRAY[\(new(3)), \(new(8))]::uuid[],
+                \(refunded)
+                """
+            ]
         )
         own["taxes.compose"] = Example(before: taxed, runs: ["\(group), ARRAY[\(tax)]::uuid[]", "\(group), NULL"])
         own["imports.create_first_unit"] = Example(before: free, runs: [new()])

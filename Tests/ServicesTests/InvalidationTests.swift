@@ -110,6 +110,59 @@ struct InvalidationTests {
         }
     }
 
+    @Test("of a cancelled or returned sale depends on what moved, as that of the sale did; of what moved nothing, less")
+    func saleUndone() async throws {
+        try await TestShop.open { (shop) async throws in
+            func sell(_ sku: String, _ tenders: [Tender], customer: Bool = false) async throws -> JSONObjectBody {
+                try await shop.sell(try shop.request([(sku, "2")], paid: tenders, customer: customer))
+            }
+            let all = Self.sold.union(Self.moved).union(Self.paid)
+            let paid = try await sell("A", [try cash("5.00")])
+            #expect(
+                try await retired(shop) {
+                    try await shop.takeBack(
+                        paid,
+                        [(0, "1")],
+                        refund: [Refund(method: .cash, amount: try Money("2.50"))]
+                    )
+                } == all
+            )
+            #expect(
+                try await retired(shop) {
+                    try await shop.takeBack(
+                        paid,
+                        [(0, "1")],
+                        refund: [Refund(method: .cash, amount: try Money("2.50"))],
+                        restocks: false
+                    )
+                } == Self.sold.union(Self.paid)
+            )
+            let other = try await sell("A", [try cash("5.00")])
+            #expect(try await retired(shop) { try await shop.cancel(other) } == all)
+            let owed = try await sell("S", [], customer: true)
+            #expect(
+                try await retired(shop) { try await shop.takeBack(owed, [(0, "1")]) } == Self.sold.union(["customers"])
+            )
+            let none = try await sell("S", [], customer: true)
+            #expect(try await retired(shop) { try await shop.cancel(none) } == Self.sold.union(["customers"]))
+        }
+    }
+
+    @Test("of a reversed payment names its documents and the balance")
+    func paymentReversed() async throws {
+        try await TestShop.open { (shop) async throws in
+            for isKnown in [false, true] {
+                let sale = try await shop.sell(
+                    try shop.request([("A", "2")], paid: [try cash("5.00")], customer: isKnown)
+                )
+                #expect(
+                    try await retired(shop) { try await shop.reverse(sale.list("payments")[0]) }
+                        == Self.sold.union(Self.paid).union(isKnown ? ["customers"] : [])
+                )
+            }
+        }
+    }
+
     @Test("of a received payment names its documents and the balance")
     func paymentReceived() async throws {
         try await TestShop.open { (shop) async throws in

@@ -21,6 +21,18 @@ struct VerificationTests {
                 shop.context,
                 key: nil
             )
+            let returned = try await shop.sell(try shop.request([("B", "6")], paid: [try card("24.00")]))
+            try await shop.takeBack(
+                returned,
+                [(0, "2")],
+                refund: [Refund(method: .card, amount: try Money("8.00"))]
+            )
+            // Undone: a sale with a tip, and a payment.
+            var tipped = try card("16.00")
+            tipped.tip = try Money("1.00")
+            try await shop.cancel(try await shop.sell(try shop.request([("B", "4")], paid: [tipped])))
+            let unpaid = try await shop.sell(try shop.request([("B", "5")], paid: [try card("20.00")]))
+            try await shop.reverse(unpaid.list("payments")[0])
             #expect(try await shop.violations() == [])
             return shop.database
         }
@@ -101,6 +113,35 @@ struct VerificationTests {
         ("UPDATE stock.ledger_entry SET method = 'transfer' WHERE amount = 4", ["I12"]),
         ("DELETE FROM stock.ledger_entry WHERE amount = 3", ["I12"]),
         ("UPDATE stock.payment SET status = 'reversed' WHERE amount = 3", ["I6", "I13"]),
+        ("UPDATE stock.sale_return SET total = total + 1", ["I7"]),
+        ("UPDATE stock.sale_return SET rounding = 0.005", ["I7", "I21"]),
+        ("UPDATE stock.sale_return SET number = 2", ["I18"]),
+        ("UPDATE stock.sale_return_line SET amount = amount + 0.005", ["I7", "I21"]),
+        (
+            "UPDATE stock.sale_return_line SET amount = 7; UPDATE stock.sale_return SET total = 7; "
+                + "UPDATE stock.sale SET returned_total = 7 WHERE returned_total = 8", ["I7"]
+        ),
+        ("UPDATE stock.sale_return_line SET quantity = 1.5", ["I7", "I10", "I21"]),
+        ("UPDATE stock.sale_return_line SET restock = false", ["I10"]),
+        ("DELETE FROM stock.stock_movement WHERE kind = 'return'", ["I1", "I2", "I10"]),
+        ("UPDATE stock.sale SET refunded = refunded - 1 WHERE refunded > 0", ["I6"]),
+        ("UPDATE stock.sale SET returned_total = 0", ["I6", "I7"]),
+        ("UPDATE stock.payment SET status = 'confirmed' WHERE amount = 20", ["I6", "I13"]),
+        (
+            "DELETE FROM stock.payment_reversal WHERE payment_id = (SELECT id FROM stock.payment WHERE amount = 20)",
+            ["I13"]
+        ),
+        ("DELETE FROM stock.ledger_entry WHERE amount = -1", ["I11", "I13"]),
+        ("UPDATE stock.ledger_entry SET category = 'sale' WHERE amount = -1", ["I13"]),
+        ("UPDATE stock.ledger_entry SET method = 'cash' WHERE amount = -16", ["I11", "I13"]),
+        ("DELETE FROM stock.ledger_entry WHERE amount = -20", ["I13"]),
+        ("UPDATE stock.sale SET status = 'cancelled' WHERE number = 1", ["I10", "I11"]),
+        ("DELETE FROM stock.sale_cancellation", ["I11"]),
+        ("DELETE FROM stock.stock_movement WHERE kind = 'sale_reversal'", ["I1", "I2", "I10", "I11"]),
+        (
+            "UPDATE stock.stock_movement SET location_id = stock.transit_location() WHERE kind = 'sale_reversal'",
+            ["I1", "I2", "I11"]
+        ),
         ("UPDATE stock.payment SET tip = 0.5 WHERE amount = 3", ["I12"]),
         ("UPDATE stock.payment SET rounding = 0.5 WHERE amount = 4", ["I6", "I12"]),
         ("UPDATE stock.sale SET rounding = 0.05 WHERE number = 1", ["I6"]),
@@ -113,7 +154,7 @@ struct VerificationTests {
         ("UPDATE stock.customer_account SET balance = balance + 1", ["I17"]),
         ("UPDATE stock.receivable SET due = due + 1", ["I17"]),
         ("UPDATE stock.document_counter SET last_number = 9 WHERE kind = 'sale'", ["I18"]),
-        ("UPDATE stock.sale SET number = 5 WHERE number = 2", ["I18"]),
+        ("UPDATE stock.sale SET number = 50 WHERE number = 2", ["I18"]),
         ("UPDATE stock.idempotency_record SET resource_id = gen_random_uuid()", ["I19"]),
         ("UPDATE stock.sale_line SET quantity = 2.0000005 WHERE sku = 'A'", ["I10", "I21"]),
         ("UPDATE stock.membership SET active = false", ["I22"]),

@@ -160,6 +160,7 @@ extension TenantPatch {
         patch.managerDiscountLimit = reader.clearableChange("manager_discount_limit", .decimal(.notNegative))
         patch.cashierDiscountLimit = reader.clearableChange("cashier_discount_limit", .decimal(.notNegative))
         patch.cashRounding = reader.change("cash_rounding", .decimal(.notNegative))
+        patch.returnsWithoutSale = reader.change("returns_without_sale", .oneOf())
         patch.closedUntil = reader.clearableChange("closed_until", .date)
         return patch
     }

@@ -18,9 +18,12 @@ enum Schemas {
         ("UpsertOutcome", upsertOutcome),
         ("StockLevel", stockLevel), ("ProductPlaces", productPlaces), ("PlaceLevel", placeLevel),
         ("Movement", movement),
-        ("Sale", sale), ("SaleLine", saleLine), ("SaleLineTax", saleLineTax), ("TaxSum", taxSum),
+        ("Sale", sale), ("SaleLine", saleLine), ("PricedCart", pricedCart), ("CartLine", .object(lineFigures)),
+        ("SaleLineTax", saleLineTax), ("TaxSum", taxSum),
         ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
-        ("Payment", payment), ("PaymentAllocation", allocation),
+        ("Payment", payment), ("PaymentAllocation", allocation), ("Undoing", undoing),
+        ("Return", returned), ("ReturnSummary", .object(returnFigures)), ("ReturnLine", returnLine),
+        ("ReturnPayment", returnPayment),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
         ("MethodTotal", methodTotal), ("Dashboard", dashboard),
         ("Acknowledgement", acknowledgement), ("Health", health), ("CacheHealth", .object(cacheHealth)),
@@ -72,7 +75,9 @@ enum Schemas {
             Field.required("prices_include_tax", .boolean), Field.required("oversell", .choice(["deny", "allow"])),
             Field.required("manager_discount_limit", discountLimit),
             Field.required("cashier_discount_limit", discountLimit),
-            Field.required("cash_rounding", .money), Field.required("closed_until", .nullable(.day)),
+            Field.required("cash_rounding", .money),
+            Field.required("returns_without_sale", .choice(TenantReturns.allCases.map(\.rawValue))),
+            Field.required("closed_until", .nullable(.day)),
         ] + stamps
     )
     /// How far below the list price a role may sell, in percent; null is without limit.
@@ -204,7 +209,13 @@ enum Schemas {
     // MARK: Sales and payments
 
     private static let saleStatus = Schema.choice(SaleFilter.Status.allCases.map(\.rawValue))
-    private static let paymentStatus = Schema.choice(["confirmed"])
+    private static let paymentStatus = Schema.choice(["confirmed", "reversed"])
+    /// Why and when something was undone.
+    private static let undoing = Schema.object([
+        Field.required("reason", .text), Field.required("user_id", .nullable(.id)),
+        Field.required("occurred_at", .time),
+        Field.required("business_day", .day),
+    ])
     private static let saleFigures: [Field] = [
         Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
         Field.required("status", saleStatus),
@@ -217,8 +228,9 @@ enum Schemas {
         Field.required("paid", .money), Field.required("refunded", .money), Field.required("due", .money),
         Field.required("external_id", .nullable(.text)), Field.required("version", .version),
     ]
-    private static let saleLine = Schema.object([
-        Field.required("id", .id), Field.required("position", .integer(minimum: 0)),
+    /// What a line of a sale comes to, and of a cart.
+    private static let lineFigures: [Field] = [
+        Field.required("position", .integer(minimum: 0)),
         Field.required("product_id", .id), Field.required("sku", .nullable(.text)),
         Field.required("name", .text), Field.required("unit", .text),
         Field.required("quantity", .quantity), Field.required("unit_price", .price),
@@ -226,7 +238,19 @@ enum Schemas {
         Field.required("discount", .money), Field.required("tax_rate", .nullable(.rate)),
         Field.required("tax", .money), Field.required("taxes", .array(.reference("SaleLineTax"))),
         Field.required("total", .money),
-        Field.required("unit_cost", .price), Field.required("returned_quantity", .quantity),
+    ]
+    private static let saleLine = Schema.object(
+        [Field.required("id", .id)] + lineFigures + [
+            Field.required("unit_cost", .price), Field.required("returned_quantity", .quantity),
+        ]
+    )
+    private static let pricedCart = Schema.object([
+        Field.required("register_id", .id), Field.required("lines", .array(.reference("CartLine"))),
+        Field.required("subtotal", .money), Field.required("discount", .money), Field.required("tax", .money),
+        Field.required("total", .money), Field.required("tax_breakdown", .array(.reference("TaxSum"))),
+        Field.required("rounding", .money), Field.required("paid", .money), Field.required("due", .money),
+        Field.required("cash_due", .money), Field.required("change", .money),
+        Field.required("warnings", .array(.reference("FieldError"))),
     ])
     private static let taxKind = Schema.choice(TaxKind.allCases.map(\.rawValue))
     private static let saleLineTax = Schema.object([
@@ -250,6 +274,33 @@ enum Schemas {
             Field.required("tax_breakdown", .array(.reference("TaxSum"))),
             Field.required("change", .money),
             Field.required("payments", .array(.reference("SalePayment"))),
+            Field.required("cancellation", .nullable(.reference("Undoing"))),
+            Field.required("returns", .array(.reference("ReturnSummary"))),
+        ]
+    )
+    private static let returnFigures: [Field] = [
+        Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
+        Field.required("sale_id", .nullable(.id)),
+        Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
+        Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
+        Field.required("occurred_at", .time), Field.required("recorded_at", .time),
+        Field.required("business_day", .day), Field.required("total", .money), Field.required("refund", .money),
+        Field.required("rounding", .money), Field.required("external_id", .nullable(.text)),
+    ]
+    private static let returnLine = Schema.object([
+        Field.required("id", .id), Field.required("position", .integer(minimum: 1)),
+        Field.required("sale_line_id", .nullable(.id)), Field.required("product_id", .id),
+        Field.required("sku", .nullable(.text)), Field.required("name", .text), Field.required("unit", .text),
+        Field.required("quantity", .quantity), Field.required("unit_price", .price), Field.required("amount", .money),
+        Field.required("unit_cost", .price), Field.required("restock", .boolean),
+    ])
+    private static let returnPayment = Schema.object([
+        Field.required("id", .id), Field.required("method", method), Field.required("amount", .money),
+    ])
+    private static let returned = Schema.object(
+        returnFigures + [
+            Field.required("lines", .array(.reference("ReturnLine"))),
+            Field.required("payments", .array(.reference("ReturnPayment"))),
         ]
     )
     private static let allocation = Schema.object([
@@ -261,6 +312,7 @@ enum Schemas {
         Field.required("method", method),
         Field.required("amount", .money), Field.required("tip", .money), Field.required("tendered", .nullable(.money)),
         Field.required("change", .nullable(.money)), Field.required("status", paymentStatus),
+        Field.required("reversal", .nullable(.reference("Undoing"))),
         Field.required("sale_id", .nullable(.id)), Field.required("return_id", .nullable(.id)),
         Field.required("customer_id", .nullable(.id)),
         Field.required("allocations", .array(.reference("PaymentAllocation"))),

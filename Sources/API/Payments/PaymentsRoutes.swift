@@ -43,6 +43,19 @@ struct PaymentsRoutes: Area {
                 access: .scope(.salesRead),
                 answer: .reference("Payment")
             ) { shop.payments.payment($0, $1) },
+            .action(
+                "/v1/payments/{id}/reverse",
+                "reversePayment",
+                "Reverse a payment: what it paid is due again",
+                area: "payments",
+                access: .scope(.paymentsWrite),
+                store: shop.store,
+                body: .reason,
+                answer: .reference("Payment"),
+                problems: [.invalidState, .periodClosed]
+            ) { (id, reason, context, key) throws(Problem) in
+                try await shop.payments.reverse(id, reason: reason, context, key: key)
+            },
         ]
     }
 }

@@ -84,9 +84,12 @@ extension Problem.Code {
         case .idempotencyKeyReused:
             "The Idempotency-Key came with another body before. Make a new key for a new request."
         case .paymentMismatch:
-            "The payments add up to more than the total, or cash handed over does not cover its amount."
+            "The payments add up to more than the total, or cash handed over does not cover its amount. Those of a return are "
+                + "exactly what is given back."
         case .creditNeedsCustomer:
             "The payments add up to less than the total. What stays due needs a customer who owes it."
+        case .refundExceedsSold:
+            "More would be returned of a line than was sold and has not been returned. Each line is named with what is left."
         case .quantityPrecision:
             "A quantity has more decimals than the product's unit of measure. It is refused, never rounded."
         case .preconditionRequired:

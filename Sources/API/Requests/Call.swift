@@ -147,7 +147,7 @@ package struct Call: Sendable {
     /// - Parameters:
     ///   - body: Says how it is read.
     ///   - demand: Whether there must be a key.
-    /// - Returns: The value, and the key, which knows the body by a digest that spelling does not change.
+    /// - Returns: The value, and the key, which knows the body, and what the path names, by a digest that spelling does not change.
     /// - Throws: as ``body(_:)``; `idempotency_key_missing`.
     func keyedBody<Value>(
         _ body: Body<Value>,
@@ -159,8 +159,11 @@ package struct Call: Sendable {
         let text = try idempotencyKey()
         let json = try await self.json()
         let value = try Self.read(json, body.read)
-        let digest = Array(SHA256.hash(data: json.canonicalBytes))
-        return (value, IdempotencyKey(route: self.route.idempotencyScope, key: text, requestHash: digest))
+        var digest = SHA256()
+        digest.update(data: json.canonicalBytes)
+        // The same asked of another thing is another request.
+        for segment in segments { digest.update(data: Array(segment.lowercased().utf8)) }
+        return (value, IdempotencyKey(route: route.idempotencyScope, key: text, requestHash: Array(digest.finalize())))
     }
 
     private static func read<T>(_ json: JSONValue, _ read: (inout JSONObjectReader) -> T) throws(Problem) -> T {

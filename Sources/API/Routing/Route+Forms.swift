@@ -109,6 +109,40 @@ extension Route {
         }
     }
 
+    /// A POST that is a command to one thing, done once for its key: `/v1/sales/{id}/cancel`.
+    ///
+    /// It changes the thing, and answers it, unless `status` and `answer` say that it makes something.
+    static func action<Value: Sendable, Kind>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        store: Store,
+        body: Body<Value>,
+        status: HTTPResponse.Status = .ok,
+        answer: Schema,
+        problems: [Problem.Code] = [],
+        run: @escaping @Sendable (ID<Kind>, Value, CallContext, IdempotencyKey?) async throws(Problem) -> Answer
+    ) -> Route {
+        Route(
+            .post,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            takes: Route.Input(body: body.schema, key: .required),
+            gives: Route.Output(status: status, answer: answer, givesTag: true, problems: problems)
+        ) { call in
+            let (value, key) = try await call.keyedBody(body, .required)
+            let id: ID<Kind> = try call.id()
+            return try await call.command(store, key) { (context) throws(Problem) in
+                try await run(id, value, context, key)
+            }
+        }
+    }
+
     /// A POST that does something else with its body.
     static func post<Value: Sendable>(
         _ path: String,

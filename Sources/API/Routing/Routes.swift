@@ -14,6 +14,7 @@ enum Routes {
         LocationsRoutes.self,
         StockRoutes.self,
         SalesRoutes.self,
+        ReturnsRoutes.self,
         PaymentsRoutes.self,
         CustomersRoutes.self,
         SuppliersRoutes.self,

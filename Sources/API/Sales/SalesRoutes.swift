@@ -3,7 +3,7 @@ import HTTPTypes
 import Kernel
 import Services
 
-/// Sales: confirm, list, look at one.
+/// Sales: confirm, list, look at one, cancel.
 struct SalesRoutes: Area {
     static let records: [any Record.Type] = []
 
@@ -27,6 +27,16 @@ struct SalesRoutes: Area {
                     .periodClosed, .paymentMismatch, .creditNeedsCustomer, .quantityPrecision,
                 ]
             ) { (request, context, key) throws(Problem) in try await shop.sales.confirm(request, context, key: key) },
+            .post(
+                "/v1/sales/price",
+                "priceSale",
+                "What a sale would come to; writes nothing",
+                area: "sales",
+                access: .scope(.salesWrite),
+                body: Body("SaleRequest") { SaleRequest.read(&$0) },
+                answer: .reference("PricedCart"),
+                problems: [.productInactive, .discountLimit, .paymentMismatch, .quantityPrecision]
+            ) { call, request in Reply(.ok, body: try await shop.sales.price(request, call.context())) },
             .page(
                 "/v1/sales",
                 "listSales",
@@ -45,8 +55,26 @@ struct SalesRoutes: Area {
                 access: .scope(.salesRead),
                 answer: .reference("Sale")
             ) { shop.sales.sale($0, $1) },
+            .action(
+                "/v1/sales/{id}/cancel",
+                "cancelSale",
+                "Cancel a sale: its goods go back, its payments are reversed",
+                area: "sales",
+                access: .scope(.salesWrite),
+                store: shop.store,
+                body: .reason,
+                answer: .reference("Sale"),
+                problems: [.invalidState, .sessionClosed, .periodClosed]
+            ) { (id, reason, context, key) throws(Problem) in
+                try await shop.sales.cancel(id, reason: reason, context, key: key)
+            },
         ]
     }
+}
+
+extension Body<String> {
+    /// Why something is undone, which is all that its command has to know.
+    static let reason = Body("ReasonRequest") { $0.text("reason", .reason) }
 }
 
 extension SaleFilter {

@@ -142,6 +142,7 @@ package enum Entity {
     package enum Sale {}
     package enum SaleLine {}
     package enum SaleReturn {}
+    package enum SaleReturnLine {}
     package enum Payment {}
     package enum LedgerEntry {}
     package enum Purchase {}
@@ -165,6 +166,7 @@ package typealias CashSessionID = ID<Entity.CashSession>
 package typealias SaleID = ID<Entity.Sale>
 package typealias SaleLineID = ID<Entity.SaleLine>
 package typealias SaleReturnID = ID<Entity.SaleReturn>
+package typealias SaleReturnLineID = ID<Entity.SaleReturnLine>
 package typealias PaymentID = ID<Entity.Payment>
 package typealias LedgerEntryID = ID<Entity.LedgerEntry>
 package typealias PurchaseID = ID<Entity.Purchase>

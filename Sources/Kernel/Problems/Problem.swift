@@ -32,6 +32,7 @@ package struct Problem: Error, Sendable, Equatable {
         case idempotencyKeyReused = "idempotency_key_reused"
         case paymentMismatch = "payment_mismatch"
         case creditNeedsCustomer = "credit_needs_customer"
+        case refundExceedsSold = "refund_exceeds_sold"
         case quantityPrecision = "quantity_precision"
         case preconditionRequired = "precondition_required"
         case rateLimited = "rate_limited"
@@ -111,7 +112,8 @@ extension Problem.Code {
         case .versionMismatch: 412
         case .tooLarge: 413
         case .unsupportedMediaType: 415
-        case .validationFailed, .idempotencyKeyReused, .paymentMismatch, .creditNeedsCustomer, .quantityPrecision:
+        case .validationFailed, .idempotencyKeyReused, .paymentMismatch, .creditNeedsCustomer, .refundExceedsSold,
+            .quantityPrecision:
             422
         case .preconditionRequired: 428
         case .rateLimited: 429
@@ -151,6 +153,7 @@ extension Problem.Code {
         case .idempotencyKeyReused: "The Idempotency-Key was used for another request"
         case .paymentMismatch: "The payments do not match"
         case .creditNeedsCustomer: "Credit needs a customer"
+        case .refundExceedsSold: "More than was sold"
         case .quantityPrecision: "Too many decimals for the unit"
         case .preconditionRequired: "If-Match is required"
         case .rateLimited: "Too many requests"

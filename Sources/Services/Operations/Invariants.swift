@@ -169,7 +169,8 @@ struct Invariant05: Invariant {
 
 /// What is paid and refunded is what confirmed payments allocate; due follows, and is 0 unless confirmed.
 ///
-/// What was rounded is of the payments, if there are any.
+/// What was rounded is of the confirmed payments, less of refunds, one that rounds to nothing among them; if a payment was made with
+/// the sale.
 struct Invariant06: Invariant {
     static let number = "I6"
     static let name = "verify.i6"
@@ -189,9 +190,15 @@ struct Invariant06: Invariant {
         UNION ALL
         SELECT format('sale %s was rounded by %s, its payments by %s', s.id, s.rounding, p.rounding)
         FROM stock.sale s
-        JOIN (SELECT p.sale_id, sum(p.rounding) AS rounding FROM stock.payment p
-              WHERE p.tenant_id = stock.current_tenant() AND p.direction = 'in' GROUP BY p.sale_id) p ON p.sale_id = s.id
-        WHERE s.tenant_id = stock.current_tenant() AND s.rounding <> p.rounding
+        JOIN (SELECT p.sale_id, coalesce(sum(CASE p.direction WHEN 'in' THEN p.rounding ELSE -p.rounding END)
+                                             FILTER (WHERE p.status = 'confirmed'), 0) AS rounding
+              FROM stock.payment p
+              WHERE p.tenant_id = stock.current_tenant() GROUP BY p.sale_id HAVING bool_or(p.direction = 'in')) p
+            ON p.sale_id = s.id
+        LEFT JOIN (SELECT r.sale_id, sum(r.rounding) AS rounding FROM stock.sale_return r
+                   WHERE r.tenant_id = stock.current_tenant() AND r.rounding = -r.refund GROUP BY r.sale_id) r
+            ON r.sale_id = s.id
+        WHERE s.tenant_id = stock.current_tenant() AND s.rounding <> p.rounding - coalesce(r.rounding, 0)
         UNION ALL
         SELECT format('payment %s of %s allocates %s', p.id, p.amount, a.amount)
         FROM stock.payment p
@@ -209,7 +216,8 @@ struct Invariant06: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// Returned quantities and totals are the sums of the returns.
+/// Returned quantities and totals are the sums of the returns, amounts what the quantities come to of the lines; the payments of a
+/// return are what it gives back.
 struct Invariant07: Invariant {
     static let number = "I7"
     static let name = "verify.i7"
@@ -234,6 +242,23 @@ struct Invariant07: Invariant {
         LEFT JOIN (SELECT l.return_id, sum(l.amount) AS amount FROM stock.sale_return_line l
                    WHERE l.tenant_id = stock.current_tenant() GROUP BY l.return_id) l ON l.return_id = r.id
         WHERE r.tenant_id = stock.current_tenant() AND r.total <> coalesce(l.amount, 0)
+        UNION ALL
+        SELECT format('sale %s, line %s of %s: %s of %s was returned for %s', l.sale_id, l.position, l.total, l.returned_quantity,
+                      l.quantity, r.amount)
+        FROM stock.sale_line l
+        JOIN stock.tenant t ON t.id = l.tenant_id
+        JOIN (SELECT r.sale_line_id, sum(r.amount) AS amount FROM stock.sale_return_line r
+              WHERE r.tenant_id = stock.current_tenant() AND r.sale_line_id IS NOT NULL
+              GROUP BY r.sale_line_id) r ON r.sale_line_id = l.id
+        WHERE l.tenant_id = stock.current_tenant()
+          AND r.amount <> stock.returned_amount(l.total, l.quantity, l.returned_quantity, t.currency_exponent)
+        UNION ALL
+        SELECT format('return %s gives back %s, its payments are %s', r.id, r.refund + r.rounding, coalesce(p.amount, 0))
+        FROM stock.sale_return r
+        LEFT JOIN (SELECT p.return_id, sum(p.amount) AS amount FROM stock.payment p
+                   WHERE p.tenant_id = stock.current_tenant() AND p.return_id IS NOT NULL GROUP BY p.return_id) p
+            ON p.return_id = r.id
+        WHERE r.tenant_id = stock.current_tenant() AND r.refund + r.rounding <> coalesce(p.amount, 0)
         """
 
     typealias Row = SingleColumn<String>
@@ -292,7 +317,8 @@ struct Invariant10: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// The ledger rows of a cancelled sale add up to 0 per method.
+/// The movements of a cancelled sale add up to 0 per product and place, its ledger rows per method; what is cancelled says why, and
+/// nothing else does.
 struct Invariant11: Invariant {
     static let number = "I11"
     static let name = "verify.i11"
@@ -304,6 +330,18 @@ struct Invariant11: Invariant {
             AND e.source_type IN ('payment', 'tip', 'rounding')
         WHERE s.tenant_id = stock.current_tenant() AND s.status = 'cancelled'
         GROUP BY s.id, e.method HAVING sum(e.amount) <> 0
+        UNION ALL
+        SELECT format('cancelled sale %s, product %s: %s is left at location %s', s.id, m.product_id, sum(m.quantity),
+                      m.location_id)
+        FROM stock.sale s
+        JOIN stock.stock_movement m ON m.tenant_id = s.tenant_id AND m.ref_id = s.id
+        WHERE s.tenant_id = stock.current_tenant() AND s.status = 'cancelled'
+        GROUP BY s.id, m.product_id, m.location_id HAVING sum(m.quantity) <> 0
+        UNION ALL
+        SELECT format('sale %s is %s, with%s a cancellation', s.id, s.status, CASE WHEN c.sale_id IS NULL THEN 'out' END)
+        FROM stock.sale s
+        LEFT JOIN stock.sale_cancellation c ON c.tenant_id = s.tenant_id AND c.sale_id = s.id
+        WHERE s.tenant_id = stock.current_tenant() AND (s.status = 'cancelled') <> (c.sale_id IS NOT NULL)
         """
 
     typealias Row = SingleColumn<String>
@@ -350,7 +388,9 @@ struct Invariant12: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// What is reversed has one reversal: minus the original, by the same method.
+/// What is reversed has one reversal of each of its rows: minus the original, by the same method.
+///
+/// A reversed payment says why, and no other does.
 struct Invariant13: Invariant {
     static let number = "I13"
     static let name = "verify.i13"
@@ -361,12 +401,19 @@ struct Invariant13: Invariant {
         WHERE e.tenant_id = stock.current_tenant()
           AND (e.amount, e.direction, e.method, e.category) IS DISTINCT FROM (-o.amount, o.direction, o.method, o.category)
         UNION ALL
-        SELECT format('payment %s is %s and has %s reversals', p.id, p.status, count(e.id))
+        SELECT format('payment %s is %s, and its ledger row %s has %s reversals', p.id, p.status, o.id, count(e.id))
         FROM stock.payment p
-        LEFT JOIN stock.ledger_entry e
-            ON e.tenant_id = p.tenant_id AND e.source_type = 'payment' AND e.source_id = p.id AND e.reverses_id IS NOT NULL
+        JOIN stock.ledger_entry o
+            ON o.tenant_id = p.tenant_id AND o.source_id = p.id AND o.source_type IN ('payment', 'tip', 'rounding')
+                AND o.reverses_id IS NULL
+        LEFT JOIN stock.ledger_entry e ON e.tenant_id = p.tenant_id AND e.reverses_id = o.id
         WHERE p.tenant_id = stock.current_tenant()
-        GROUP BY p.id, p.status HAVING count(e.id) <> CASE p.status WHEN 'reversed' THEN 1 ELSE 0 END
+        GROUP BY p.id, p.status, o.id HAVING count(e.id) <> CASE p.status WHEN 'reversed' THEN 1 ELSE 0 END
+        UNION ALL
+        SELECT format('payment %s is %s, with%s a reversal', p.id, p.status, CASE WHEN r.payment_id IS NULL THEN 'out' END)
+        FROM stock.payment p
+        LEFT JOIN stock.payment_reversal r ON r.tenant_id = p.tenant_id AND r.payment_id = p.id
+        WHERE p.tenant_id = stock.current_tenant() AND (p.status = 'reversed') <> (r.payment_id IS NOT NULL)
         """
 
     typealias Row = SingleColumn<String>
@@ -489,8 +536,10 @@ struct Invariant19: Invariant {
         FROM stock.idempotency_record r
         LEFT JOIN stock.sale s ON s.tenant_id = r.tenant_id AND s.id = r.resource_id
         LEFT JOIN stock.payment p ON p.tenant_id = r.tenant_id AND p.id = r.resource_id
+        LEFT JOIN stock.sale_return b ON b.tenant_id = r.tenant_id AND b.id = r.resource_id
         WHERE r.tenant_id = stock.current_tenant() AND r.status = 201
-          AND (r.route = 'POST /v1/sales' AND s.id IS NULL OR r.route = 'POST /v1/payments' AND p.id IS NULL)
+          AND (r.route = 'POST /v1/sales' AND s.id IS NULL OR r.route = 'POST /v1/payments' AND p.id IS NULL
+               OR (r.route = 'POST /v1/returns' OR r.route = 'POST /v1/sales/{id}/returns') AND b.id IS NULL)
         """
 
     typealias Row = SingleColumn<String>
@@ -517,6 +566,19 @@ struct Invariant21: Invariant {
           AND (greatest(min_scale(l.discount), min_scale(l.document_discount), min_scale(l.tax), min_scale(l.total))
                    > t.currency_exponent
                OR min_scale(l.quantity) > u.decimals)
+        UNION ALL
+        SELECT format('return %s: an amount has more decimals than the currency', r.id)
+        FROM stock.sale_return r JOIN stock.tenant t ON t.id = r.tenant_id
+        WHERE r.tenant_id = stock.current_tenant()
+          AND greatest(min_scale(r.total), min_scale(r.refund), min_scale(r.rounding)) > t.currency_exponent
+        UNION ALL
+        SELECT format('return %s, line %s: its amount or quantity has too many decimals', l.return_id, l.position)
+        FROM stock.sale_return_line l
+        JOIN stock.tenant t ON t.id = l.tenant_id
+        JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
+        JOIN stock.unit u ON u.tenant_id = p.tenant_id AND u.id = p.unit_id
+        WHERE l.tenant_id = stock.current_tenant()
+          AND (min_scale(l.amount) > t.currency_exponent OR min_scale(l.quantity) > u.decimals)
         UNION ALL
         SELECT format('payment %s: %s has more decimals than the currency', p.id, p.amount)
         FROM stock.payment p JOIN stock.tenant t ON t.id = p.tenant_id

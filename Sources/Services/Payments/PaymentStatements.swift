@@ -32,6 +32,23 @@ struct RegisterPayment: Statement {
     }
 }
 
+/// Reverses a payment: what it paid is due again, and the ledger has as much less.
+struct ReversePayment: Statement {
+    static let name = "payments.reverse"
+    static let sql: SQL = "SELECT stock.payment_reverse($1, $2, $3)"
+    static let parameterTypes: [PostgresType] = [.uuid, .text, .uuid]
+
+    let id: PaymentID
+    let reason: String
+    let userID: UserID?
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(id)
+        try parameters.append(reason)
+        try parameters.append(userID)
+    }
+}
+
 /// A payment with what it was allocated to.
 struct Payment: Resource {
     static let name = "payments.payment"

@@ -13,7 +13,8 @@ package final class PaymentsService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RegisterPayment.self, Conclude<Payment>.self, ReadDocument<Payment>.self, ListPayments.self, ReadExponent.self,
+        RegisterPayment.self, ReversePayment.self, Conclude<Payment>.self, ReadDocument<Payment>.self,
+        ListPayments.self, ReadExponent.self,
     ]
 
     /// Makes the service.
@@ -54,6 +55,28 @@ package final class PaymentsService: Sendable {
                 )
             )
             return .created(Payment(id))
+        }
+    }
+
+    /// Reverses a payment, on the day it is asked for: what it paid is due again, of a walk-in as well.
+    ///
+    /// - Parameters:
+    ///   - id: Which payment.
+    ///   - reason: Why; not blank.
+    ///   - context: Who asks.
+    ///   - key: The request's key.
+    /// - Returns: 200 with the payment as it is now.
+    /// - Throws: 409 `invalid_state` if it is reversed, or a refund without which less than nothing would be due; 404; what kept the
+    ///   unit from running.
+    package func reverse(
+        _ id: PaymentID,
+        reason: String,
+        _ context: CallContext,
+        key: IdempotencyKey?
+    ) async throws(Problem) -> Answer {
+        try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Payment> in
+            try unit.add(ReversePayment(id: id, reason: reason, userID: context.caller.user))
+            return .changed(Payment(id))
         }
     }
 

@@ -9,15 +9,11 @@ struct SalePlan: Sendable {
     let userID: UserID?
     let occurredAt: Timestamp?
     let note: String?
-    let rules: SellingRules
-    let priced: PricedSale
+    let cart: PricedCart
     let settlement: Settlement
-    let lines: [Line]
     let tenders: [Tender]
     let moved: [Goods]
     let lineIDs: [SaleLineID]
-    /// What the method of each tender was taken for.
-    let kinds: [PaymentKind]
     let paymentIDs: [PaymentID]
     let ledgerIDs: [LedgerEntryID]
     /// The tips of all tenders; none if there are none.
@@ -27,14 +23,6 @@ struct SalePlan: Sendable {
     /// That of the rounding.
     let roundingLedgerID: LedgerEntryID
 
-    /// A line with the product it was priced by.
-    struct Line: Sendable {
-        let product: SellableProduct
-        let quantity: Quantity
-        let unitPrice: Price
-        let isOverridden: Bool
-    }
-
     /// What leaves of one product whose stock is tracked, of all lines together.
     struct Goods: Sendable {
         let productID: ProductID
@@ -42,7 +30,7 @@ struct SalePlan: Sendable {
         let movementID: MovementID
 
         /// What the lines take, in the order in which every command locks levels.
-        static func taken(by lines: [Line]) -> [Goods] {
+        static func taken(by lines: [PricedCart.Line]) -> [Goods] {
             var quantities: [ProductID: Int64] = [:]
             for line in lines where line.product.tracksStock {
                 let (sum, overflows) = quantities[line.product.id, default: 0]
@@ -63,85 +51,14 @@ struct SalePlan: Sendable {
     ///   - caller: Who sells.
     /// - Throws: The refusals that need no look at running figures, all lines of a kind at once.
     init(_ request: SaleRequest, from snapshot: SellingSnapshot, by caller: Caller) throws(Problem) {
-        var unknown: [FieldError] = []
-        var inactive: [FieldError] = []
-        var lines: [Line] = []
-        lines.reserveCapacity(request.lines.count)
-        for (index, (line, product)) in zip(request.lines, snapshot.products).enumerated() {
-            let pointer = "/lines/\(index)/\(line.product.field)"
-            guard let product else {
-                unknown.append(FieldError(pointer, "not_found", "There is no such product."))
-                continue
-            }
-            if !product.isActive {
-                inactive.append(FieldError(pointer, "product_inactive", "The product is archived."))
-            }
-            let price = line.unitPrice ?? product.price
-            lines.append(
-                Line(
-                    product: product,
-                    quantity: line.quantity,
-                    unitPrice: price,
-                    isOverridden: price != product.price
-                )
-            )
-        }
-        guard unknown.isEmpty else {
-            throw Problem(.validationFailed, "Some lines name no product.", errors: unknown)
-        }
-        guard inactive.isEmpty else {
-            throw Problem(.productInactive, "Some products are archived and can not be sold.", errors: inactive)
-        }
-        guard !lines.isEmpty else {
-            throw Problem(
-                .validationFailed,
-                "A sale needs a line.",
-                errors: [FieldError("/lines", "required", "Must have at least one line.")]
-            )
-        }
-        let exponent = Int(snapshot.rules.exponent)
-        var tenderErrors: [FieldError] = []
-        var kinds: [PaymentKind] = []
-        for (index, tender) in request.payments.enumerated() {
-            let kind = snapshot.rules.methods[tender.method]
-            if kind == nil {
-                let detail = "There is no such active payment method."
-                tenderErrors.append(FieldError("/payments/\(index)/method", "not_found", detail))
-            }
-            tender.check(at: "/payments/\(index)", kind: kind, exponent: exponent, into: &tenderErrors)
-            kinds.append(kind ?? .other)
-        }
-        priced = try PricedSale(
-            lines: zip(lines, request.lines).map { line, asked in
-                LineToPrice(
-                    quantity: line.quantity,
-                    unitPrice: line.unitPrice,
-                    discount: asked.discount,
-                    taxRate: line.product.taxRate,
-                    taxes: line.product.taxes,
-                    unitDecimals: Int(line.product.unitDecimals)
-                )
-            },
-            documentDiscount: request.discount,
-            rules: PricingRules(exponent: exponent, pricesIncludeTax: snapshot.rules.pricesIncludeTax)
-        )
-        guard tenderErrors.isEmpty else {
-            // Cash handed over that does not cover its amount is a matter of the money, not of the form.
-            let isShort = tenderErrors.allSatisfy { $0.code == "too_low" }
-            throw Problem(
-                isShort ? .paymentMismatch : .validationFailed,
-                isShort ? "Cash handed over does not cover its amount." : "Some payments are not valid.",
-                errors: tenderErrors
-            )
-        }
-        try Self.check(priced, of: lines, request, caller.discountLimit(snapshot.rules), exponent)
+        cart = try PricedCart(request, from: snapshot, by: caller)
         settlement = try Settlement(
-            total: priced.total,
+            total: cart.priced.total,
             tenders: request.payments,
-            isCash: kinds.map { $0 == .cash },
-            rounding: snapshot.rules.cashRounding,
+            isCash: cart.kinds.map { $0 == .cash },
+            rounding: cart.rules.cashRounding,
             hasCustomer: request.customerID != nil,
-            exponent: exponent
+            exponent: Int(cart.rules.exponent)
         )
         id = .make()
         registerID = request.registerID
@@ -149,41 +66,13 @@ struct SalePlan: Sendable {
         userID = caller.user
         occurredAt = request.occurredAt
         note = request.note
-        rules = snapshot.rules
-        self.lines = lines
         tenders = request.payments
-        self.kinds = kinds
-        moved = Goods.taken(by: lines)
-        lineIDs = lines.map { _ in .make() }
+        moved = Goods.taken(by: cart.lines)
+        lineIDs = cart.lines.map { _ in .make() }
         paymentIDs = tenders.map { _ in .make() }
         ledgerIDs = tenders.map { _ in .make() }
         tips = tenders.contains { !$0.tip.isZero } ? tenders.map(\.tip) : []
         tipLedgerIDs = tips.map { _ in .make() }
         roundingLedgerID = .make()
-    }
-
-    /// Refuses what is further below the list price than the caller may sell.
-    private static func check(
-        _ priced: PricedSale,
-        of lines: [Line],
-        _ request: SaleRequest,
-        _ limit: Percent?,
-        _ exponent: Int
-    ) throws(Problem) {
-        guard let limit else { return }
-        let faults = DiscountRule(limit: limit, exponent: exponent).faults(
-            in: priced,
-            documentDiscount: request.discount,
-            listed: lines.map { DiscountRule.ListedLine(price: $0.product.price, quantity: $0.quantity) }
-        )
-        guard faults.isEmpty else {
-            throw Problem(
-                .discountLimit,
-                limit.isZero
-                    ? "You sell at list price; going below it is for somebody with a higher limit."
-                    : "You may sell at most \(limit) % below the list price.",
-                errors: faults
-            )
-        }
     }
 }

@@ -99,9 +99,10 @@ package struct SaleRequest: Sendable, Equatable {
 
 /// What `GET /v1/sales` may be narrowed to, newest first.
 package struct SaleFilter: Sendable, Equatable {
-    /// The states a sale can be in: drafts and cancellations are not made yet.
+    /// The states a sale can be in: drafts are not made yet.
     package enum Status: String, Sendable, CaseIterable {
         case confirmed
+        case cancelled
     }
 
     /// In this state only.

@@ -22,44 +22,106 @@ struct ConfirmSale: Statement {
     let plan: SalePlan
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(plan.rules.version)
+        try parameters.append(plan.cart.rules.version)
         try parameters.append(plan.id)
         try parameters.append(plan.registerID)
         try parameters.append(plan.customerID)
         try parameters.append(plan.userID)
         try parameters.append(plan.note)
         try parameters.append(plan.occurredAt)
-        try parameters.append(plan.priced.subtotal)
-        try parameters.append(plan.priced.discount)
-        try parameters.append(plan.priced.tax)
-        try parameters.append(plan.priced.total)
+        try parameters.append(plan.cart.priced.subtotal)
+        try parameters.append(plan.cart.priced.discount)
+        try parameters.append(plan.cart.priced.tax)
+        try parameters.append(plan.cart.priced.total)
         try parameters.append(plan.settlement.paid)
         try parameters.append(plan.moved.map(\.productID))
         try parameters.append(plan.moved.map(\.quantity))
         try parameters.append(plan.moved.map(\.movementID))
         try parameters.append(plan.lineIDs)
-        try parameters.append(plan.lines.map(\.product.id))
-        try parameters.append(plan.lines.map(\.product.version))
-        try parameters.append(plan.lines.map(\.product.unitDecimals))
-        try parameters.append(plan.lines.map(\.quantity))
-        try parameters.append(plan.lines.map(\.unitPrice))
-        try parameters.append(plan.lines.map(\.isOverridden))
-        try parameters.append(plan.priced.lines.map(\.discount))
-        try parameters.append(plan.priced.lines.map(\.documentDiscount))
-        try parameters.append(plan.priced.lines.map(\.tax))
-        try parameters.append(plan.priced.lines.map(\.total))
-        try parameters.append(plan.taxParts)
+        try parameters.append(plan.cart.lines.map(\.product.id))
+        try parameters.append(plan.cart.lines.map(\.product.version))
+        try parameters.append(plan.cart.lines.map(\.product.unitDecimals))
+        try parameters.append(plan.cart.lines.map(\.quantity))
+        try parameters.append(plan.cart.lines.map(\.unitPrice))
+        try parameters.append(plan.cart.lines.map(\.isOverridden))
+        try parameters.append(plan.cart.priced.lines.map(\.discount))
+        try parameters.append(plan.cart.priced.lines.map(\.documentDiscount))
+        try parameters.append(plan.cart.priced.lines.map(\.tax))
+        try parameters.append(plan.cart.priced.lines.map(\.total))
+        try parameters.append(plan.cart.taxParts)
         try parameters.append(plan.paymentIDs)
         try parameters.append(plan.ledgerIDs)
         try parameters.append(plan.tenders.map(\.method.rawValue))
         try parameters.append(plan.tenders.map(\.amount))
         try parameters.append(plan.tenders.map(\.tendered))
-        try parameters.append(plan.kinds.map(\.rawValue))
+        try parameters.append(plan.cart.kinds.map(\.rawValue))
         try parameters.append(plan.tips)
         try parameters.append(plan.tipLedgerIDs)
         try parameters.append(plan.settlement.rounding)
         try parameters.append(plan.settlement.rounded.map { Int32(clamping: $0 + 1) })
         try parameters.append(plan.roundingLedgerID)
+    }
+}
+
+/// Shows what a cart comes to, with what there is too little of; writes nothing.
+struct ShowCart: Statement {
+    static let name = "sales.price"
+    static let sql: SQL = """
+        SELECT stock.cart_body($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        """
+    static let parameterTypes: [PostgresType] = [
+        .uuid, .uuidArray, .numericArray, .numericArray, .boolArray, .numericArray, .numericArray, .numericArray,
+        .textArray,
+        .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric,
+    ]
+
+    typealias Row = SingleColumn<String>
+
+    let registerID: RegisterID?
+    let cart: PricedCart
+    /// What is paid at once, as far as it is said.
+    let settlement: Settlement
+    /// What is due, if it is paid in cash.
+    let cashDue: Money
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(registerID)
+        try parameters.append(cart.lines.map(\.product.id))
+        try parameters.append(cart.lines.map(\.quantity))
+        try parameters.append(cart.lines.map(\.unitPrice))
+        try parameters.append(cart.lines.map(\.isOverridden))
+        try parameters.append(
+            cart.priced.lines.map { Money(rawValue: $0.discount.rawValue + $0.documentDiscount.rawValue) }
+        )
+        try parameters.append(cart.priced.lines.map(\.tax))
+        try parameters.append(cart.priced.lines.map(\.total))
+        try parameters.append(cart.taxParts)
+        try parameters.append(cart.priced.subtotal)
+        try parameters.append(cart.priced.discount)
+        try parameters.append(cart.priced.tax)
+        try parameters.append(cart.priced.total)
+        try parameters.append(settlement.rounding)
+        try parameters.append(settlement.paid)
+        try parameters.append(settlement.due)
+        try parameters.append(cashDue)
+        try parameters.append(settlement.change)
+    }
+}
+
+/// Cancels a sale: its goods go back, its payments are reversed, nothing of it is due.
+struct CancelSale: Statement {
+    static let name = "sales.cancel"
+    static let sql: SQL = "SELECT stock.sale_cancel($1, $2, $3)"
+    static let parameterTypes: [PostgresType] = [.uuid, .text, .uuid]
+
+    let id: SaleID
+    let reason: String
+    let userID: UserID?
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(id)
+        try parameters.append(reason)
+        try parameters.append(userID)
     }
 }
 

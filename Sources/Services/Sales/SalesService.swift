@@ -1,18 +1,23 @@
 import Cache
 import Domain
 package import Kernel
+package import NIOCore
 package import Postgres
 
 /// Sales: confirmed in one round trip, read through the cache.
 package final class SalesService: Sendable {
-    private let store: Store
-    private let cursors: PageCursors
+    let store: Store
+    let cursors: PageCursors
     private let products = SellableProducts()
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        ReadSellableProducts.self, ConfirmSale.self, Conclude<Sale>.self, ReadDocument<Sale>.self, ListSales.self,
-        ListNumberedSales.self,
+        ReadSellableProducts.self, ConfirmSale.self, ShowCart.self, CancelSale.self, Conclude<Sale>.self,
+        ReadDocument<Sale>.self,
+        ListSales.self,
+        ListNumberedSales.self, ReturnOfSale.self, ReturnUnsold.self, Conclude<SaleReturn>.self,
+        ReadDocument<SaleReturn>.self,
+        ListReturns.self,
     ]
 
     /// Makes the service.
@@ -67,6 +72,66 @@ package final class SalesService: Sendable {
             }
         }
         throw Problem(.overloaded, "The products of this sale keep changing. Try again.", retryAfter: 1)
+    }
+
+    /// What a sale would come to; nothing is written, and nothing is kept for whoever asks.
+    ///
+    /// What is not paid stays due, whether or not anybody could owe it. What there is too little of is a warning.
+    ///
+    /// - Parameters:
+    ///   - request: What would be sold.
+    ///   - context: Who asks.
+    /// - Returns: The body of a priced cart.
+    /// - Throws: What a sale is refused with for its lines and payments; what kept the statements from answering.
+    package func price(_ request: SaleRequest, _ context: CallContext) async throws(Problem) -> ByteBuffer {
+        let cart = try PricedCart(
+            request,
+            from: try await read(request.lines.map(\.product), context),
+            by: context.caller
+        )
+        let settlement = try Settlement(
+            total: cart.priced.total,
+            tenders: request.payments,
+            isCash: cart.kinds.map { $0 == .cash },
+            rounding: cart.rules.cashRounding,
+            hasCustomer: true,
+            exponent: Int(cart.rules.exponent)
+        )
+        let cashDue: Money
+        do throws(NumberError) {
+            cashDue = try cart.rules.cashRounding.rounded(settlement.due)
+        } catch {
+            throw Problem(.validationFailed, "The cart comes to more than any sale can.")
+        }
+        let rows = try await store.query(
+            ShowCart(registerID: request.registerID, cart: cart, settlement: settlement, cashDue: cashDue),
+            tenant: context.tenant,
+            deadline: context.deadline
+        )
+        guard let row = rows.first else { throw .notFound }
+        return ByteBuffer(string: row.value)
+    }
+
+    /// Cancels a confirmed sale of which nothing was returned, on the day it is asked for.
+    ///
+    /// - Parameters:
+    ///   - id: Which sale.
+    ///   - reason: Why; not blank.
+    ///   - context: Who asks.
+    ///   - key: The request's key.
+    /// - Returns: 200 with the sale as it is now.
+    /// - Throws: 409 `invalid_state` if it is cancelled, was returned in part, or one of its payments pays other sales, too; 404;
+    ///   what kept the unit from running.
+    package func cancel(
+        _ id: SaleID,
+        reason: String,
+        _ context: CallContext,
+        key: IdempotencyKey?
+    ) async throws(Problem) -> Answer {
+        try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
+            try unit.add(CancelSale(id: id, reason: reason, userID: context.caller.user))
+            return .changed(Sale(id))
+        }
     }
 
     /// One sale.

@@ -20,6 +20,8 @@ package struct TenantPatch: Sendable, Equatable {
     package var cashierDiscountLimit: Change<Percent?> = .keep
     /// What cash is a multiple of; zero is none.
     package var cashRounding: Change<Money> = .keep
+    /// Whether goods are taken back of which no sale is known.
+    package var returnsWithoutSale: Change<TenantReturns> = .keep
     /// Before today.
     package var closedUntil: Change<BusinessDay?> = .keep
 
@@ -29,6 +31,12 @@ package struct TenantPatch: Sendable, Equatable {
 
 /// Whether products that inherit it may be sold without stock.
 package enum TenantOversell: String, Sendable, Hashable, CaseIterable {
+    case deny
+    case allow
+}
+
+/// Whether goods are taken back of which no sale is known.
+package enum TenantReturns: String, Sendable, Hashable, CaseIterable {
     case deny
     case allow
 }

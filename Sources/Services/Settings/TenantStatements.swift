@@ -86,13 +86,14 @@ struct UpdateTenant: Statement {
             cashier_discount_limit = CASE WHEN $10 THEN $11 ELSE t.cashier_discount_limit END,
             closed_until = CASE WHEN $12 THEN $13 ELSE t.closed_until END,
             cash_rounding = coalesce($14, t.cash_rounding),
+            returns_without_sale = coalesce($15, t.returns_without_sale),
             version = t.version + 1,
             updated_at = now()
         WHERE t.id = stock.current_tenant()
         """
     static let parameterTypes: [PostgresType] = [
         .text, .text, .text, .text, .int2, .bool, .text, .bool, .numeric, .bool, .numeric, .bool, .date,
-        .numeric,
+        .numeric, .text,
     ]
 
     var patch: TenantPatch
@@ -112,5 +113,6 @@ struct UpdateTenant: Statement {
         try parameters.append(patch.closedUntil.isSet)
         try parameters.append(patch.closedUntil.newValue ?? nil)
         try parameters.append(patch.cashRounding.newValue)
+        try parameters.append(patch.returnsWithoutSale.newValue)
     }
 }

@@ -97,6 +97,7 @@ package struct MovementFilter: Sendable, Equatable {
     /// The kinds a movement can be of.
     package enum Kind: String, Sendable, CaseIterable {
         case sale
+        case saleReversal = "sale_reversal"
         case `return`
         case adjustment
         case loss

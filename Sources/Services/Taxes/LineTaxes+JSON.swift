@@ -44,7 +44,7 @@ extension LineTaxPart {
     }
 }
 
-extension SalePlan {
+extension PricedCart {
     /// The parts of each line's tax as JSON, nil where a rate says it all; nothing where it does of every line.
     var taxParts: [String?] {
         guard priced.lines.contains(where: { $0.taxes != nil }) else { return [] }

@@ -109,6 +109,8 @@ struct ContractWalkTests {
         let opening =
             #"{"movements":[{"sku":"FI-001","type":"opening","quantity":"10","reason":"first count",\#(main)}]}"#
         try await journey.call("moveStock", body: opening)
+        try await journey.call("priceSale")
+        try await Self.undo(journey)
         try await journey.call("confirmSale", body: #"{"customer_id":"\#(customer)","lines":\#(lines)}"#)
         let sale = try #require(journey.answers["confirmSale"]?["id"].string)
         let payment = #"{"direction":"in","method":"cash","amount":"2.50","tendered":"5.00","sale_id":"\#(sale)"}"#
@@ -116,9 +118,38 @@ struct ContractWalkTests {
         try await journey.call("readSale")
         let product = try #require(journey.answers["createProduct"]?["id"].string)
         try await journey.call("readProductStock", at: "/v1/products/\(product)/stock")
+        try await Self.takeBack(journey)
         try await journey.call("listSales")
         try await journey.call("readPayment")
         try await journey.call("listPayments")
+    }
+
+    /// A sale is paid, and was none.
+    private static func undo(_ journey: Journey) async throws {
+        let body = #"{"lines":[{"sku":"FI-001","quantity":"2"}],"payments":[{"method":"card","amount":"5.00"}]}"#
+        try await journey.call("confirmSale", body: body)
+        let paid = try #require(journey.answers["confirmSale"]?["payments"].elements.first?["id"].string)
+        try await journey.call("reversePayment", at: "/v1/payments/\(paid)/reverse")
+        try await journey.call("cancelSale")
+    }
+
+    /// Goods come back, with their sale and without.
+    private static func takeBack(_ journey: Journey) async throws {
+        let sold = try #require(journey.answers["readSale"])
+        let line = try #require(sold["lines"].elements.first?["id"].string)
+        let money = #""payments":[{"method":"cash","amount":"2.50"}]"#
+        try await journey.call(
+            "returnSale",
+            body: #"{"note":"Too small","lines":[{"sale_line_id":"\#(line)","quantity":"1"}],\#(money)}"#
+        )
+        try await journey.call("readSale")
+        try await journey.call("readReturn")
+        try await journey.call("listReturns")
+        try await journey.call("changeTenant", body: #"{"returns_without_sale":"allow"}"#)
+        try await journey.call(
+            "returnUnsold",
+            body: #"{"lines":[{"sku":"FI-001","quantity":"1","unit_price":"2.50"}],\#(money)}"#
+        )
     }
 
     /// What problems tell of the fields they are about.

@@ -104,7 +104,7 @@ struct RouteWalkTests {
 
     @Test("what was sent with a key is done once: again, twice at once and after a refusal; another body is refused")
     func keys() async throws {
-        try await ContractWalkTests.journey { journey in
+        try await Self.shop { journey in
             for route in journey.shop.api.routes where route.takesKey {
                 let example = String(decoding: try #require(route.body).exampleBytes, as: UTF8.self)
                 // The second key meets what the first has made: for a record, a refusal.

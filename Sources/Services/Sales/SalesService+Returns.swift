@@ -1,0 +1,77 @@
+import Cache
+package import Kernel
+import Postgres
+
+extension SalesService {
+    /// Takes back what a sale sold, or a part of it.
+    ///
+    /// - Parameters:
+    ///   - id: Which sale.
+    ///   - request: What comes back, and how money is given back for it.
+    ///   - context: Who asks.
+    ///   - key: The request's key.
+    /// - Returns: 201 with the return.
+    /// - Throws: 422 `refund_exceeds_sold` with every line of which less is left, `payment_mismatch` if the payments are not exactly
+    ///   what is given back; 409 `invalid_state` if the sale is cancelled; 404; what kept the unit from running.
+    package func takeBack(
+        _ id: SaleID,
+        _ request: ReturnRequest,
+        _ context: CallContext,
+        key: IdempotencyKey?
+    ) async throws(Problem) -> Answer {
+        let ids = ReturnIDs(lines: request.lines.count, payments: request.payments.count)
+        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<SaleReturn> in
+            try unit.add(ReturnOfSale(ids: ids, saleID: id, request: request, userID: context.caller.user))
+            return .created(SaleReturn(ids.id))
+        }
+    }
+
+    /// Takes back what no sale is known of, where the tenant allows it.
+    ///
+    /// - Parameters:
+    ///   - request: What comes back, at which prices, and how money is given back for it.
+    ///   - context: Who asks.
+    ///   - key: The request's key.
+    /// - Returns: 201 with the return.
+    /// - Throws: 409 `invalid_state` if the tenant does not allow it; 422 `payment_mismatch` if the payments are not exactly what the
+    ///   lines come to; what kept the unit from running.
+    package func takeBack(
+        _ request: UnsoldReturnRequest,
+        _ context: CallContext,
+        key: IdempotencyKey?
+    ) async throws(Problem) -> Answer {
+        let ids = ReturnIDs(lines: request.lines.count, payments: request.payments.count)
+        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<SaleReturn> in
+            try unit.add(ReturnUnsold(ids: ids, request: request, userID: context.caller.user))
+            return .created(SaleReturn(ids.id))
+        }
+    }
+
+    /// One return.
+    ///
+    /// - Parameters:
+    ///   - id: Its id.
+    ///   - caller: Who asks.
+    /// - Returns: The read of its body.
+    package func takenBack(_ id: SaleReturnID, _ caller: Caller) -> CachedRead {
+        caller.read(.sales, SaleReturn(id), "return")
+    }
+
+    /// A page of returns, newest first.
+    ///
+    /// - Parameters:
+    ///   - filter: Which ones.
+    ///   - page: How many, and where the page begins.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the page.
+    /// - Throws: 400 `cursor_mismatch`.
+    package func returns(_ filter: ReturnFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
+        var builder = KeyBuilder("returns")
+        builder.add(filter.saleID?.description)
+        builder.add(filter.customerID?.description)
+        builder.add(filter.days.from?.description)
+        builder.add(filter.days.to?.description)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .sales)
+        return page.read(ListReturns(filter: filter, after: page.afterMoment(), limit: page.limit))
+    }
+}
