@@ -212,10 +212,9 @@ BEGIN
     IF v_closed IS NOT NULL THEN
         PERFORM stock.refuse('invalid_state', format('The location %s, where the goods would go back, is closed.', v_closed));
     END IF;
-    IF stock.has_cash(v_methods)
-       AND EXISTS (SELECT FROM stock.register g
-                   WHERE g.tenant_id = v_tenant AND g.id = v_sale.register_id AND g.active AND g.requires_session) THEN
-        PERFORM stock.refuse('session_closed', 'The register of the sale has no open cash session.');
+    -- A register that was retired since has no drawer.
+    IF EXISTS (SELECT FROM stock.register g WHERE g.tenant_id = v_tenant AND g.id = v_sale.register_id AND g.active) THEN
+        PERFORM stock.till(v_sale.register_id, stock.has_cash(v_methods));
     END IF;
 
     v_moves := ARRAY(

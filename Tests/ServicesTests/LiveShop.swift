@@ -159,6 +159,12 @@ final class LiveShop: Sendable {
     func key(_ text: String, route: String = "POST /v1/test", hash: UInt8 = 1) -> IdempotencyKey {
         IdempotencyKey(route: route, key: text, requestHash: Array(repeating: hash, count: 32))
     }
+
+    /// What `stock verify` finds, but for what nothing relays in these tests.
+    func violations() async throws -> [String] {
+        try await Verification(postgres: postgres).run(deadline: deadline).map(\.detail)
+            .filter { !$0.hasPrefix("outbox row") }
+    }
 }
 
 /// A wall clock that tests move.

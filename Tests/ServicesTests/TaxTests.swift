@@ -88,11 +88,6 @@ struct TaxTests {
         return try JSONBody(try await live.shop.sales.confirm(request, live.context, key: nil))
     }
 
-    private func violations(_ live: LiveShop) async throws -> [String] {
-        try await Verification(postgres: live.postgres).run(deadline: live.deadline).map(\.detail)
-            .filter { !$0.hasPrefix("outbox row") }
-    }
-
     private func parts(_ sale: JSONBody, _ path: String) -> [String] {
         (0..<sale.count(path)).map { index in
             ["name", "rate", "base", "amount"].map { sale["\(path).\(index).\($0)"] ?? "-" }.joined(separator: " ")
@@ -284,7 +279,7 @@ struct TaxTests {
             // What was sold shows what it was sold by.
             let id = try required(SaleID(try required(second["id"])))
             #expect(try JSONBody(try await live.answer(live.shop.sales.sale(id, live.caller))).value == second.value)
-            #expect(try await violations(live) == [])
+            #expect(try await live.violations() == [])
         }
     }
 
@@ -311,7 +306,7 @@ struct TaxTests {
             #expect(sale["tax"] == "11.00")
             #expect(sale["lines.0.taxes.0.included"] == "true")
             #expect(parts(sale, "lines.0.taxes") == ["21 % 21 10.00 2.10"])
-            #expect(try await violations(live) == [])
+            #expect(try await live.violations() == [])
             let wrong = try await live.database.psql(
                 """
                 UPDATE stock.sale_line
@@ -320,7 +315,7 @@ struct TaxTests {
                 """
             )
             #expect(wrong.hasPrefix("4.7000"))
-            #expect(try await violations(live).count == 1, "what is moved from one tax to another is found")
+            #expect(try await live.violations().count == 1, "what is moved from one tax to another is found")
         }
     }
 
@@ -336,7 +331,7 @@ struct TaxTests {
             #expect(sale["tax"] == "2.90")
             #expect(sale["total"] == "22.90")
             #expect(parts(sale, "tax_breakdown") == ["drin 10 10.00 1.00", "drauf 19 10.00 1.90"])
-            #expect(try await violations(live) == [])
+            #expect(try await live.violations() == [])
         }
     }
 
@@ -367,7 +362,7 @@ struct TaxTests {
             }
             #expect(try await call(plain).hasSuffix("1"))
             await #expect(throws: (any Error).self) { try await call(named) }
-            #expect(try await violations(live) == [])
+            #expect(try await live.violations() == [])
         }
     }
 

@@ -24,6 +24,8 @@ enum Schemas {
         ("Payment", payment), ("PaymentAllocation", allocation), ("Undoing", undoing),
         ("Return", returned), ("ReturnSummary", .object(returnFigures)), ("ReturnLine", returnLine),
         ("ReturnPayment", returnPayment),
+        ("CashSession", cashSession), ("CashSessionSummary", .object(cashSessionFigures)),
+        ("CashTender", cashTender), ("CashEntry", cashEntry), ("CashPieces", cashPieces),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
         ("MethodTotal", methodTotal), ("Dashboard", dashboard),
         ("Acknowledgement", acknowledgement), ("Health", health), ("CacheHealth", .object(cacheHealth)),
@@ -319,6 +321,52 @@ enum Schemas {
         Field.required("user_id", .nullable(.id)), Field.required("occurred_at", .time),
         Field.required("recorded_at", .time), Field.required("business_day", .day), Field.required("version", .version),
     ])
+
+    // MARK: Cash
+
+    private static let cashSessionFigures: [Field] = [
+        Field.required("id", .id), Field.required("register_id", .id),
+        Field.required("number", .integer(minimum: 1)),
+        Field.required("status", .choice(CashSessionStatus.allCases.map(\.rawValue))), Field.required("float", .money),
+        Field.required("opened_by", .nullable(.id)), Field.required("opened_at", .time),
+        Field.required("business_day", .day), Field.required("closed_by", .nullable(.id)),
+        Field.required("closed_at", .nullable(.time)), Field.required("expected", .nullable(.money)),
+        Field.required("counted", .nullable(.money)), Field.required("difference", .nullable(.money)),
+        Field.required("note", .nullable(.text)), Field.required("version", .version),
+    ]
+    private static let cashTender = Schema.object([
+        Field.required("method", method), Field.required("kind", .choice(PaymentKind.allCases.map(\.rawValue))),
+        Field.required("income", .money), Field.required("expense", .money), Field.required("net", .money),
+        Field.required("counted", .nullable(.money)), Field.required("difference", .nullable(.money)),
+    ])
+    private static let cashEntryFigures: [Field] = [
+        Field.required("id", .id), Field.required("kind", .choice(CashEntryKind.allCases.map(\.rawValue))),
+        Field.required("amount", .money), Field.required("category", .nullable(.text)),
+        Field.required("note", .nullable(.text)), Field.required("user_id", .nullable(.id)),
+        Field.required("recorded_at", .time),
+    ]
+    private static let cashEntry = Schema.object(cashEntryFigures + [Field.required("session_id", .id)])
+    private static let cashPieces = Schema.object([
+        Field.required("value", .money), Field.required("count", .integer(minimum: 0)),
+    ])
+    private static let cashSession = Schema.object(
+        cashSessionFigures + [
+            Field.required(
+                "sales",
+                .object([
+                    Field.required("count", .integer(minimum: 0)), Field.required("total", .money),
+                    Field.required("tax", .money), Field.required("discount", .money),
+                ])
+            ),
+            Field.required(
+                "returns",
+                .object([Field.required("count", .integer(minimum: 0)), Field.required("total", .money)])
+            ),
+            Field.required("tenders", .array(.reference("CashTender"))),
+            Field.required("entries", .array(.object(cashEntryFigures))),
+            Field.required("counts", .array(.reference("CashPieces"))),
+        ]
+    )
 
     // MARK: Balance
 

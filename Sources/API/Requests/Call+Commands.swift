@@ -1,3 +1,4 @@
+import Cache
 import HTTPTypes
 import HummingbirdCore
 import Kernel
@@ -5,6 +6,21 @@ import NIOCore
 import Services
 
 extension Call {
+    /// Answers what is never cached: from the database, without an entity tag.
+    ///
+    /// - Parameters:
+    ///   - read: What is asked for.
+    ///   - context: Who asks.
+    ///   - store: Asks for it.
+    /// - Returns: The body.
+    /// - Throws: 404 `not_found`, or what kept the statement from answering.
+    func fresh(_ read: CachedRead, _ context: CallContext, _ store: Store) async throws(Problem) -> Reply {
+        var context = context
+        context.bypassCache = true
+        guard let body = try await store.answer(read, context).body else { throw .notFound }
+        return Reply(.ok, body: body)
+    }
+
     /// Runs a command whose request may have an idempotency key.
     ///
     /// A refusal of the business is kept beside the key as the document it became, so that the same request is refused

@@ -74,6 +74,61 @@ extension Route {
         }
     }
 
+    /// One thing that is never cached, from the database.
+    static func freshOne<Kind>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        store: Store,
+        answer: Schema,
+        reading: @escaping @Sendable (ID<Kind>, Caller) -> CachedRead
+    ) -> Route {
+        Route(
+            .get,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            takes: Route.Input(),
+            gives: Route.Output(answer: answer)
+        ) { call in
+            let context = try call.context()
+            return try await call.fresh(reading(try call.id(), context.caller), context, store)
+        }
+    }
+
+    /// A list that is never cached, by pages, from the database; as ``page(_:_:_:area:access:answer:query:reading:)``.
+    static func freshPage<Filter>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        store: Store,
+        answer: Schema,
+        query: @escaping @Sendable (inout Query) -> Filter,
+        reading: @escaping @Sendable (Filter, Page, Caller) throws(Problem) -> CachedRead
+    ) -> Route {
+        let asked: @Sendable (inout Query) -> (Filter, Page) = { (query(&$0), $0.page()) }
+        return Route(
+            .get,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            takes: Route.Input(parameters: Query.parameters(of: asked)),
+            gives: Route.Output(answer: .page(answer), problems: [.cursorMismatch])
+        ) { call in
+            let (filter, page) = try call.query(asked)
+            let context = try call.context()
+            return try await call.fresh(reading(filter, page, context.caller), context, store)
+        }
+    }
+
     /// A POST that is a command: done once for its key, its refusals kept beside it by the store.
     ///
     /// What is created has a place that success names, unless `namesResource` says otherwise.
@@ -111,7 +166,8 @@ extension Route {
 
     /// A POST that is a command to one thing, done once for its key: `/v1/sales/{id}/cancel`.
     ///
-    /// It changes the thing, and answers it, unless `status` and `answer` say that it makes something.
+    /// It changes the thing, and answers it, unless `status` and `answer` say that it makes something; `givesTag` says whether the
+    /// answer has an entity tag.
     static func action<Value: Sendable, Kind>(
         _ path: String,
         _ name: String,
@@ -122,6 +178,7 @@ extension Route {
         body: Body<Value>,
         status: HTTPResponse.Status = .ok,
         answer: Schema,
+        givesTag: Bool = true,
         problems: [Problem.Code] = [],
         run: @escaping @Sendable (ID<Kind>, Value, CallContext, IdempotencyKey?) async throws(Problem) -> Answer
     ) -> Route {
@@ -133,7 +190,7 @@ extension Route {
             area: area,
             access: access,
             takes: Route.Input(body: body.schema, key: .required),
-            gives: Route.Output(status: status, answer: answer, givesTag: true, problems: problems)
+            gives: Route.Output(status: status, answer: answer, givesTag: givesTag, problems: problems)
         ) { call in
             let (value, key) = try await call.keyedBody(body, .required)
             let id: ID<Kind> = try call.id()

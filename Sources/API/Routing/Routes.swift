@@ -16,6 +16,7 @@ enum Routes {
         SalesRoutes.self,
         ReturnsRoutes.self,
         PaymentsRoutes.self,
+        CashRoutes.self,
         CustomersRoutes.self,
         SuppliersRoutes.self,
         PaymentMethodsRoutes.self,

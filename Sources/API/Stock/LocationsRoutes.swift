@@ -17,7 +17,7 @@ struct LocationsRoutes: Area {
                 reading: .salesRead,
                 writing: .admin,
                 deletable: "never numbered a document",
-                figures: [.required("is_default", .boolean)],
+                figures: [.required("is_default", .boolean), .required("session_id", .nullable(.id))],
                 changeProblems: [.invalidState]
             ).routes(shop.records(), shop.store)
     }

@@ -139,6 +139,7 @@ package enum Entity {
     package enum Customer {}
     package enum Register {}
     package enum CashSession {}
+    package enum CashEntry {}
     package enum Sale {}
     package enum SaleLine {}
     package enum SaleReturn {}

@@ -70,6 +70,9 @@ package final class Shop: Sendable {
     /// People, sessions and API keys.
     package let identity: IdentityService
 
+    /// Cash sessions.
+    package let cash: CashService
+
     /// What an owner may see of the tenant's cache, and do to it.
     package let cache: CacheService
 
@@ -100,6 +103,7 @@ package final class Shop: Sendable {
         customers = Records(store: store, cursors: cursors)
         balance = BalanceService(tenants: tenants)
         identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
+        cash = CashService(store: store, cursors: cursors)
         self.cache = CacheService(store: store)
     }
 
@@ -110,7 +114,7 @@ package final class Shop: Sendable {
     package static let statements: [any Statement.Type] =
         [TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self]
         + TenantService.statements + StockService.statements + SalesService.statements + PaymentsService.statements
-        + BalanceService.statements + IdentityService.statements + CacheService.statements
+        + BalanceService.statements + IdentityService.statements + CashService.statements + CacheService.statements
 }
 
 /// A statement, for those who hand lists of them on.

@@ -202,6 +202,7 @@ struct RecordTablesTests {
     private static let rules: [String: (rule: TextRule, isBlankable: Bool)] = [
         "api_key.name": (.name, false), "app_user.email": (.email, false), "app_user.name": (.name, true),
         "invitation.email": (.email, false), "product_barcode.code": (.barcode, false), "register.name": (.name, false),
+        "cash_entry.category": (.name, false), "cash_entry.note": (.note, true), "cash_session.note": (.note, true),
         "payment_reversal.reason": (.reason, false), "sale_cancellation.reason": (.reason, false),
         "sale.external_id": (.externalID, false), "sale.note": (.note, true),
         "sale_return.external_id": (.externalID, false), "sale_return.note": (.note, true),
