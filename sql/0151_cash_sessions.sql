@@ -302,9 +302,7 @@ BEGIN
     ELSIF NOT v_register.active THEN
         PERFORM stock.refuse('invalid_state', 'The register is retired.');
     ELSIF v_register.session_id IS NOT NULL THEN
-        PERFORM stock.refuse('invalid_state', 'The register has an open cash session.', json_build_array(json_build_object(
-            'pointer', '', 'code', 'invalid_state', 'detail', 'The register has an open cash session.',
-            'session_id', v_register.session_id)));
+        PERFORM stock.refuse('invalid_state', format('The register has an open cash session, %s.', v_register.session_id));
     END IF;
     v_number := stock.document_number(p_register, 'cash_session');
     INSERT INTO stock.cash_session (tenant_id, id, register_id, number, float, opened_by, opened_at, business_day, note)
@@ -546,22 +544,6 @@ BEGIN
     FROM stock.cash_entry e WHERE e.tenant_id = p_tenant AND e.session_id = p_id;
     RETURN (v_body || jsonb_build_object('entries', coalesce(v_entries, '[]'),
                                          'counts', coalesce(v_session.counts, '[]')))::text;
-END
-$$;
-
-CREATE FUNCTION stock.cash_entry_body(p_tenant bigint, p_id uuid) RETURNS text
-LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-DECLARE
-    v_body text;
-BEGIN
-    SELECT row_to_json(r)::text INTO v_body FROM (
-        SELECT e.id, e.session_id, e.kind, stock.money_text(e.amount, t.currency_exponent) AS amount, e.category, e.note,
-               e.user_id, stock.rfc3339(e.recorded_at) AS recorded_at
-        FROM stock.cash_entry e JOIN stock.tenant t ON t.id = e.tenant_id
-        WHERE e.tenant_id = p_tenant AND e.id = p_id
-    ) r;
-    RETURN v_body;
 END
 $$;
 

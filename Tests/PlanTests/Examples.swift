@@ -373,6 +373,18 @@ struct Examples {
                 """
             ]
         )
+        let session = "SELECT stock.session_open(\(new()), \(id(.register, 1)), 50, NULL, NULL);"
+        own["cash.open"] = Example(runs: ["\(new()), \(id(.register, 1)), 50, NULL, NULL"])
+        own["cash.record"] = Example(
+            before: session,
+            runs: ["\(new(2)), \(new(3)), \(new()), 'paid_in', 5, NULL, NULL, NULL"]
+        )
+        own["cash.close"] = Example(
+            before: session,
+            runs: ["\(new()), \(new(2)), 40, '{}', '{}', '{}', '{}', NULL, NULL"]
+        )
+        own["cash.session.read"] = Example(before: session, runs: [new()])
+        own["cash.session.conclude"] = Example(before: session, runs: ["\(new()), \(concluded)"])
         own["taxes.compose"] = Example(before: taxed, runs: ["\(group), ARRAY[\(tax)]::uuid[]", "\(group), NULL"])
         own["imports.create_first_unit"] = Example(before: free, runs: [new()])
         let staged = """

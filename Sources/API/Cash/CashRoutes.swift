@@ -52,9 +52,7 @@ struct CashRoutes: Area {
                 access: .scope(.salesWrite),
                 store: store,
                 body: Body("CashEntryRequest") { CashEntryRequest.read(&$0) },
-                status: .created,
-                answer: .reference("CashEntry"),
-                givesTag: false,
+                answer: .reference("CashSession"),
                 problems: [.sessionClosed, .periodClosed]
             ) { (id, entry, context, key) throws(Problem) in try await cash.record(id, entry, context, key: key) },
             .action(
@@ -97,7 +95,10 @@ extension CashCount {
         let count = CashCount(
             counted: reader.optionalMoney("counted", .notNegative),
             pieces: reader.objects("counts", of: "CashPieces", count: 0...100) { pieces in
-                Pieces(value: pieces.money("value", .positive), count: pieces.required("count", else: 0, .integer(0...1_000_000)))
+                Pieces(
+                    value: pieces.money("value", .positive),
+                    count: pieces.required("count", else: 0, .integer(0...1_000_000))
+                )
             },
             tenders: reader.objects("tenders", of: "CountedTender", count: 0...50) { tender in
                 Tender(

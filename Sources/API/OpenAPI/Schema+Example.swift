@@ -15,7 +15,7 @@ extension Schema {
         case .string(let format, _, _):
             writer.string(ExampleWords.text(name, of: owner) ?? ExampleWords.text(ofFormat: format))
         case .pattern:
-            writer.string(ExampleWords.texts[name] ?? "1")
+            writer.string(ExampleWords.text(name, of: owner) ?? "1")
         case .choice(let names):
             let word = ExampleWords.texts[name].flatMap { names.contains($0) ? $0 : nil }
             writer.string(word ?? names.first ?? "")
@@ -69,11 +69,12 @@ private enum ExampleWords {
         "bus": "ok", "cache": "ok", "cache_status": "stock-l1; hit", "cashier_discount_limit": "0",
         "cash_rounding": "0.00", "change": "8.10",
         "code": "not_found", "commit": "afffb42", "current_password": "correct horse battery",
-        "new_password": "correct horse battery staple", "cost": "12.50", "credit_limit": "250.00", "currency": "EUR",
+        "new_password": "correct horse battery staple", "cost": "12.50", "counted": "250.00", "credit_limit": "250.00",
+        "currency": "EUR",
         "database": "ok", "date": "2026-01-31", "detail": "There is no such product.", "discount": "0.00",
         "due": "0.00", "email": "ana@example.com", "expect_on_hand": "30", "expense": "0.00",
         "expires_at": "2035-12-31T23:59:59.000000Z",
-        "external_id": "pos-4711", "from": "2026-01-01", "income": "21.90", "instance": "a",
+        "external_id": "pos-4711", "float": "100.00", "from": "2026-01-01", "income": "21.90", "instance": "a",
         "key": "list:50", "list_price": "21.90", "locale": "en",
         // Every shop has it from the start.
         "location_id": "00000000-0000-7000-8000-000000000001", "method": "cash", "min_stock": "5",
@@ -90,7 +91,7 @@ private enum ExampleWords {
         "tenant": "corner-shop", "tenant_name": "Corner Shop", "tendered": "30.00", "timezone": "Europe/Berlin",
         "tip": "0.00",
         "title": "Not found", "to": "2026-01-31", "total": "21.90", "type": "sale", "unit": "pc",
-        "unit_cost": "12.50", "unit_price": "21.90", "version": "1.0.0", "view": "monthly",
+        "unit_cost": "12.50", "value": "50.00", "unit_price": "21.90", "version": "1.0.0", "view": "monthly",
         // Parameters.
         "If-Match": #""3.17""#, "If-None-Match": #""3.17""#, "Idempotency-Key": "till-2-4711", "cursor": "AZz-8rJw",
         "q": "espresso", "Stock-Consistency": AnswerHeader.consistency.example,
@@ -113,6 +114,7 @@ private enum ExampleWords {
         case "code" where owner.hasPrefix("Location"): "HAM"
         case "code" where owner.hasPrefix("PaymentMethod"): "meal_voucher"
         case "kind" where owner.hasPrefix("PaymentMethod"): "voucher"
+        case "method" where owner.hasPrefix("CountedTender"): "card"
         case "email" where owner.hasPrefix("Member") || owner.hasPrefix("Invitation"): "bo@example.com"
         default: Self.texts[name]
         }
@@ -121,7 +123,7 @@ private enum ExampleWords {
     /// Numbers.
     static let numbers: [String: Int] = [
         "number": 2985, "expires_in": 900, "status": 404, "decimals": 0, "product_count": 12, "sales_count": 1,
-        "out_of_stock": 0, "low_stock": 2, "position": 1,
+        "count": 5, "out_of_stock": 0, "low_stock": 2, "position": 1,
     ]
 
     /// What is not so.

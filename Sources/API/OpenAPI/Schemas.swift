@@ -339,13 +339,12 @@ enum Schemas {
         Field.required("income", .money), Field.required("expense", .money), Field.required("net", .money),
         Field.required("counted", .nullable(.money)), Field.required("difference", .nullable(.money)),
     ])
-    private static let cashEntryFigures: [Field] = [
+    private static let cashEntry = Schema.object([
         Field.required("id", .id), Field.required("kind", .choice(CashEntryKind.allCases.map(\.rawValue))),
         Field.required("amount", .money), Field.required("category", .nullable(.text)),
         Field.required("note", .nullable(.text)), Field.required("user_id", .nullable(.id)),
         Field.required("recorded_at", .time),
-    ]
-    private static let cashEntry = Schema.object(cashEntryFigures + [Field.required("session_id", .id)])
+    ])
     private static let cashPieces = Schema.object([
         Field.required("value", .money), Field.required("count", .integer(minimum: 0)),
     ])
@@ -363,7 +362,7 @@ enum Schemas {
                 .object([Field.required("count", .integer(minimum: 0)), Field.required("total", .money)])
             ),
             Field.required("tenders", .array(.reference("CashTender"))),
-            Field.required("entries", .array(.object(cashEntryFigures))),
+            Field.required("entries", .array(.reference("CashEntry"))),
             Field.required("counts", .array(.reference("CashPieces"))),
         ]
     )

@@ -166,8 +166,7 @@ extension Route {
 
     /// A POST that is a command to one thing, done once for its key: `/v1/sales/{id}/cancel`.
     ///
-    /// It changes the thing, and answers it, unless `status` and `answer` say that it makes something; `givesTag` says whether the
-    /// answer has an entity tag.
+    /// It changes the thing, and answers it, unless `status` and `answer` say that it makes something.
     static func action<Value: Sendable, Kind>(
         _ path: String,
         _ name: String,
@@ -178,7 +177,6 @@ extension Route {
         body: Body<Value>,
         status: HTTPResponse.Status = .ok,
         answer: Schema,
-        givesTag: Bool = true,
         problems: [Problem.Code] = [],
         run: @escaping @Sendable (ID<Kind>, Value, CallContext, IdempotencyKey?) async throws(Problem) -> Answer
     ) -> Route {
@@ -190,7 +188,7 @@ extension Route {
             area: area,
             access: access,
             takes: Route.Input(body: body.schema, key: .required),
-            gives: Route.Output(status: status, answer: answer, givesTag: givesTag, problems: problems)
+            gives: Route.Output(status: status, answer: answer, givesTag: true, problems: problems)
         ) { call in
             let (value, key) = try await call.keyedBody(body, .required)
             let id: ID<Kind> = try call.id()

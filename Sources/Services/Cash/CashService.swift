@@ -12,7 +12,7 @@ package struct CashService: Sendable {
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
         OpenCashSession.self, RecordCashEntry.self, CloseCashSession.self, ListCashSessions.self,
-        Conclude<CashSession>.self, ReadDocument<CashSession>.self, Conclude<CashEntry>.self,
+        Conclude<CashSession>.self, ReadDocument<CashSession>.self,
     ]
 
     /// Opens a session at a register.
@@ -46,7 +46,7 @@ package struct CashService: Sendable {
     ///   - request: Which way, how much, what for.
     ///   - context: Who asks.
     ///   - key: The request's key.
-    /// - Returns: 201 with the entry.
+    /// - Returns: 200 with the session, the entry among its others.
     /// - Throws: 404 `not_found`, 409 `session_closed`, `period_closed`.
     package func record(
         _ session: CashSessionID,
@@ -56,7 +56,7 @@ package struct CashService: Sendable {
     ) async throws(Problem) -> Answer {
         let id = ID<Entity.CashEntry>.make()
         let ledgerID = LedgerEntryID.make()
-        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<CashEntry> in
+        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<CashSession> in
             try unit.add(
                 RecordCashEntry(
                     id: id,
@@ -66,7 +66,7 @@ package struct CashService: Sendable {
                     userID: context.caller.user
                 )
             )
-            return .created(CashEntry(id: id))
+            return .changed(CashSession(session))
         }
     }
 

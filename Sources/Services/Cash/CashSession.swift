@@ -127,19 +127,3 @@ struct CashSession: Resource {
 
     init(_ id: CashSessionID) { self.id = id }
 }
-
-/// One entry, which has no place of its own.
-struct CashEntry: Document {
-    static let name = "cash.entry"
-    static let sql: SQL = """
-        SELECT stock.cash_entry_body(e.tenant_id, e.id), NULL::text
-        FROM stock.cash_entry e
-        WHERE e.tenant_id = stock.current_tenant() AND e.id = $1
-        """
-    static let parameterTypes: [PostgresType] = [.uuid]
-
-    let id: ID<Entity.CashEntry>
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(id) }
-    var entity: EntityID? { id.entity }
-}

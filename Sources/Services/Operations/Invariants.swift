@@ -9,7 +9,8 @@ enum Invariants {
     static let ofTenant: [any Invariant.Type] = [
         Invariant01.self, Invariant02.self, Invariant03.self, Invariant04.self, Invariant05.self, Invariant06.self,
         Invariant07.self, Invariant09.self, Invariant10.self, Invariant11.self, Invariant12.self, Invariant13.self,
-        Invariant14.self, Invariant16.self, Invariant17.self, Invariant18.self, Invariant19.self, Invariant20.self, Invariant21.self,
+        Invariant14.self, Invariant16.self, Invariant17.self, Invariant18.self, Invariant19.self, Invariant20.self,
+        Invariant21.self,
         Invariant22.self,
         Invariant23Events.self, Invariant24.self, Invariant26.self,
     ]

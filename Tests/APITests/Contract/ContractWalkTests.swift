@@ -38,6 +38,8 @@ struct ContractWalkTests {
             try await self.operations(journey)
             // What is deleted in the end must be named by nothing.
             try await journey.call("createCustomer", body: #"{"name":"Nobody"}"#)
+            try await journey.call("recordCashEntry")
+            try await journey.call("closeCashSession")
             try await journey.callTheRest(but: ["logOut"])
             try await journey.call("logOut", body: #"{"everywhere":true}"#)
 

@@ -131,6 +131,11 @@ final class Journey {
         let members = self.answers["listUsers"]?["data"].elements ?? []
         let member = try #require(members.first { $0["email"].string == "bo@example.com" }?["id"].string)
         self.places["/v1/users/{id}"] = "/v1/users/\(member)"
+        // Not at the register that was made, which can then not be deleted.
+        try await self.call("listRegisters")
+        let registers = self.answers["listRegisters"]?["data"].elements ?? []
+        let register = try #require(registers.first { $0["is_default"] == .bool(true) }?["id"].string)
+        try await self.call("openCashSession", at: "/v1/registers/\(register)/sessions")
     }
 
     /// Calls every operation that was not called yet by its own example, deletions last, but for those that end the walk.
