@@ -202,6 +202,13 @@ struct CacheAgreementTests {
             "/v1/sales",
             #"{"lines":[{"product_id":"\#(product)","quantity":"1"}],"payments":[{"method":"cash","amount":"1.00"}]}"#
         )
+        let sale = try #require(ids["/v1/sales/{id}"])
+        let sold = await shop.send(.get, "/v1/sales/\(sale)", token: token)
+        let line = try #require(sold.json["lines"][0]["id"].string, "\(sold.text)")
+        ids["/v1/returns/{id}"] = try await make(
+            "/v1/sales/\(sale)/returns",
+            #"{"lines":[{"sale_line_id":"\#(line)","quantity":"1"}],"payments":[{"method":"cash","amount":"1.00"}]}"#
+        )
         for list in ["/v1/payments", "/v1/users"] {
             let reply = await shop.send(.get, list, token: token)
             let id = try #require(reply.json["data"][0]["id"].string, "\(reply.text)")

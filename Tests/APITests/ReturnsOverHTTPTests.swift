@@ -64,6 +64,27 @@ struct ReturnsOverHTTPTests {
         }
     }
 
+    @Test("a remark is written on a sale that was cancelled, too, by whoever has read it last")
+    func remarks() async throws {
+        try await open { shop, owner in
+            let sale = try await sell(shop, owner).sale
+            let place = "/v1/sales/\(sale)"
+            func patch(_ body: String, tag: String) async -> Reply {
+                await shop.send(.patch, place, token: owner, ["If-Match": tag], body: body)
+            }
+            let noted = await patch(#"{"note":"para el señor\nNúñez"}"#, tag: #""1""#)
+            #expect(noted.json["note"].string == "para el señor\nNúñez", "\(noted.text)")
+            #expect(noted["etag"] == #""2""#)
+            let late = await patch(#"{"note":"other"}"#, tag: #""1""#)
+            #expect(late.json["code"].string == "version_mismatch")
+            #expect(await post(shop, "\(place)/cancel", owner, #"{"reason":"r"}"#).status == .ok)
+            #expect(await patch("{}", tag: #""3""#).json["note"].string == "para el señor\nNúñez")
+            #expect(await patch(#"{"note":null}"#, tag: #""4""#).json["note"] == .null)
+            #expect(await patch(#"{"total":"1.00"}"#, tag: "*").status == .badRequest)
+            #expect(await shop.send(.get, place, token: owner).json["version"].int == 5)
+        }
+    }
+
     @Test("a reason is not blank, a quantity above zero, and a refusal is kept with its key")
     func refusals() async throws {
         try await open { shop, owner in

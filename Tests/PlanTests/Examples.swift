@@ -264,6 +264,7 @@ struct Examples {
             ARRAY[]::text[], 5, 0, 0, 5, 0, 0, 5, 5, 0
             """
         ]
+        runs["sales.annotate"] = ["\(sale), ARRAY[1]::bigint[], true, 'n', NULL"]
         runs["sales.cancel"] = ["\(sale), 'r', NULL"]
         runs["payments.reverse"] = ["\(id(.payment, 77)), 'r', NULL"]
         let soldLine = id(.line, 155)

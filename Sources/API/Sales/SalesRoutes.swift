@@ -3,7 +3,7 @@ import HTTPTypes
 import Kernel
 import Services
 
-/// Sales: confirm, list, look at one, cancel.
+/// Sales: confirm, price, list, look at one, annotate, cancel.
 struct SalesRoutes: Area {
     static let records: [any Record.Type] = []
 
@@ -55,6 +55,17 @@ struct SalesRoutes: Area {
                 access: .scope(.salesRead),
                 answer: .reference("Sale")
             ) { shop.sales.sale($0, $1) },
+            .change(
+                "/v1/sales/{id}",
+                "changeSale",
+                "Change the remark on a sale",
+                area: "sales",
+                access: .scope(.salesWrite),
+                body: Body("SalePatch") { $0.clearableChange("note", .note()) },
+                answer: .reference("Sale")
+            ) { (id, note, expected, context) throws(Problem) in
+                try await shop.sales.annotate(id, note: note, expected: expected, context)
+            },
             .action(
                 "/v1/sales/{id}/cancel",
                 "cancelSale",

@@ -108,6 +108,26 @@ struct ShowCart: Statement {
     }
 }
 
+/// Writes the remark on a sale.
+struct AnnotateSale: Statement {
+    static let name = "sales.annotate"
+    static let sql: SQL = "SELECT stock.sale_annotate($1, $2, $3, $4, $5)"
+    static let parameterTypes: [PostgresType] = [.uuid, .int8Array, .bool, .text, .uuid]
+
+    let id: SaleID
+    let expected: ExpectedVersion
+    let note: Change<String?>
+    let userID: UserID?
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(id)
+        try parameters.append(expected.parameter)
+        try parameters.append(note.isSet)
+        try parameters.append(note.newValue ?? nil)
+        try parameters.append(userID)
+    }
+}
+
 /// Cancels a sale: its goods go back, its payments are reversed, nothing of it is due.
 struct CancelSale: Statement {
     static let name = "sales.cancel"

@@ -12,7 +12,8 @@ package final class SalesService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        ReadSellableProducts.self, ConfirmSale.self, ShowCart.self, CancelSale.self, Conclude<Sale>.self,
+        ReadSellableProducts.self, ConfirmSale.self, ShowCart.self, AnnotateSale.self, CancelSale.self,
+        Conclude<Sale>.self,
         ReadDocument<Sale>.self,
         ListSales.self,
         ListNumberedSales.self, ReturnOfSale.self, ReturnUnsold.self, Conclude<SaleReturn>.self,
@@ -110,6 +111,27 @@ package final class SalesService: Sendable {
         )
         guard let row = rows.first else { throw .notFound }
         return ByteBuffer(string: row.value)
+    }
+
+    /// Writes the remark on a sale, in whatever state it is.
+    ///
+    /// - Parameters:
+    ///   - id: Which sale.
+    ///   - note: The remark; nil removes it.
+    ///   - expected: The version that the client has read.
+    ///   - context: Who asks.
+    /// - Returns: 200 with the sale as it is now.
+    /// - Throws: 404; 412 `version_mismatch`; what kept the unit from running.
+    package func annotate(
+        _ id: SaleID,
+        note: Change<String?>,
+        expected: ExpectedVersion,
+        _ context: CallContext
+    ) async throws(Problem) -> Answer {
+        try await store.write(context) { (unit) throws(PostgresError) -> Effect<Sale> in
+            try unit.add(AnnotateSale(id: id, expected: expected, note: note, userID: context.caller.user))
+            return .changed(Sale(id))
+        }
     }
 
     /// Cancels a confirmed sale of which nothing was returned, on the day it is asked for.

@@ -228,6 +228,14 @@ struct ContractWalkTests {
     @Test("the tag of a GET is accepted by If-Match wherever something is changed, plain or compressed")
     func tags() async throws {
         try await Self.journey { journey in
+            // A sale of what is not deleted below.
+            let product = #"{"sku":"SO-1","name":"Sold","price":"1.00","tracks_stock":false}"#
+            try await journey.call("upsertProducts", body: #"{"products":[\#(product)]}"#)
+            let payment = #"{"method":"card","amount":"1.00"}"#
+            try await journey.call(
+                "confirmSale",
+                body: #"{"lines":[{"sku":"SO-1","quantity":"1"}],"payments":[\#(payment)]}"#
+            )
             let editable = journey.shop.api.routes.filter { $0.needsMatch || $0.isUpsert }
             #expect(editable.count > 10)
             // Deletions last: what is gone has no tag.
