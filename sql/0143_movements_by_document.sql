@@ -21,16 +21,15 @@ DECLARE
     v_seq    bigint;
 BEGIN
     IF p_ref IS NOT NULL THEN
+        -- Found by the document and sorted then: in the order of the list all that ever moved would be looked through.
         RETURN QUERY
-        SELECT m.id, m.recorded_at
-        FROM (SELECT o.id, o.recorded_at FROM stock.stock_movement o
-              WHERE o.tenant_id = v_tenant AND o.ref_id = p_ref AND o.ref_id IS NOT NULL
-                AND (p_product IS NULL OR o.product_id = p_product) AND (p_kind IS NULL OR o.kind = p_kind)
-                AND (p_location IS NULL OR o.location_id = p_location) AND (p_reason IS NULL OR o.reason = p_reason)
-                AND (p_from IS NULL OR o.business_day >= p_from) AND (p_to IS NULL OR o.business_day <= p_to)
-              OFFSET 0) m
-        WHERE m.id < v_before
-        ORDER BY m.id DESC LIMIT p_count;
+        WITH found AS MATERIALIZED (
+            SELECT o.id, o.recorded_at FROM stock.stock_movement o
+            WHERE o.tenant_id = v_tenant AND o.ref_id = p_ref AND o.ref_id IS NOT NULL
+              AND (p_product IS NULL OR o.product_id = p_product) AND (p_kind IS NULL OR o.kind = p_kind)
+              AND (p_location IS NULL OR o.location_id = p_location) AND (p_reason IS NULL OR o.reason = p_reason)
+              AND (p_from IS NULL OR o.business_day >= p_from) AND (p_to IS NULL OR o.business_day <= p_to))
+        SELECT m.id, m.recorded_at FROM found m WHERE m.id < v_before ORDER BY m.id DESC LIMIT p_count;
     ELSIF p_product IS NOT NULL THEN
         SELECT m.seq INTO v_seq FROM stock.stock_movement m WHERE m.tenant_id = v_tenant AND m.id = p_before;
         RETURN QUERY

@@ -345,14 +345,15 @@ struct Examples {
             runs: ["\(user), '\\xbb'"]
         )
         own["taxes.compose"] = Example(before: taxed, runs: ["\(group), ARRAY[\(tax)]::uuid[]", "\(group), NULL"])
-        // Counts of all that is there, one of them with lines.
+        // Hundreds of counts, one of them with lines.
         let counted = """
             INSERT INTO stock.stock_count (tenant_id, id, location_id, status, ended_at)
             SELECT \(tenant), gen_random_uuid(), \(main), 'closed', now() FROM generate_series(1, 300);
             SELECT stock.count_open(\(new(3)), \(main), NULL, NULL);
             INSERT INTO stock.stock_count_line (tenant_id, count_id, product_id, open_at, counted, on_hand_seen)
             SELECT l.tenant_id, \(new(3)), l.product_id, \(main), l.on_hand + (l.product_id < \(product))::integer, l.on_hand
-            FROM stock.location_level l WHERE l.location_id = \(main)
+            FROM stock.location_level l WHERE l.tenant_id = \(tenant) AND l.location_id = \(main)
+            ORDER BY l.product_id LIMIT 500
             """
         let found = "\(new(3)), ARRAY[NULL, \(product)]::uuid[], ARRAY['SKU-9', NULL]"
         let counts = [
