@@ -179,7 +179,8 @@ struct Examples {
         runs["identity.family_revoke"] = ["\(id(.session, 4)), \(user)"]
         runs["identity.rehash"] = ["\(user), 'y', 1"]
         runs["identity.member_guard"] = ["\(user), NULL"]
-        runs["identity.member_update"] = ["\(user), 'owner', true"]
+        runs["identity.member_update"] = ["\(user), 'owner', true, ARRAY[\(main)]::uuid[]"]
+        runs["identity.member_places"] = ["ARRAY[\(main)]::uuid[]"]
         runs["identity.member.conclude"] = ["\(user), \(concluded)"]
         for name in ["key_check", "key_touch", "key_revoke"] { runs["identity.\(name)"] = [id(.key, 1)] }
         runs["identity.key_insert"] = ["\(new()), 'n', '\\xaa', ARRAY['sales:write'], \(user), NULL"]
@@ -295,9 +296,16 @@ struct Examples {
         ]
         runs["stock.list_levels_at"] = [
             "NULL, NULL, NULL, NULL, NULL, 50, \(main)", "NULL, NULL, NULL, 'thing number 2', \(product), 50, \(main)",
-            "'out', NULL, NULL, NULL, NULL, 50, \(main)", "NULL, \(category), 'xyzzy', NULL, NULL, 50, \(main)",
+            "'out', NULL, NULL, NULL, NULL, 50, \(main)", "'low', NULL, NULL, NULL, NULL, 50, \(main)",
+            "NULL, \(category), 'xyzzy', NULL, NULL, 50, \(main)",
         ]
         runs["stock.places.read"] = [product]
+        runs["stock.places.conclude"] = ["\(product), \(concluded)"]
+        runs["stock.place_low_at"] = ["\(product), \(main), 3"]
+        runs["stock.refuse_elsewhere"] = [
+            "ARRAY[\(main)]::uuid[], 'location', ARRAY[NULL, \(main)]::uuid[], ARRAY['/0', '/1']",
+            "ARRAY[\(main)]::uuid[], 'register', ARRAY[NULL]::uuid[], ARRAY['/register_id']",
+        ]
         runs["cash.register.place"] = [main]
         runs["stock.movements.conclude"] = ["ARRAY[\(id(.movement, 101))]::uuid[], \(concluded)"]
         runs["stock.list_levels"] = [
@@ -305,9 +313,20 @@ struct Examples {
             "'out', NULL, NULL, NULL, NULL, 50", "NULL, \(category), 'xyzzy', NULL, NULL, 50",
         ]
         runs["stock.list_movements"] = [
-            "NULL, NULL, NULL, NULL, NULL, 50, NULL", "NULL, 'loss', NULL, NULL, NULL, 50, NULL",
-            "NULL, 'sale', current_date - 10, NULL, NULL, 50, NULL", "\(product), NULL, NULL, NULL, NULL, 50, NULL",
-            "NULL, NULL, NULL, NULL, NULL, 50, \(main)", "NULL, NULL, NULL, NULL, NULL, 50, \(new())",
+            "NULL, NULL, NULL, NULL, NULL, 50, NULL, NULL, NULL",
+            "NULL, 'loss', NULL, NULL, NULL, 50, NULL, NULL, NULL",
+            "NULL, 'sale', current_date - 10, NULL, NULL, 50, NULL, NULL, NULL",
+            "\(product), NULL, NULL, NULL, NULL, 50, NULL, NULL, NULL",
+            "NULL, NULL, NULL, NULL, NULL, 50, \(main), NULL, NULL",
+            "NULL, NULL, NULL, NULL, NULL, 50, \(new()), NULL, NULL",
+            "NULL, NULL, NULL, NULL, NULL, 50, NULL, \(sale), NULL",
+            "NULL, NULL, NULL, NULL, NULL, 50, NULL, NULL, 'nothing'",
+        ]
+        runs["stock.list_count_lines"] = [
+            "\(new(3)), NULL, NULL, 50", "\(new(3)), true, \(product), 50", "\(new(3)), false, \(product), 50",
+        ]
+        runs["stock.list_counts"] = [
+            "NULL, NULL, NULL, 50", "'open', NULL, NULL, 50", "'closed', NULL, NULL, 50", "NULL, \(main), NULL, 50",
         ]
         // Balance, settings, records
         runs["balance.series"] = [
@@ -387,6 +406,57 @@ struct Examples {
         own["cash.session.read"] = Example(before: session, runs: [new()])
         own["cash.session.conclude"] = Example(before: session, runs: ["\(new()), \(concluded)"])
         own["taxes.compose"] = Example(before: taxed, runs: ["\(group), ARRAY[\(tax)]::uuid[]", "\(group), NULL"])
+        // Hundreds of counts, one of them with lines.
+        let counted = """
+            INSERT INTO stock.stock_count (tenant_id, id, location_id, status, ended_at)
+            SELECT \(tenant), gen_random_uuid(), \(main), 'closed', now() FROM generate_series(1, 300);
+            SELECT stock.count_open(\(new(3)), \(main), NULL, NULL);
+            INSERT INTO stock.stock_count_line (tenant_id, count_id, product_id, open_at, counted, on_hand_seen)
+            SELECT l.tenant_id, \(new(3)), l.product_id, \(main), l.on_hand + (l.product_id < \(product))::integer, l.on_hand
+            FROM stock.location_level l WHERE l.tenant_id = \(tenant) AND l.location_id = \(main)
+            ORDER BY l.product_id LIMIT 500
+            """
+        let found = "\(new(3)), ARRAY[NULL, \(product)]::uuid[], ARRAY['SKU-9', NULL]"
+        let counts = [
+            "count_lines.conclude": "\(found), \(concluded)", "count_enter": "\(found), ARRAY[1, 2], NULL",
+            "count_close": "\(new(3)), NULL", "count_cancel": "\(new(3)), NULL", "count.read": new(3),
+            "count.conclude": "\(new(3)), \(concluded)",
+        ]
+        for (name, run) in counts { own["stock.\(name)"] = Example(before: counted, runs: [run]) }
+        for name in ["list_counts", "list_count_lines"] { own["stock.\(name)"]?.before = counted }
+        // A transfer of a few of the products, which is in transit among hundreds that were received.
+        let second = new(4)
+        let carried = """
+            INSERT INTO stock.location (tenant_id, id, name) VALUES (\(tenant), \(second), 'Zwei');
+            INSERT INTO stock.transfer (tenant_id, id, register_id, number, from_location_id, to_location_id, status, sent_at,
+                                        received_at)
+            SELECT \(tenant), gen_random_uuid(), r.id, n + 100, \(main), \(second), 'received', now(), now()
+            FROM stock.register r, generate_series(1, 300) n WHERE r.tenant_id = \(tenant) AND r.is_default;
+            UPDATE stock.product SET oversell = 'allow' WHERE tenant_id = \(tenant) AND id IN (\(product), \(other));
+            SELECT stock.transfer_draft(\(new(3)), \(main), \(second), 'Ñ', NULL, ARRAY[\(new(5)), \(new(6))]::uuid[],
+                                        ARRAY[\(product), \(other)]::uuid[], ARRAY[NULL, NULL], ARRAY[2, 3])
+            """
+        let goods = """
+            ARRAY[\(new(7)), \(new(8))]::uuid[], ARRAY[NULL, \(product)]::uuid[], ARRAY['SKU-9', NULL], ARRAY[1, 1]
+            """
+        let transfers = [
+            "transfer_draft": ["\(new()), \(main), \(second), 'Ñ', NULL, \(goods)"],
+            "transfer_change": ["\(new(3)), ARRAY[1]::bigint[], NULL, NULL, true, NULL, \(goods)"],
+            "transfer_send": ["\(new(3)), NULL"], "transfer_cancel": ["\(new(3)), NULL"],
+            "transfer.read": [new(3)], "transfer.conclude": ["\(new(3)), \(concluded)"],
+            "list_transfers": [
+                "NULL, NULL, NULL, 50", "'draft', NULL, NULL, 50", "'received', NULL, NULL, 50",
+                "NULL, \(second), NULL, 50",
+            ],
+        ]
+        for (name, runs) in transfers { own["stock.\(name)"] = Example(before: carried, runs: runs) }
+        let nothing = "ARRAY[]::numeric[], ARRAY[]::numeric[], ARRAY[]::text[], NULL"
+        let part = "ARRAY[\(new(5))]::uuid[], ARRAY[1], ARRAY[1], ARRAY['x'], NULL"
+        own["stock.transfer_receive"] = Example(
+            before: "\(carried); SELECT stock.transfer_send(\(new(3)), NULL)",
+            runs: ["\(new(3)), \(part)", "\(new(3)), ARRAY[]::uuid[], \(nothing)"]
+        )
+        own["stock.count_open"] = Example(runs: ["\(new()), \(main), 'Ñ', NULL"])
         own["imports.create_first_unit"] = Example(before: free, runs: [new()])
         let staged = """
             SELECT stock.import_open();

@@ -452,6 +452,7 @@ struct AccountTests {
             _ = try await identity.revoke(try required(InvitationID(try required(gone["id"]))), live.context)
             var patch = MemberPatch()
             patch.role = .set(.manager)
+            patch.locations = .set([try TestShop.main()])
             _ = try await identity.updateMember(bea.user, patch, expected: .any, live.context)
             patch = MemberPatch()
             for active in [false, true] {

@@ -201,6 +201,48 @@ struct InvalidationTests {
         }
     }
 
+    @Test("of a count and a transfer is the stock's, until goods move")
+    func countedAndCarried() async throws {
+        try await TestShop.open { (shop) async throws in
+            _ = try await shop.openLocation("Zwei")
+            let main = try TestShop.main()
+            let moved: Set<String> = ["stock", "products", "dashboard", "reports"]
+            var count = StockCountID.make()
+            #expect(
+                try await retired(shop) {
+                    let answer = try await shop.counts.open(CountRequest(locationID: main), shop.context, key: nil)
+                    count = try #require(StockCountID(JSONObjectBody(answer.body)["id"] ?? ""))
+                } == ["stock"]
+            )
+            let line = CountedProduct(product: .sku("A"), counted: try Quantity("7"))
+            #expect(
+                try await retired(shop) { _ = try await shop.counts.enter(count, [line], shop.context) } == ["stock"]
+            )
+            #expect(
+                try await retired(shop) { _ = try await shop.counts.close(count, shop.context, key: nil) } == moved
+            )
+            var transfer = TransferID.make()
+            let request = TransferRequest(
+                fromLocationID: main,
+                toLocationID: nil,
+                lines: [.init(product: .sku("A"), quantity: try Quantity("2"))]
+            )
+            #expect(
+                try await retired(shop) {
+                    let answer = try await shop.transfers.draft(request, shop.context, key: nil)
+                    transfer = try #require(TransferID(JSONObjectBody(answer.body)["id"] ?? ""))
+                } == ["stock"]
+            )
+            #expect(
+                try await retired(shop) { _ = try await shop.transfers.send(transfer, shop.context, key: nil) } == moved
+            )
+            #expect(
+                try await retired(shop) { _ = try await shop.transfers.receive(transfer, [], shop.context, key: nil) }
+                    == moved
+            )
+        }
+    }
+
     @Test("of a refused command is nothing, and of a statement that changed no row nothing either")
     func nothing() async throws {
         try await TestShop.open(onHand: 1) { (shop) async throws in

@@ -10,55 +10,6 @@ import Testing
 
 @Suite("Locations")
 struct LocationsTests {
-    /// Opens a second place beside the one that every shop has.
-    private func open(_ name: String, _ shop: TestShop) async throws -> LocationID {
-        let id = LocationID.make()
-        try await shop.asTenant("INSERT INTO stock.location (tenant_id, id, name) VALUES (1, '\(id)', '\(name)')")
-        return id
-    }
-
-    private static func main() throws -> LocationID {
-        try #require(LocationID("00000000-0000-7000-8000-000000000001"))
-    }
-
-    private static func transit() throws -> LocationID {
-        try #require(LocationID("00000000-0000-7000-8000-000000000002"))
-    }
-
-    /// Returns when a session waits for another.
-    private func waiting(_ shop: TestShop) async throws {
-        try await eventually("the second waits for the first") {
-            try await shop.psql(
-                """
-                SELECT count(*) > 0 FROM pg_stat_activity
-                WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
-                """
-            ) == "t"
-        }
-    }
-
-    private func move(
-        _ shop: TestShop,
-        _ sku: String,
-        _ type: EnteredMovement,
-        _ quantity: String,
-        at location: LocationID?,
-        cost: String? = nil,
-        expecting: String? = nil
-    ) async throws -> [JSONObjectBody] {
-        let movement = MovementsRequest.Movement(
-            product: .sku(sku),
-            type: type,
-            quantity: try Quantity(quantity),
-            reason: "because",
-            unitCost: try cost.map { try Price($0) },
-            expectedOnHand: try expecting.map { try Quantity($0) },
-            locationID: location
-        )
-        let answer = try await shop.stock.record(MovementsRequest(movements: [movement]), shop.context, key: nil)
-        return try JSONObjectBody(answer.body).list("data")
-    }
-
     @Test("records of one module answer under keys of their own, also for one id")
     func keys() async throws {
         try await LiveShop.open { live in
@@ -68,7 +19,7 @@ struct LocationsTests {
             let others = try JSONBody(try await live.answer(registers.list(Page(), live.caller)))
             #expect(some.count("data") == 2)
             #expect(others.count("data") == 1)
-            let main = try Self.main()
+            let main = try TestShop.main()
             _ = try await live.answer(locations.one(main, live.caller))
             let foreign = await refusal { try await live.answer(registers.one(RegisterID(main.entity), live.caller)) }
             #expect(foreign?.code == .notFound)
@@ -80,7 +31,7 @@ struct LocationsTests {
         try await TestShop.open(onHand: 5) { (shop) async throws in
             func refused(_ sql: String) async throws -> String? { try await shop.database.refusal(of: asOwner(sql)) }
             func asOwner(_ sql: String) -> String { "SELECT set_config('stock.tenant_id', '1', false); \(sql)" }
-            let (main, transit) = (try Self.main(), try Self.transit())
+            let (main, transit) = (try TestShop.main(), try TestShop.transit())
             for sql in [
                 "UPDATE stock.location SET active = false WHERE id = '\(transit)'",
                 "UPDATE stock.location SET kind = 'branch' WHERE id = '\(transit)'",
@@ -93,7 +44,7 @@ struct LocationsTests {
             ] {
                 #expect(try await refused(sql) == "ST001", "\(sql)")
             }
-            let second = try await open("Σς", shop)
+            let second = try await shop.openLocation("Σς")
             // Codes, as names, are the same in capitals.
             try await shop.asTenant("UPDATE stock.location SET code = 'ñ1' WHERE id = '\(second)'")
             let twin = "UPDATE stock.location SET code = 'Ñ1' WHERE id = '\(main)'"
@@ -111,14 +62,14 @@ struct LocationsTests {
     @Test("goods are counted where they are, numbered over all places, and worth the same everywhere")
     func places() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws in
-            let main = try Self.main()
-            let second = try await open("Café", shop)
-            _ = try await move(shop, "A", .opening, "10", at: main, cost: "2")
-            let there = try await move(shop, "A", .opening, "20", at: second, cost: "5")
+            let main = try TestShop.main()
+            let second = try await shop.openLocation("Café")
+            _ = try await shop.move("A", .opening, "10", at: main, cost: "2")
+            let there = try await shop.move("A", .opening, "20", at: second, cost: "5")
             #expect(there.first?["on_hand_after"] == "20")
             #expect(there.first?["seq"] == "2")
             #expect(there.first?["location_id"] == second.description)
-            let lost = try await move(shop, "A", .loss, "4", at: main, expecting: "10")
+            let lost = try await shop.move("A", .loss, "4", at: main, expecting: "10")
             #expect(lost.first?["on_hand_after"] == "6")
             #expect(
                 try await shop.psql(
@@ -133,19 +84,20 @@ struct LocationsTests {
     func named() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws in
             // There is one: it is meant.
-            _ = try await move(shop, "A", .opening, "1", at: nil)
-            let second = try await open("Zwei", shop)
+            _ = try await shop.move("A", .opening, "1", at: nil)
+            let second = try await shop.openLocation("Zwei")
             for (location, code) in [
-                (nil, "required"), (LocationID.make(), "validation_failed"), (try Self.transit(), "validation_failed"),
+                (nil, "required"), (LocationID.make(), "validation_failed"),
+                (try TestShop.transit(), "validation_failed"),
             ] {
-                let problem = await refusal { try await move(shop, "A", .adjustment, "1", at: location) }
+                let problem = await refusal { try await shop.move("A", .adjustment, "1", at: location) }
                 #expect(problem?.errors.map(\.pointer) == ["/movements/0/location_id"])
                 #expect(problem?.errors.map(\.code) == [code])
             }
             try await shop.asTenant("UPDATE stock.location SET active = false WHERE id = '\(second)'")
-            let closed = await refusal { try await move(shop, "A", .adjustment, "1", at: second) }
+            let closed = await refusal { try await shop.move("A", .adjustment, "1", at: second) }
             #expect(closed?.errors.map(\.pointer) == ["/movements/0/location_id"])
-            _ = try await move(shop, "A", .adjustment, "1", at: nil)
+            _ = try await shop.move("A", .adjustment, "1", at: nil)
             #expect(try await shop.violations() == [])
         }
     }
@@ -153,14 +105,14 @@ struct LocationsTests {
     @Test("a place has what is there, whatever others have: its floor, its opening, what is expected of it")
     func apart() async throws {
         try await TestShop.open(onHand: 5) { (shop) async throws in
-            let second = try await open("Depósito", shop)
-            let short = await refusal { try await move(shop, "A", .loss, "1", at: second) }
+            let second = try await shop.openLocation("Depósito")
+            let short = await refusal { try await shop.move("A", .loss, "1", at: second) }
             #expect(short?.code == .insufficientStock)
             #expect(short?.errors.map(\.pointer) == ["/movements/0/quantity"])
-            let expected = await refusal { try await move(shop, "A", .adjustment, "1", at: second, expecting: "5") }
+            let expected = await refusal { try await shop.move("A", .adjustment, "1", at: second, expecting: "5") }
             #expect(expected?.code == .stockChanged)
-            _ = try await move(shop, "A", .opening, "2", at: second, expecting: "0")
-            let again = await refusal { try await move(shop, "A", .opening, "2", at: second) }
+            _ = try await shop.move("A", .opening, "2", at: second, expecting: "0")
+            let again = await refusal { try await shop.move("A", .opening, "2", at: second) }
             #expect(again?.code == .invalidState)
             #expect(try await shop.violations() == [])
         }
@@ -169,16 +121,16 @@ struct LocationsTests {
     @Test("what overselling may do follows the product at every place")
     func floors() async throws {
         try await TestShop.open(onHand: 1) { (shop) async throws in
-            let second = try await open("Zwei", shop)
+            let second = try await shop.openLocation("Zwei")
             try await shop.asTenant("UPDATE stock.product SET oversell = 'allow' WHERE sku = 'A'")
-            _ = try await move(shop, "A", .loss, "3", at: second)
+            _ = try await shop.move("A", .loss, "3", at: second)
             #expect(try await shop.violations() == [])
             try await shop.asTenant("UPDATE stock.product SET oversell = 'deny', name = 'Ñ' WHERE sku = 'A'")
             #expect(try await shop.violations() == [])
-            let deeper = await refusal { try await move(shop, "A", .loss, "1", at: second) }
+            let deeper = await refusal { try await shop.move("A", .loss, "1", at: second) }
             #expect(deeper?.code == .insufficientStock)
             // What is below zero can climb.
-            _ = try await move(shop, "A", .adjustment, "1", at: second)
+            _ = try await shop.move("A", .adjustment, "1", at: second)
             try await shop.asTenant("UPDATE stock.product SET oversell = 'inherit' WHERE sku = 'A'")
             try await shop.asTenant("UPDATE stock.tenant SET oversell = 'allow'")
             #expect(try await shop.violations() == [])
@@ -210,7 +162,7 @@ struct LocationsTests {
                             """
                     )
                     async let later = shop.asTenant(isProductFirst ? change : write)
-                    try await waiting(shop)
+                    try await shop.waiting()
                     try await lease.execute(script: "COMMIT")
                     _ = try await later
                 }
@@ -222,8 +174,8 @@ struct LocationsTests {
     @Test("a sale takes from where its register stands")
     func sold() async throws {
         try await TestShop.open(onHand: 5) { (shop) async throws in
-            let second = try await open("Zwei", shop)
-            _ = try await move(shop, "A", .opening, "1", at: second)
+            let second = try await shop.openLocation("Zwei")
+            _ = try await shop.move("A", .opening, "1", at: second)
             let register = RegisterID.make()
             try await shop.asTenant(
                 "INSERT INTO stock.register (tenant_id, id, name, location_id) VALUES (1, '\(register)', 'Zwei', '\(second)')"
@@ -251,7 +203,7 @@ struct LocationsTests {
     @Test("a register sells at an open place only: it comes back to none that was closed meanwhile")
     func reopened() async throws {
         try await TestShop.open { (shop) async throws in
-            let second = try await open("Zwei", shop)
+            let second = try await shop.openLocation("Zwei")
             let register = RegisterID.make()
             try await shop.asTenant(
                 """
@@ -286,10 +238,10 @@ struct LocationsTests {
     )
     func closed(isMoveFirst: Bool, isKnown: Bool) async throws {
         try await TestShop.open { (shop) async throws in
-            let second = try await open("Zwei", shop)
+            let second = try await shop.openLocation("Zwei")
             if isKnown {
-                _ = try await move(shop, "A", .opening, "1", at: second)
-                _ = try await move(shop, "A", .loss, "1", at: second)
+                _ = try await shop.move("A", .opening, "1", at: second)
+                _ = try await shop.move("A", .loss, "1", at: second)
             }
             let close = "UPDATE stock.location SET active = false WHERE tenant_id = 1 AND id = '\(second)'"
             let bring = """
@@ -308,7 +260,7 @@ struct LocationsTests {
                     async let later = shop.database.refusal(
                         of: "SELECT set_config('stock.tenant_id', '1', false); \(isMoveFirst ? close : bring)"
                     )
-                    if isMoveFirst || isKnown { try await waiting(shop) }
+                    if isMoveFirst || isKnown { try await shop.waiting() }
                     try await lease.execute(script: "COMMIT")
                     // Who moves goods asks again, and finds the place closed.
                     #expect(["ST001", "40001"].contains(try await later))
@@ -369,7 +321,7 @@ struct LocationsTests {
             #expect(try await names { $0.stock = .out } == ["Zebra ß"])
             #expect(try await names { $0.stock = .ok } == ["Ñandú"])
             #expect(try await names { $0.q = SearchText("nandu") } == ["Ñandú"])
-            try await record(0, "7", try Self.main(), .opening)
+            try await record(0, "7", try TestShop.main(), .opening)
             let places = try JSONBody(try await live.answer(live.shop.stock.places(of: fields[0].1, live.caller)))
             #expect(places["on_hand"] == "12")
             #expect(places.texts("locations", "on_hand") == ["7", "5"])

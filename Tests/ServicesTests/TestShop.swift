@@ -18,6 +18,8 @@ final class TestShop: Sendable {
     let sales: SalesService
     let payments: PaymentsService
     let stock: StockService
+    let counts: CountsService
+    let transfers: TransfersService
     let tenant: TenantID
     let context: CallContext
 
@@ -37,7 +39,8 @@ final class TestShop: Sendable {
         let postgres = PostgresClient(
             configuration: configuration,
             loop: loop,
-            statements: SalesService.statements + PaymentsService.statements + StockService.statements,
+            statements: SalesService.statements + PaymentsService.statements + StockService.statements
+                + CountsService.statements + TransfersService.statements,
             logger: logger
         )
         self.database = database
@@ -49,6 +52,8 @@ final class TestShop: Sendable {
         sales = SalesService(store: store, cursors: cursors)
         payments = PaymentsService(store: store, cursors: cursors)
         stock = StockService(store: store, cursors: cursors)
+        counts = CountsService(store: store, cursors: cursors)
+        transfers = TransfersService(store: store, cursors: cursors)
         context = CallContext(
             caller: Caller(tenant: tenant, scopes: Set(Scope.allCases), name: "test"),
             deadline: ContinuousClock.now.advanced(by: .seconds(120)),

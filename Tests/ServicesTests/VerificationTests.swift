@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Verification")
 struct VerificationTests {
-    /// The database of a shop that has sold, been paid later and lost goods; nobody is connected to it any more.
+    /// The database of a shop that has sold, been paid later, lost, carried and counted goods; nobody is connected to it any more.
     private func busy() async throws -> TestDatabase {
         try await TestShop.open("verification") { (shop) async throws in
             try await shop.sell(
@@ -33,9 +33,35 @@ struct VerificationTests {
             try await shop.cancel(try await shop.sell(try shop.request([("B", "4")], paid: [tipped])))
             let unpaid = try await shop.sell(try shop.request([("B", "5")], paid: [try card("20.00")]))
             try await shop.reverse(unpaid.list("payments")[0])
+            try await carryAndCount(shop)
             #expect(try await shop.violations() == [])
             return shop.database
         }
+    }
+
+    /// Sends five pieces of `A`, three of which come and one is lost; counts one of `B` less than there is.
+    private func carryAndCount(_ shop: TestShop) async throws {
+        let second = try await shop.openLocation("Łódź")
+        let request = TransferRequest(
+            fromLocationID: try TestShop.main(),
+            toLocationID: second,
+            lines: [.init(product: .sku("A"), quantity: try Quantity("5"))]
+        )
+        let draft = try JSONObjectBody(try await shop.transfers.draft(request, shop.context, key: nil).body)
+        let transfer = try #require(TransferID(draft["id"] ?? ""))
+        _ = try await shop.transfers.send(transfer, shop.context, key: nil)
+        let part = ReceivedLine(
+            lineID: try #require(TransferLineID(draft.list("lines").first?["id"] ?? "")),
+            quantity: try Quantity("3"),
+            lost: try Quantity("1"),
+            reason: "broken"
+        )
+        _ = try await shop.transfers.receive(transfer, [part], shop.context, key: nil)
+        let opened = try await shop.counts.open(CountRequest(locationID: try TestShop.main()), shop.context, key: nil)
+        let count = try #require(StockCountID(JSONObjectBody(opened.body)["id"] ?? ""))
+        let counted = CountedProduct(product: .sku("B"), counted: try Quantity("996"))
+        _ = try await shop.counts.enter(count, [counted], shop.context)
+        _ = try await shop.counts.close(count, shop.context, key: nil)
     }
 
     // The wrong plan takes hours; the deadline leaves room for a machine that does much else.
@@ -93,14 +119,14 @@ struct VerificationTests {
             ["I1", "I2"]
         ),
         ("UPDATE stock.stock_level SET on_hand = on_hand + 1 WHERE product_id = '\(TestShop.product("A"))'", ["I1"]),
-        ("UPDATE stock.stock_level SET in_transit = 1 WHERE product_id = '\(TestShop.product("A"))'", ["I1"]),
+        ("UPDATE stock.stock_level SET in_transit = 7 WHERE product_id = '\(TestShop.product("A"))'", ["I1"]),
         ("UPDATE stock.stock_level SET stock_version = 9 WHERE product_id = '\(TestShop.product("A"))'", ["I2"]),
         ("UPDATE stock.stock_movement SET location_id = stock.transit_location() WHERE kind = 'sale'", ["I1", "I2"]),
         ("DELETE FROM stock.location_level WHERE product_id = '\(TestShop.product("A"))'", ["I1"]),
         ("UPDATE stock.stock_level SET bounded = NOT bounded WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
         ("UPDATE stock.location_level SET name_key = 'z' WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
         ("DELETE FROM stock.stock_level WHERE product_id = '\(TestShop.product("S"))'", ["I1"]),
-        ("UPDATE stock.stock_movement SET seq = 7 WHERE seq = 2 AND product_id = '\(TestShop.product("A"))'", ["I2"]),
+        ("UPDATE stock.stock_movement SET seq = 97 WHERE seq = 2 AND product_id = '\(TestShop.product("A"))'", ["I2"]),
         ("UPDATE stock.location_level SET floor = NULL WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
         ("UPDATE stock.stock_level SET low_at = 7 WHERE product_id = '\(TestShop.product("A"))'", ["I3"]),
         ("UPDATE stock.stock_level SET archived = true, name_key = 'z'", ["I3"]),
@@ -174,6 +200,16 @@ struct VerificationTests {
             SELECT tenant_id, id, 'XYZ' FROM stock.product
             """, ["I26"]
         ),
+        ("UPDATE stock.transfer SET number = 5", ["I18"]),
+        ("UPDATE stock.transfer_line SET quantity = 5.5", ["I21", "I27"]),
+        ("UPDATE stock.transfer_line SET received = 2", ["I27"]),
+        ("UPDATE stock.transfer SET status = 'cancelled'", ["I27"]),
+        ("UPDATE stock.transfer SET to_location_id = gen_random_uuid()", ["I27"]),
+        ("UPDATE stock.stock_movement SET ref_id = gen_random_uuid() WHERE kind = 'transfer' AND seq = 3", ["I27"]),
+        ("UPDATE stock.stock_count_line SET counted = counted + 1", ["I28"]),
+        ("UPDATE stock.stock_count_line SET counted = counted + 0.5", ["I21", "I28"]),
+        ("UPDATE stock.stock_count_line SET open_at = stock.main_location()", ["I28"]),
+        ("UPDATE stock.stock_count SET status = 'open'", ["I28"]),
         ("ALTER TABLE stock.sale NO FORCE ROW LEVEL SECURITY", ["I25"]),
     ]
 

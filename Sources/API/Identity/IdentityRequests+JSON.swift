@@ -132,6 +132,9 @@ extension MemberPatch {
         var patch = MemberPatch()
         patch.role = reader.change("role", .oneOf())
         patch.active = reader.change("active", .bool)
+        if reader.contains("location_ids") || reader.isRecording {
+            patch.locations = .set(reader.optionalValues("location_ids", count: 0...1000, .id()) ?? [])
+        }
         return patch
     }
 }

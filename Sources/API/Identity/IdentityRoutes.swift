@@ -199,7 +199,7 @@ struct IdentityRoutes {
             .change(
                 "/v1/users/{id}",
                 "changeUser",
-                "Change a member's role, or end a membership and its sessions",
+                "Change a member's role or where they work, or end a membership and its sessions",
                 area: "identity",
                 access: .roles(.owner),
                 body: Body("MemberPatch") { MemberPatch.read(&$0) },

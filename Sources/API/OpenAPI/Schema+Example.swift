@@ -71,17 +71,22 @@ private enum ExampleWords {
         "code": "not_found", "commit": "afffb42", "current_password": "correct horse battery",
         "new_password": "correct horse battery staple", "cost": "12.50", "counted": "250.00", "credit_limit": "250.00",
         "currency": "EUR",
-        "database": "ok", "date": "2026-01-31", "detail": "There is no such product.", "discount": "0.00",
+        "database": "ok", "date": "2026-01-31", "detail": "There is no such product.", "difference": "0.00",
+        "discount": "0.00",
         "due": "0.00", "email": "ana@example.com", "expect_on_hand": "30", "expense": "0.00",
         "expires_at": "2035-12-31T23:59:59.000000Z",
-        "external_id": "pos-4711", "float": "100.00", "from": "2026-01-01", "income": "21.90", "instance": "a",
-        "key": "list:50", "list_price": "21.90", "locale": "en",
+        "external_id": "pos-4711", "float": "100.00", "from": "2026-01-01",
+        "from_location_id": "00000000-0000-7000-8000-000000000001", "income": "21.90", "instance": "a",
+        "key": "list:50", "list_price": "21.90", "locale": "en", "lost": "0",
         // Every shop has it from the start.
-        "location_id": "00000000-0000-7000-8000-000000000001", "method": "cash", "min_stock": "5",
+        "location_id": "00000000-0000-7000-8000-000000000001",
+        "location_ids": "00000000-0000-7000-8000-000000000001", "method": "cash", "min_stock": "5",
         "module": "products", "name": "Espresso beans 1 kg", "net": "21.90", "note": "Gift wrapped.", "on_hand": "30",
-        "on_hand_after": "29", "outcome": "created", "paid": "21.90", "password": "correct horse battery",
+        "on_hand_after": "29", "on_hand_seen": "30", "outcome": "created", "paid": "21.90",
+        "password": "correct horse battery",
         "period": "2026-01", "phone": "+49 30 1234567", "pointer": "/lines/0/product_id", "price": "21.90",
-        "quantity": "1", "rate": "7", "reason": "Counted.", "receivables": "0.00", "redis": "ok", "ref_type": "sale",
+        "quantity": "1", "rate": "7", "reason": "Counted.", "receivables": "0.00", "received": "1", "redis": "ok",
+        "ref_type": "sale",
         "refresh_token": "01a1fdf2b27076bb9b7563983f68fe97.Zm9vYmFy", "refunded": "0.00", "request_id": "stp2cqjb",
         "requested": "2", "returned_quantity": "0", "returned_total": "0.00", "role": "cashier",
         "sales_total": "21.90", "scopes": "catalog:read", "secret": "stk_1_01a1fdf2b27076bb9b7563983f68fe97_Zm9vYmFy",
@@ -114,6 +119,8 @@ private enum ExampleWords {
         case "code" where owner.hasPrefix("Location"): "HAM"
         case "code" where owner.hasPrefix("PaymentMethod"): "meal_voucher"
         case "kind" where owner.hasPrefix("PaymentMethod"): "voucher"
+        case "counted" where owner.hasPrefix("StockCount"): "29"
+        case "difference" where owner.hasPrefix("StockCount"): "-1"
         case "method" where owner.hasPrefix("CountedTender"): "card"
         case "email" where owner.hasPrefix("Member") || owner.hasPrefix("Invitation"): "bo@example.com"
         default: Self.texts[name]

@@ -17,7 +17,9 @@ enum Schemas {
         ("ProductBatch", batch),
         ("UpsertOutcome", upsertOutcome),
         ("StockLevel", stockLevel), ("ProductPlaces", productPlaces), ("PlaceLevel", placeLevel),
-        ("Movement", movement),
+        ("Movement", movement), ("StockCount", stockCount), ("StockCountLine", stockCountLine),
+        ("Transfer", .object(transferFigures + [Field.required("lines", .array(.reference("TransferLine")))])),
+        ("TransferLine", transferLine), ("TransferSummary", .object(transferFigures)),
         ("Sale", sale), ("SaleLine", saleLine), ("PricedCart", pricedCart), ("CartLine", .object(lineFigures)),
         ("SaleLineTax", saleLineTax), ("TaxSum", taxSum),
         ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
@@ -64,7 +66,8 @@ enum Schemas {
         Field.optional("available", .quantity), Field.optional("expected", .quantity),
         Field.optional("on_hand", .quantity), Field.optional("credit_limit", .money), Field.optional("balance", .money),
         Field.optional("amount", .money), Field.optional("due", .money), Field.optional("limit", .rate),
-        Field.optional("list_price", .price),
+        Field.optional("list_price", .price), Field.optional("count_id", .id),
+        Field.optional("transfer_id", .id),
     ])
 
     // MARK: Identity
@@ -92,7 +95,8 @@ enum Schemas {
     private static let member = Schema.object([
         Field.required("id", .id), Field.required("email", .string(format: "email")),
         Field.required("name", .nullable(.text)), Field.required("role", role), Field.required("active", .boolean),
-        Field.required("version", .version), Field.required("created_at", .time),
+        Field.required("location_ids", .array(.id)), Field.required("version", .version),
+        Field.required("created_at", .time),
     ])
     private static let invitationMembers: [Field] = [
         Field.required("id", .id), Field.required("email", .string(format: "email")), Field.required("role", role),
@@ -146,7 +150,7 @@ enum Schemas {
         ),
         Field.required("api_key", .nullable(.object([Field.required("id", .id), Field.required("name", .text)]))),
         Field.required("role", .nullable(role)), Field.required("scopes", scopes),
-        Field.required("tenant", .reference("Tenant")),
+        Field.required("location_ids", .array(.id)), Field.required("tenant", .reference("Tenant")),
     ])
     private static let tokens = Schema.object([
         Field.required("access_token", .text), Field.required("token_type", .choice(["Bearer"])),
@@ -202,10 +206,39 @@ enum Schemas {
         Field.required("quantity", .quantity),
         Field.required("on_hand_after", .quantity), Field.required("reason", .nullable(.text)),
         Field.required("unit_cost", .nullable(.price)),
-        Field.required("ref_type", .nullable(.choice(["sale", "return"]))),
+        Field.required("ref_type", .nullable(.choice(["sale", "return", "count", "transfer"]))),
         Field.required("ref_id", .nullable(.id)), Field.required("user_id", .nullable(.id)),
         Field.required("occurred_at", .time), Field.required("recorded_at", .time),
         Field.required("business_day", .day),
+    ])
+
+    private static let stockCount = Schema.object(
+        [
+            Field.required("id", .id), Field.required("location_id", .id),
+            Field.required("status", .choice(CountFilter.Status.allCases.map(\.rawValue))),
+            Field.required("note", .nullable(.text)), Field.required("user_id", .nullable(.id)),
+            Field.required("ended_at", .nullable(.time)), Field.required("ended_by", .nullable(.id)),
+        ] + stamps
+    )
+    private static let stockCountLine = Schema.object([
+        Field.required("product_id", .id), Field.required("sku", .nullable(.text)), Field.required("name", .text),
+        Field.required("counted", .quantity), Field.required("on_hand_seen", .quantity),
+        Field.required("difference", .quantity), Field.required("user_id", .nullable(.id)),
+        Field.required("counted_at", .time),
+    ])
+
+    private static let transferFigures: [Field] =
+        [
+            Field.required("id", .id), Field.required("number", .nullable(.integer(minimum: 1))),
+            Field.required("from_location_id", .id), Field.required("to_location_id", .id),
+            Field.required("status", .choice(TransferFilter.Status.allCases.map(\.rawValue))),
+            Field.required("note", .nullable(.text)), Field.required("user_id", .nullable(.id)),
+            Field.required("sent_at", .nullable(.time)), Field.required("received_at", .nullable(.time)),
+        ] + stamps
+    private static let transferLine = Schema.object([
+        Field.required("id", .id), Field.required("product_id", .id), Field.required("sku", .nullable(.text)),
+        Field.required("name", .text), Field.required("unit", .text), Field.required("quantity", .quantity),
+        Field.required("received", .quantity), Field.required("lost", .quantity),
     ])
 
     // MARK: Sales and payments

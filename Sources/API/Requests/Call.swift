@@ -135,11 +135,7 @@ package struct Call: Sendable {
     /// - Returns: What it made of it; of an empty object, if it may be left out and is.
     /// - Throws: as ``body(_:)``.
     func body<Value>(_ body: Body<Value>) async throws -> Value {
-        guard body.isOptional else { return try await self.body(body.read) }
-        let bytes = try await collect()
-        if bytes.readableBytes == 0 { return try Self.read(.object(JSONObject()), body.read) }
-        try checkMediaType()
-        return try Self.read(Self.parse(bytes), body.read)
+        try Self.read(await json(isOptional: body.isOptional), body.read)
     }
 
     /// Reads the body of a command, and its idempotency key.
@@ -147,23 +143,25 @@ package struct Call: Sendable {
     /// - Parameters:
     ///   - body: Says how it is read.
     ///   - demand: Whether there must be a key.
-    /// - Returns: The value, and the key, which knows the body, and what the path names, by a digest that spelling does not change.
+    /// - Returns: The value, and the key, which knows what was asked - the body and what the path names - by a digest that spelling
+    ///   does not change.
     /// - Throws: as ``body(_:)``; `idempotency_key_missing`.
     func keyedBody<Value>(
         _ body: Body<Value>,
         _ demand: Route.KeyDemand
     ) async throws -> (Value, IdempotencyKey?) {
         if demand == .accepted, exchange.fields.idempotencyKey == nil {
-            return (try await self.body(body.read), nil)
+            return (try await self.body(body), nil)
         }
         let text = try idempotencyKey()
-        let json = try await self.json()
+        let json = try await self.json(isOptional: body.isOptional)
         let value = try Self.read(json, body.read)
         var digest = SHA256()
         digest.update(data: json.canonicalBytes)
-        // The same asked of another thing is another request.
+        // A key is the route's, which is the same for all things of a kind.
         for segment in segments { digest.update(data: Array(segment.lowercased().utf8)) }
-        return (value, IdempotencyKey(route: route.idempotencyScope, key: text, requestHash: Array(digest.finalize())))
+        let hash = Array(digest.finalize())
+        return (value, IdempotencyKey(route: self.route.idempotencyScope, key: text, requestHash: hash))
     }
 
     private static func read<T>(_ json: JSONValue, _ read: (inout JSONObjectReader) -> T) throws(Problem) -> T {
@@ -173,9 +171,16 @@ package struct Call: Sendable {
         return value
     }
 
-    private func json() async throws -> JSONValue {
+    /// The body as JSON; an empty object, if it may be left out and is.
+    private func json(isOptional: Bool = false) async throws -> JSONValue {
+        guard isOptional else {
+            try checkMediaType()
+            return try Self.parse(await collect())
+        }
+        let bytes = try await collect()
+        if bytes.readableBytes == 0 { return .object(JSONObject()) }
         try checkMediaType()
-        return try Self.parse(await collect())
+        return try Self.parse(bytes)
     }
 
     private static func parse(_ bytes: ByteBuffer) throws(Problem) -> JSONValue {

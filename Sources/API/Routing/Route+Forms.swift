@@ -59,6 +59,34 @@ extension Route {
         )
     }
 
+    /// A list of what belongs to one thing, by pages, from the cache; as ``page(_:_:_:area:access:answer:query:reading:)``.
+    static func parts<Filter, Kind>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        answer: Schema,
+        query: @escaping @Sendable (inout Query) -> Filter,
+        reading: @escaping @Sendable (ID<Kind>, Filter, Page, Caller) throws(Problem) -> CachedRead
+    ) -> Route {
+        let asked: @Sendable (inout Query) -> (Filter, Page) = { (query(&$0), $0.page()) }
+        return Route(
+            .get,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            takes: Route.Input(parameters: Query.parameters(of: asked)),
+            gives: Route.Output(answer: .page(answer), problems: [.cursorMismatch]),
+            service: .read { call, caller in
+                let (filter, page) = try call.query(asked)
+                return try reading(try call.id(), filter, page, caller)
+            }
+        )
+    }
+
     /// One thing, from the cache: `answer` is its shape, `reading` says which read answers.
     static func one<Kind>(
         _ path: String,
@@ -164,19 +192,23 @@ extension Route {
         }
     }
 
-    /// A POST that is a command to one thing, done once for its key: `/v1/sales/{id}/cancel`.
+    /// A POST that is a command to one thing: `/v1/sales/{id}/cancel`.
     ///
-    /// It changes the thing, and answers it, unless `status` and `answer` say that it makes something.
+    /// With a key it is done once, its refusals kept beside the key by the store; without, doing it again is the same. It changes
+    /// the thing, and answers it, unless `status` and `answer` say that it makes something; `givesTag` says whether the answer has
+    /// an entity tag, as the thing itself has.
     static func action<Value: Sendable, Kind>(
         _ path: String,
         _ name: String,
         _ summary: String,
         area: String,
         access: Access,
+        key: KeyDemand? = .required,
         store: Store,
         body: Body<Value>,
         status: HTTPResponse.Status = .ok,
         answer: Schema,
+        givesTag: Bool = true,
         problems: [Problem.Code] = [],
         run: @escaping @Sendable (ID<Kind>, Value, CallContext, IdempotencyKey?) async throws(Problem) -> Answer
     ) -> Route {
@@ -187,13 +219,17 @@ extension Route {
             summary,
             area: area,
             access: access,
-            takes: Route.Input(body: body.schema, key: .required),
-            gives: Route.Output(status: status, answer: answer, givesTag: true, problems: problems)
+            takes: Route.Input(body: body.schema, isBodyOptional: body.isOptional, key: key),
+            gives: Route.Output(status: status, answer: answer, givesTag: givesTag, problems: problems)
         ) { call in
-            let (value, key) = try await call.keyedBody(body, .required)
+            guard let key else {
+                let (id, value): (ID<Kind>, Value) = (try call.id(), try await call.body(body))
+                return try call.reply(await run(id, value, call.context(), nil))
+            }
+            let (value, given) = try await call.keyedBody(body, key)
             let id: ID<Kind> = try call.id()
-            return try await call.command(store, key) { (context) throws(Problem) in
-                try await run(id, value, context, key)
+            return try await call.command(store, given) { (context) throws(Problem) in
+                try await run(id, value, context, given)
             }
         }
     }

@@ -13,6 +13,8 @@ enum Routes {
         CatalogRoutes.self,
         LocationsRoutes.self,
         StockRoutes.self,
+        CountsRoutes.self,
+        TransfersRoutes.self,
         SalesRoutes.self,
         ReturnsRoutes.self,
         PaymentsRoutes.self,

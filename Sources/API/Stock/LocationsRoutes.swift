@@ -11,7 +11,8 @@ struct LocationsRoutes: Area {
         RecordRoutes<Location>(
             reading: .stockRead,
             writing: .admin,
-            deletable: "never had goods or a register"
+            deletable: "never had goods or a register",
+            changeProblems: [.inUse]
         ).routes(shop.records(), shop.store)
             + RecordRoutes<Register>(
                 reading: .salesRead,

@@ -30,6 +30,7 @@ struct StockRoutes: Area {
                 access: .scope(.stockRead),
                 answer: .reference("ProductPlaces")
             ) { shop.stock.places(of: $0, $1) },
+            setMinimum(),
             .page(
                 "/v1/stock/movements",
                 "listMovements",
@@ -57,6 +58,34 @@ struct StockRoutes: Area {
     }
 }
 
+extension StockRoutes {
+    /// Says from where on a product is low at a location.
+    private func setMinimum() -> Route {
+        let body = Body("PlaceMinimum") { PlaceMinimum.read(&$0) }
+        return Route(
+            .put,
+            "/v1/products/{id}/stock",
+            "setPlaceMinimum",
+            "Set from where on a product is low at a location; without min_stock its sum decides",
+            area: "stock",
+            access: .scope(.stockWrite),
+            takes: Route.Input(body: body.schema),
+            gives: Route.Output(answer: .reference("ProductPlaces"), problems: [.invalidState, .quantityPrecision])
+        ) { [shop] call in
+            let product: ProductID = try call.id()
+            let minimum = try await call.body(body)
+            return try call.reply(await shop.stock.setMinimum(of: product, minimum, call.context()))
+        }
+    }
+}
+
+extension PlaceMinimum {
+    /// Reads the body of `PUT /v1/products/{id}/stock`.
+    static func read(_ reader: inout JSONObjectReader) -> PlaceMinimum {
+        PlaceMinimum(locationID: reader.id("location_id"), minStock: reader.optionalQuantity("min_stock", .notNegative))
+    }
+}
+
 extension StockLevelFilter {
     /// Reads what `GET /v1/stock` asks for.
     static func read(_ query: inout Query) -> StockLevelFilter {
@@ -76,6 +105,13 @@ extension MovementFilter {
         filter.productID = query.id("product_id", "Of this product only.")
         filter.locationID = query.id("location_id", "At this location only.")
         filter.kind = query.choice("type", "Of this kind only.")
+        let document: ID<Any>? = query.id("ref_id", "Of this sale, return, count or transfer only.")
+        filter.documentID = document?.entity
+        filter.reason = query.text(
+            "reason",
+            maximum: TextRule.reason.maximum,
+            "Of this reason only, as it was entered."
+        )
         filter.days = query.days()
         return filter
     }

@@ -15,6 +15,7 @@ package enum AuditAction: String, CaseIterable, Sendable {
     case invitationAccepted = "invitation.accepted"
     case memberAdded = "member.added"
     case memberRoleChanged = "member.role_changed"
+    case memberLocationsChanged = "member.locations_changed"
     case memberActivated = "member.activated"
     case memberDeactivated = "member.deactivated"
     case memberRemoved = "member.removed"

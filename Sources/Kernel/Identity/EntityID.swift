@@ -136,6 +136,9 @@ package enum Entity {
     package enum Barcode {}
     package enum Movement {}
     package enum Location {}
+    package enum StockCount {}
+    package enum Transfer {}
+    package enum TransferLine {}
     package enum Customer {}
     package enum Register {}
     package enum CashSession {}
@@ -161,6 +164,9 @@ package typealias ProductID = ID<Entity.Product>
 package typealias BarcodeID = ID<Entity.Barcode>
 package typealias MovementID = ID<Entity.Movement>
 package typealias LocationID = ID<Entity.Location>
+package typealias StockCountID = ID<Entity.StockCount>
+package typealias TransferID = ID<Entity.Transfer>
+package typealias TransferLineID = ID<Entity.TransferLine>
 package typealias CustomerID = ID<Entity.Customer>
 package typealias RegisterID = ID<Entity.Register>
 package typealias CashSessionID = ID<Entity.CashSession>

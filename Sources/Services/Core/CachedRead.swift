@@ -97,6 +97,16 @@ struct PageFill<Asked: Statement>: Fill where Asked.Row == PageRow {
     func filled(_ row: inout PageRow) -> Filled { Filled(page: &row, cursor: next) }
 }
 
+/// A page of what belongs to one thing; no row says that there is no such thing.
+struct PartsFill<Asked: Statement>: Fill where Asked.Row == PageRow {
+    let page: PageFill<Asked>
+
+    var statement: Asked { page.statement }
+    var absence: any Error { Problem.notFound }
+
+    func filled(_ row: inout PageRow) -> Filled { page.filled(&row) }
+}
+
 extension Fill {
     /// The body that a statement answers.
     static func body<Asked>(_ statement: Asked) -> BodyFill<Asked> where Self == BodyFill<Asked> {

@@ -23,6 +23,9 @@ package struct Caller: Sendable, Equatable {
     /// What the caller may do.
     package var scopes: Set<Scope>
 
+    /// Where the caller works; everywhere if empty, as an API key does.
+    package var locations: [LocationID]
+
     /// The name the audit log shows.
     package var name: String
 
@@ -34,6 +37,7 @@ package struct Caller: Sendable, Equatable {
         session: SessionID? = nil,
         role: Role? = nil,
         scopes: Set<Scope>,
+        locations: [LocationID] = [],
         name: String
     ) {
         self.tenant = tenant
@@ -42,6 +46,7 @@ package struct Caller: Sendable, Equatable {
         self.session = session
         self.role = role
         self.scopes = scopes
+        self.locations = locations
         self.name = name
     }
 

@@ -59,4 +59,9 @@ struct PagePosition: Sendable {
     func read(_ statement: some Statement<PageRow>) -> CachedRead {
         CachedRead(key: key, fill: .page(statement, next: next))
     }
+
+    /// The read of this page of what belongs to one thing, which answers no row if there is no such thing.
+    func readParts(_ statement: some Statement<PageRow>) -> CachedRead {
+        CachedRead(key: key, fill: PartsFill(page: .page(statement, next: next)))
+    }
 }

@@ -55,6 +55,12 @@ package final class Shop: Sendable {
     /// Levels and movements.
     package let stock: StockService
 
+    /// Counts of what is at a location.
+    package let counts: CountsService
+
+    /// Transfers of goods between locations.
+    package let transfers: TransfersService
+
     /// Sales.
     package let sales: SalesService
 
@@ -98,6 +104,8 @@ package final class Shop: Sendable {
         units = Records(store: store, cursors: cursors)
         products = Records(store: store, cursors: cursors)
         stock = StockService(store: store, cursors: cursors)
+        counts = CountsService(store: store, cursors: cursors)
+        transfers = TransfersService(store: store, cursors: cursors)
         sales = SalesService(store: store, cursors: cursors)
         payments = PaymentsService(store: store, cursors: cursors)
         customers = Records(store: store, cursors: cursors)
@@ -113,7 +121,8 @@ package final class Shop: Sendable {
     /// Every statement of the services, for connections to prepare as they come up; those of records are theirs to tell.
     package static let statements: [any Statement.Type] =
         [TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self]
-        + TenantService.statements + StockService.statements + SalesService.statements + PaymentsService.statements
+        + TenantService.statements + StockService.statements + CountsService.statements + TransfersService.statements
+        + SalesService.statements + PaymentsService.statements
         + BalanceService.statements + IdentityService.statements + CashService.statements + CacheService.statements
 }
 

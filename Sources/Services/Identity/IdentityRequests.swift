@@ -172,6 +172,8 @@ package struct MemberPatch: Sendable, Equatable {
     package var role: Change<Role> = .keep
     /// Whether the member may come in at all.
     package var active: Change<Bool> = .keep
+    /// Where the member works; everywhere if empty.
+    package var locations: Change<[LocationID]> = .keep
 
     /// Makes a patch that changes nothing.
     package init() {}

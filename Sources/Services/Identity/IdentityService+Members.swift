@@ -70,7 +70,7 @@ extension IdentityService {
         }
     }
 
-    /// `PATCH /v1/users/{id}`: another role, or in and out of the tenant.
+    /// `PATCH /v1/users/{id}`: another role, other locations, or in and out of the tenant.
     ///
     /// - Parameters:
     ///   - id: The member.
@@ -89,6 +89,7 @@ extension IdentityService {
         let answer = try await store.write(context) { (unit) throws(PostgresError) -> Effect<Member> in
             try unit.add(Act(actor: AuditActor(context)))
             try unit.add(GuardMember(user: id, expected: expected))
+            if let locations = patch.locations.newValue { try unit.add(CheckMemberLocations(locations: locations)) }
             try unit.add(UpdateMember(user: id, patch: patch))
             try unit.add(GuardOwner())
             return .changed(Member(id))
@@ -216,6 +217,10 @@ private struct MeFill: Fill {
             writer.name("scopes")
             writer.array { list in
                 for scope in caller.scopes.map(\.rawValue).sorted() { list.string(scope) }
+            }
+            writer.name("location_ids")
+            writer.array { list in
+                for location in caller.locations { list.string(location.description) }
             }
             writer.name("tenant")
             writer.raw(row.tenant)

@@ -37,7 +37,8 @@ package struct IdentityService: Sendable {
         InsertUser.self, InsertMembership.self, InsertDefaultUnits.self, HoldUser.self, HoldUserOfSession.self,
         MarkLogin.self, InsertSession.self, CurrentTenant.self, RehashPassword.self, RotateSession.self,
         RevokeFamily.self, RevokeAllSessions.self, CheckSession.self, CheckKey.self, TouchKey.self, ReadMe.self,
-        ListMembers.self, ReadDocument<Member>.self, GuardMember.self, UpdateMember.self, GuardOwner.self,
+        ListMembers.self, ReadDocument<Member>.self, GuardMember.self, CheckMemberLocations.self, UpdateMember.self,
+        GuardOwner.self,
         Conclude<Member>.self,
         ListKeys.self, InsertKey.self, RevokeKey.self, Conclude<APIKey>.self, Act.self, Note.self, NotePerson.self,
         ListAudit.self, ListInvitations.self, ReadDocument<Invitation>.self, FindInvitation.self, GuardInvitation.self,
@@ -491,6 +492,7 @@ package struct IdentityService: Sendable {
             session: session,
             role: entry.role,
             scopes: entry.role.scopes,
+            locations: entry.locations,
             name: entry.email
         )
     }
@@ -555,6 +557,8 @@ struct SessionEntry: Sendable {
     let user: UserID
     let email: String
     let role: Role
+    /// Where they work; everywhere if empty.
+    var locations: [LocationID] = []
     let expiresAt: Timestamp
     let isTenantActive: Bool
 }

@@ -435,10 +435,10 @@ struct RevokeAllSessions: Statement {
 struct CheckSession: Statement {
     static let name = "identity.session_check"
     static let sql: SQL = """
-        SELECT c.user_id, c.email, c.role, c.expires_at, c.is_active, pg_current_snapshot()
+        SELECT c.user_id, c.email, c.role, c.location_ids, c.expires_at, c.is_active, pg_current_snapshot()
         FROM (SELECT 1) one
         LEFT JOIN (
-            SELECT s.user_id, u.email, m.role, least(s.expires_at, s.family_expires_at) AS expires_at,
+            SELECT s.user_id, u.email, m.role, m.location_ids, least(s.expires_at, s.family_expires_at) AS expires_at,
                    t.status = 'active' AS is_active
             -- By its own key: a person may have thousands.
             FROM (SELECT * FROM stock.session
@@ -462,6 +462,7 @@ struct CheckSession: Statement {
             let user = try row.next(UserID?.self)
             let email = try row.next(String?.self)
             let role = try row.next(String?.self).flatMap { Role(rawValue: $0) }
+            let locations = try row.next([LocationID]?.self)
             let expiresAt = try row.next(Timestamp?.self)
             let isActive = try row.next(Bool?.self)
             snapshot = try row.next()
@@ -470,6 +471,7 @@ struct CheckSession: Statement {
                     user: user,
                     email: email,
                     role: role,
+                    locations: locations ?? [],
                     expiresAt: expiresAt,
                     isTenantActive: isActive
                 )
@@ -652,10 +654,11 @@ struct UpdateMember: Statement {
     static let name = "identity.member_update"
     static let sql: SQL = """
         UPDATE stock.membership m
-        SET role = coalesce($2, m.role), active = coalesce($3, m.active), version = m.version + 1, updated_at = now()
+        SET role = coalesce($2, m.role), active = coalesce($3, m.active), location_ids = coalesce($4, m.location_ids),
+            version = m.version + 1, updated_at = now()
         WHERE m.tenant_id = stock.current_tenant() AND m.user_id = $1
         """
-    static let parameterTypes: [PostgresType] = [.uuid, .text, .bool]
+    static let parameterTypes: [PostgresType] = [.uuid, .text, .bool, .uuidArray]
 
     var user: UserID
     var patch: MemberPatch
@@ -664,7 +667,19 @@ struct UpdateMember: Statement {
         try parameters.append(user)
         try parameters.append(patch.role.newValue)
         try parameters.append(patch.active.newValue)
+        try parameters.append(patch.locations.newValue)
     }
+}
+
+/// Refuses locations at which nobody can work.
+struct CheckMemberLocations: Statement {
+    static let name = "identity.member_places"
+    static let sql: SQL = "SELECT stock.member_places($1)"
+    static let parameterTypes: [PostgresType] = [.uuidArray]
+
+    var locations: [LocationID]
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(locations) }
 }
 
 /// Refuses a tenant without an active owner.

@@ -12,7 +12,7 @@ enum Invariants {
         Invariant14.self, Invariant16.self, Invariant17.self, Invariant18.self, Invariant19.self, Invariant20.self,
         Invariant21.self,
         Invariant22.self,
-        Invariant23Events.self, Invariant24.self, Invariant26.self,
+        Invariant23Events.self, Invariant24.self, Invariant26.self, Invariant27.self, Invariant28.self,
     ]
 
     /// Those of what belongs to no tenant.
@@ -514,7 +514,11 @@ struct Invariant18: Invariant {
               FROM stock.sale_return r WHERE r.tenant_id = stock.current_tenant() GROUP BY r.register_id
               UNION ALL
               SELECT r.register_id, 'cash_session', count(*), min(r.number), max(r.number)
-              FROM stock.cash_session r WHERE r.tenant_id = stock.current_tenant() GROUP BY r.register_id) d
+              FROM stock.cash_session r WHERE r.tenant_id = stock.current_tenant() GROUP BY r.register_id
+              UNION ALL
+              SELECT r.register_id, 'transfer', count(*), min(r.number), max(r.number)
+              FROM stock.transfer r WHERE r.tenant_id = stock.current_tenant() AND r.number IS NOT NULL
+              GROUP BY r.register_id) d
         LEFT JOIN stock.document_counter c
             ON c.tenant_id = stock.current_tenant() AND c.register_id = d.register_id AND c.kind = d.kind
         WHERE d.first <> 1 OR d.last <> d.count OR c.last_number IS DISTINCT FROM d.count
@@ -530,6 +534,9 @@ struct Invariant18: Invariant {
           AND NOT EXISTS (SELECT FROM stock.cash_session r
                           WHERE r.tenant_id = stock.current_tenant() AND r.register_id = c.register_id
                             AND c.kind = 'cash_session')
+          AND NOT EXISTS (SELECT FROM stock.transfer r
+                          WHERE r.tenant_id = stock.current_tenant() AND r.register_id = c.register_id
+                            AND c.kind = 'transfer')
         """
 
     typealias Row = SingleColumn<String>
@@ -549,10 +556,15 @@ struct Invariant19: Invariant {
         FROM stock.idempotency_record r
         LEFT JOIN stock.sale s ON s.tenant_id = r.tenant_id AND s.id = r.resource_id
         LEFT JOIN stock.payment p ON p.tenant_id = r.tenant_id AND p.id = r.resource_id
+        LEFT JOIN stock.transfer f ON f.tenant_id = r.tenant_id AND f.id = r.resource_id
+        LEFT JOIN stock.stock_count c ON c.tenant_id = r.tenant_id AND c.id = r.resource_id
         LEFT JOIN stock.sale_return b ON b.tenant_id = r.tenant_id AND b.id = r.resource_id
+        LEFT JOIN stock.cash_session h ON h.tenant_id = r.tenant_id AND h.id = r.resource_id
         WHERE r.tenant_id = stock.current_tenant() AND r.status = 201
-          AND (r.route = 'POST /v1/sales' AND s.id IS NULL OR r.route = 'POST /v1/payments' AND p.id IS NULL
-               OR (r.route = 'POST /v1/returns' OR r.route = 'POST /v1/sales/{id}/returns') AND b.id IS NULL)
+          AND CASE r.route WHEN 'POST /v1/sales' THEN s.id WHEN 'POST /v1/payments' THEN p.id WHEN 'POST /v1/returns' THEN b.id
+                           WHEN 'POST /v1/sales/{id}/returns' THEN b.id WHEN 'POST /v1/transfers' THEN f.id
+                           WHEN 'POST /v1/stock/counts' THEN c.id WHEN 'POST /v1/registers/{id}/sessions' THEN h.id
+                           ELSE '00000000-0000-0000-0000-000000000000' END IS NULL
         """
 
     typealias Row = SingleColumn<String>
@@ -608,6 +620,17 @@ struct Invariant21: Invariant {
         JOIN stock.product p ON p.tenant_id = m.tenant_id AND p.id = m.product_id
         JOIN stock.unit u ON u.tenant_id = p.tenant_id AND u.id = p.unit_id
         WHERE m.tenant_id = stock.current_tenant() AND min_scale(m.quantity) > u.decimals
+        UNION ALL
+        SELECT format('%s %s, product %s: a quantity has more decimals than the unit', l.kind, l.id, l.product_id)
+        FROM (SELECT 'transfer' AS kind, l.transfer_id AS id, l.product_id,
+                     greatest(min_scale(l.quantity), min_scale(l.received), min_scale(l.lost)) AS decimals
+              FROM stock.transfer_line l WHERE l.tenant_id = stock.current_tenant()
+              UNION ALL
+              SELECT 'count', l.count_id, l.product_id, min_scale(l.counted)
+              FROM stock.stock_count_line l WHERE l.tenant_id = stock.current_tenant()) l
+        JOIN stock.product p ON p.tenant_id = stock.current_tenant() AND p.id = l.product_id
+        JOIN stock.unit u ON u.tenant_id = p.tenant_id AND u.id = p.unit_id
+        WHERE l.decimals > u.decimals
         """
 
     typealias Row = SingleColumn<String>
@@ -790,6 +813,72 @@ struct Invariant26: Invariant {
         LEFT JOIN stock.customer_search s ON s.tenant_id = c.tenant_id AND s.customer_id = c.id
         WHERE c.tenant_id = stock.current_tenant()
           AND (s.name_key IS DISTINCT FROM c.name_key OR NOT s.pairs @> stock.search_pairs(c.tenant_id, c.search_text))
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// What is in transit of a product is what transfers have sent and nobody has received or lost; the movements of a transfer are what
+/// its lines say.
+struct Invariant27: Invariant {
+    static let number = "I27"
+    static let name = "verify.i27"
+    static let sql: SQL = """
+        WITH line AS MATERIALIZED (
+            SELECT t.id, t.from_location_id, t.to_location_id, l.product_id, l.quantity, l.received, l.lost
+            FROM stock.transfer t
+            JOIN stock.transfer_line l ON l.tenant_id = t.tenant_id AND l.transfer_id = t.id
+            WHERE t.tenant_id = stock.current_tenant() AND t.status NOT IN ('draft', 'cancelled')
+        )
+        SELECT format('product %s: %s in transit, transfers carry %s', coalesce(n.product_id, l.product_id),
+                      coalesce(n.on_hand, 0), coalesce(l.rest, 0))
+        FROM (SELECT n.product_id, n.on_hand FROM stock.location_level n
+              WHERE n.tenant_id = stock.current_tenant() AND n.location_id = stock.transit_location()) n
+        FULL JOIN (SELECT l.product_id, sum(l.quantity - l.received - l.lost) AS rest FROM line l GROUP BY l.product_id) l
+            ON l.product_id = n.product_id
+        WHERE coalesce(n.on_hand, 0) <> coalesce(l.rest, 0)
+        UNION ALL
+        SELECT format('transfer %s, product %s at location %s: %s by movements, %s by its lines', coalesce(m.id, w.id),
+                      coalesce(m.product_id, w.product_id), coalesce(m.location_id, w.location_id),
+                      coalesce(m.quantity, 0), coalesce(w.quantity, 0))
+        FROM (SELECT m.ref_id AS id, m.product_id, m.location_id, sum(m.quantity) AS quantity FROM stock.stock_movement m
+              WHERE m.tenant_id = stock.current_tenant() AND m.ref_type = 'transfer'
+              GROUP BY m.ref_id, m.product_id, m.location_id) m
+        FULL JOIN (
+            SELECT l.id, l.product_id, v.location_id, sum(v.quantity) AS quantity
+            FROM line l, LATERAL (VALUES (l.from_location_id, -l.quantity),
+                                         (stock.transit_location(), l.quantity - l.received - l.lost),
+                                         (l.to_location_id, l.received)) AS v (location_id, quantity)
+            GROUP BY l.id, l.product_id, v.location_id) w
+            ON w.id = m.id AND w.product_id = m.product_id AND w.location_id = m.location_id
+        WHERE coalesce(m.quantity, 0) <> coalesce(w.quantity, 0)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A closed count has moved what its lines differ by, any other nothing; the lines of an open count hold its place.
+struct Invariant28: Invariant {
+    static let number = "I28"
+    static let name = "verify.i28"
+    static let sql: SQL = """
+        SELECT format('count %s, product %s: %s by movements, %s by its line', coalesce(m.id, l.count_id),
+                      coalesce(m.product_id, l.product_id), coalesce(m.quantity, 0), coalesce(l.difference, 0))
+        FROM (SELECT m.ref_id AS id, m.product_id, m.location_id, sum(m.quantity) AS quantity FROM stock.stock_movement m
+              WHERE m.tenant_id = stock.current_tenant() AND m.ref_type = 'count'
+              GROUP BY m.ref_id, m.product_id, m.location_id) m
+        FULL JOIN (SELECT l.count_id, l.product_id, c.location_id, l.difference
+                   FROM stock.stock_count_line l
+                   JOIN stock.stock_count c ON c.tenant_id = l.tenant_id AND c.id = l.count_id AND c.status = 'closed'
+                   WHERE l.tenant_id = stock.current_tenant()) l
+            ON l.count_id = m.id AND l.product_id = m.product_id AND l.location_id = m.location_id
+        WHERE coalesce(m.quantity, 0) <> coalesce(l.difference, 0)
+        UNION ALL
+        SELECT format('count %s is %s, its line of product %s is held at %s', c.id, c.status, l.product_id, l.open_at)
+        FROM stock.stock_count_line l
+        JOIN stock.stock_count c ON c.tenant_id = l.tenant_id AND c.id = l.count_id
+        WHERE l.tenant_id = stock.current_tenant()
+          AND l.open_at IS DISTINCT FROM CASE WHEN c.status = 'open' THEN c.location_id END
         """
 
     typealias Row = SingleColumn<String>

@@ -64,6 +64,7 @@ package final class SalesService: Sendable {
             do throws(WriteFailure) {
                 return try await store.attemptWrite(context, key: key) {
                     (unit) throws(PostgresError) -> Effect<Sale> in
+                    try unit.refuseElsewhere(.register(request.registerID), context.caller)
                     try unit.add(ConfirmSale(plan: plan))
                     return .created(Sale(plan.id))
                 }

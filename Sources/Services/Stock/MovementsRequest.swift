@@ -74,6 +74,21 @@ package struct MovementsRequest: Sendable, Equatable {
     }
 }
 
+/// From where on a product is low at a location, as `PUT /v1/products/{id}/stock` says it.
+package struct PlaceMinimum: Sendable, Equatable {
+    /// Where.
+    package var locationID: LocationID
+
+    /// From where on it is low there; nil leaves that to the sum over all locations.
+    package var minStock: Quantity?
+
+    /// Makes a minimum.
+    package init(locationID: LocationID, minStock: Quantity?) {
+        self.locationID = locationID
+        self.minStock = minStock
+    }
+}
+
 /// What `GET /v1/stock` may be narrowed to, by name.
 package struct StockLevelFilter: Sendable, Equatable {
     /// Out, low or ok only.
@@ -102,6 +117,8 @@ package struct MovementFilter: Sendable, Equatable {
         case adjustment
         case loss
         case opening
+        case count
+        case transfer
     }
 
     /// Of this product only.
@@ -112,6 +129,12 @@ package struct MovementFilter: Sendable, Equatable {
 
     /// Of this kind only.
     package var kind: Kind?
+
+    /// Of this document only: a sale, return, count or transfer.
+    package var documentID: EntityID?
+
+    /// Of this reason only, as it was entered.
+    package var reason: String?
 
     /// Of these business days only.
     package var days = DayRange.all

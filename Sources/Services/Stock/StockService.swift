@@ -11,7 +11,8 @@ package final class StockService: Sendable {
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
         RecordMovements.self, Conclude<RecordedMovements>.self, ListLevels.self, ListLevelsAt.self,
-        ReadDocument<ProductPlaces>.self, ListMovements.self,
+        RefuseElsewhere.self, ReadDocument<ProductPlaces>.self, SetPlaceMinimum.self, Conclude<ProductPlaces>.self,
+        ListMovements.self,
     ]
 
     /// Makes the service.
@@ -67,6 +68,10 @@ package final class StockService: Sendable {
         let ids = request.movements.map { _ in MovementID.make() }
         let signed = quantities
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<RecordedMovements> in
+            let places = request.movements.enumerated().map { (index, movement) in
+                (id: movement.locationID, pointer: "/movements/\(index)/location_id")
+            }
+            try unit.refuseElsewhere(.locations(places), context.caller)
             try unit.add(
                 RecordMovements(ids: ids, request: request, quantities: signed, userID: context.caller.user)
             )
@@ -107,6 +112,26 @@ package final class StockService: Sendable {
         )
     }
 
+    /// Sets from where on a product is low at a location; the last who says it is right, as it is one figure.
+    ///
+    /// - Parameters:
+    ///   - product: Which one.
+    ///   - minimum: Where, and how much.
+    ///   - context: Who asks.
+    /// - Returns: 200 with the product's places.
+    /// - Throws: 404; 409 `invalid_state` for a product whose stock nobody counts; 422.
+    package func setMinimum(
+        of product: ProductID,
+        _ minimum: PlaceMinimum,
+        _ context: CallContext
+    ) async throws(Problem) -> Answer {
+        try await store.write(context) { (unit) throws(PostgresError) -> Effect<ProductPlaces> in
+            try unit.refuseElsewhere(.locations([(minimum.locationID, "/location_id")]), context.caller)
+            try unit.add(SetPlaceMinimum(product: product, minimum: minimum))
+            return .changed(ProductPlaces(product: product))
+        }
+    }
+
     /// A page of movements, the last recorded first.
     ///
     /// - Parameters:
@@ -120,6 +145,8 @@ package final class StockService: Sendable {
         builder.add(filter.productID?.description)
         builder.add(filter.locationID?.description)
         builder.add(filter.kind?.rawValue)
+        builder.add(filter.documentID?.description)
+        builder.add(filter.reason)
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
         let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .stock)

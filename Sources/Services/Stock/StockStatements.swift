@@ -119,13 +119,29 @@ struct ProductPlaces: Document {
     func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(product) }
 }
 
+/// Sets from where on a product is low at a location.
+struct SetPlaceMinimum: Statement {
+    static let name = "stock.place_low_at"
+    static let sql: SQL = "SELECT stock.place_low_at($1, $2, $3)"
+    static let parameterTypes: [PostgresType] = [.uuid, .uuid, .numeric]
+
+    let product: ProductID
+    let minimum: PlaceMinimum
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(product)
+        try parameters.append(minimum.locationID)
+        try parameters.append(minimum.minStock)
+    }
+}
+
 /// A page of movements, the last recorded first: ids are made in the order of recording.
 struct ListMovements: Statement {
     static let name = "stock.list_movements"
     static let sql: SQL = """
         WITH placed AS (
-            SELECT p.id, p.recorded_at, p.place FROM stock.movement_page($1, $2, $3, $4, $5, $6 + 1, $7) WITH ORDINALITY
-                AS p (id, recorded_at, place)
+            SELECT p.id, p.recorded_at, p.place FROM stock.movement_page($1, $2, $3, $4, $5, $6 + 1, $7, $8, $9)
+                WITH ORDINALITY AS p (id, recorded_at, place)
         )
         SELECT string_agg(stock.movement_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
                    FILTER (WHERE p.place <= $6),
@@ -134,7 +150,9 @@ struct ListMovements: Statement {
                pg_current_snapshot()
         FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.uuid, .text, .date, .date, .uuid, .int4, .uuid]
+    static let parameterTypes: [PostgresType] = [
+        .uuid, .text, .date, .date, .uuid, .int4, .uuid, .uuid, .text,
+    ]
 
     typealias Row = PageRow
 
@@ -150,5 +168,7 @@ struct ListMovements: Statement {
         try parameters.append(after)
         try parameters.append(Int32(truncatingIfNeeded: limit))
         try parameters.append(filter.locationID)
+        try parameters.append(filter.documentID.map { PostgresUUID(high: $0.high, low: $0.low) })
+        try parameters.append(filter.reason)
     }
 }

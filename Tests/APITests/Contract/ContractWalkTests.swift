@@ -119,11 +119,47 @@ struct ContractWalkTests {
         try await journey.call("registerPayment", body: payment)
         try await journey.call("readSale")
         let product = try #require(journey.answers["createProduct"]?["id"].string)
+        try await journey.call("setPlaceMinimum", at: "/v1/products/\(product)/stock")
         try await journey.call("readProductStock", at: "/v1/products/\(product)/stock")
         try await Self.takeBack(journey)
         try await journey.call("listSales")
         try await journey.call("readPayment")
         try await journey.call("listPayments")
+        try await Self.counts(journey)
+        try await Self.transfers(journey)
+    }
+
+    /// Counts what is at the first place, in two counts at once.
+    private static func counts(_ journey: Journey) async throws {
+        try await journey.call("enterStockCountLines", body: #"{"lines":[{"sku":"FI-001","counted":"7"}]}"#)
+        try await journey.call("listStockCountLines", query: "differs=true")
+        let first = try #require(journey.places["/v1/stock/counts/{id}"])
+        try await journey.call("openStockCount", body: "{\(main)}")
+        let claimed = #"{"lines":[{"sku":"FI-001","counted":"8"}]}"#
+        try await journey.call("enterStockCountLines", body: claimed, gives: 409)
+        try await journey.call("cancelStockCount")
+        try await journey.call("closeStockCount", at: "\(first)/close")
+        try await journey.call("readStockCount")
+        try await journey.call("listStockCounts", query: "status=closed")
+        try await journey.call("listMovements", query: "type=count")
+    }
+
+    /// Carries goods to the second place, and drafts two more transfers, one of which is given up.
+    private static func transfers(_ journey: Journey) async throws {
+        let lines = #""lines":[{"sku":"FI-001","quantity":"2"}]"#
+        try await journey.call("changeTransfer", body: "{\(lines)}")
+        try await journey.call("sendTransfer")
+        let line = try #require(journey.answers["sendTransfer"]?["lines"].elements.first?["id"].string)
+        let part = #"{"line_id":"\#(line)","quantity":"1"}"#
+        try await journey.call("receiveTransfer", body: #"{"lines":[\#(part)]}"#)
+        try await journey.call("receiveTransfer")
+        try await journey.call("readTransfer")
+        try await journey.call("listTransfers", query: "status=received")
+        let second = try #require(journey.answers["createTransfer"]?["to_location_id"].string)
+        let another = #"{"from_\#(main.dropFirst()),"to_location_id":"\#(second)",\#(lines)}"#
+        try await journey.call("createTransfer", body: another)
+        try await journey.call("cancelTransfer")
+        try await journey.call("createTransfer", body: another)
     }
 
     /// A sale is paid, and was none.
@@ -189,6 +225,8 @@ struct ContractWalkTests {
             token: till,
             gives: 403
         )
+        let second = try #require(journey.answers["createTransfer"]?["to_location_id"].string)
+        try await journey.call("changeLocation", at: "/v1/locations/\(second)", body: #"{"active":false}"#, gives: 409)
         for name in ["deleteProduct", "deleteCustomer"] {
             let refused = try await journey.call(name, gives: 409)
             #expect(refused.json["code"].string == "in_use", "\(name)")
@@ -267,7 +305,7 @@ struct ContractWalkTests {
             #expect(second["idempotency-replayed"] == "true")
             #expect(second.text == first.text)
             for route in journey.shop.api.routes where route.takesKey {
-                let place = journey.places[route.path] ?? route.path
+                let place = journey.place(of: route.path)
                 var fields = ["Idempotency-Key": "a b"]
                 if case .open = route.access { continue }
                 fields["If-Match"] = "*"

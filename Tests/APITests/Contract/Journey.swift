@@ -121,6 +121,8 @@ final class Journey {
         try await self.call("signUp")
         self.places["/v1/tenant"] = "/v1/tenant"
         for route in shop.api.routes where route.isRecordMaking { try await self.call(route.name) }
+        try await self.call("openStockCount")
+        try await self.openTransfer()
         try await self.call("inviteUser")
         let invitation = try #require(self.answers["inviteUser"]?["invitation_token"].string)
         try await self.call(
@@ -136,6 +138,22 @@ final class Journey {
         let registers = self.answers["listRegisters"]?["data"].elements ?? []
         let register = try #require(registers.first { $0["is_default"] == .bool(true) }?["id"].string)
         try await self.call("openCashSession", at: "/v1/registers/\(register)/sessions")
+    }
+
+    /// Drafts a transfer of a product of its own to a location of its own, so that those made before are named by nothing.
+    private func openTransfer() async throws {
+        let places = self.places
+        try await self.call("createLocation", body: #"{"name":"Łódź"}"#)
+        try await self.call("createProduct", body: #"{"name":"Ñandú","sku":"ÑA-1","price":"1"}"#)
+        let second = try #require(self.answers["createLocation"]?["id"].string)
+        try await self.call(
+            "createTransfer",
+            body: """
+                {"from_location_id":"00000000-0000-7000-8000-000000000001","to_location_id":"\(second)",\
+                "lines":[{"sku":"ña-1","quantity":"1"}]}
+                """
+        )
+        for path in ["/v1/locations/{id}", "/v1/products/{id}"] { self.places[path] = places[path] }
     }
 
     /// Calls every operation that was not called yet by its own example, deletions last, but for those that end the walk.

@@ -88,8 +88,8 @@ struct NothingIdleTests {
         }
         let entered = Set(EnteredMovement.allCases.map(\.rawValue))
         for kind in MovementFilter.Kind.allCases where !entered.contains(kind.rawValue) {
-            let isMade = ["THEN", "ELSE", "m.product_id,"].contains {
-                Self.functions.contains("\($0) '\(kind.rawValue)'")
+            let isMade = ["THEN", "ELSE", "product_id,"].contains { word in
+                Self.functions.contains("\(word) '\(kind.rawValue)'")
             }
             #expect(isMade, "\(kind)")
         }

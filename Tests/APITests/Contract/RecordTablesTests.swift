@@ -179,7 +179,7 @@ struct RecordTablesTests {
         "a copy of what has a bound where it is entered": [
             "customer_search.name_key", "product_search.name_key", "sale_line.name", "sale_line.sku", "sale_line.unit",
             "sale_return_line.name", "sale_return_line.sku", "sale_return_line.unit", "stock_level.name_key",
-            "location_level.name_key",
+            "location_level.name_key", "transfer_line.name", "transfer_line.sku", "transfer_line.unit",
         ],
         "an operator's own file": ["import_job.file_name", "import_row.raw"],
     ]
@@ -206,6 +206,7 @@ struct RecordTablesTests {
         "payment_reversal.reason": (.reason, false), "sale_cancellation.reason": (.reason, false),
         "sale.external_id": (.externalID, false), "sale.note": (.note, true),
         "sale_return.external_id": (.externalID, false), "sale_return.note": (.note, true),
+        "stock_count.note": (.note, true), "transfer.note": (.note, true),
         "stock_movement.reason": (.reason, false),
         "tenant.locale": (.locale, false), "tenant.name": (.name, false), "tenant.timezone": (.timezone, false),
     ]

@@ -1,0 +1,65 @@
+import Kernel
+import Postgres
+
+/// What a command is about to do something with, by the location that it is of.
+enum Placed {
+    /// Goods at these locations, each with where the body names it; nil is the only open one.
+    case locations([(id: LocationID?, pointer: String)])
+    /// What is sold at this register; nil is the default one.
+    case register(RegisterID?)
+    /// A count.
+    case count(StockCountID)
+    /// What a transfer takes from somewhere.
+    case leaving(TransferID)
+    /// What a transfer brings somewhere.
+    case coming(TransferID)
+}
+
+extension UnitOfWork {
+    /// Refuses a member who is limited to other locations, with 403 `forbidden`; adds nothing for who works everywhere, as API keys do.
+    ///
+    /// - Parameters:
+    ///   - placed: What the command is about.
+    ///   - caller: Who asks.
+    /// - Throws: ``PostgresError`` of code `encoding`.
+    mutating func refuseElsewhere(_ placed: Placed, _ caller: Caller) throws(PostgresError) {
+        guard !caller.locations.isEmpty else { return }
+        try add(RefuseElsewhere(locations: caller.locations, placed: placed))
+    }
+}
+
+/// Refuses what is of a location at which a member does not work.
+struct RefuseElsewhere: Statement {
+    static let name = "stock.refuse_elsewhere"
+    static let sql: SQL = "SELECT stock.refuse_elsewhere($1, $2, $3, $4)"
+    static let parameterTypes: [PostgresType] = [.uuidArray, .text, .uuidArray, .textArray]
+
+    let locations: [LocationID]
+    let placed: Placed
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        let kind: String
+        let named: [(id: EntityID?, pointer: String)]
+        switch placed {
+        case .locations(let locations):
+            kind = "location"
+            named = locations.map { ($0.id?.entity, $0.pointer) }
+        case .register(let id):
+            kind = "register"
+            named = [(id?.entity, "/register_id")]
+        case .count(let id):
+            kind = "count"
+            named = [(id.entity, "/location_id")]
+        case .leaving(let id):
+            kind = "transfer_from"
+            named = [(id.entity, "/from_location_id")]
+        case .coming(let id):
+            kind = "transfer_to"
+            named = [(id.entity, "/to_location_id")]
+        }
+        try parameters.append(locations)
+        try parameters.append(kind)
+        try parameters.append(named.map { $0.id.map { ID<Any>($0) } })
+        try parameters.append(named.map(\.pointer))
+    }
+}

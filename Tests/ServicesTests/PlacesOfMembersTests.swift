@@ -1,0 +1,136 @@
+import Domain
+import Kernel
+import Postgres
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("Members who work at some places")
+struct PlacesOfMembersTests {
+    @Test("neither sell from, count, move nor send what is elsewhere; each refusal says where")
+    func elsewhere() async throws {
+        try await TestShop.open(onHand: 10) { (shop) async throws in
+            let (main, second) = (try TestShop.main(), try await shop.openLocation("Łódź"))
+            try await shop.move("A", .opening, "5", at: second)
+            let (here, there) = (try await shop.openRegister(at: second), try await shop.openRegister(at: main))
+            var context = shop.context
+            context.caller.locations = [second]
+            let limited = context
+            func carry(from: LocationID, to: LocationID, _ context: CallContext) async throws -> TransferID {
+                let request = TransferRequest(
+                    fromLocationID: from,
+                    toLocationID: to,
+                    lines: [.init(product: .sku("A"), quantity: try Quantity("1"))]
+                )
+                let body = try await shop.transfers.draft(request, context, key: nil).body
+                return try #require(TransferID(JSONObjectBody(body)["id"] ?? ""))
+            }
+            func count(at location: LocationID, _ context: CallContext) async throws -> StockCountID {
+                let body = try await shop.counts.open(CountRequest(locationID: location), context, key: nil).body
+                return try #require(StockCountID(JSONObjectBody(body)["id"] ?? ""))
+            }
+            func sell(at register: RegisterID?) async throws {
+                var request = try shop.request([("A", "1")], paid: [try cash("2.50")])
+                request.registerID = register
+                _ = try await shop.sales.confirm(request, limited, key: nil)
+            }
+            func lose(at location: LocationID?) async throws {
+                let lost = MovementsRequest.Movement(
+                    product: .sku("A"),
+                    type: .loss,
+                    quantity: try Quantity("1"),
+                    reason: "torn",
+                    locationID: location
+                )
+                _ = try await shop.stock.record(MovementsRequest(movements: [lost]), limited, key: nil)
+            }
+            // What somebody else has begun there.
+            let (leaving, counting) = (
+                try await carry(from: main, to: second, shop.context), try await count(at: main, shop.context)
+            )
+            let coming = try await carry(from: second, to: main, shop.context)
+            let found = CountedProduct(product: .sku("A"), counted: try Quantity("1"))
+            let minimum = PlaceMinimum(locationID: main, minStock: try Quantity("1"))
+            let product = try #require(ProductID(TestShop.product("A")))
+            var patch = TransferPatch()
+            patch.fromLocationID = .set(main)
+            let moved = patch
+            _ = try await shop.transfers.send(coming, limited, key: nil)
+            let refusals: [(Problem?, String)] = [
+                (await refusal { try await sell(at: there) }, "/register_id"),
+                (await refusal { try await sell(at: nil) }, "/register_id"),
+                (await refusal { try await lose(at: main) }, "/movements/0/location_id"),
+                (await refusal { try await count(at: main, limited) }, "/location_id"),
+                (await refusal { try await shop.counts.enter(counting, [found], limited) }, "/location_id"),
+                (await refusal { try await shop.counts.close(counting, limited, key: nil) }, "/location_id"),
+                (await refusal { try await shop.counts.cancel(counting, limited, key: nil) }, "/location_id"),
+                (await refusal { try await carry(from: main, to: second, limited) }, "/from_location_id"),
+                (await refusal { try await shop.transfers.send(leaving, limited, key: nil) }, "/from_location_id"),
+                (
+                    await refusal { try await shop.transfers.change(leaving, moved, expected: .any, limited) },
+                    "/from_location_id"
+                ),
+                (await refusal { try await shop.transfers.cancel(leaving, limited, key: nil) }, "/from_location_id"),
+                (await refusal { try await shop.transfers.receive(coming, [], limited, key: nil) }, "/to_location_id"),
+                (await refusal { try await shop.stock.setMinimum(of: product, minimum, limited) }, "/location_id"),
+            ]
+            for (index, (problem, pointer)) in refusals.enumerated() {
+                #expect(problem?.code == .forbidden, "\(index)")
+                #expect(problem?.errors.map(\.pointer) == [pointer], "\(index)")
+            }
+            // What is not said where is refused as for everybody; what is not there is not found.
+            #expect(await refusal { try await lose(at: nil) }?.code == .validationFailed)
+            #expect(await refusal { try await shop.counts.close(.make(), limited, key: nil) }?.code == .notFound)
+            // Here all of it is done.
+            try await sell(at: here)
+            try await lose(at: second)
+            let mine = try await count(at: second, limited)
+            _ = try await shop.counts.enter(mine, [found], limited)
+            _ = try await shop.counts.close(mine, limited, key: nil)
+            _ = try await shop.transfers.send(leaving, shop.context, key: nil)
+            _ = try await shop.transfers.receive(leaving, [], limited, key: nil)
+            #expect(try await shop.onHand("A", at: second) == "2")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("an owner says where a member works; it counts at once, is noted, and names places that are there")
+    func administered() async throws {
+        try await LiveShop.open { live in
+            let main = try TestShop.main()
+            func place(_ locations: [LocationID]) async throws -> JSONBody {
+                var patch = MemberPatch()
+                patch.locations = .set(locations)
+                return try JSONBody(
+                    try await live.shop.identity.updateMember(live.owner.user, patch, expected: .any, live.context)
+                )
+            }
+            func caller() async throws -> Caller {
+                try await live.shop.identity.caller(
+                    session: live.owner.session,
+                    user: live.owner.user,
+                    tenant: live.owner.tenant.id,
+                    deadline: live.deadline
+                )
+            }
+            #expect(try await caller().locations == [])
+            #expect(try await place([main])["location_ids.0"] == main.description)
+            #expect(try await caller().locations == [main])
+            let unknown = await refusal { try await place([main, .make()]) }
+            #expect(unknown?.errors.map(\.pointer) == ["/location_ids/1"])
+            let transit = try TestShop.transit()
+            #expect(await refusal { try await place([transit]) }?.code == .validationFailed)
+            var patch = MemberPatch()
+            patch.active = .set(true)
+            let kept = try await live.shop.identity.updateMember(live.owner.user, patch, expected: .any, live.context)
+            #expect(try JSONBody(kept).count("location_ids") == 1)
+            #expect(try await place([]).count("location_ids") == 0)
+            #expect(try await caller().locations == [])
+            let noted = try await live.database.psql(
+                "SELECT count(*) FROM stock.audit_log WHERE action = 'member.locations_changed'"
+            )
+            #expect(noted == "2")
+        }
+    }
+}
