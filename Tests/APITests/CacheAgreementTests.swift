@@ -58,7 +58,7 @@ struct CacheAgreementTests {
             Call(
                 route: route,
                 exchange: Exchange(getting: "\(route.path)?\(query)"),
-                segments: [],
+                segments: route.pathParameters.map { _ in "01a1fdf2-b270-76bb-9b75-63983f68fe97" },
                 deadline: .now,
                 bodyLimit: 0,
                 caller: caller,
@@ -80,11 +80,11 @@ struct CacheAgreementTests {
             return ["limit=50", "", "limit=51"]
         case "number":
             return ["number=1", "number=%201%20", "number=2", ""]
-        case "q", "code", "barcode":
+        case "q", "code", "barcode", "reason":
             return Self.texts.map { "\(name)=\(Self.encoded($0))" }
         case "from", "to":
             return ["\(name)=2026-03-01", "\(name)=+2026-03-01", "\(name)=2026-03-02"]
-        case "active", "has_balance":
+        case "active", "has_balance", "differs":
             return ["\(name)=true", "\(name)=true%20", "\(name)=false", ""]
         case "method":
             // Where every method may be asked for, it stands for itself when it is left out.
@@ -208,6 +208,12 @@ struct CacheAgreementTests {
         ids["/v1/returns/{id}"] = try await make(
             "/v1/sales/\(sale)/returns",
             #"{"lines":[{"sale_line_id":"\#(line)","quantity":"1"}],"payments":[{"method":"cash","amount":"1.00"}]}"#
+        )
+        let count = try await make("/v1/stock/counts", #"{"location_id":"00000000-0000-7000-8000-000000000001"}"#)
+        for path in ["", "/lines"] { ids["/v1/stock/counts/{id}\(path)"] = count }
+        ids["/v1/transfers/{id}"] = try await make(
+            "/v1/transfers",
+            #"{"from_location_id":"00000000-0000-7000-8000-000000000001","lines":[{"product_id":"\#(product)","quantity":"1"}]}"#
         )
         for list in ["/v1/payments", "/v1/users"] {
             let reply = await shop.send(.get, list, token: token)

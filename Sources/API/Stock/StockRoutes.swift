@@ -107,11 +107,13 @@ extension MovementFilter {
         filter.kind = query.choice("type", "Of this kind only.")
         let document: ID<Any>? = query.id("ref_id", "Of this sale, return, count or transfer only.")
         filter.documentID = document?.entity
+        // As texts are kept: in normal form C.
         filter.reason = query.text(
             "reason",
             maximum: TextRule.reason.maximum,
             "Of this reason only, as it was entered."
         )
+        .map { Text.nfc($0) }
         filter.days = query.days()
         return filter
     }
