@@ -11,7 +11,7 @@ struct Examples {
     private enum Kind: Int {
         case user = 1
         case session, family, key, register, unit, category, product, customer, sale, line, opening, movement, payment
-        case ledger, job, invitation, made
+        case ledger, job, invitation, made, purchase, entry
     }
 
     /// How one statement is run.
@@ -97,6 +97,87 @@ struct Examples {
             "catalog.category": id(.category, 3), "catalog.unit": id(.unit, 1), "catalog.product": id(.product, 7),
             "customers.customer": id(.customer, 3),
         ]
+    }
+
+    /// What is done with purchases, of which three hundred are made before: every tenth a draft, the others ordered, and half of
+    /// those received.
+    private var buying: [String: Example] {
+        let (supplier, purchase, draft) = (new(1), id(.purchase, 7), id(.purchase, 10))
+        let made = """
+            INSERT INTO stock.supplier (tenant_id, id, name) VALUES (\(tenant), \(supplier), 'Molinos Ñandú');
+            INSERT INTO stock.purchase (tenant_id, id, supplier_id, location_id, occurred_at, business_day, due_on)
+            SELECT \(tenant), overlay(\(draft)::text PLACING lpad(to_hex(n), 4, '0') FROM 33)::uuid, \(supplier), \(main),
+                   now() - n * interval '1 day', current_date - n, current_date + 100 - n
+            FROM generate_series(1, 300) n;
+            SELECT stock.purchase_compose(
+                p.id, ARRAY[stock.new_id(), stock.new_id()], ARRAY[\(id(.product, 7)), \(id(.product, 9))]::uuid[],
+                ARRAY[NULL, NULL]::text[], ARRAY[5, 2], ARRAY[2.5, 0.333333], ARRAY['Freight'], ARRAY[1.25])
+            FROM stock.purchase p WHERE p.tenant_id = \(tenant);
+            SELECT stock.purchase_order(p.id, NULL, NULL) FROM stock.purchase p
+            WHERE p.tenant_id = \(tenant) AND extract(day FROM now() - p.occurred_at)::integer % 10 <> 0;
+            SELECT stock.purchase_receive(p.id, NULL, NULL, NULL, NULL, NULL) FROM stock.purchase p
+            WHERE p.tenant_id = \(tenant) AND p.status = 'ordered' AND extract(day FROM now() - p.occurred_at)::integer % 2 = 0
+            """
+        let lines = """
+            ARRAY[\(new()), \(new(2))]::uuid[], ARRAY[NULL, \(id(.product, 7))]::uuid[], ARRAY['SKU-9', NULL], ARRAY[1, 2],
+            ARRAY[1, 2]
+            """
+        let runs = [
+            "purchases.create": ["\(new()), \(supplier), NULL, 'F-1', current_date, NULL, NULL, NULL"],
+            "purchases.change": [
+                "\(draft), NULL, true, \(supplier), true, \(main), true, 'F', true, NULL, false, NULL, NULL"
+            ],
+            "purchases.compose": [
+                "\(draft), \(lines), ARRAY['Freight'], ARRAY[1]", "\(draft), NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+            ],
+            "purchases.order": ["\(draft), NULL, NULL"],
+            "purchases.receive": ["\(purchase), NULL, NULL, 'Note', NULL, NULL"],
+            "purchases.cancel": ["\(purchase), NULL, NULL", "\(id(.purchase, 8)), 'Torn', NULL"],
+            "purchases.purchase.read": [purchase],
+            "purchases.purchase.conclude": ["\(purchase), \(concluded)"],
+            "purchases.list": [
+                "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50", "'ordered', NULL, NULL, NULL, NULL, NULL, NULL, 50",
+                "NULL, \(supplier), NULL, NULL, NULL, NULL, NULL, 50",
+                "NULL, NULL, NULL, NULL, current_date, NULL, NULL, 50",
+                "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(purchase), 50",
+            ],
+            "purchases.reorder": ["NULL, NULL, NULL, NULL", "\(supplier), \(main), 'N', NULL"],
+            "purchases.reorder_list": ["NULL, NULL, NULL, 50", "\(supplier), 'thing number 2', \(new()), 50"],
+            "purchases.reordered.conclude": [concluded],
+            "payments.pay": [
+                "\(new(2)), \(new(3)), 'card', 2.5, NULL, \(supplier), NULL, NULL",
+                "\(new(2)), \(new(3)), 'card', 2.5, \(purchase), NULL, NULL, NULL",
+            ],
+        ]
+        return runs.mapValues { Example(before: made, runs: $0) }
+    }
+
+    /// What is done with entries of money, of which three hundred are made before.
+    private var entering: [String: Example] {
+        var examples: [String: Example] = [:]
+        for (name, source) in [("payments.expense", "expense"), ("balance.entry", "manual")] {
+            let made = """
+                SELECT stock.entry_record(
+                    overlay(\(id(.entry, 7))::text PLACING lpad(to_hex(n), 4, '0') FROM 33)::uuid, stock.new_id(), '\(source)',
+                    'expense', 'Rent', NULL, NULL, 1.25, 'card', NULL, NULL, now() - n * interval '1 day')
+                FROM generate_series(1, 300) n
+                """
+            let entry = id(.entry, 7)
+            let runs = [
+                "record": ["\(new()), \(new(2)), 'expense', 'Rent', NULL, NULL, 1.25, 'card', NULL, NULL, NULL"],
+                "reverse": ["\(entry), \(new(2)), NULL, NULL"],
+                "read": [entry],
+                "conclude": ["\(entry), \(concluded)"],
+                "list": [
+                    "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50", "'Rent', NULL, NULL, NULL, NULL, NULL, NULL, 50",
+                    "NULL, NULL, 'card', NULL, NULL, NULL, NULL, 50",
+                    "NULL, \(new()), NULL, NULL, NULL, NULL, NULL, 50",
+                    "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(entry), 50",
+                ],
+            ]
+            examples.merge(runs.map { ("\(name).\($0.key)", Example(before: made, runs: $0.value)) }) { $1 }
+        }
+        return examples
     }
 
     /// A status, no path, no id, and the record that is kept for a key.
@@ -260,12 +341,13 @@ struct Examples {
         runs["payments.payment.conclude"] = ["\(id(.payment, 77)), \(concluded)"]
         runs["payments.payment.read"] = [id(.payment, 77)]
         runs["payments.list"] = [
-            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
-            "'in', 'cash', NULL, NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
-            "'out', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
-            "NULL, 'transfer', NULL, NULL, NULL, NULL, NULL, NULL, 50",
-            "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, NULL, 50",
-            "NULL, NULL, NULL, \(sale), NULL, NULL, NULL, NULL, 50",
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            "'in', 'cash', NULL, NULL, current_date - 300, current_date - 290, NULL, NULL, 50, NULL",
+            "'out', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, 'transfer', NULL, NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, NULL, NULL, \(sale), NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50, \(new())",
         ]
         // Stock
         runs["stock.record"] = [
@@ -326,6 +408,8 @@ struct Examples {
             runs: ["\(user), '\\xbb'"]
         )
         own["taxes.compose"] = Example(before: taxed, runs: ["\(group), ARRAY[\(tax)]::uuid[]", "\(group), NULL"])
+        own.merge(buying) { $1 }
+        own.merge(entering) { $1 }
         own["imports.create_first_unit"] = Example(before: free, runs: [new()])
         let staged = """
             SELECT stock.import_open();

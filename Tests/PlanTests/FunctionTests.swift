@@ -42,14 +42,16 @@ struct FunctionTests {
         "secure_table", "watch_table", "trimmed",
     ]
 
-    /// What writes which of the books: statements as functions begin them, and the one function that has them.
-    private static let writers = [
-        "UPDATE stock.stock_level l SET on_hand": "move_stock",
-        "INSERT INTO stock.stock_movement": "move_stock",
-        "INSERT INTO stock.payment": "post_money",
-        "INSERT INTO stock.payment_allocation": "post_money",
-        "INSERT INTO stock.ledger_entry": "post_money",
-        "UPDATE stock.document_counter": "document_number",
+    /// What writes which of the books: statements as functions begin them, and the functions that have them, one for the ledger's
+    /// rows of payments and one for all others.
+    private static let writers: [String: Set<String>] = [
+        "UPDATE stock.stock_level l SET on_hand": ["move_stock"],
+        "INSERT INTO stock.stock_movement": ["move_stock"],
+        "INSERT INTO stock.payment": ["post_money"],
+        "INSERT INTO stock.payment_allocation": ["post_money"],
+        "INSERT INTO stock.ledger_entry": ["post_money", "post_entry"],
+        "INSERT INTO stock.purchase_allocation": ["purchase_pay"],
+        "UPDATE stock.document_counter": ["document_number"],
     ]
 
     @Test("every function is called, by a statement, a trigger, a table or another that is")
@@ -66,10 +68,11 @@ struct FunctionTests {
     func writers() async throws {
         let database = try await PostgresServer.shared().database(named: "plans_of_books")
         let functions = try await Self.functions(database).filter(\.isCalled)
-        for (beginning, writer) in Self.writers {
+        for (beginning, expected) in Self.writers {
             let words = beginning.split(separator: " ").map { NSRegularExpression.escapedPattern(for: String($0)) }
             let statement = try Regex(words.joined(separator: "\\s+") + "\\b")
-            #expect(functions.filter { $0.body.contains(statement) }.map(\.name) == [writer], "\(beginning)")
+            let writers = functions.filter { $0.body.contains(statement) }.map(\.name)
+            #expect(Set(writers) == expected && writers.count == expected.count, "\(beginning): \(writers)")
         }
         try await database.drop()
     }

@@ -18,6 +18,9 @@ final class TestShop: Sendable {
     let sales: SalesService
     let payments: PaymentsService
     let stock: StockService
+    let purchases: PurchasesService
+    let expenses: MoneyEntriesService<ExpenseSource>
+    let ledgerEntries: MoneyEntriesService<ManualSource>
     let tenant: TenantID
     let context: CallContext
 
@@ -37,7 +40,9 @@ final class TestShop: Sendable {
         let postgres = PostgresClient(
             configuration: configuration,
             loop: loop,
-            statements: SalesService.statements + PaymentsService.statements + StockService.statements,
+            statements: SalesService.statements + PaymentsService.statements + StockService.statements
+                + PurchasesService.statements + MoneyEntriesService<ExpenseSource>.statements
+                + MoneyEntriesService<ManualSource>.statements,
             logger: logger
         )
         self.database = database
@@ -49,6 +54,9 @@ final class TestShop: Sendable {
         sales = SalesService(store: store, cursors: cursors)
         payments = PaymentsService(store: store, cursors: cursors)
         stock = StockService(store: store, cursors: cursors)
+        expenses = MoneyEntriesService(store: store, cursors: cursors)
+        ledgerEntries = MoneyEntriesService(store: store, cursors: cursors)
+        purchases = PurchasesService(store: store, cursors: cursors, tenants: TenantService(store: store))
         context = CallContext(
             caller: Caller(tenant: tenant, scopes: Set(Scope.allCases), name: "test"),
             deadline: ContinuousClock.now.advanced(by: .seconds(120)),

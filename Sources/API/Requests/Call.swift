@@ -159,7 +159,9 @@ package struct Call: Sendable {
         let text = try idempotencyKey()
         let json = try await self.json()
         let value = try Self.read(json, body.read)
-        let digest = Array(SHA256.hash(data: json.canonicalBytes))
+        // What varies in the path is asked for as much as what the body says.
+        let asked = json.canonicalBytes + Array(segments.joined(separator: "/").utf8)
+        let digest = Array(SHA256.hash(data: asked))
         return (value, IdempotencyKey(route: self.route.idempotencyScope, key: text, requestHash: digest))
     }
 

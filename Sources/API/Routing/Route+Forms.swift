@@ -109,6 +109,37 @@ extension Route {
         }
     }
 
+    /// A POST that takes one thing a step further: done once for its key, as a command; `answer` is the thing as it is then.
+    static func step<Value: Sendable, Kind>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        store: Store,
+        body: Body<Value>,
+        answer: Schema,
+        problems: [Problem.Code] = [],
+        run: @escaping @Sendable (ID<Kind>, Value, CallContext, IdempotencyKey?) async throws(Problem) -> Answer
+    ) -> Route {
+        Route(
+            .post,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            takes: Route.Input(body: body.schema, key: .required),
+            gives: Route.Output(answer: answer, givesTag: true, problems: problems)
+        ) { call in
+            let id: ID<Kind> = try call.id()
+            let (value, key) = try await call.keyedBody(body, .required)
+            return try await call.command(store, key) { (context) throws(Problem) in
+                try await run(id, value, context, key)
+            }
+        }
+    }
+
     /// A POST that does something else with its body.
     static func post<Value: Sendable>(
         _ path: String,

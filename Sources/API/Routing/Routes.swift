@@ -17,7 +17,9 @@ enum Routes {
         PaymentsRoutes.self,
         CustomersRoutes.self,
         SuppliersRoutes.self,
+        PurchasesRoutes.self,
         PaymentMethodsRoutes.self,
+        MoneyEntriesRoutes.self,
         BalanceRoutes.self,
         CacheRoutes.self,
     ]

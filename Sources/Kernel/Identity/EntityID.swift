@@ -145,6 +145,7 @@ package enum Entity {
     package enum Payment {}
     package enum LedgerEntry {}
     package enum Purchase {}
+    package enum PurchaseLine {}
     package enum Import {}
     package enum Invitation {}
     package enum AuditEntry {}
@@ -168,6 +169,7 @@ package typealias SaleReturnID = ID<Entity.SaleReturn>
 package typealias PaymentID = ID<Entity.Payment>
 package typealias LedgerEntryID = ID<Entity.LedgerEntry>
 package typealias PurchaseID = ID<Entity.Purchase>
+package typealias PurchaseLineID = ID<Entity.PurchaseLine>
 package typealias ImportID = ID<Entity.Import>
 package typealias InvitationID = ID<Entity.Invitation>
 package typealias AuditEntryID = ID<Entity.AuditEntry>

@@ -178,17 +178,20 @@ package struct JSONObjectReader {
     ///   - name: The member's name.
     ///   - schema: What the shape of its elements is called.
     ///   - count: How many there may be.
+    ///   - isShown: Whether an example shows it.
     ///   - read: Reads one.
     /// - Returns: What was read of each.
     package mutating func objects<T>(
         _ name: String,
         of schema: String,
         count: ClosedRange<Int>,
+        isShown: Bool = true,
         _ read: (inout JSONObjectReader) -> T
     ) -> [T] {
         if isRecording {
             let element = Schema.named(schema, Self.schema(of: read))
-            note(name, .array(element, maximum: count.upperBound), isRequired: count.lowerBound > 0)
+            let isRequired = count.lowerBound > 0
+            note(name, .array(element, maximum: count.upperBound), isRequired: isRequired, isShown: isShown)
         }
         let values: [JSONValue]
         switch value(name) {

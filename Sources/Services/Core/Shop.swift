@@ -61,6 +61,15 @@ package final class Shop: Sendable {
     /// Payments.
     package let payments: PaymentsService
 
+    /// Purchases.
+    package let purchases: PurchasesService
+
+    /// Expenses.
+    package let expenses: MoneyEntriesService<ExpenseSource>
+
+    /// What is entered into the ledger by hand.
+    package let ledgerEntries: MoneyEntriesService<ManualSource>
+
     /// Customers.
     package let customers: Records<Customer>
 
@@ -97,6 +106,9 @@ package final class Shop: Sendable {
         stock = StockService(store: store, cursors: cursors)
         sales = SalesService(store: store, cursors: cursors)
         payments = PaymentsService(store: store, cursors: cursors)
+        purchases = PurchasesService(store: store, cursors: cursors, tenants: tenants)
+        expenses = MoneyEntriesService(store: store, cursors: cursors)
+        ledgerEntries = MoneyEntriesService(store: store, cursors: cursors)
         customers = Records(store: store, cursors: cursors)
         balance = BalanceService(tenants: tenants)
         identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
@@ -110,6 +122,8 @@ package final class Shop: Sendable {
     package static let statements: [any Statement.Type] =
         [TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self]
         + TenantService.statements + StockService.statements + SalesService.statements + PaymentsService.statements
+        + PurchasesService.statements + MoneyEntriesService<ExpenseSource>.statements
+        + MoneyEntriesService<ManualSource>.statements
         + BalanceService.statements + IdentityService.statements + CacheService.statements
 }
 

@@ -98,6 +98,8 @@ package struct MovementFilter: Sendable, Equatable {
     package enum Kind: String, Sendable, CaseIterable {
         case sale
         case `return`
+        case purchase
+        case purchaseReversal = "purchase_reversal"
         case adjustment
         case loss
         case opening

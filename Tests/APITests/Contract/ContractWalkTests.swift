@@ -38,6 +38,7 @@ struct ContractWalkTests {
             try await self.operations(journey)
             // What is deleted in the end must be named by nothing.
             try await journey.call("createCustomer", body: #"{"name":"Nobody"}"#)
+            try await journey.call("createSupplier", body: #"{"name":"Nobody"}"#)
             try await journey.callTheRest(but: ["logOut"])
             try await journey.call("logOut", body: #"{"everywhere":true}"#)
 
@@ -119,6 +120,30 @@ struct ContractWalkTests {
         try await journey.call("listSales")
         try await journey.call("readPayment")
         try await journey.call("listPayments")
+        try await Self.buying(journey)
+    }
+
+    /// What was drafted when the shop opened is ordered, comes in parts and is paid; a second purchase is cancelled.
+    private static func buying(_ journey: Journey) async throws {
+        try await journey.call("changeSupplier")
+        try await journey.call("changePurchase", body: #"{"reference":"F-2026-0042","note":"By the back door."}"#)
+        try await journey.call("orderPurchase")
+        let order = try #require(journey.answers["orderPurchase"])
+        let (id, supplier) = (try #require(order["id"].string), try #require(order["supplier_id"].string))
+        let line = try #require(order["lines"].elements.first?["id"].string)
+        try await journey.call("receivePurchase", body: #"{"lines":[{"line_id":"\#(line)","quantity":"1"}]}"#)
+        try await journey.call("receivePurchase", body: "{}")
+        let payment = #"{"direction":"out","method":"card","amount":"1.00","supplier_id":"\#(supplier)"}"#
+        try await journey.call("registerPayment", body: payment)
+        try await journey.call("readPayment")
+        try await journey.call("readSupplier", at: "/v1/suppliers/\(supplier)")
+        try await journey.call("listPayments", query: "purchase_id=\(id)")
+        try await journey.call("readPurchase")
+        try await journey.call("listPurchases", query: "overdue=true")
+        let refused = try await journey.call("cancelPurchase", gives: 409)
+        #expect(refused.json["code"].string == "in_use")
+        try await journey.buy()
+        try await journey.call("cancelPurchase")
     }
 
     /// What problems tell of the fields they are about.
@@ -226,7 +251,7 @@ struct ContractWalkTests {
             #expect(second["idempotency-replayed"] == "true")
             #expect(second.text == first.text)
             for route in journey.shop.api.routes where route.takesKey {
-                let place = journey.places[route.path] ?? route.path
+                let place = journey.place(of: route.path)
                 var fields = ["Idempotency-Key": "a b"]
                 if case .open = route.access { continue }
                 fields["If-Match"] = "*"

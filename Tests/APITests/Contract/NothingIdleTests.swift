@@ -85,7 +85,9 @@ struct NothingIdleTests {
         }
         let entered = Set(EnteredMovement.allCases.map(\.rawValue))
         for kind in MovementFilter.Kind.allCases where !entered.contains(kind.rawValue) {
-            let isMade = ["THEN", "ELSE"].contains { Self.functions.contains("\($0) '\(kind.rawValue)'") }
+            let isMade = ["THEN '\(kind.rawValue)'", "ELSE '\(kind.rawValue)'", ", '\(kind.rawValue)', "].contains {
+                Self.functions.contains($0)
+            }
             #expect(isMade, "\(kind)")
         }
         for outcome in ["created", "updated", "unchanged"] {
