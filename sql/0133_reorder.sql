@@ -67,9 +67,9 @@ BEGIN
 END
 $$;
 
--- Makes a draft for each supplier of what runs short, of at most a thousand lines, at what it cost last; gives how many. What nobody
--- sold to the shop is left out. Two of a shop who ask at once take turns: the second finds on order what the first has drafted.
-CREATE FUNCTION stock.purchase_reorder(p_supplier uuid, p_location uuid, p_note text, p_user uuid) RETURNS integer
+-- Makes a draft for each supplier of what runs short, of at most a thousand lines, at what it cost last. The setting `stock.reordered` of
+-- the transaction names them, so that they can be shown by their keys. What nobody sold to the shop is left out. Two of a shop who ask at once take turns: the second finds on order what the first has drafted.
+CREATE FUNCTION stock.purchase_reorder(p_supplier uuid, p_location uuid, p_note text, p_user uuid) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -77,7 +77,7 @@ DECLARE
     v_location uuid;
     v_row      record;
     v_id       uuid;
-    v_made     integer := 0;
+    v_made     uuid[] := '{}';
 BEGIN
     IF p_supplier IS NOT NULL THEN
         PERFORM stock.refuse_supplier(p_supplier);
@@ -97,9 +97,9 @@ BEGIN
         PERFORM stock.purchase_compose(
             v_id, ARRAY(SELECT stock.new_id() FROM unnest(v_row.products)), v_row.products,
             array_fill(NULL::text, ARRAY[cardinality(v_row.products)]), v_row.quantities, v_row.costs, NULL, NULL);
-        v_made := v_made + 1;
+        v_made := v_made || v_id;
     END LOOP;
-    RETURN v_made;
+    PERFORM set_config('stock.reordered', array_to_string(v_made, ','), true);
 END
 $$;
 

@@ -99,24 +99,31 @@ struct Examples {
         ]
     }
 
-    /// What is done with purchases, of which three hundred are made before: every tenth a draft, the others ordered, and half of
+    /// What is done with purchases, of which three hundred are there before: every tenth a draft, the others ordered, and half of
     /// those received.
     private var buying: [String: Example] {
         let (supplier, purchase, draft) = (new(1), id(.purchase, 7), id(.purchase, 10))
         let made = """
             INSERT INTO stock.supplier (tenant_id, id, name) VALUES (\(tenant), \(supplier), 'Molinos Ñandú');
-            INSERT INTO stock.purchase (tenant_id, id, supplier_id, location_id, occurred_at, business_day, due_on)
+            INSERT INTO stock.purchase (tenant_id, id, supplier_id, location_id, occurred_at, business_day, due_on, status,
+                                        register_id, number, goods, costs, total, due)
             SELECT \(tenant), overlay(\(draft)::text PLACING lpad(to_hex(n), 4, '0') FROM 33)::uuid, \(supplier), \(main),
-                   now() - n * interval '1 day', current_date - n, current_date + 100 - n
+                   now() - n * interval '1 day', current_date - n, current_date + 100 - n,
+                   CASE WHEN n % 10 = 0 THEN 'draft' WHEN n % 2 = 0 THEN 'received' ELSE 'ordered' END,
+                   CASE WHEN n % 10 <> 0 THEN \(id(.register, 1))::uuid END, CASE WHEN n % 10 <> 0 THEN 1000 + n END,
+                   13.17, 1.25, 14.42, CASE WHEN n % 10 <> 0 THEN 14.42 ELSE 0 END
             FROM generate_series(1, 300) n;
-            SELECT stock.purchase_compose(
-                p.id, ARRAY[stock.new_id(), stock.new_id()], ARRAY[\(id(.product, 7)), \(id(.product, 9))]::uuid[],
-                ARRAY[NULL, NULL]::text[], ARRAY[5, 2], ARRAY[2.5, 0.333333], ARRAY['Freight'], ARRAY[1.25])
-            FROM stock.purchase p WHERE p.tenant_id = \(tenant);
-            SELECT stock.purchase_order(p.id, NULL, NULL) FROM stock.purchase p
-            WHERE p.tenant_id = \(tenant) AND extract(day FROM now() - p.occurred_at)::integer % 10 <> 0;
-            SELECT stock.purchase_receive(p.id, NULL, NULL, NULL, NULL, NULL) FROM stock.purchase p
-            WHERE p.tenant_id = \(tenant) AND p.status = 'ordered' AND extract(day FROM now() - p.occurred_at)::integer % 2 = 0
+            INSERT INTO stock.purchase_line (tenant_id, id, purchase_id, position, product_id, name, unit, quantity,
+                                             received_quantity, open_quantity, unit_cost, total, cost_share)
+            SELECT \(tenant), stock.new_id(), p.id, l.position, l.product_id::uuid, 'Thing', 'pc', l.quantity,
+                   CASE p.status WHEN 'received' THEN l.quantity ELSE 0 END,
+                   CASE p.status WHEN 'received' THEN 0 ELSE l.quantity END, l.cost, l.total, l.share
+            FROM stock.purchase p, (VALUES (1, \(id(.product, 7)), 5, 2.5, 12.5, 1.19),
+                                           (2, \(id(.product, 9)), 2, 0.333333, 0.67, 0.06))
+                AS l (position, product_id, quantity, cost, total, share)
+            WHERE p.tenant_id = \(tenant);
+            INSERT INTO stock.purchase_cost (tenant_id, purchase_id, position, name, amount)
+            SELECT \(tenant), p.id, 1, 'Freight', 1.25 FROM stock.purchase p WHERE p.tenant_id = \(tenant)
             """
         let lines = """
             ARRAY[\(new()), \(new(2))]::uuid[], ARRAY[NULL, \(id(.product, 7))]::uuid[], ARRAY['SKU-9', NULL], ARRAY[1, 2],
@@ -152,15 +159,21 @@ struct Examples {
         return runs.mapValues { Example(before: made, runs: $0) }
     }
 
-    /// What is done with entries of money, of which three hundred are made before.
+    /// What is done with entries of money, of which three hundred are there before.
     private var entering: [String: Example] {
         var examples: [String: Example] = [:]
         for (name, source) in [("payments.expense", "expense"), ("balance.entry", "manual")] {
             let made = """
-                SELECT stock.entry_record(
-                    overlay(\(id(.entry, 7))::text PLACING lpad(to_hex(n), 4, '0') FROM 33)::uuid, stock.new_id(), '\(source)',
-                    'expense', 'Rent', NULL, NULL, 1.25, 'card', NULL, NULL, now() - n * interval '1 day')
-                FROM generate_series(1, 300) n
+                INSERT INTO stock.money_entry (tenant_id, id, source, direction, category, amount, method, occurred_at,
+                                               business_day)
+                SELECT \(tenant), overlay(\(id(.entry, 7))::text PLACING lpad(to_hex(n), 4, '0') FROM 33)::uuid, '\(source)',
+                       'expense', 'Rent', 1.25, 'card', now() - n * interval '1 day', current_date - n
+                FROM generate_series(1, 300) n;
+                INSERT INTO stock.ledger_entry (tenant_id, id, direction, amount, method, category, source_type, source_id,
+                                                occurred_at, business_day)
+                SELECT \(tenant), stock.new_id(), 'expense', 1.25, 'card', 'Rent', '\(source)', m.id, m.occurred_at,
+                       m.business_day
+                FROM stock.money_entry m WHERE m.tenant_id = \(tenant)
                 """
             let entry = id(.entry, 7)
             let runs = [

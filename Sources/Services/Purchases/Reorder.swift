@@ -74,13 +74,13 @@ struct Reorder: Statement {
     }
 }
 
-/// The drafts that the running transaction has made: their time is its own.
+/// The drafts that ``Reorder`` has made in the running transaction, which a setting of it names.
 struct ReorderedPurchases: Document {
     static let name = "purchases.reordered"
     static let sql: SQL = """
-        SELECT '{"data":[' || coalesce(string_agg(stock.purchase_summary(p.tenant_id, p.id), ',' ORDER BY p.id), '') || ']}',
-               NULL::text
-        FROM stock.purchase p
-        WHERE p.tenant_id = stock.current_tenant() AND p.occurred_at = now() AND p.xmin = pg_current_xact_id()::xid
+        SELECT '{"data":[' || coalesce(string_agg(stock.purchase_summary(stock.current_tenant(), n.id), ',' ORDER BY n.place), '')
+               || ']}', NULL::text
+        FROM unnest(string_to_array(nullif(current_setting('stock.reordered', true), ''), ',')::uuid[]) WITH ORDINALITY
+            AS n (id, place)
         """
 }
