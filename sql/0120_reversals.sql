@@ -102,6 +102,7 @@ DECLARE
     v_short    record;
     v_exponent smallint;
     v_owed     numeric;
+    v_register uuid;
 BEGIN
     v_moment := stock.moment(NULL);
     -- What a payment paid never changes, so it is found before anything is held.
@@ -120,11 +121,23 @@ BEGIN
         PERFORM stock.refuse('not_found', 'There is no such payment.');
     ELSIF v_payment.status <> 'confirmed' THEN
         PERFORM stock.refuse('invalid_state', format('The payment is %s.', v_payment.status));
-    ELSIF v_sale IS NULL THEN
+    ELSIF v_sale IS NULL AND NOT EXISTS (SELECT FROM stock.purchase_allocation a
+                                         WHERE a.tenant_id = v_tenant AND a.payment_id = p_payment) THEN
         PERFORM stock.refuse('invalid_state', 'It refunds a return without a sale: nothing could say that it is owed again.');
     END IF;
+    -- Through the drawer of the register where it was taken, if that has one.
+    SELECT g.id INTO v_register
+    FROM (SELECT e.cash_session_id FROM stock.ledger_entry e
+          WHERE e.tenant_id = v_tenant AND e.source_type = 'payment' AND e.source_id = p_payment AND e.reverses_id IS NULL
+          OFFSET 0) e
+    JOIN stock.cash_session s ON s.tenant_id = v_tenant AND s.id = e.cash_session_id
+    JOIN stock.register g ON g.tenant_id = v_tenant AND g.id = s.register_id AND g.active;
+    IF FOUND THEN
+        PERFORM stock.till(v_register, stock.has_cash(ARRAY[v_payment.method]));
+    END IF;
     PERFORM stock.cache_touch_modules(
-        v_tenant, '{sales,payments,balance,dashboard,reports}'::text[]
+        v_tenant, '{payments,balance,dashboard,reports}'::text[]
+                  || CASE WHEN v_sale IS NULL THEN '{purchases,suppliers}'::text[] ELSE '{sales}'::text[] END
                   || CASE WHEN v_payment.customer_id IS NOT NULL THEN '{customers}'::text[] END);
     IF v_payment.direction = 'out' THEN
         SELECT s.due, a.amount INTO v_short
@@ -277,29 +290,3 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION stock.payment_body(p_tenant bigint, p_id uuid) RETURNS text
-LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-DECLARE
-    v_body text;
-BEGIN
-    SELECT row_to_json(r)::text INTO v_body FROM (
-        SELECT p.id, p.direction, p.method, stock.money_text(p.amount, t.currency_exponent) AS amount,
-               stock.money_text(p.tip, t.currency_exponent) AS tip,
-               stock.money_text(p.tendered, t.currency_exponent) AS tendered,
-               stock.money_text(p.change, t.currency_exponent) AS change, p.status,
-               CASE p.status WHEN 'reversed' THEN stock.payment_reversal_json(p.tenant_id, p.id) END AS reversal,
-               p.sale_id, p.return_id,
-               p.customer_id,
-               (SELECT coalesce(json_agg(row_to_json(b) ORDER BY b.position), '[]') FROM (
-                    SELECT a.position, a.sale_id, stock.money_text(a.amount, t.currency_exponent) AS amount
-                    FROM stock.payment_allocation a
-                    WHERE a.tenant_id = p.tenant_id AND a.payment_id = p.id) b) AS allocations,
-               p.user_id, stock.rfc3339(p.occurred_at) AS occurred_at, stock.rfc3339(p.recorded_at) AS recorded_at,
-               p.business_day, p.version
-        FROM stock.payment p JOIN stock.tenant t ON t.id = p.tenant_id
-        WHERE p.tenant_id = p_tenant AND p.id = p_id
-    ) r;
-    RETURN v_body;
-END
-$$;

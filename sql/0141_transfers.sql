@@ -13,7 +13,7 @@ $$;
 -- What is numbered: these, and what will be.
 ALTER TABLE stock.document_counter
     DROP CONSTRAINT document_counter_kind_check,
-    ADD CHECK (kind IN ('sale', 'return', 'quote', 'purchase', 'transfer'));
+    ADD CONSTRAINT document_counter_kind_check CHECK (kind IN ('sale', 'return', 'purchase', 'transfer'));
 
 CREATE TABLE stock.transfer (
     tenant_id         bigint NOT NULL REFERENCES stock.tenant (id),
@@ -469,6 +469,7 @@ BEGIN
     RETURN EXISTS (SELECT FROM stock.stock_movement m WHERE m.tenant_id = v_tenant AND m.product_id = p_product)
         OR EXISTS (SELECT FROM stock.sale_line l WHERE l.tenant_id = v_tenant AND l.product_id = p_product)
         OR EXISTS (SELECT FROM stock.sale_return_line r WHERE r.tenant_id = v_tenant AND r.product_id = p_product)
+        OR EXISTS (SELECT FROM stock.purchase_line b WHERE b.tenant_id = v_tenant AND b.product_id = p_product)
         OR EXISTS (SELECT FROM stock.stock_count_line c WHERE c.tenant_id = v_tenant AND c.product_id = p_product)
         OR EXISTS (SELECT FROM stock.transfer_line t WHERE t.tenant_id = v_tenant AND t.product_id = p_product);
 END
@@ -493,6 +494,8 @@ BEGIN
                           WHERE l.tenant_id = v_tenant AND l.product_id = p.id AND min_scale(l.quantity) > p_decimals)
                OR EXISTS (SELECT FROM stock.sale_return_line r
                           WHERE r.tenant_id = v_tenant AND r.product_id = p.id AND min_scale(r.quantity) > p_decimals)
+               OR EXISTS (SELECT FROM stock.purchase_line b
+                          WHERE b.tenant_id = v_tenant AND b.product_id = p.id AND min_scale(b.quantity) > p_decimals)
                OR EXISTS (SELECT FROM stock.stock_count_line c
                           WHERE c.tenant_id = v_tenant AND c.product_id = p.id AND min_scale(c.counted) > p_decimals)
                OR EXISTS (SELECT FROM stock.transfer_line t

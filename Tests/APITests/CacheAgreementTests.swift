@@ -80,11 +80,11 @@ struct CacheAgreementTests {
             return ["limit=50", "", "limit=51"]
         case "number":
             return ["number=1", "number=%201%20", "number=2", ""]
-        case "q", "code", "barcode", "reason":
+        case "q", "code", "barcode", "reason", "category":
             return Self.texts.map { "\(name)=\(Self.encoded($0))" }
         case "from", "to":
             return ["\(name)=2026-03-01", "\(name)=+2026-03-01", "\(name)=2026-03-02"]
-        case "active", "has_balance", "differs":
+        case "active", "has_balance", "differs", "overdue":
             return ["\(name)=true", "\(name)=true%20", "\(name)=false", ""]
         case "method":
             // Where every method may be asked for, it stands for itself when it is left out.
@@ -215,6 +215,18 @@ struct CacheAgreementTests {
             "/v1/transfers",
             #"{"from_location_id":"00000000-0000-7000-8000-000000000001","lines":[{"product_id":"\#(product)","quantity":"1"}]}"#
         )
+        let supplier = try #require(ids["/v1/suppliers/{id}"])
+        ids["/v1/purchases/{id}"] = try await make(
+            "/v1/purchases",
+            """
+            {"supplier_id":"\(supplier)","location_id":"00000000-0000-7000-8000-000000000001",\
+            "lines":[{"product_id":"\(product)","quantity":"1","unit_cost":"1"}]}
+            """
+        )
+        for (path, direction) in [("/v1/expenses", ""), ("/v1/ledger-entries", #""direction":"income","#)] {
+            let body = #"{\#(direction)"category":"Straße","amount":"1.00","method":"cash"}"#
+            ids["\(path)/{id}"] = try await make(path, body)
+        }
         for list in ["/v1/payments", "/v1/users"] {
             let reply = await shop.send(.get, list, token: token)
             let id = try #require(reply.json["data"][0]["id"].string, "\(reply.text)")

@@ -193,7 +193,7 @@ struct SellingRightsTests {
             )
             #expect(key.status.code == 422, "\(key.text)")
             #expect(await shop.send(.get, "/v1/sales?status=draft", token: owner).status == .badRequest)
-            #expect(await shop.send(.get, "/v1/stock/movements?type=purchase", token: owner).status == .badRequest)
+            #expect(await shop.send(.get, "/v1/stock/movements?type=gift", token: owner).status == .badRequest)
         }
     }
 }

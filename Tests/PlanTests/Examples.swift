@@ -11,7 +11,7 @@ struct Examples {
     private enum Kind: Int {
         case user = 1
         case session, family, key, register, unit, category, product, customer, sale, line, opening, movement, payment
-        case ledger, job, invitation, made
+        case ledger, job, invitation, made, purchase, entry
     }
 
     /// How one statement is run.
@@ -97,6 +97,100 @@ struct Examples {
             "catalog.category": id(.category, 3), "catalog.unit": id(.unit, 1), "catalog.product": id(.product, 7),
             "customers.customer": id(.customer, 3),
         ]
+    }
+
+    /// What is done with purchases, of which three hundred are there before: every tenth a draft, the others ordered, and half of
+    /// those received.
+    private var buying: [String: Example] {
+        let (supplier, purchase, draft) = (new(1), id(.purchase, 7), id(.purchase, 10))
+        let made = """
+            INSERT INTO stock.supplier (tenant_id, id, name) VALUES (\(tenant), \(supplier), 'Molinos Ñandú');
+            INSERT INTO stock.purchase (tenant_id, id, supplier_id, location_id, occurred_at, business_day, due_on, status,
+                                        register_id, number, goods, costs, total, due)
+            SELECT \(tenant), overlay(\(draft)::text PLACING lpad(to_hex(n), 4, '0') FROM 33)::uuid, \(supplier), \(main),
+                   now() - n * interval '1 day', current_date - n, current_date + 100 - n,
+                   CASE WHEN n % 10 = 0 THEN 'draft' WHEN n % 2 = 0 THEN 'received' ELSE 'ordered' END,
+                   CASE WHEN n % 10 <> 0 THEN \(id(.register, 1))::uuid END, CASE WHEN n % 10 <> 0 THEN 1000 + n END,
+                   13.17, 1.25, 14.42, CASE WHEN n % 10 <> 0 THEN 14.42 ELSE 0 END
+            FROM generate_series(1, 300) n;
+            INSERT INTO stock.purchase_line (tenant_id, id, purchase_id, position, product_id, name, unit, quantity,
+                                             received_quantity, open_quantity, unit_cost, total, cost_share)
+            SELECT \(tenant), stock.new_id(), p.id, l.position, l.product_id::uuid, 'Thing', 'pc', l.quantity,
+                   CASE p.status WHEN 'received' THEN l.quantity ELSE 0 END,
+                   CASE p.status WHEN 'received' THEN 0 ELSE l.quantity END, l.cost, l.total, l.share
+            FROM stock.purchase p, (VALUES (1, \(id(.product, 7)), 5, 2.5, 12.5, 1.19),
+                                           (2, \(id(.product, 9)), 2, 0.333333, 0.67, 0.06))
+                AS l (position, product_id, quantity, cost, total, share)
+            WHERE p.tenant_id = \(tenant);
+            INSERT INTO stock.purchase_cost (tenant_id, purchase_id, position, name, amount)
+            SELECT \(tenant), p.id, 1, 'Freight', 1.25 FROM stock.purchase p WHERE p.tenant_id = \(tenant)
+            """
+        let lines = """
+            ARRAY[\(new()), \(new(2))]::uuid[], ARRAY[NULL, \(id(.product, 7))]::uuid[], ARRAY['SKU-9', NULL], ARRAY[1, 2],
+            ARRAY[1, 2]
+            """
+        let runs = [
+            "purchases.create": ["\(new()), \(supplier), NULL, 'F-1', current_date, NULL, NULL, NULL"],
+            "purchases.change": [
+                "\(draft), NULL, true, \(supplier), true, \(main), true, 'F', true, NULL, false, NULL, NULL"
+            ],
+            "purchases.compose": [
+                "\(draft), \(lines), ARRAY['Freight'], ARRAY[1]", "\(draft), NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+            ],
+            "purchases.order": ["\(draft), NULL, NULL"],
+            "purchases.receive": ["\(purchase), NULL, NULL, 'Note', NULL, NULL"],
+            "purchases.cancel": ["\(purchase), NULL, NULL", "\(id(.purchase, 8)), 'Torn', NULL"],
+            "purchases.purchase.read": [purchase],
+            "purchases.purchase.conclude": ["\(purchase), \(concluded)"],
+            "purchases.list": [
+                "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50", "'ordered', NULL, NULL, NULL, NULL, NULL, NULL, 50",
+                "NULL, \(supplier), NULL, NULL, NULL, NULL, NULL, 50",
+                "NULL, NULL, NULL, NULL, current_date, NULL, NULL, 50",
+                "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(purchase), 50",
+            ],
+            "purchases.reorder": ["NULL, NULL, NULL, NULL", "\(supplier), \(main), 'N', NULL"],
+            "purchases.reorder_list": ["NULL, NULL, NULL, 50", "\(supplier), 'thing number 2', \(new()), 50"],
+            "purchases.reordered.conclude": [concluded],
+            "payments.pay": [
+                "\(new(2)), \(new(3)), 'card', 2.5, NULL, \(supplier), NULL, NULL",
+                "\(new(2)), \(new(3)), 'card', 2.5, \(purchase), NULL, NULL, NULL",
+            ],
+        ]
+        return runs.mapValues { Example(before: made, runs: $0) }
+    }
+
+    /// What is done with entries of money, of which three hundred are there before.
+    private var entering: [String: Example] {
+        var examples: [String: Example] = [:]
+        for (name, source) in [("payments.expense", "expense"), ("balance.entry", "manual")] {
+            let made = """
+                INSERT INTO stock.money_entry (tenant_id, id, source, direction, category, amount, method, occurred_at,
+                                               business_day)
+                SELECT \(tenant), overlay(\(id(.entry, 7))::text PLACING lpad(to_hex(n), 4, '0') FROM 33)::uuid, '\(source)',
+                       'expense', 'Rent', 1.25, 'card', now() - n * interval '1 day', current_date - n
+                FROM generate_series(1, 300) n;
+                INSERT INTO stock.ledger_entry (tenant_id, id, direction, amount, method, category, source_type, source_id,
+                                                occurred_at, business_day)
+                SELECT \(tenant), stock.new_id(), 'expense', 1.25, 'card', 'Rent', '\(source)', m.id, m.occurred_at,
+                       m.business_day
+                FROM stock.money_entry m WHERE m.tenant_id = \(tenant)
+                """
+            let entry = id(.entry, 7)
+            let runs = [
+                "record": ["\(new()), \(new(2)), 'expense', 'Rent', NULL, NULL, 1.25, 'card', NULL, NULL, NULL"],
+                "reverse": ["\(entry), \(new(2)), NULL, NULL"],
+                "read": [entry],
+                "conclude": ["\(entry), \(concluded)"],
+                "list": [
+                    "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50", "'Rent', NULL, NULL, NULL, NULL, NULL, NULL, 50",
+                    "NULL, NULL, 'card', NULL, NULL, NULL, NULL, 50",
+                    "NULL, \(new()), NULL, NULL, NULL, NULL, NULL, 50",
+                    "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(entry), 50",
+                ],
+            ]
+            examples.merge(runs.map { ("\(name).\($0.key)", Example(before: made, runs: $0.value)) }) { $1 }
+        }
+        return examples
     }
 
     /// A status, no path, no id, and the record that is kept for a key.
@@ -279,12 +373,13 @@ struct Examples {
         runs["payments.payment.conclude"] = ["\(id(.payment, 77)), \(concluded)"]
         runs["payments.payment.read"] = [id(.payment, 77)]
         runs["payments.list"] = [
-            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
-            "'in', 'cash', NULL, NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
-            "'out', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
-            "NULL, 'transfer', NULL, NULL, NULL, NULL, NULL, NULL, 50",
-            "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, NULL, 50",
-            "NULL, NULL, NULL, \(sale), NULL, NULL, NULL, NULL, 50",
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            "'in', 'cash', NULL, NULL, current_date - 300, current_date - 290, NULL, NULL, 50, NULL",
+            "'out', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, 'transfer', NULL, NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, NULL, NULL, \(sale), NULL, NULL, NULL, NULL, 50, NULL",
+            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50, \(new())",
         ]
         // Stock
         runs["stock.record"] = [
@@ -457,6 +552,8 @@ struct Examples {
             runs: ["\(new(3)), \(part)", "\(new(3)), ARRAY[]::uuid[], \(nothing)"]
         )
         own["stock.count_open"] = Example(runs: ["\(new()), \(main), 'Ñ', NULL"])
+        own.merge(buying) { $1 }
+        own.merge(entering) { $1 }
         own["imports.create_first_unit"] = Example(before: free, runs: [new()])
         let staged = """
             SELECT stock.import_open();

@@ -118,6 +118,18 @@ struct PlanException {
             reason: "The bounds of the moment are wider than the days asked for by two at the newest end."
         ),
         PlanException(
+            statement: "purchases.list",
+            rule: .filter,
+            relation: "purchase",
+            reason: "All that is unpaid is read, newest first: what is not due yet is the little at that end."
+        ),
+        PlanException(
+            statement: "purchases.reorder*",
+            rule: .filter,
+            relation: "stock_level",
+            reason: "What is out or low is read by name; what is on order, or need not be in stock, is left out."
+        ),
+        PlanException(
             statement: "balance.dashboard",
             rule: .filter,
             relation: "sale",

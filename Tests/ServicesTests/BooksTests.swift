@@ -1,3 +1,5 @@
+import Domain
+import Kernel
 import TestSupport
 import Testing
 
@@ -187,6 +189,51 @@ struct BooksTests {
     func limits(table: String, changes: [String]) async throws {
         try await TestShop.open("limits of \(table)") { shop in
             try await shop.sell(try shop.request([("A", "2")], paid: [try cash("5.00", tendered: "6.00")]))
+            for change in changes {
+                let refusal = try await shop.database.refusal(
+                    of: "BEGIN; UPDATE stock.\(table) SET \(change); ROLLBACK"
+                )
+                #expect(refusal == "23514", "\(table): \(change)")
+            }
+        }
+    }
+
+    @Test(
+        "a table of what is bought and spent refuses what can not be, whoever writes it",
+        arguments: [
+            (
+                "purchase",
+                [
+                    "goods = -1, total = costs - 1", "costs = -1, total = goods - 1",
+                    "total = total + 1, due = due + 1",
+                    "paid = -1, due = due + 1", "paid = total + 1, due = -1", "due = due + 1", "status = 'x'",
+                    "status = 'draft', due = 0", "number = NULL", "register_id = NULL", "reference = ''", "note = ''",
+                ]
+            ),
+            (
+                "purchase_line",
+                [
+                    "quantity = 0", "received_quantity = -1", "received_quantity = quantity + 1", "open_quantity = 0.5",
+                    "unit_cost = -1", "total = -1", "cost_share = -1", "position = 0",
+                ]
+            ),
+            ("purchase_cost", ["amount = 0", "name = ''", "position = 0"]),
+            ("purchase_allocation", ["amount = 0", "position = 0"]),
+            (
+                "money_entry",
+                [
+                    "amount = 0", "direction = 'income'", "source = 'x'", "method = 'é'", "category = ''", "note = ''",
+                    "status = 'x'", "source = 'manual', supplier_id = gen_random_uuid()",
+                ]
+            ),
+        ]
+    )
+    func limitsOfBuying(table: String, changes: [String]) async throws {
+        try await TestShop.open("limits of \(table)") { shop in
+            let id = try await shop.order(try await shop.supplier(), [("A", "2", "1")], costs: [("Freight", "1.00")])
+            try await shop.pay("1.00", of: id)
+            let request = MoneyEntryRequest(category: "Rent", amount: try Money("1.00"), method: .cash)
+            _ = try await shop.expenses.record(request, shop.context, key: nil)
             for change in changes {
                 let refusal = try await shop.database.refusal(
                     of: "BEGIN; UPDATE stock.\(table) SET \(change); ROLLBACK"

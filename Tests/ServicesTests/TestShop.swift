@@ -20,6 +20,9 @@ final class TestShop: Sendable {
     let stock: StockService
     let counts: CountsService
     let transfers: TransfersService
+    let purchases: PurchasesService
+    let expenses: MoneyEntriesService<ExpenseSource>
+    let ledgerEntries: MoneyEntriesService<ManualSource>
     let tenant: TenantID
     let context: CallContext
 
@@ -40,7 +43,9 @@ final class TestShop: Sendable {
             configuration: configuration,
             loop: loop,
             statements: SalesService.statements + PaymentsService.statements + StockService.statements
-                + CountsService.statements + TransfersService.statements,
+                + CountsService.statements + TransfersService.statements
+                + PurchasesService.statements + MoneyEntriesService<ExpenseSource>.statements
+                + MoneyEntriesService<ManualSource>.statements,
             logger: logger
         )
         self.database = database
@@ -54,6 +59,9 @@ final class TestShop: Sendable {
         stock = StockService(store: store, cursors: cursors)
         counts = CountsService(store: store, cursors: cursors)
         transfers = TransfersService(store: store, cursors: cursors)
+        expenses = MoneyEntriesService(store: store, cursors: cursors)
+        ledgerEntries = MoneyEntriesService(store: store, cursors: cursors)
+        purchases = PurchasesService(store: store, cursors: cursors, tenants: TenantService(store: store))
         context = CallContext(
             caller: Caller(tenant: tenant, scopes: Set(Scope.allCases), name: "test"),
             deadline: ContinuousClock.now.advanced(by: .seconds(120)),

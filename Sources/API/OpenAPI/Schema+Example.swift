@@ -87,6 +87,7 @@ private enum ExampleWords {
         "period": "2026-01", "phone": "+49 30 1234567", "pointer": "/lines/0/product_id", "price": "21.90",
         "quantity": "1", "rate": "7", "reason": "Counted.", "receivables": "0.00", "received": "1", "redis": "ok",
         "ref_type": "sale",
+        "reference": "F-2026-0042", "payable": "0.00", "category": "Rent",
         "refresh_token": "01a1fdf2b27076bb9b7563983f68fe97.Zm9vYmFy", "refunded": "0.00", "request_id": "stp2cqjb",
         "requested": "2", "returned_quantity": "0", "returned_total": "0.00", "role": "cashier",
         "sales_total": "21.90", "scopes": "catalog:read", "secret": "stk_1_01a1fdf2b27076bb9b7563983f68fe97_Zm9vYmFy",
@@ -105,6 +106,7 @@ private enum ExampleWords {
     /// Whose name it is, by what the name of its schema begins with; any other is the product's.
     private static let names: [(owner: String, name: String)] = [
         ("Category", "Coffee"), ("Unit", "Crate"), ("Customer", "Berta Beispiel"), ("Register", "Till 2"),
+        ("Supplier", "Rösterei Nord"), ("PurchaseCost", "Freight"),
         ("Location", "Harbour"), ("PlaceLevel", "Main"), ("Tenant", "Corner Shop"), ("Tax", "7 %"),
         ("SaleLineTax", "7 %"), ("PaymentMethod", "Meal voucher"), ("Member", "Bo"), ("Me", "Ana"),
         ("Signup", "Ana"), ("APIKey", "Web shop"),

@@ -28,6 +28,8 @@ enum Schemas {
         ("ReturnPayment", returnPayment),
         ("CashSession", cashSession), ("CashSessionSummary", .object(cashSessionFigures)),
         ("CashTender", cashTender), ("CashEntry", cashEntry), ("CashPieces", cashPieces),
+        ("Purchase", purchase), ("PurchaseLine", purchaseLine), ("PurchaseCost", purchaseCost),
+        ("PurchaseSummary", .object(purchaseFigures)), ("ReorderLine", reorderLine), ("MoneyEntry", moneyEntry),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
         ("MethodTotal", methodTotal), ("Dashboard", dashboard),
         ("Acknowledgement", acknowledgement), ("Health", health), ("CacheHealth", .object(cacheHealth)),
@@ -206,7 +208,7 @@ enum Schemas {
         Field.required("quantity", .quantity),
         Field.required("on_hand_after", .quantity), Field.required("reason", .nullable(.text)),
         Field.required("unit_cost", .nullable(.price)),
-        Field.required("ref_type", .nullable(.choice(["sale", "return", "count", "transfer"]))),
+        Field.required("ref_type", .nullable(.choice(["sale", "return", "count", "transfer", "purchase"]))),
         Field.required("ref_id", .nullable(.id)), Field.required("user_id", .nullable(.id)),
         Field.required("occurred_at", .time), Field.required("recorded_at", .time),
         Field.required("business_day", .day),
@@ -340,7 +342,7 @@ enum Schemas {
     )
     private static let allocation = Schema.object([
         Field.required("position", .integer(minimum: 1)), Field.required("sale_id", .nullable(.id)),
-        Field.required("amount", .money),
+        Field.required("purchase_id", .nullable(.id)), Field.required("amount", .money),
     ])
     private static let payment = Schema.object([
         Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
@@ -349,7 +351,7 @@ enum Schemas {
         Field.required("change", .nullable(.money)), Field.required("status", paymentStatus),
         Field.required("reversal", .nullable(.reference("Undoing"))),
         Field.required("sale_id", .nullable(.id)), Field.required("return_id", .nullable(.id)),
-        Field.required("customer_id", .nullable(.id)),
+        Field.required("customer_id", .nullable(.id)), Field.required("supplier_id", .nullable(.id)),
         Field.required("allocations", .array(.reference("PaymentAllocation"))),
         Field.required("user_id", .nullable(.id)), Field.required("occurred_at", .time),
         Field.required("recorded_at", .time), Field.required("business_day", .day), Field.required("version", .version),
@@ -399,6 +401,53 @@ enum Schemas {
             Field.required("counts", .array(.reference("CashPieces"))),
         ]
     )
+
+    // MARK: Purchases
+
+    private static let purchaseFigures: [Field] = [
+        Field.required("id", .id), Field.required("number", .nullable(.integer(minimum: 1))),
+        Field.required("status", .choice(PurchaseFilter.Status.allCases.map(\.rawValue))),
+        Field.required("supplier_id", .id), Field.required("location_id", .id),
+        Field.required("reference", .nullable(.text)), Field.required("due_on", .nullable(.day)),
+        Field.required("note", .nullable(.text)), Field.required("user_id", .nullable(.id)),
+        Field.required("occurred_at", .time), Field.required("recorded_at", .time),
+        Field.required("business_day", .day), Field.required("goods", .money), Field.required("total", .money),
+        Field.required("paid", .money), Field.required("due", .money), Field.required("version", .version),
+    ]
+    private static let purchase = Schema.object(
+        purchaseFigures + [
+            Field.required("lines", .array(.reference("PurchaseLine"))),
+            Field.required("costs", .array(.reference("PurchaseCost"))),
+        ]
+    )
+    private static let purchaseLine = Schema.object([
+        Field.required("id", .id), Field.required("position", .integer(minimum: 1)),
+        Field.required("product_id", .id), Field.required("sku", .nullable(.text)), Field.required("name", .text),
+        Field.required("unit", .text), Field.required("quantity", .quantity),
+        Field.required("received_quantity", .quantity), Field.required("open_quantity", .quantity),
+        Field.required("unit_cost", .price), Field.required("total", .money), Field.required("cost_share", .money),
+        Field.required("landed_cost", .price),
+    ])
+    private static let purchaseCost = Schema.object([
+        Field.required("name", .text), Field.required("amount", .money),
+    ])
+
+    private static let reorderLine = Schema.object([
+        Field.required("product_id", .id), Field.required("sku", .nullable(.text)), Field.required("name", .text),
+        Field.required("supplier_id", .nullable(.id)), Field.required("on_hand", .quantity),
+        Field.required("min_stock", .quantity), Field.required("on_order", .quantity),
+        Field.required("quantity", .quantity), Field.required("unit_cost", .nullable(.price)),
+    ])
+    private static let moneyEntry = Schema.object([
+        Field.required("id", .id),
+        Field.required("direction", .choice(MoneyEntryRequest.Direction.allCases.map(\.rawValue))),
+        Field.required("category", .text), Field.required("supplier_id", .nullable(.id)),
+        Field.required("register_id", .nullable(.id)), Field.required("amount", .money),
+        Field.required("method", method), Field.required("note", .nullable(.text)),
+        Field.required("status", .choice(["confirmed", "reversed"])), Field.required("user_id", .nullable(.id)),
+        Field.required("occurred_at", .time), Field.required("recorded_at", .time),
+        Field.required("business_day", .day), Field.required("version", .version),
+    ])
 
     // MARK: Balance
 

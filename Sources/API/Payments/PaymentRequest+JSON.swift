@@ -10,6 +10,8 @@ extension PaymentRequest {
             tender: .read(&reader),
             saleID: reader.optionalID("sale_id", isShown: true),
             customerID: reader.optionalID("customer_id"),
+            purchaseID: reader.optionalID("purchase_id"),
+            supplierID: reader.optionalID("supplier_id"),
             occurredAt: reader.optionalTimestamp("occurred_at")
         )
     }

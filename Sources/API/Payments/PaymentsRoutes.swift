@@ -68,6 +68,7 @@ extension PaymentFilter {
         filter.method = query.paymentMethod("method", "One method only.")
         filter.saleID = query.id("sale_id", "What was allocated to this sale only.")
         filter.customerID = query.id("customer_id", "Of this customer only.")
+        filter.purchaseID = query.id("purchase_id", "What was allocated to this purchase only.")
         filter.days = query.days()
         return filter
     }

@@ -21,12 +21,12 @@ struct RecordReader {
         self.purpose = purpose
     }
 
-    /// A field that a record must have.
-    mutating func required<T>(_ name: String, _ read: FieldReading<T>) -> Change<T> {
+    /// A field that a record must have; the example of a patch shows it unless told otherwise.
+    mutating func required<T>(_ name: String, isShown: Bool = true, _ read: FieldReading<T>) -> Change<T> {
         switch purpose {
         case .making, .answering:
             object.required(name, else: nil, read.map { .success(T?.some($0)) }).map { .set($0) } ?? .keep
-        case .changing: object.change(name, read)
+        case .changing: object.change(name, isShown: isShown, read)
         }
     }
 
@@ -94,6 +94,7 @@ struct RecordReader {
     ///   - schema: What the shape of one is called in answers; in bodies `Request` follows.
     ///   - count: How many there may be.
     ///   - figures: What an answer holds of one beside what is read.
+    ///   - isShown: Whether the example of a patch shows it.
     ///   - read: Reads one.
     /// - Returns: What was read of each.
     mutating func objects<T>(
@@ -101,6 +102,7 @@ struct RecordReader {
         of schema: String,
         count: ClosedRange<Int>,
         figures: [Schema.Member] = [],
+        isShown: Bool = true,
         _ read: (inout JSONObjectReader) -> T
     ) -> Change<[T]> {
         let request = "\(schema)Request"
@@ -108,7 +110,9 @@ struct RecordReader {
         case .making: return .set(object.objects(name, of: request, count: count, read))
         case .changing where object.contains(name): return .set(object.objects(name, of: request, count: count, read))
         case .changing:
-            if object.isRecording { _ = object.objects(name, of: request, count: 0...count.upperBound, read) }
+            if object.isRecording {
+                _ = object.objects(name, of: request, count: 0...count.upperBound, isShown: isShown, read)
+            }
             return .keep
         case .answering:
             var members: [Schema.Member] = []

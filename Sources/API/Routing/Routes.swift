@@ -21,7 +21,9 @@ enum Routes {
         CashRoutes.self,
         CustomersRoutes.self,
         SuppliersRoutes.self,
+        PurchasesRoutes.self,
         PaymentMethodsRoutes.self,
+        MoneyEntriesRoutes.self,
         BalanceRoutes.self,
         CacheRoutes.self,
     ]

@@ -11,7 +11,8 @@ struct SuppliersRoutes: Area {
         RecordRoutes<Supplier>(
             reading: .stockRead,
             writing: .stockWrite,
-            deletable: "no document names"
+            deletable: "no document names",
+            figures: [.required("payable", .money)]
         ).routes(shop.records(), shop.store)
     }
 }

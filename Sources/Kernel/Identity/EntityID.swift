@@ -150,6 +150,7 @@ package enum Entity {
     package enum Payment {}
     package enum LedgerEntry {}
     package enum Purchase {}
+    package enum PurchaseLine {}
     package enum Import {}
     package enum Invitation {}
     package enum AuditEntry {}
@@ -177,6 +178,7 @@ package typealias SaleReturnLineID = ID<Entity.SaleReturnLine>
 package typealias PaymentID = ID<Entity.Payment>
 package typealias LedgerEntryID = ID<Entity.LedgerEntry>
 package typealias PurchaseID = ID<Entity.Purchase>
+package typealias PurchaseLineID = ID<Entity.PurchaseLine>
 package typealias ImportID = ID<Entity.Import>
 package typealias InvitationID = ID<Entity.Invitation>
 package typealias AuditEntryID = ID<Entity.AuditEntry>

@@ -67,6 +67,15 @@ package final class Shop: Sendable {
     /// Payments.
     package let payments: PaymentsService
 
+    /// Purchases.
+    package let purchases: PurchasesService
+
+    /// Expenses.
+    package let expenses: MoneyEntriesService<ExpenseSource>
+
+    /// What is entered into the ledger by hand.
+    package let ledgerEntries: MoneyEntriesService<ManualSource>
+
     /// Customers.
     package let customers: Records<Customer>
 
@@ -108,6 +117,9 @@ package final class Shop: Sendable {
         transfers = TransfersService(store: store, cursors: cursors)
         sales = SalesService(store: store, cursors: cursors)
         payments = PaymentsService(store: store, cursors: cursors)
+        purchases = PurchasesService(store: store, cursors: cursors, tenants: tenants)
+        expenses = MoneyEntriesService(store: store, cursors: cursors)
+        ledgerEntries = MoneyEntriesService(store: store, cursors: cursors)
         customers = Records(store: store, cursors: cursors)
         balance = BalanceService(tenants: tenants)
         identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
@@ -122,7 +134,8 @@ package final class Shop: Sendable {
     package static let statements: [any Statement.Type] =
         [TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self]
         + TenantService.statements + StockService.statements + CountsService.statements + TransfersService.statements
-        + SalesService.statements + PaymentsService.statements
+        + SalesService.statements + PaymentsService.statements + PurchasesService.statements
+        + MoneyEntriesService<ExpenseSource>.statements + MoneyEntriesService<ManualSource>.statements
         + BalanceService.statements + IdentityService.statements + CashService.statements + CacheService.statements
 }
 

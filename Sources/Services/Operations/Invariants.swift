@@ -2,15 +2,15 @@ import Postgres
 
 /// The invariants, each one query; a row is a violation.
 ///
-/// I8 is about purchases, which are not here yet. I15 is tested where the series is made, as
+/// I15 is tested where the series is made, as
 /// it compares one query with another.
 enum Invariants {
     /// Those of a tenant's rows.
     static let ofTenant: [any Invariant.Type] = [
         Invariant01.self, Invariant02.self, Invariant03.self, Invariant04.self, Invariant05.self, Invariant06.self,
-        Invariant07.self, Invariant09.self, Invariant10.self, Invariant11.self, Invariant12.self, Invariant13.self,
-        Invariant14.self, Invariant16.self, Invariant17.self, Invariant18.self, Invariant19.self, Invariant20.self,
-        Invariant21.self,
+        Invariant07.self, Invariant08.self, Invariant09.self, Invariant10.self, Invariant11.self, Invariant12.self,
+        Invariant13.self, Invariant14.self, Invariant16.self, Invariant17.self, Invariant18.self, Invariant19.self,
+        Invariant20.self, Invariant21.self,
         Invariant22.self,
         Invariant23Events.self, Invariant24.self, Invariant26.self, Invariant27.self, Invariant28.self,
     ]
@@ -203,14 +203,21 @@ struct Invariant06: Invariant {
         UNION ALL
         SELECT format('payment %s of %s allocates %s', p.id, p.amount, a.amount)
         FROM stock.payment p
-        JOIN (SELECT a.payment_id, sum(a.amount) AS amount FROM stock.payment_allocation a
-              WHERE a.tenant_id = stock.current_tenant() GROUP BY a.payment_id) a ON a.payment_id = p.id
+        JOIN (SELECT a.payment_id, sum(a.amount) AS amount
+              FROM (SELECT s.payment_id, s.amount FROM stock.payment_allocation s
+                    WHERE s.tenant_id = stock.current_tenant()
+                    UNION ALL
+                    SELECT u.payment_id, u.amount FROM stock.purchase_allocation u
+                    WHERE u.tenant_id = stock.current_tenant()) a
+              GROUP BY a.payment_id) a ON a.payment_id = p.id
         WHERE p.tenant_id = stock.current_tenant() AND a.amount <> p.amount
         UNION ALL
         SELECT format('payment %s pays nothing', p.id)
         FROM stock.payment p
         WHERE p.tenant_id = stock.current_tenant() AND p.return_id IS NULL
           AND NOT EXISTS (SELECT FROM stock.payment_allocation a
+                          WHERE a.tenant_id = stock.current_tenant() AND a.payment_id = p.id)
+          AND NOT EXISTS (SELECT FROM stock.purchase_allocation a
                           WHERE a.tenant_id = stock.current_tenant() AND a.payment_id = p.id)
         """
 
@@ -265,6 +272,52 @@ struct Invariant07: Invariant {
     typealias Row = SingleColumn<String>
 }
 
+/// A purchase comes to what its lines and costs do, of which every line bears a share; what is paid is what confirmed payments
+/// allocate; due follows, and is 0 unless it is ordered.
+///
+/// No more of a line came than was ordered, all of what was received and nothing of what was not ordered; what is open is still to
+/// come.
+struct Invariant08: Invariant {
+    static let number = "I8"
+    static let name = "verify.i8"
+    static let sql: SQL = """
+        SELECT format('purchase %s: goods %s, costs %s, total %s; its lines come to %s with %s of the costs, its costs to %s', p.id,
+                      p.goods, p.costs, p.total, coalesce(l.goods, 0), coalesce(l.shares, 0), coalesce(c.amount, 0))
+        FROM stock.purchase p
+        LEFT JOIN (SELECT l.purchase_id, sum(round(l.quantity * l.unit_cost, t.currency_exponent)) AS goods,
+                          sum(l.total) AS totals, sum(l.cost_share) AS shares
+                   FROM stock.purchase_line l JOIN stock.tenant t ON t.id = l.tenant_id
+                   WHERE l.tenant_id = stock.current_tenant() GROUP BY l.purchase_id) l ON l.purchase_id = p.id
+        LEFT JOIN (SELECT c.purchase_id, sum(c.amount) AS amount FROM stock.purchase_cost c
+                   WHERE c.tenant_id = stock.current_tenant() GROUP BY c.purchase_id) c ON c.purchase_id = p.id
+        WHERE p.tenant_id = stock.current_tenant()
+          AND (l.purchase_id IS NULL OR p.total <> p.goods + p.costs OR p.goods <> l.goods OR p.goods <> l.totals
+               OR p.costs <> l.shares OR p.costs <> coalesce(c.amount, 0))
+        UNION ALL
+        SELECT format('purchase %s: paid %s, due %s of %s; allocated %s', p.id, p.paid, p.due, p.total, coalesce(a.paid, 0))
+        FROM stock.purchase p
+        LEFT JOIN (SELECT a.purchase_id, sum(a.amount) AS paid
+                   FROM stock.purchase_allocation a
+                   JOIN stock.payment f ON f.tenant_id = a.tenant_id AND f.id = a.payment_id AND f.status = 'confirmed'
+                   WHERE a.tenant_id = stock.current_tenant() GROUP BY a.purchase_id) a ON a.purchase_id = p.id
+        WHERE p.tenant_id = stock.current_tenant()
+          AND (p.paid <> coalesce(a.paid, 0) OR p.paid > p.total
+               OR p.due <> CASE WHEN p.status IN ('draft', 'cancelled') THEN 0 ELSE p.total - p.paid END)
+        UNION ALL
+        SELECT format('%s purchase %s, line %s: received %s and open %s of %s', p.status, p.id, l.position, l.received_quantity,
+                      l.open_quantity, l.quantity)
+        FROM stock.purchase_line l
+        JOIN stock.purchase p ON p.tenant_id = l.tenant_id AND p.id = l.purchase_id
+        WHERE l.tenant_id = stock.current_tenant()
+          AND (l.received_quantity > l.quantity
+               OR l.open_quantity <> CASE p.status WHEN 'cancelled' THEN 0 ELSE l.quantity - l.received_quantity END
+               OR p.status IN ('draft', 'ordered') AND l.received_quantity <> 0
+               OR p.status = 'received' AND l.received_quantity <> l.quantity)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
 /// A confirmed sale has a line, a number and a day; a draft has no number, movement or payment.
 struct Invariant09: Invariant {
     static let number = "I9"
@@ -288,7 +341,8 @@ struct Invariant09: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// The movements of a sale are what it sold, those of a return what it put back, per tracked product.
+/// The movements of a sale are what it sold, those of a return what it put back, those of a purchase what came of it unless it is
+/// cancelled, per tracked product.
 struct Invariant10: Invariant {
     static let number = "I10"
     static let name = "verify.i10"
@@ -299,7 +353,7 @@ struct Invariant10: Invariant {
         FROM (
             SELECT m.ref_type, m.ref_id, m.product_id, m.quantity, true AS is_moved
             FROM stock.stock_movement m
-            WHERE m.tenant_id = stock.current_tenant() AND m.ref_type IN ('sale', 'return')
+            WHERE m.tenant_id = stock.current_tenant() AND m.ref_type IN ('sale', 'return', 'purchase')
             UNION ALL
             SELECT 'sale', l.sale_id, l.product_id, l.quantity, false
             FROM stock.sale_line l
@@ -311,6 +365,12 @@ struct Invariant10: Invariant {
             FROM stock.sale_return_line l
             JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id AND p.tracks_stock
             WHERE l.tenant_id = stock.current_tenant() AND l.restock
+            UNION ALL
+            SELECT 'purchase', l.purchase_id, l.product_id, -l.received_quantity, false
+            FROM stock.purchase_line l
+            JOIN stock.purchase b ON b.tenant_id = l.tenant_id AND b.id = l.purchase_id AND b.status <> 'cancelled'
+            JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id AND p.tracks_stock
+            WHERE l.tenant_id = stock.current_tenant()
         ) d
         GROUP BY d.ref_id, d.product_id HAVING sum(d.quantity) <> 0
         """
@@ -318,8 +378,8 @@ struct Invariant10: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// The movements of a cancelled sale add up to 0 per product and place, its ledger rows per method; what is cancelled says why, and
-/// nothing else does.
+/// The movements of what was cancelled add up to 0 per product and place, its ledger rows per method; what sale is cancelled says
+/// why, and nothing else does.
 struct Invariant11: Invariant {
     static let number = "I11"
     static let name = "verify.i11"
@@ -343,6 +403,19 @@ struct Invariant11: Invariant {
         FROM stock.sale s
         LEFT JOIN stock.sale_cancellation c ON c.tenant_id = s.tenant_id AND c.sale_id = s.id
         WHERE s.tenant_id = stock.current_tenant() AND (s.status = 'cancelled') <> (c.sale_id IS NOT NULL)
+        UNION ALL
+        SELECT format('cancelled purchase %s: %s by %s is left in the ledger', p.id, sum(e.amount), e.method)
+        FROM stock.purchase p
+        JOIN stock.purchase_allocation a ON a.tenant_id = p.tenant_id AND a.purchase_id = p.id
+        JOIN stock.ledger_entry e ON e.tenant_id = p.tenant_id AND e.source_id = a.payment_id AND e.source_type = 'payment'
+        WHERE p.tenant_id = stock.current_tenant() AND p.status = 'cancelled'
+        GROUP BY p.id, e.method HAVING sum(e.amount) <> 0
+        UNION ALL
+        SELECT format('cancelled purchase %s, product %s: %s of it is left', p.id, m.product_id, sum(m.quantity))
+        FROM stock.purchase p
+        JOIN stock.stock_movement m ON m.tenant_id = p.tenant_id AND m.ref_id = p.id
+        WHERE p.tenant_id = stock.current_tenant() AND p.status = 'cancelled'
+        GROUP BY p.id, m.product_id HAVING sum(m.quantity) <> 0
         """
 
     typealias Row = SingleColumn<String>
@@ -350,7 +423,8 @@ struct Invariant11: Invariant {
 
 /// A payment has one ledger row of equal direction, method and day for what it pays, and one for its tip and its rounding, if any.
 ///
-/// Together they are what it brought in. Every ledger row has its source; what was tendered was cash.
+/// Together they are what it brought in. An expense and an entry by hand have one of equal direction, amount, method, category and
+/// day. Every ledger row has its source; what was tendered was cash.
 struct Invariant12: Invariant {
     static let number = "I12"
     static let name = "verify.i12"
@@ -380,6 +454,15 @@ struct Invariant12: Invariant {
         LEFT JOIN stock.payment_method m ON m.tenant_id = p.tenant_id AND m.code = p.method
         WHERE p.tenant_id = stock.current_tenant() AND p.tendered IS NOT NULL AND m.kind IS DISTINCT FROM 'cash'
         UNION ALL
+        SELECT format('%s %s of %s by %s on %s: ledger row %s', m.source, m.id, m.amount, m.method, m.business_day,
+                      coalesce(format('%s %s by %s on %s', e.direction, e.amount, e.method, e.business_day), 'missing'))
+        FROM stock.money_entry m
+        LEFT JOIN stock.ledger_entry e
+            ON e.tenant_id = m.tenant_id AND e.source_type = m.source AND e.source_id = m.id AND e.reverses_id IS NULL
+        WHERE m.tenant_id = stock.current_tenant()
+          AND (e.direction, e.amount, e.method, e.category, e.business_day) IS DISTINCT FROM
+              (m.direction, m.amount, m.method, m.category, m.business_day)
+        UNION ALL
         SELECT format('ledger row %s names %s %s, which is not there', e.id, e.source_type, e.source_id)
         FROM stock.ledger_entry e
         LEFT JOIN stock.payment p ON p.tenant_id = e.tenant_id AND p.id = e.source_id
@@ -387,9 +470,10 @@ struct Invariant12: Invariant {
             ON c.tenant_id = e.tenant_id AND c.id = e.source_id AND c.kind <> 'drop' AND c.amount = e.amount
         LEFT JOIN stock.cash_session s
             ON s.tenant_id = e.tenant_id AND s.id = e.source_id AND abs(s.difference) = e.amount
+        LEFT JOIN stock.money_entry m ON m.tenant_id = e.tenant_id AND m.id = e.source_id AND m.source = e.source_type
         WHERE e.tenant_id = stock.current_tenant()
           AND CASE WHEN e.source_type IN ('payment', 'tip', 'rounding') THEN p.id WHEN e.source_type = 'cash_entry' THEN c.id
-                   WHEN e.source_type = 'cash_session' THEN s.id END IS NULL
+                   WHEN e.source_type = 'cash_session' THEN s.id ELSE m.id END IS NULL
         """
 
     typealias Row = SingleColumn<String>
@@ -421,6 +505,13 @@ struct Invariant13: Invariant {
         FROM stock.payment p
         LEFT JOIN stock.payment_reversal r ON r.tenant_id = p.tenant_id AND r.payment_id = p.id
         WHERE p.tenant_id = stock.current_tenant() AND (p.status = 'reversed') <> (r.payment_id IS NOT NULL)
+        UNION ALL
+        SELECT format('%s %s is %s and has %s reversals', m.source, m.id, m.status, count(e.id))
+        FROM stock.money_entry m
+        LEFT JOIN stock.ledger_entry e
+            ON e.tenant_id = m.tenant_id AND e.source_type = m.source AND e.source_id = m.id AND e.reverses_id IS NOT NULL
+        WHERE m.tenant_id = stock.current_tenant()
+        GROUP BY m.source, m.id, m.status HAVING count(e.id) <> CASE m.status WHEN 'reversed' THEN 1 ELSE 0 END
         """
 
     typealias Row = SingleColumn<String>
@@ -466,6 +557,12 @@ struct Invariant16: Invariant {
             UNION ALL
             SELECT 'payment', p.id, p.occurred_at, p.recorded_at, p.business_day FROM stock.payment p
             WHERE p.tenant_id = t.id
+            UNION ALL
+            SELECT 'purchase', b.id, b.occurred_at, b.recorded_at, b.business_day FROM stock.purchase b
+            WHERE b.tenant_id = t.id
+            UNION ALL
+            SELECT m.source, m.id, m.occurred_at, m.recorded_at, m.business_day FROM stock.money_entry m
+            WHERE m.tenant_id = t.id
             UNION ALL
             SELECT 'ledger row', e.id, e.occurred_at, e.recorded_at, e.business_day FROM stock.ledger_entry e
             WHERE e.tenant_id = t.id
@@ -518,7 +615,11 @@ struct Invariant18: Invariant {
               UNION ALL
               SELECT r.register_id, 'transfer', count(*), min(r.number), max(r.number)
               FROM stock.transfer r WHERE r.tenant_id = stock.current_tenant() AND r.number IS NOT NULL
-              GROUP BY r.register_id) d
+              GROUP BY r.register_id
+              UNION ALL
+              SELECT p.register_id, 'purchase', count(*), min(p.number), max(p.number)
+              FROM stock.purchase p
+              WHERE p.tenant_id = stock.current_tenant() AND p.register_id IS NOT NULL GROUP BY p.register_id) d
         LEFT JOIN stock.document_counter c
             ON c.tenant_id = stock.current_tenant() AND c.register_id = d.register_id AND c.kind = d.kind
         WHERE d.first <> 1 OR d.last <> d.count OR c.last_number IS DISTINCT FROM d.count
@@ -537,6 +638,9 @@ struct Invariant18: Invariant {
           AND NOT EXISTS (SELECT FROM stock.transfer r
                           WHERE r.tenant_id = stock.current_tenant() AND r.register_id = c.register_id
                             AND c.kind = 'transfer')
+          AND NOT EXISTS (SELECT FROM stock.purchase p
+                          WHERE p.tenant_id = stock.current_tenant() AND p.register_id = c.register_id
+                            AND c.kind = 'purchase')
         """
 
     typealias Row = SingleColumn<String>
@@ -560,10 +664,12 @@ struct Invariant19: Invariant {
         LEFT JOIN stock.stock_count c ON c.tenant_id = r.tenant_id AND c.id = r.resource_id
         LEFT JOIN stock.sale_return b ON b.tenant_id = r.tenant_id AND b.id = r.resource_id
         LEFT JOIN stock.cash_session h ON h.tenant_id = r.tenant_id AND h.id = r.resource_id
+        LEFT JOIN stock.purchase u ON u.tenant_id = r.tenant_id AND u.id = r.resource_id
         WHERE r.tenant_id = stock.current_tenant() AND r.status = 201
           AND CASE r.route WHEN 'POST /v1/sales' THEN s.id WHEN 'POST /v1/payments' THEN p.id WHEN 'POST /v1/returns' THEN b.id
                            WHEN 'POST /v1/sales/{id}/returns' THEN b.id WHEN 'POST /v1/transfers' THEN f.id
                            WHEN 'POST /v1/stock/counts' THEN c.id WHEN 'POST /v1/registers/{id}/sessions' THEN h.id
+                           WHEN 'POST /v1/purchases' THEN u.id
                            ELSE '00000000-0000-0000-0000-000000000000' END IS NULL
         """
 
@@ -610,6 +716,20 @@ struct Invariant21: Invariant {
         WHERE p.tenant_id = stock.current_tenant()
           AND greatest(min_scale(p.amount), min_scale(p.tendered), min_scale(p.change), min_scale(p.tip), min_scale(p.rounding))
               > t.currency_exponent
+        UNION ALL
+        SELECT format('purchase %s: an amount has more decimals than the currency', p.id)
+        FROM stock.purchase p JOIN stock.tenant t ON t.id = p.tenant_id
+        WHERE p.tenant_id = stock.current_tenant()
+          AND greatest(min_scale(p.goods), min_scale(p.costs), min_scale(p.paid), min_scale(p.due)) > t.currency_exponent
+        UNION ALL
+        SELECT format('purchase %s, line %s: an amount or quantity has too many decimals', l.purchase_id, l.position)
+        FROM stock.purchase_line l
+        JOIN stock.tenant t ON t.id = l.tenant_id
+        JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
+        JOIN stock.unit u ON u.tenant_id = p.tenant_id AND u.id = p.unit_id
+        WHERE l.tenant_id = stock.current_tenant()
+          AND (greatest(min_scale(l.total), min_scale(l.cost_share)) > t.currency_exponent
+               OR greatest(min_scale(l.quantity), min_scale(l.received_quantity)) > u.decimals)
         UNION ALL
         SELECT format('ledger row %s: %s has more decimals than the currency', e.id, e.amount)
         FROM stock.ledger_entry e JOIN stock.tenant t ON t.id = e.tenant_id

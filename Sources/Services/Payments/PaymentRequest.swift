@@ -3,11 +3,12 @@ package import Kernel
 
 /// Money for what is due, as `POST /v1/payments` says it.
 ///
-/// Exactly one of sale and customer has to say what is paid; a customer given beside a sale must be the sale's own.
+/// Money in names what is paid by sale or customer, money out by purchase or supplier; a customer given beside a sale must be the
+/// sale's own, and so of suppliers.
 package struct PaymentRequest: Sendable, Equatable {
     /// Which way the money goes.
     ///
-    /// Money out to a sale needs a return.
+    /// Money out is for purchases; out to a sale needs a return.
     package var direction: PaymentDirection
 
     /// Method, amount and what was handed over.
@@ -19,6 +20,12 @@ package struct PaymentRequest: Sendable, Equatable {
     /// The customer whose oldest sales are paid first.
     package var customerID: CustomerID?
 
+    /// The purchase that is paid.
+    package var purchaseID: PurchaseID?
+
+    /// The supplier whose purchases are paid, what is due first at first.
+    package var supplierID: ID<Supplier>?
+
     /// When, by the shop's clock; now if nil.
     package var occurredAt: Timestamp?
 
@@ -29,18 +36,24 @@ package struct PaymentRequest: Sendable, Equatable {
     ///   - tender: Method, amount and what was handed over.
     ///   - saleID: The sale that is paid.
     ///   - customerID: The customer whose oldest sales are paid first.
+    ///   - purchaseID: The purchase that is paid.
+    ///   - supplierID: The supplier whose purchases are paid.
     ///   - occurredAt: When; now if nil.
     package init(
         direction: PaymentDirection = .incoming,
         tender: Tender,
         saleID: SaleID? = nil,
         customerID: CustomerID? = nil,
+        purchaseID: PurchaseID? = nil,
+        supplierID: ID<Supplier>? = nil,
         occurredAt: Timestamp? = nil
     ) {
         self.direction = direction
         self.tender = tender
         self.saleID = saleID
         self.customerID = customerID
+        self.purchaseID = purchaseID
+        self.supplierID = supplierID
         self.occurredAt = occurredAt
     }
 }
@@ -58,6 +71,9 @@ package struct PaymentFilter: Sendable, Equatable {
 
     /// Of this customer only.
     package var customerID: CustomerID?
+
+    /// What was allocated to this purchase only.
+    package var purchaseID: PurchaseID?
 
     /// Of these business days only.
     package var days = DayRange.all

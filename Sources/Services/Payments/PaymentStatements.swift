@@ -49,6 +49,31 @@ struct ReversePayment: Statement {
     }
 }
 
+/// Pays what is owed for purchases: purchases, payment, allocations, ledger.
+struct PayPurchases: Statement {
+    static let name = "payments.pay"
+    static let sql: SQL = "SELECT stock.purchase_pay($1, $2, $3, $4, $5, $6, $7, $8)"
+    static let parameterTypes: [PostgresType] = [
+        .uuid, .uuid, .text, .numeric, .uuid, .uuid, .uuid, .timestamptz,
+    ]
+
+    let id: PaymentID
+    let ledgerID: LedgerEntryID
+    let request: PaymentRequest
+    let userID: UserID?
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(id)
+        try parameters.append(ledgerID)
+        try parameters.append(request.tender.method)
+        try parameters.append(request.tender.amount)
+        try parameters.append(request.purchaseID)
+        try parameters.append(request.supplierID)
+        try parameters.append(userID)
+        try parameters.append(request.occurredAt)
+    }
+}
+
 /// A payment with what it was allocated to.
 struct Payment: Resource {
     static let name = "payments.payment"
@@ -69,8 +94,8 @@ struct ListPayments: Statement {
     static let name = "payments.list"
     static let sql: SQL = """
         WITH placed AS (
-            SELECT p.id, p.occurred_at, p.place FROM stock.payment_page($1, $2, $3, $4, $5, $6, $7, $8, $9 + 1) WITH ORDINALITY
-                AS p (id, occurred_at, place)
+            SELECT p.id, p.occurred_at, p.place FROM stock.payment_page($1, $2, $3, $4, $5, $6, $7, $8, $9 + 1, $10)
+                WITH ORDINALITY AS p (id, occurred_at, place)
         )
         SELECT string_agg(stock.payment_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
                    FILTER (WHERE p.place <= $9),
@@ -80,7 +105,7 @@ struct ListPayments: Statement {
         FROM placed p
         """
     static let parameterTypes: [PostgresType] = [
-        .text, .text, .uuid, .uuid, .date, .date, .timestamptz, .uuid, .int4,
+        .text, .text, .uuid, .uuid, .date, .date, .timestamptz, .uuid, .int4, .uuid,
     ]
 
     typealias Row = PageRow
@@ -99,6 +124,7 @@ struct ListPayments: Statement {
         try parameters.append(after?.occurredAt)
         try parameters.append(after?.id)
         try parameters.append(Int32(truncatingIfNeeded: limit))
+        try parameters.append(filter.purchaseID)
     }
 }
 

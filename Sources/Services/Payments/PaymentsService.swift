@@ -13,7 +13,8 @@ package final class PaymentsService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        RegisterPayment.self, ReversePayment.self, Conclude<Payment>.self, ReadDocument<Payment>.self,
+        RegisterPayment.self, PayPurchases.self, ReversePayment.self, Conclude<Payment>.self,
+        ReadDocument<Payment>.self,
         ListPayments.self, ReadExponent.self,
     ]
 
@@ -27,7 +28,8 @@ package final class PaymentsService: Sendable {
         self.cursors = cursors
     }
 
-    /// Registers money for one sale, or for a customer's sales with the oldest first.
+    /// Registers money for one sale, or for a customer's sales with the oldest first; or money out for one purchase, or for a
+    /// supplier's with what is due first at first.
     ///
     /// - Parameters:
     ///   - request: How much, how, for what.
@@ -45,15 +47,22 @@ package final class PaymentsService: Sendable {
         let ledgerID = LedgerEntryID.make()
         let tipLedgerID = LedgerEntryID.make()
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Payment> in
-            try unit.add(
-                RegisterPayment(
-                    id: id,
-                    ledgerID: ledgerID,
-                    tipLedgerID: tipLedgerID,
-                    request: request,
-                    userID: context.caller.user
+            switch request.direction {
+            case .incoming:
+                try unit.add(
+                    RegisterPayment(
+                        id: id,
+                        ledgerID: ledgerID,
+                        tipLedgerID: tipLedgerID,
+                        request: request,
+                        userID: context.caller.user
+                    )
                 )
-            )
+            case .outgoing:
+                try unit.add(
+                    PayPurchases(id: id, ledgerID: ledgerID, request: request, userID: context.caller.user)
+                )
+            }
             return .created(Payment(id))
         }
     }
@@ -104,6 +113,7 @@ package final class PaymentsService: Sendable {
         builder.add(filter.method?.rawValue)
         builder.add(filter.saleID?.description)
         builder.add(filter.customerID?.description)
+        builder.add(filter.purchaseID?.description)
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
         let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .payments)
@@ -115,14 +125,7 @@ package final class PaymentsService: Sendable {
         // Whether the method is there, and is cash, is asked where the payment is written.
         request.tender.check(at: "", kind: nil, exponent: exponent, into: &errors)
         let isShort = !errors.isEmpty && errors.allSatisfy { $0.code == "too_low" }
-        if request.direction == .outgoing {
-            errors.append(
-                FieldError("/direction", "not_allowed", "Money goes out by a return. Only \"in\" is accepted.")
-            )
-        }
-        if request.saleID == nil, request.customerID == nil {
-            errors.append(FieldError("/sale_id", "required", "Name the sale or the customer whose debt is paid."))
-        }
+        errors += request.namingErrors
         guard errors.isEmpty else {
             throw Problem(
                 isShort && errors.count == 1 ? .paymentMismatch : .validationFailed,
@@ -143,5 +146,36 @@ package final class PaymentsService: Sendable {
             known[context.tenant] = exponent
         }
         return exponent
+    }
+}
+
+extension PaymentRequest {
+    /// What is wrong with what the request names, and with what only money that comes in has.
+    fileprivate var namingErrors: [FieldError] {
+        let sale = [("sale_id", saleID != nil), ("customer_id", customerID != nil)]
+        let purchase = [("purchase_id", purchaseID != nil), ("supplier_id", supplierID != nil)]
+        switch direction {
+        case .incoming:
+            return Self.errors(expected: sale, "Name the sale or the customer whose debt is paid.", foreign: purchase)
+        case .outgoing:
+            let ofTills = [("tip", !tender.tip.isZero), ("tendered", tender.tendered != nil)]
+            return Self.errors(
+                expected: purchase,
+                "Name the purchase or the supplier that is paid; money goes back to a sale by a return.",
+                foreign: sale + ofTills
+            )
+        }
+    }
+
+    private static func errors(
+        expected: [(name: String, isThere: Bool)],
+        _ detail: String,
+        foreign: [(name: String, isThere: Bool)]
+    ) -> [FieldError] {
+        let missing = expected.contains(where: \.isThere) ? [] : expected.prefix(1)
+        return missing.map { FieldError("/\($0.name)", "required", detail) }
+            + foreign.filter(\.isThere).map {
+                FieldError("/\($0.name)", "not_allowed", "Does not go with this direction.")
+            }
     }
 }

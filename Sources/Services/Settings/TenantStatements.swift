@@ -52,6 +52,7 @@ struct GuardTenant: Statement {
                END
         FROM (SELECT * FROM stock.tenant WHERE id = stock.current_tenant() FOR NO KEY UPDATE) t,
              LATERAL (SELECT EXISTS (SELECT FROM stock.sale s WHERE s.tenant_id = t.id)
+                          OR EXISTS (SELECT FROM stock.purchase p WHERE p.tenant_id = t.id)
                           OR EXISTS (SELECT FROM stock.ledger_entry l WHERE l.tenant_id = t.id) AS has_documents) d
         """
     static let parameterTypes: [PostgresType] = [.int8Array, .text, .bool, .text, .date, .numeric, .int2]

@@ -114,6 +114,8 @@ package struct MovementFilter: Sendable, Equatable {
         case sale
         case saleReversal = "sale_reversal"
         case `return`
+        case purchase
+        case purchaseReversal = "purchase_reversal"
         case adjustment
         case loss
         case opening

@@ -23,7 +23,9 @@ package struct SupplierFields: Sendable, Equatable {
     package init() {}
 }
 
-/// Somebody the shop buys from.
+/// Somebody the shop buys from, and what it owes them.
+///
+/// The entity tag is `"<version>.<what is owed>"`: the body shows both.
 package struct Supplier: ListedByName {
     package static let name = "suppliers.supplier"
     package static let collection = "/v1/suppliers"
@@ -35,6 +37,12 @@ package struct Supplier: ListedByName {
         .text("name", \.name), .text("tax_id", \.taxID), .text("contact", \.contact), .text("phone", \.phone),
         .plain("email", \.email), .flag("active", \.active), .plain("external_id", \.externalID),
     ]
+    package static let sql: SQL = """
+        SELECT stock.supplier_body(s.tenant_id, s.id),
+               '"' || s.version || '.' || trim_scale(stock.supplier_payable(s.tenant_id, s.id)) || '"'
+        FROM stock.supplier s
+        WHERE s.tenant_id = stock.current_tenant() AND s.id = $1
+        """
 
     package let id: ID<Supplier>
 

@@ -40,6 +40,7 @@ struct ContractWalkTests {
             try await journey.call("createCustomer", body: #"{"name":"Nobody"}"#)
             try await journey.call("recordCashEntry")
             try await journey.call("closeCashSession")
+            try await journey.call("createSupplier", body: #"{"name":"Nobody"}"#)
             try await journey.callTheRest(but: ["logOut"])
             try await journey.call("logOut", body: #"{"everywhere":true}"#)
 
@@ -127,6 +128,7 @@ struct ContractWalkTests {
         try await journey.call("listPayments")
         try await Self.counts(journey)
         try await Self.transfers(journey)
+        try await Self.buying(journey)
     }
 
     /// Counts what is at the first place, in two counts at once.
@@ -188,6 +190,29 @@ struct ContractWalkTests {
             "returnUnsold",
             body: #"{"lines":[{"sku":"FI-001","quantity":"1","unit_price":"2.50"}],\#(money)}"#
         )
+    }
+
+    /// What was drafted when the shop opened is ordered, comes in parts and is paid; a second purchase is cancelled.
+    private static func buying(_ journey: Journey) async throws {
+        try await journey.call("changeSupplier")
+        try await journey.call("changePurchase", body: #"{"reference":"F-2026-0042","note":"By the back door."}"#)
+        try await journey.call("orderPurchase")
+        let order = try #require(journey.answers["orderPurchase"])
+        let (id, supplier) = (try #require(order["id"].string), try #require(order["supplier_id"].string))
+        let line = try #require(order["lines"].elements.first?["id"].string)
+        try await journey.call("receivePurchase", body: #"{"lines":[{"line_id":"\#(line)","quantity":"1"}]}"#)
+        try await journey.call("receivePurchase", body: "{}")
+        let payment = #"{"direction":"out","method":"card","amount":"1.00","supplier_id":"\#(supplier)"}"#
+        try await journey.call("registerPayment", body: payment)
+        try await journey.call("readPayment")
+        try await journey.call("readSupplier", at: "/v1/suppliers/\(supplier)")
+        try await journey.call("listPayments", query: "purchase_id=\(id)")
+        try await journey.call("readPurchase")
+        try await journey.call("listPurchases", query: "overdue=true")
+        let refused = try await journey.call("cancelPurchase", gives: 409)
+        #expect(refused.json["code"].string == "in_use")
+        try await journey.buy()
+        try await journey.call("cancelPurchase")
     }
 
     /// What problems tell of the fields they are about.

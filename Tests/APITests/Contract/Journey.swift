@@ -120,10 +120,11 @@ final class Journey {
     func open() async throws {
         try await self.call("signUp")
         self.places["/v1/tenant"] = "/v1/tenant"
+        try await self.buy()
         for route in shop.api.routes where route.isRecordMaking { try await self.call(route.name) }
         try await self.call("openStockCount")
         try await self.openTransfer()
-        try await self.call("inviteUser")
+        for name in ["recordExpense", "recordLedgerEntry", "inviteUser"] { try await self.call(name) }
         let invitation = try #require(self.answers["inviteUser"]?["invitation_token"].string)
         try await self.call(
             "acceptInvitation",
@@ -154,6 +155,21 @@ final class Journey {
                 """
         )
         for path in ["/v1/locations/{id}", "/v1/products/{id}"] { self.places[path] = places[path] }
+    }
+
+    /// Makes a draft of a purchase, of a product and from a supplier that nothing else names.
+    func buy() async throws {
+        let name = "BE-\(answers["createPurchase"] == nil ? 1 : 2)"
+        try await self.call("createSupplier", body: #"{"name":"Rösterei \#(name)"}"#)
+        try await self.call("createProduct", body: #"{"name":"Beans","sku":"\#(name)","price":"9.00"}"#)
+        let supplier = try #require(self.answers["createSupplier"]?["id"].string)
+        try await self.call(
+            "createPurchase",
+            body: """
+                {"supplier_id":"\(supplier)","location_id":"00000000-0000-7000-8000-000000000001","due_on":"2026-03-01",\
+                "lines":[{"sku":"\(name)","quantity":"4","unit_cost":"2.50"}],"costs":[{"name":"Freight","amount":"1.00"}]}
+                """
+        )
     }
 
     /// Calls every operation that was not called yet by its own example, deletions last, but for those that end the walk.

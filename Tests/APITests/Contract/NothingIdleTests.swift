@@ -88,8 +88,8 @@ struct NothingIdleTests {
         }
         let entered = Set(EnteredMovement.allCases.map(\.rawValue))
         for kind in MovementFilter.Kind.allCases where !entered.contains(kind.rawValue) {
-            let isMade = ["THEN", "ELSE", "product_id,"].contains { word in
-                Self.functions.contains("\(word) '\(kind.rawValue)'")
+            let isMade = ["THEN '\(kind.rawValue)'", "ELSE '\(kind.rawValue)'", ", '\(kind.rawValue)', "].contains {
+                Self.functions.contains($0)
             }
             #expect(isMade, "\(kind)")
         }

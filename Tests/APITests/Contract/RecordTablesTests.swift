@@ -177,7 +177,8 @@ struct RecordTablesTests {
             "sale.status", "sale_line.price_source", "stock_movement.kind",
         ],
         "a copy of what has a bound where it is entered": [
-            "customer_search.name_key", "product_search.name_key", "sale_line.name", "sale_line.sku", "sale_line.unit",
+            "customer_search.name_key", "product_search.name_key", "purchase_line.name", "purchase_line.sku",
+            "purchase_line.unit", "sale_line.name", "sale_line.sku", "sale_line.unit",
             "sale_return_line.name", "sale_return_line.sku", "sale_return_line.unit", "stock_level.name_key",
             "location_level.name_key", "transfer_line.name", "transfer_line.sku", "transfer_line.unit",
         ],
@@ -204,6 +205,8 @@ struct RecordTablesTests {
         "invitation.email": (.email, false), "product_barcode.code": (.barcode, false), "register.name": (.name, false),
         "cash_entry.category": (.name, false), "cash_entry.note": (.note, true), "cash_session.note": (.note, true),
         "payment_reversal.reason": (.reason, false), "sale_cancellation.reason": (.reason, false),
+        "money_entry.category": (.name, false), "money_entry.note": (.note, false), "purchase.note": (.note, false),
+        "purchase.reference": (.externalID, false), "purchase_cost.name": (.name, false),
         "sale.external_id": (.externalID, false), "sale.note": (.note, true),
         "sale_return.external_id": (.externalID, false), "sale_return.note": (.note, true),
         "stock_count.note": (.note, true), "transfer.note": (.note, true),
@@ -314,35 +317,35 @@ struct RecordTablesTests {
                 CREATE TABLE stock.forgetful (
                     tenant_id   bigint NOT NULL REFERENCES stock.tenant (id),
                     id          uuid NOT NULL,
-                    supplier_id uuid NOT NULL,
+                    location_id uuid NOT NULL,
                     word        text NOT NULL CHECK (word <> ''),
                     version     bigint NOT NULL DEFAULT 1,
                     PRIMARY KEY (tenant_id, id),
-                    FOREIGN KEY (tenant_id, supplier_id) REFERENCES stock.supplier (tenant_id, id) ON DELETE CASCADE
+                    FOREIGN KEY (tenant_id, location_id) REFERENCES stock.location (tenant_id, id) ON DELETE CASCADE
                 );
-                CREATE FUNCTION stock.forgetful_words(p_supplier uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
+                CREATE FUNCTION stock.forgetful_words(p_location uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
                 BEGIN
-                    RETURN (SELECT string_agg(f.word, ',') FROM stock.forgetful f WHERE f.supplier_id = p_supplier);
+                    RETURN (SELECT string_agg(f.word, ',') FROM stock.forgetful f WHERE f.location_id = p_location);
                 END
                 $$;
-                CREATE OR REPLACE FUNCTION stock.supplier_body(p_tenant bigint, p_id uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
+                CREATE OR REPLACE FUNCTION stock.location_body(p_tenant bigint, p_id uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
                 BEGIN
                     RETURN (SELECT s.name || stock.forgetful_words(s.id)
-                            FROM stock.supplier s WHERE s.tenant_id = p_tenant AND s.id = p_id);
+                            FROM stock.location s WHERE s.tenant_id = p_tenant AND s.id = p_id);
                 END
                 $$;
-                ALTER TABLE stock.supplier ADD UNIQUE (tenant_id, contact);
-                CREATE UNIQUE INDEX phone_of_supplier ON stock.supplier (tenant_id, phone) WHERE phone IS NOT NULL
+                ALTER TABLE stock.location ADD UNIQUE (tenant_id, kind);
+                CREATE UNIQUE INDEX address_of_location ON stock.location (tenant_id, address) WHERE address IS NOT NULL
                 """
             )
             let (unbounded, unindexed) = (try await Self.unbounded(database), try await Self.unindexed(database))
             #expect(unbounded.contains("forgetful.word"))
-            #expect(unindexed.contains("forgetful_tenant_id_supplier_id_fkey"))
+            #expect(unindexed.contains("forgetful_tenant_id_location_id_fkey"))
             let (unretired, untagged) = (try await Self.unretired(database), try await Self.untagged(database))
-            #expect(unretired.contains("suppliers.supplier shows forgetful"))
-            #expect(untagged.contains("suppliers.supplier shows forgetful"))
+            #expect(unretired.contains("stock.location shows forgetful"))
+            #expect(untagged.contains("stock.location shows forgetful"))
             let refusals = try await Self.refusals(database)
-            #expect(refusals.filter { $0.field != $0.column }.map(\.constraint) == ["phone_of_supplier"])
+            #expect(refusals.filter { $0.field != $0.column }.map(\.constraint) == ["address_of_location"])
         }
     }
 }
