@@ -21,7 +21,7 @@ CALL stock.watch_table('stock.purchase_allocation', 'cache_touch', 'payments', '
 -- refused.
 CREATE FUNCTION stock.purchase_pay(
     p_payment uuid, p_ledger uuid, p_method text, p_amount numeric, p_purchase uuid, p_supplier uuid, p_user uuid,
-    p_occurred_at timestamptz
+    p_occurred_at timestamptz, p_register uuid
 ) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
@@ -39,6 +39,9 @@ DECLARE
 BEGIN
     v_moment := stock.moment(p_occurred_at);
     v_kind := stock.payment_kind(p_method, '/method');
+    IF p_register IS NOT NULL OR v_kind = 'cash' THEN
+        PERFORM stock.till(p_register, v_kind = 'cash');
+    END IF;
     PERFORM stock.cache_touch_modules(v_tenant, '{payments,purchases,suppliers,balance,dashboard,reports}');
     IF p_purchase IS NOT NULL THEN
         SELECT p.supplier_id, p.status, p.due INTO v_purchase FROM stock.purchase p

@@ -17,6 +17,16 @@ BEGIN
     WHEN 'register' THEN
         RETURN (SELECT r.location_id FROM stock.register r
                 WHERE r.tenant_id = v_tenant AND (r.id = p_id OR p_id IS NULL AND r.is_default));
+    WHEN 'sale' THEN
+        RETURN (SELECT r.location_id FROM stock.sale s
+                JOIN stock.register r ON r.tenant_id = s.tenant_id AND r.id = s.register_id
+                WHERE s.tenant_id = v_tenant AND s.id = p_id);
+    WHEN 'cash_session' THEN
+        RETURN (SELECT r.location_id FROM stock.cash_session s
+                JOIN stock.register r ON r.tenant_id = s.tenant_id AND r.id = s.register_id
+                WHERE s.tenant_id = v_tenant AND s.id = p_id);
+    WHEN 'purchase' THEN
+        RETURN (SELECT p.location_id FROM stock.purchase p WHERE p.tenant_id = v_tenant AND p.id = p_id);
     WHEN 'count' THEN
         RETURN (SELECT c.location_id FROM stock.stock_count c WHERE c.tenant_id = v_tenant AND c.id = p_id);
     WHEN 'transfer_from' THEN

@@ -152,8 +152,8 @@ struct Examples {
             "purchases.reorder_list": ["NULL, NULL, NULL, 50", "\(supplier), 'thing number 2', \(new()), 50"],
             "purchases.reordered.conclude": [concluded],
             "payments.pay": [
-                "\(new(2)), \(new(3)), 'card', 2.5, NULL, \(supplier), NULL, NULL",
-                "\(new(2)), \(new(3)), 'card', 2.5, \(purchase), NULL, NULL, NULL",
+                "\(new(2)), \(new(3)), 'card', 2.5, NULL, \(supplier), NULL, NULL, NULL",
+                "\(new(2)), \(new(3)), 'card', 2.5, \(purchase), NULL, NULL, NULL, NULL",
             ],
         ]
         return runs.mapValues { Example(before: made, runs: $0) }
@@ -351,7 +351,7 @@ struct Examples {
             "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(sale), 50",
         ]
         runs["payments.register"] = [
-            "\(new()), \(new(2)), 'cash', 2.5, NULL, NULL, \(customer), NULL, NULL, 0.5, \(new(3))"
+            "\(new()), \(new(2)), 'cash', 2.5, NULL, NULL, \(customer), NULL, NULL, 0.5, \(new(3)), NULL"
         ]
         runs["sales.price"] = [
             """

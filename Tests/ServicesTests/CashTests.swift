@@ -19,6 +19,12 @@ struct CashTests {
         return try required(RegisterID(id))
     }
 
+    private func pay(_ live: LiveShop, _ customer: CustomerID, at register: RegisterID?, _ key: String) async throws {
+        let tender = Tender(method: .cash, amount: try Money("4"))
+        let request = PaymentRequest(tender: tender, customerID: customer, registerID: register)
+        _ = try await live.shop.payments.register(request, live.context, key: self.key(live, key))
+    }
+
     private func close(_ live: LiveShop, _ id: CashSessionID, _ counted: String, _ key: String) async throws {
         let count = CashCount(counted: try Money(counted))
         _ = try await live.shop.cash.close(id, count, live.context, key: self.key(live, key))
@@ -178,6 +184,29 @@ struct CashTests {
             let counted = await problem { try await retire(live, register) }
             #expect(counted?.code == .invalidState)
             try await close(live, second, "90", "c2")
+            #expect(try await live.violations() == [])
+        }
+    }
+
+    @Test("a debt that is paid in cash is of the drawer where it is paid, and needs one")
+    func debts() async throws {
+        try await LiveShop.open { live in
+            let register = try await register(live)
+            let customer = try JSONBody(try await live.shop.customers.create(CustomerFields(name: "Béa"), live.context))
+            let id = try required(CustomerID(try required(customer["id"])))
+            let sale = SaleRequest(
+                customerID: id,
+                lines: [SaleRequest.Line(product: .sku("A"), quantity: try Quantity("1"))],
+                payments: []
+            )
+            _ = try await live.shop.sales.confirm(sale, live.context, key: key(live, "s"))
+            let refused = await problem { try await pay(live, id, at: nil, "p0") }
+            #expect(refused?.code == .sessionClosed)
+            let session = try await opened(live, register)
+            try await pay(live, id, at: nil, "p1")
+            try await pay(live, id, at: register, "p2")
+            #expect(try await read(live, session)["expected"] == "8.00")
+            #expect(try await read(live, session)["sales.count"] == "0")
             #expect(try await live.violations() == [])
         }
     }

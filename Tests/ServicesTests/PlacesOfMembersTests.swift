@@ -95,6 +95,39 @@ struct PlacesOfMembersTests {
         }
     }
 
+    @Test("neither undo a sale, take goods back, buy nor open a drawer that is elsewhere")
+    func tills() async throws {
+        try await TestShop.open(onHand: 10) { (shop) async throws in
+            let supplier = try await shop.supplier()
+            let purchase = try await shop.order(supplier, [("A", "1", "1")])
+            let second = try await shop.openLocation("Łódź")
+            let sold = try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")]))
+            let sale = try required(SaleID(required(sold["id"])))
+            let line = ReturnRequest.Line(saleLineID: .make(), quantity: try Quantity("1"))
+            let register = try required(RegisterID(TestShop.register))
+            let entry = MoneyEntryRequest(category: "Rent", registerID: register, amount: try Money("1"), method: .card)
+            var fields = PurchaseFields()
+            (fields.supplierID, fields.locationID) = (.set(supplier), .set(try TestShop.main()))
+            let wanted = PurchaseRequest(fields: fields)
+            var context = shop.context
+            context.caller.locations = [second]
+            let limited = context
+            let refusals: [Problem?] = [
+                await refusal { try await shop.sales.cancel(sale, reason: "x", limited, key: nil) },
+                await refusal { try await shop.sales.takeBack(sale, ReturnRequest(lines: [line]), limited, key: nil) },
+                await refusal {
+                    try await shop.sales.takeBack(UnsoldReturnRequest(lines: [], payments: []), limited, key: nil)
+                },
+                await refusal { try await shop.purchases.create(wanted, limited, key: nil) },
+                await refusal {
+                    try await shop.purchases.receive(purchase, ReceiptRequest(lines: []), limited, key: nil)
+                },
+                await refusal { try await shop.expenses.record(entry, limited, key: nil) },
+            ]
+            for (index, problem) in refusals.enumerated() { #expect(problem?.code == .forbidden, "\(index)") }
+        }
+    }
+
     @Test("an owner says where a member works; it counts at once, is noted, and names places that are there")
     func administered() async throws {
         try await LiveShop.open { live in

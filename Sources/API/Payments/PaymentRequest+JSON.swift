@@ -12,6 +12,7 @@ extension PaymentRequest {
             customerID: reader.optionalID("customer_id"),
             purchaseID: reader.optionalID("purchase_id"),
             supplierID: reader.optionalID("supplier_id"),
+            registerID: reader.optionalID("register_id"),
             occurredAt: reader.optionalTimestamp("occurred_at")
         )
     }

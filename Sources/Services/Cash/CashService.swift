@@ -32,6 +32,7 @@ package struct CashService: Sendable {
     ) async throws(Problem) -> Answer {
         let id = CashSessionID.make()
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<CashSession> in
+            try unit.refuseElsewhere(.register(register), context.caller)
             try unit.add(
                 OpenCashSession(id: id, registerID: register, opening: opening, userID: context.caller.user)
             )
@@ -57,6 +58,7 @@ package struct CashService: Sendable {
         let id = ID<Entity.CashEntry>.make()
         let ledgerID = LedgerEntryID.make()
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<CashSession> in
+            try unit.refuseElsewhere(.session(session), context.caller)
             try unit.add(
                 RecordCashEntry(
                     id: id,
@@ -87,6 +89,7 @@ package struct CashService: Sendable {
     ) async throws(Problem) -> Answer {
         let ledgerID = LedgerEntryID.make()
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<CashSession> in
+            try unit.refuseElsewhere(.session(session), context.caller)
             try unit.add(
                 CloseCashSession(id: session, ledgerID: ledgerID, count: count, userID: context.caller.user)
             )

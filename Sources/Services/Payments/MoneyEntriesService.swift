@@ -41,6 +41,9 @@ package final class MoneyEntriesService<Source: MoneyEntrySource>: Sendable {
     ) async throws(Problem) -> Answer {
         let (id, ledgerID) = (ID<Source>.make(), LedgerEntryID.make())
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<MoneyEntry<Source>> in
+            if let register = request.registerID {
+                try unit.refuseElsewhere(.register(register), context.caller)
+            }
             try unit.add(
                 RecordEntry(id: id, ledgerID: ledgerID, request: request, userID: context.caller.user)
             )

@@ -26,6 +26,9 @@ package struct PaymentRequest: Sendable, Equatable {
     /// The supplier whose purchases are paid, what is due first at first.
     package var supplierID: ID<Supplier>?
 
+    /// The register where it changes hands, whose open session it is of; that of cash is the default one if nil.
+    package var registerID: RegisterID?
+
     /// When, by the shop's clock; now if nil.
     package var occurredAt: Timestamp?
 
@@ -38,6 +41,7 @@ package struct PaymentRequest: Sendable, Equatable {
     ///   - customerID: The customer whose oldest sales are paid first.
     ///   - purchaseID: The purchase that is paid.
     ///   - supplierID: The supplier whose purchases are paid.
+    ///   - registerID: Where it changes hands.
     ///   - occurredAt: When; now if nil.
     package init(
         direction: PaymentDirection = .incoming,
@@ -46,6 +50,7 @@ package struct PaymentRequest: Sendable, Equatable {
         customerID: CustomerID? = nil,
         purchaseID: PurchaseID? = nil,
         supplierID: ID<Supplier>? = nil,
+        registerID: RegisterID? = nil,
         occurredAt: Timestamp? = nil
     ) {
         self.direction = direction
@@ -54,6 +59,7 @@ package struct PaymentRequest: Sendable, Equatable {
         self.customerID = customerID
         self.purchaseID = purchaseID
         self.supplierID = supplierID
+        self.registerID = registerID
         self.occurredAt = occurredAt
     }
 }

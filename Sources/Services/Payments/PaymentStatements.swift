@@ -5,9 +5,9 @@ import Postgres
 /// Registers money for what is due: documents, account, payment, allocations, ledger.
 struct RegisterPayment: Statement {
     static let name = "payments.register"
-    static let sql: SQL = "SELECT stock.payment_register($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+    static let sql: SQL = "SELECT stock.payment_register($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
     static let parameterTypes: [PostgresType] = [
-        .uuid, .uuid, .text, .numeric, .numeric, .uuid, .uuid, .uuid, .timestamptz, .numeric, .uuid,
+        .uuid, .uuid, .text, .numeric, .numeric, .uuid, .uuid, .uuid, .timestamptz, .numeric, .uuid, .uuid,
     ]
 
     let id: PaymentID
@@ -29,6 +29,7 @@ struct RegisterPayment: Statement {
         try parameters.append(request.occurredAt)
         try parameters.append(request.tender.tip)
         try parameters.append(tipLedgerID)
+        try parameters.append(request.registerID)
     }
 }
 
@@ -52,9 +53,9 @@ struct ReversePayment: Statement {
 /// Pays what is owed for purchases: purchases, payment, allocations, ledger.
 struct PayPurchases: Statement {
     static let name = "payments.pay"
-    static let sql: SQL = "SELECT stock.purchase_pay($1, $2, $3, $4, $5, $6, $7, $8)"
+    static let sql: SQL = "SELECT stock.purchase_pay($1, $2, $3, $4, $5, $6, $7, $8, $9)"
     static let parameterTypes: [PostgresType] = [
-        .uuid, .uuid, .text, .numeric, .uuid, .uuid, .uuid, .timestamptz,
+        .uuid, .uuid, .text, .numeric, .uuid, .uuid, .uuid, .timestamptz, .uuid,
     ]
 
     let id: PaymentID
@@ -71,6 +72,7 @@ struct PayPurchases: Statement {
         try parameters.append(request.supplierID)
         try parameters.append(userID)
         try parameters.append(request.occurredAt)
+        try parameters.append(request.registerID)
     }
 }
 

@@ -47,6 +47,9 @@ package final class PaymentsService: Sendable {
         let ledgerID = LedgerEntryID.make()
         let tipLedgerID = LedgerEntryID.make()
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Payment> in
+            if let register = request.registerID {
+                try unit.refuseElsewhere(.register(register), context.caller)
+            }
             switch request.direction {
             case .incoming:
                 try unit.add(

@@ -44,6 +44,7 @@ package final class PurchasesService: Sendable {
         let id = PurchaseID.make()
         let compose = composition(of: id, request.fields)
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Purchase> in
+            try unit.refuseElsewhere(.locations([(request.fields.locationID.newValue, "/location_id")]), context.caller)
             try unit.add(CreatePurchase(id: id, request: request, userID: context.caller.user))
             try unit.add(compose)
             return .created(Purchase(id))
@@ -67,6 +68,10 @@ package final class PurchasesService: Sendable {
     ) async throws(Problem) -> Answer {
         let compose = composition(of: id, fields)
         return try await store.write(context) { (unit) throws(PostgresError) -> Effect<Purchase> in
+            try unit.refuseElsewhere(.purchase(id), context.caller)
+            if let location = fields.locationID.newValue {
+                try unit.refuseElsewhere(.locations([(location, "/location_id")]), context.caller)
+            }
             try unit.add(ChangePurchase(id: id, expected: expected, fields: fields, userID: context.caller.user))
             try unit.add(compose)
             return .changed(Purchase(id))
@@ -167,6 +172,7 @@ package final class PurchasesService: Sendable {
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<ReorderedPurchases> in
+            try unit.refuseElsewhere(.locations([(request.locationID, "/location_id")]), context.caller)
             try unit.add(Reorder(request: request, userID: context.caller.user))
             return .created(ReorderedPurchases())
         }
@@ -221,6 +227,7 @@ package final class PurchasesService: Sendable {
         _ key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Purchase> in
+            try unit.refuseElsewhere(.purchase(id), context.caller)
             try unit.add(statement)
             return .changed(Purchase(id))
         }

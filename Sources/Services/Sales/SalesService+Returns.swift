@@ -21,6 +21,10 @@ extension SalesService {
     ) async throws(Problem) -> Answer {
         let ids = ReturnIDs(lines: request.lines.count, payments: request.payments.count)
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<SaleReturn> in
+            try unit.refuseElsewhere(
+                request.registerID.map { .register($0) } ?? .sale(id),
+                context.caller
+            )
             try unit.add(ReturnOfSale(ids: ids, saleID: id, request: request, userID: context.caller.user))
             return .created(SaleReturn(ids.id))
         }
@@ -42,6 +46,7 @@ extension SalesService {
     ) async throws(Problem) -> Answer {
         let ids = ReturnIDs(lines: request.lines.count, payments: request.payments.count)
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<SaleReturn> in
+            try unit.refuseElsewhere(.register(request.registerID), context.caller)
             try unit.add(ReturnUnsold(ids: ids, request: request, userID: context.caller.user))
             return .created(SaleReturn(ids.id))
         }

@@ -130,6 +130,7 @@ package final class SalesService: Sendable {
         _ context: CallContext
     ) async throws(Problem) -> Answer {
         try await store.write(context) { (unit) throws(PostgresError) -> Effect<Sale> in
+            try unit.refuseElsewhere(.sale(id), context.caller)
             try unit.add(AnnotateSale(id: id, expected: expected, note: note, userID: context.caller.user))
             return .changed(Sale(id))
         }
@@ -152,6 +153,7 @@ package final class SalesService: Sendable {
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
+            try unit.refuseElsewhere(.sale(id), context.caller)
             try unit.add(CancelSale(id: id, reason: reason, userID: context.caller.user))
             return .changed(Sale(id))
         }

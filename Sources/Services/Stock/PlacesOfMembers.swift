@@ -11,6 +11,12 @@ enum Placed {
     case count(StockCountID)
     /// What a transfer takes from somewhere.
     case leaving(TransferID)
+    /// What was sold there.
+    case sale(SaleID)
+    /// A drawer there.
+    case session(CashSessionID)
+    /// What is bought for there.
+    case purchase(PurchaseID)
     /// What a transfer brings somewhere.
     case coming(TransferID)
 }
@@ -47,6 +53,15 @@ struct RefuseElsewhere: Statement {
         case .register(let id):
             kind = "register"
             named = [(id?.entity, "/register_id")]
+        case .sale(let id):
+            kind = "sale"
+            named = [(id.entity, "")]
+        case .session(let id):
+            kind = "cash_session"
+            named = [(id.entity, "")]
+        case .purchase(let id):
+            kind = "purchase"
+            named = [(id.entity, "/location_id")]
         case .count(let id):
             kind = "count"
             named = [(id.entity, "/location_id")]
