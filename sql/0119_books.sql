@@ -25,3 +25,47 @@ BEGIN
             p_user, p_occurred_at, p_business_day);
 END
 $$;
+
+-- The products that rows name, by id or by SKU: one for each row, NULL for what is not there.
+CREATE FUNCTION stock.product_ids(p_named uuid[], p_skus text[]) RETURNS uuid[]
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    v_tenant bigint := stock.current_tenant();
+BEGIN
+    -- Keys are made before the rows are looked up: row-level security lets no function that could tell of a row, as those
+    -- of text could, be asked in an index.
+    RETURN ARRAY(
+        SELECT p.id
+        FROM (SELECT n.id, stock.folded(n.sku) AS key, n.place
+              FROM unnest(p_named, p_skus) WITH ORDINALITY AS n (id, sku, place) OFFSET 0) w
+        LEFT JOIN LATERAL (
+            SELECT a.id FROM stock.product a WHERE a.tenant_id = v_tenant AND a.id = w.id
+            UNION ALL
+            SELECT a.id FROM stock.product a
+            WHERE w.id IS NULL AND a.tenant_id = v_tenant AND a.sku_key = w.key
+        ) p ON true
+        ORDER BY w.place);
+END
+$$;
+
+-- Holds a place that is open, so that nobody closes it meanwhile; refuses another one. p_location NULL: where several are open,
+-- one has to be said.
+CREATE FUNCTION stock.open_location(p_location uuid, p_pointer text) RETURNS uuid
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_location uuid := coalesce(p_location, stock.only_location());
+BEGIN
+    IF v_location IS NULL THEN
+        PERFORM stock.refuse('validation_failed', 'Say at which location.',
+                             json_build_array(json_build_object('pointer', p_pointer, 'code', 'required',
+                                                                'detail', 'Say at which location.')));
+    END IF;
+    PERFORM FROM stock.location l
+    WHERE l.tenant_id = stock.current_tenant() AND l.id = v_location AND l.active AND l.kind <> 'transit' FOR SHARE;
+    IF NOT FOUND THEN
+        PERFORM stock.refuse_field('validation_failed', p_pointer, 'There is no such active location.');
+    END IF;
+    RETURN v_location;
+END
+$$;

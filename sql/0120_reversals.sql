@@ -115,6 +115,14 @@ BEGIN
     LOOP
         PERFORM FROM stock.sale s WHERE s.tenant_id = v_tenant AND s.id = v_sale FOR NO KEY UPDATE;
     END LOOP;
+    PERFORM FROM (
+        SELECT u.id
+        FROM (SELECT a.purchase_id FROM stock.purchase_allocation a
+              WHERE a.tenant_id = v_tenant AND a.payment_id = p_payment OFFSET 0) a,
+        LATERAL (SELECT o.id, o.occurred_at FROM stock.purchase o
+                 WHERE o.tenant_id = v_tenant AND o.id = a.purchase_id OFFSET 0) u
+        ORDER BY u.occurred_at, u.id OFFSET 0) d,
+    LATERAL (SELECT FROM stock.purchase p WHERE p.tenant_id = v_tenant AND p.id = d.id FOR NO KEY UPDATE) h;
     SELECT p.* INTO v_payment FROM stock.payment p
     WHERE p.tenant_id = v_tenant AND p.id = p_payment FOR NO KEY UPDATE;
     IF NOT FOUND THEN

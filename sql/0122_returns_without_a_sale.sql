@@ -31,23 +31,19 @@ BEGIN
        AND NOT EXISTS (SELECT FROM stock.customer c WHERE c.tenant_id = v_tenant AND c.id = p_customer AND c.active) THEN
         PERFORM stock.refuse_field('validation_failed', '/customer_id', 'There is no such active customer.');
     END IF;
-    -- Keys are made before the rows are looked up, as where stock is recorded.
     SELECT array_agg(ROW(w.id, NULL, p.id, p.sku, p.name, p.symbol, w.quantity, w.price,
                          round(w.quantity * w.price, v_rules.exponent), NULL, w.restock, w.movement_id)::stock.return_line
                      ORDER BY w.n),
            json_agg(v.error ORDER BY w.n) FILTER (WHERE v.error IS NOT NULL)
     INTO v_lines, v_errors
-    FROM (SELECT n.*, stock.folded(n.sku) AS key
-          FROM unnest(p_lines, p_products, p_skus, p_quantities, p_prices, p_restock, p_movements) WITH ORDINALITY
-              AS n (id, product_id, sku, quantity, price, restock, movement_id, n) OFFSET 0) w
+    FROM unnest(p_lines, stock.product_ids(p_products, p_skus), p_products, p_quantities, p_prices, p_restock, p_movements)
+             WITH ORDINALITY AS w (id, found, product_id, quantity, price, restock, movement_id, n)
     LEFT JOIN LATERAL (
         SELECT o.id, o.sku, o.name, u.symbol, u.decimals
         FROM (SELECT a.id, a.sku, a.name, a.unit_id FROM stock.product a
-              WHERE a.tenant_id = v_tenant AND a.id = w.product_id
-              UNION ALL
-              SELECT a.id, a.sku, a.name, a.unit_id FROM stock.product a
-              WHERE w.product_id IS NULL AND a.tenant_id = v_tenant AND a.sku_key = w.key) o
-        JOIN stock.unit u ON u.tenant_id = v_tenant AND u.id = o.unit_id
+              WHERE a.tenant_id = v_tenant AND a.id = w.found OFFSET 0) o,
+        LATERAL (SELECT a.symbol, a.decimals FROM stock.unit a
+                 WHERE a.tenant_id = v_tenant AND a.id = o.unit_id OFFSET 0) u
     ) p ON true,
     LATERAL (SELECT CASE
         WHEN p.id IS NULL THEN json_build_object(

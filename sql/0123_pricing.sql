@@ -89,7 +89,7 @@ DECLARE
     v_body     text;
 BEGIN
     SELECT t.currency_exponent, t.prices_include_tax INTO v_exponent, v_included FROM stock.tenant t WHERE t.id = v_tenant;
-    v_till := stock.till(p_register, false);
+    v_till := stock.register_named(p_register);
     SELECT json_agg(row_to_json(r) ORDER BY w.i),
            array_agg(ROW(w.i, p.tax_rate, p_parts[w.i]::jsonb, p_taxes[w.i], p_totals[w.i])::stock.taxed)
     INTO v_lines, v_taxed

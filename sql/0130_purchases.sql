@@ -18,26 +18,6 @@ BEGIN ATOMIC
                            (SELECT power(10::numeric, p_exponent) AS unit) u) w) p) s;
 END;
 
--- The products that are named by id or by SKU, in that order; NULL where there is none. Keys are made before the rows are looked
--- up: row-level security lets no function that could tell of a row, as those of text could, be asked in an index.
-CREATE FUNCTION stock.named_products(p_products uuid[], p_skus text[]) RETURNS uuid[]
-LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-DECLARE
-    v_tenant bigint := stock.current_tenant();
-BEGIN
-    RETURN (
-        SELECT array_agg(p.id ORDER BY w.place)
-        FROM (SELECT n.id, stock.folded(n.sku) AS key, n.place
-              FROM unnest(p_products, p_skus) WITH ORDINALITY AS n (id, sku, place) OFFSET 0) w
-        LEFT JOIN LATERAL (
-            SELECT a.id FROM stock.product a WHERE a.tenant_id = v_tenant AND a.id = w.id
-            UNION ALL
-            SELECT a.id FROM stock.product a WHERE w.id IS NULL AND a.tenant_id = v_tenant AND a.sku_key = w.key
-        ) p ON true);
-END
-$$;
-
 -- Tables ----------------------------------------------------------------------------------------------------------------
 
 -- Purchases are numbered at the default register, one row of numbers for the whole shop: none is made at a till.
@@ -170,25 +150,6 @@ BEGIN
 END
 $$;
 
--- Where goods come to: the place that is named, or the only one. Refuses none and one that is closed.
-CREATE FUNCTION stock.receiving_location(p_location uuid) RETURNS uuid
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    v_location uuid := coalesce(p_location, stock.only_location());
-BEGIN
-    IF v_location IS NULL THEN
-        PERFORM stock.refuse('validation_failed', 'Several locations are open.', json_build_array(json_build_object(
-            'pointer', '/location_id', 'code', 'required', 'detail', 'Say at which location.')));
-    END IF;
-    PERFORM FROM stock.location g
-    WHERE g.tenant_id = stock.current_tenant() AND g.id = v_location AND g.active AND g.kind <> 'transit';
-    IF NOT FOUND THEN
-        PERFORM stock.refuse_field('validation_failed', '/location_id', 'There is no such active location.');
-    END IF;
-    RETURN v_location;
-END
-$$;
-
 -- A purchase that is held until the command ends. Refuses one that is not there or in none of these states.
 CREATE FUNCTION stock.purchase_hold(p_purchase uuid, p_states text[]) RETURNS stock.purchase
 LANGUAGE plpgsql AS $$
@@ -219,7 +180,7 @@ DECLARE
 BEGIN
     v_moment := stock.moment(p_occurred_at);
     PERFORM stock.refuse_supplier(p_supplier);
-    v_location := stock.receiving_location(p_location);
+    v_location := stock.open_location(p_location, '/location_id');
     INSERT INTO stock.purchase (tenant_id, id, supplier_id, location_id, reference, due_on, note, user_id, occurred_at,
                                 business_day)
     VALUES (v_tenant, p_purchase, p_supplier, v_location, p_reference, p_due_on, p_note, p_user, v_moment.occurred_at,
@@ -251,7 +212,7 @@ BEGIN
     END IF;
     UPDATE stock.purchase p
     SET supplier_id = CASE WHEN p_has_supplier THEN p_supplier ELSE p.supplier_id END,
-        location_id = CASE WHEN p_has_location THEN stock.receiving_location(p_location) ELSE p.location_id END,
+        location_id = CASE WHEN p_has_location THEN stock.open_location(p_location, '/location_id') ELSE p.location_id END,
         reference = CASE WHEN p_has_reference THEN p_reference ELSE p.reference END,
         due_on = CASE WHEN p_has_due_on THEN p_due_on ELSE p.due_on END,
         note = CASE WHEN p_has_note THEN p_note ELSE p.note END,
@@ -281,7 +242,7 @@ DECLARE
     v_shares   numeric[];
 BEGIN
     SELECT t.currency_exponent INTO v_exponent FROM stock.tenant t WHERE t.id = v_tenant;
-    v_products := stock.named_products(p_products, p_skus);
+    v_products := stock.product_ids(p_products, p_skus);
     SELECT json_agg(json_build_object('pointer', e.pointer, 'code', e.code, 'detail', e.sentence) ORDER BY e.part, e.place)
     INTO v_errors
     FROM (
@@ -399,7 +360,7 @@ BEGIN
     v_moment := stock.moment(p_occurred_at);
     v_purchase := stock.purchase_hold(p_purchase, '{ordered,partially_received}');
     PERFORM stock.cache_touch_modules(v_tenant, '{purchases,suppliers,dashboard,reports,stock,products}');
-    PERFORM stock.receiving_location(v_purchase.location_id);
+    PERFORM stock.open_location(v_purchase.location_id, '/location_id');
     IF p_lines IS NULL THEN
         SELECT array_agg(l.id ORDER BY l.position), array_agg(l.open_quantity ORDER BY l.position)
         INTO v_lines, v_quantities
@@ -497,6 +458,10 @@ BEGIN
     v_purchase := stock.purchase_hold(p_purchase, '{draft,ordered,partially_received,received}');
     IF v_purchase.paid > 0 THEN
         PERFORM stock.refuse('in_use', 'It was paid for; reverse the payments first.');
+    ELSIF v_purchase.status IN ('partially_received', 'received')
+        AND NOT EXISTS (SELECT FROM stock.location l
+                        WHERE l.tenant_id = v_tenant AND l.id = v_purchase.location_id AND l.active) THEN
+        PERFORM stock.refuse('invalid_state', 'The location that the goods would leave is closed.');
     END IF;
     PERFORM stock.cache_touch_modules(
         v_tenant,

@@ -33,6 +33,7 @@ DECLARE
     v_due      numeric;
     v_exponent smallint;
     v_owed     uuid[];
+    v_dues     numeric[];
     v_place    integer := 0;
     v_left     numeric := p_amount;
     v_share    numeric;
@@ -54,14 +55,18 @@ BEGIN
             PERFORM stock.refuse_field('invalid_state', '/purchase_id', format('The purchase is %s.', v_purchase.status));
         END IF;
         v_due := v_purchase.due;
+        v_owed := ARRAY[p_purchase];
+        v_dues := ARRAY[v_due];
     ELSE
         IF NOT EXISTS (SELECT FROM stock.supplier s WHERE s.tenant_id = v_tenant AND s.id = p_supplier) THEN
             PERFORM stock.refuse_field('validation_failed', '/supplier_id', 'There is no such supplier.');
         END IF;
-        SELECT coalesce(sum(d.due), 0) INTO v_due FROM (
-            SELECT p.due FROM stock.purchase p
-            WHERE p.tenant_id = v_tenant AND p.supplier_id = p_supplier AND p.due > 0
-            ORDER BY p.occurred_at, p.id FOR NO KEY UPDATE) d;
+        SELECT coalesce(sum(d.due), 0), array_agg(d.id ORDER BY d.due_on, d.occurred_at, d.id),
+               array_agg(d.due ORDER BY d.due_on, d.occurred_at, d.id)
+        INTO v_due, v_owed, v_dues
+        FROM (SELECT p.id, p.due, p.due_on, p.occurred_at FROM stock.purchase p
+              WHERE p.tenant_id = v_tenant AND p.supplier_id = p_supplier AND p.due > 0
+              ORDER BY p.occurred_at, p.id FOR NO KEY UPDATE) d;
     END IF;
     IF p_amount > v_due THEN
         SELECT t.currency_exponent INTO v_exponent FROM stock.tenant t WHERE t.id = v_tenant;
@@ -75,15 +80,10 @@ BEGIN
         ARRAY[ROW(p_payment, p_ledger, 'out', 'purchase', p_method, p_amount, NULL, NULL, NULL, NULL, p_user,
                   v_moment.occurred_at, v_moment.business_day)::stock.posting],
         '{}', ARRAY[v_kind]);
-    -- Purchase by purchase, each found by its key.
-    v_owed := CASE WHEN p_purchase IS NOT NULL THEN ARRAY[p_purchase]
-                   ELSE ARRAY(SELECT p.id FROM stock.purchase p
-                              WHERE p.tenant_id = v_tenant AND p.supplier_id = p_supplier AND p.due > 0
-                              ORDER BY p.due_on, p.occurred_at, p.id) END;
+    -- Purchase by purchase, those that are held, each found by its key.
     WHILE v_left > 0 LOOP
         v_place := v_place + 1;
-        SELECT least(p.due, v_left) INTO v_share FROM stock.purchase p
-        WHERE p.tenant_id = v_tenant AND p.id = v_owed[v_place];
+        v_share := least(v_dues[v_place], v_left);
         UPDATE stock.purchase p
         SET paid = p.paid + v_share, due = p.due - v_share, version = p.version + 1, updated_at = now()
         WHERE p.tenant_id = v_tenant AND p.id = v_owed[v_place];

@@ -17,6 +17,11 @@ CREATE TABLE stock.money_entry (
     note          text CHECK (length(note) BETWEEN 1 AND 2000),
     status        text NOT NULL DEFAULT 'confirmed' CHECK (status IN ('confirmed', 'reversed')),
     user_id       uuid,
+    -- Why, by whom and when it was taken back.
+    reversal_reason text CHECK (length(reversal_reason) BETWEEN 1 AND 500),
+    reversed_by   uuid,
+    reversed_at   timestamptz,
+    reversal_day  date,
     occurred_at   timestamptz NOT NULL,
     recorded_at   timestamptz NOT NULL DEFAULT now(),
     business_day  date NOT NULL,
@@ -26,6 +31,8 @@ CREATE TABLE stock.money_entry (
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, supplier_id) REFERENCES stock.supplier (tenant_id, id),
     FOREIGN KEY (tenant_id, register_id) REFERENCES stock.register (tenant_id, id),
+    CONSTRAINT money_entry_reversal CHECK (
+        (status = 'reversed') = (reversal_reason IS NOT NULL AND reversed_at IS NOT NULL AND reversal_day IS NOT NULL)),
     CONSTRAINT money_entry_expense CHECK (
         CASE source WHEN 'expense' THEN direction = 'expense' ELSE supplier_id IS NULL AND register_id IS NULL END)
 );
@@ -95,13 +102,18 @@ BEGIN
     ELSIF v_entry.status <> 'confirmed' THEN
         PERFORM stock.refuse('invalid_state', 'It is reversed already.');
     END IF;
+    -- Back into the drawer that it came from, if that has not been retired.
+    IF EXISTS (SELECT FROM stock.register g WHERE g.tenant_id = v_tenant AND g.id = v_entry.register_id AND g.active) THEN
+        PERFORM stock.till(v_entry.register_id, stock.has_cash(ARRAY[v_entry.method]));
+    END IF;
     PERFORM stock.cache_touch_modules(v_tenant, '{purchases,balance,dashboard,reports}');
     SELECT l.id INTO v_original FROM stock.ledger_entry l
     WHERE l.tenant_id = v_tenant AND l.source_type = p_source AND l.source_id = p_entry AND l.reverses_id IS NULL;
     PERFORM stock.post_entry(p_ledger, v_entry.direction, -v_entry.amount, v_entry.method, v_entry.category, p_source, p_entry,
                              v_original, p_user, v_moment.occurred_at, v_moment.business_day);
     UPDATE stock.money_entry e
-    SET status = 'reversed', note = coalesce(p_reason, e.note), version = e.version + 1, updated_at = now()
+    SET status = 'reversed', reversal_reason = p_reason, reversed_by = p_user, reversed_at = v_moment.occurred_at,
+        reversal_day = v_moment.business_day, version = e.version + 1, updated_at = now()
     WHERE e.tenant_id = v_tenant AND e.id = p_entry;
     INSERT INTO stock.domain_event (tenant_id, type, entity_id, payload, user_id, occurred_at)
     VALUES (v_tenant, CASE p_source WHEN 'expense' THEN 'expense.reversed' ELSE 'ledger_entry.reversed' END, p_entry,
@@ -116,7 +128,11 @@ DECLARE
 BEGIN
     SELECT row_to_json(r)::text INTO v_body FROM (
         SELECT e.id, e.direction, e.category, e.supplier_id, e.register_id,
-               stock.money_text(e.amount, t.currency_exponent) AS amount, e.method, e.note, e.status, e.user_id,
+               stock.money_text(e.amount, t.currency_exponent) AS amount, e.method, e.note, e.status,
+               CASE e.status WHEN 'reversed' THEN json_build_object(
+                   'reason', e.reversal_reason, 'user_id', e.reversed_by, 'occurred_at', stock.rfc3339(e.reversed_at),
+                   'business_day', e.reversal_day) END AS reversal,
+               e.user_id,
                stock.rfc3339(e.occurred_at) AS occurred_at, stock.rfc3339(e.recorded_at) AS recorded_at, e.business_day,
                e.version
         FROM stock.money_entry e JOIN stock.tenant t ON t.id = e.tenant_id

@@ -82,7 +82,7 @@ BEGIN
     IF p_supplier IS NOT NULL THEN
         PERFORM stock.refuse_supplier(p_supplier);
     END IF;
-    v_location := stock.receiving_location(p_location);
+    v_location := stock.open_location(p_location, '/location_id');
     PERFORM pg_advisory_xact_lock(hashtextextended('stock.purchase_reorder', v_tenant));
     FOR v_row IN
         SELECT r.supplier_id, (array_agg(r.product_id ORDER BY r.name_key, r.product_id))[:1000] AS products,

@@ -441,7 +441,13 @@ BEGIN
                                                  replace(t.status, '_', ' '))
               FROM stock.transfer t
               WHERE t.tenant_id = OLD.tenant_id AND t.status IN ('draft', 'sent', 'partially_received')
-                AND t.status <> 'received' AND OLD.id IN (t.from_location_id, t.to_location_id)) w;
+                AND t.status <> 'received' AND OLD.id IN (t.from_location_id, t.to_location_id)
+              UNION ALL
+              SELECT 'purchase_id', p.id, format('The purchase %s is %s.', coalesce(p.number::text, p.id::text),
+                                                 replace(p.status, '_', ' '))
+              FROM stock.purchase p
+              WHERE p.tenant_id = OLD.tenant_id AND p.location_id = OLD.id
+                AND p.status IN ('draft', 'ordered', 'partially_received')) w;
         IF NOT EXISTS (SELECT FROM stock.location l
                        WHERE l.tenant_id = OLD.tenant_id AND l.id <> OLD.id AND l.active AND l.kind <> 'transit') THEN
             PERFORM stock.refuse('in_use', 'It is the only open location.', '[]');
@@ -449,7 +455,7 @@ BEGIN
                       WHERE g.tenant_id = OLD.tenant_id AND g.location_id = OLD.id AND g.active) THEN
             PERFORM stock.refuse('in_use', 'A register stands there; move or retire it first.', '[]');
         ELSIF v_errors IS NOT NULL THEN
-            PERFORM stock.refuse('in_use', 'Counts or transfers name it; end them first.', v_errors);
+            PERFORM stock.refuse('in_use', 'Counts, transfers or purchases name it; end them first.', v_errors);
         ELSIF EXISTS (SELECT FROM stock.location_level n
                       WHERE n.tenant_id = OLD.tenant_id AND n.location_id = OLD.id AND n.on_hand <> 0) THEN
             PERFORM stock.refuse('in_use', 'There are goods; move or adjust them first.', '[]');

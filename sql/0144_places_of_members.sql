@@ -18,9 +18,28 @@ BEGIN
         RETURN (SELECT r.location_id FROM stock.register r
                 WHERE r.tenant_id = v_tenant AND (r.id = p_id OR p_id IS NULL AND r.is_default));
     WHEN 'sale' THEN
-        RETURN (SELECT r.location_id FROM stock.sale s
-                JOIN stock.register r ON r.tenant_id = s.tenant_id AND r.id = s.register_id
-                WHERE s.tenant_id = v_tenant AND s.id = p_id);
+        -- Where its goods were; its register may stand elsewhere since.
+        RETURN coalesce(
+            (SELECT m.location_id FROM stock.stock_movement m
+             WHERE m.tenant_id = v_tenant AND m.ref_id = p_id AND m.kind = 'sale' LIMIT 1),
+            (SELECT r.location_id FROM stock.sale s
+             JOIN stock.register r ON r.tenant_id = s.tenant_id AND r.id = s.register_id
+             WHERE s.tenant_id = v_tenant AND s.id = p_id));
+    WHEN 'payment' THEN
+        RETURN coalesce(
+            (SELECT r.location_id
+             FROM (SELECT e.cash_session_id FROM stock.ledger_entry e
+                   WHERE e.tenant_id = v_tenant AND e.source_type = 'payment' AND e.source_id = p_id AND e.reverses_id IS NULL
+                   OFFSET 0) e
+             JOIN stock.cash_session s ON s.tenant_id = v_tenant AND s.id = e.cash_session_id
+             JOIN stock.register r ON r.tenant_id = v_tenant AND r.id = s.register_id),
+            (SELECT stock.place_of('sale', p.sale_id) FROM stock.payment p
+             WHERE p.tenant_id = v_tenant AND p.id = p_id AND p.sale_id IS NOT NULL),
+            stock.place_of('register', NULL));
+    WHEN 'money_entry' THEN
+        RETURN (SELECT r.location_id FROM stock.money_entry e
+                JOIN stock.register r ON r.tenant_id = e.tenant_id AND r.id = e.register_id
+                WHERE e.tenant_id = v_tenant AND e.id = p_id);
     WHEN 'cash_session' THEN
         RETURN (SELECT r.location_id FROM stock.cash_session s
                 JOIN stock.register r ON r.tenant_id = s.tenant_id AND r.id = s.register_id

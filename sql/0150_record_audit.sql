@@ -22,7 +22,7 @@ BEGIN
           FROM jsonb_each(p_old) o FULL JOIN jsonb_each(p_new) n USING (key)
           WHERE coalesce(o.value, 'null') <> coalesce(n.value, 'null')) c
     WHERE c.key NOT IN ('tenant_id', 'id', 'version', 'created_at', 'updated_at', 'timezone_since', 'currency_exponent',
-                        'used', 'standard_rate', 'search_text')
+                        'used', 'standard_rate', 'search_text', 'session_id')
       AND c.key !~ '_(key|search)$';
     RETURN v_changes;
 END
@@ -66,14 +66,10 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_made record;
 BEGIN
-    FOR v_made IN
-        SELECT c.tenant_id, count(*) AS count, (array_agg(c.id))[1] AS id,
-               CASE WHEN count(*) = 1 THEN (array_agg(to_jsonb(c)))[1] END AS row
-        FROM changed c GROUP BY c.tenant_id
-    LOOP
+    FOR v_made IN SELECT c.tenant_id, count(*) AS count FROM changed c GROUP BY c.tenant_id LOOP
         IF v_made.count = 1 THEN
-            PERFORM stock.audit(v_made.tenant_id, 'record.created', TG_ARGV[0], v_made.id,
-                                stock.audit_changes(NULL, v_made.row));
+            PERFORM stock.audit(c.tenant_id, 'record.created', TG_ARGV[0], c.id, stock.audit_changes(NULL, to_jsonb(c)))
+            FROM changed c WHERE c.tenant_id = v_made.tenant_id;
         ELSE
             PERFORM stock.audit(v_made.tenant_id, 'records.created', TG_ARGV[0], NULL,
                                 json_build_object('count', v_made.count));

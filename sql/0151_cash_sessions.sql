@@ -22,6 +22,8 @@ CREATE TABLE stock.cash_session (
     -- What the session came to, as its body tells it, kept when it ends.
     report        jsonb,
     note          text CHECK (length(note) BETWEEN 0 AND 2000),
+    -- Of whoever counted.
+    closing_note  text CHECK (length(closing_note) BETWEEN 0 AND 2000),
     version       bigint NOT NULL DEFAULT 1,
     created_at    timestamptz NOT NULL DEFAULT now(),
     updated_at    timestamptz NOT NULL DEFAULT now(),
@@ -89,11 +91,6 @@ ALTER TABLE stock.sale_return ADD COLUMN cash_session_id uuid;
 ALTER TABLE stock.sale_return ALTER COLUMN cash_session_id SET DEFAULT stock.current_session();
 ALTER TABLE stock.ledger_entry ADD COLUMN cash_session_id uuid;
 ALTER TABLE stock.ledger_entry ALTER COLUMN cash_session_id SET DEFAULT stock.current_session();
-CREATE INDEX sale_session_idx ON stock.sale (tenant_id, cash_session_id) WHERE cash_session_id IS NOT NULL;
-CREATE INDEX sale_return_session_idx ON stock.sale_return (tenant_id, cash_session_id) WHERE cash_session_id IS NOT NULL;
-CREATE INDEX ledger_entry_session_idx ON stock.ledger_entry (tenant_id, cash_session_id, method) INCLUDE (direction, amount)
-    WHERE cash_session_id IS NOT NULL;
-
 -- Has what the unit writes belong to a session that is open; NULL: to none. Whoever closes it waits for the unit.
 CREATE FUNCTION stock.enter_session(p_session uuid) RETURNS void
 LANGUAGE plpgsql AS $$
@@ -109,24 +106,35 @@ BEGIN
 END
 $$;
 
--- The register that a document is made at: the one that is named, else the default one. What it writes is of the register's
--- open session. p_takes_cash: whether cash changes hands, for which the register may ask for a session.
-CREATE OR REPLACE FUNCTION stock.till(p_register uuid, p_takes_cash boolean, OUT id uuid, OUT location_id uuid)
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_session  uuid;
-    v_requires boolean;
+-- The register that is named, else the default one.
+CREATE FUNCTION stock.register_named(
+    p_register uuid, OUT id uuid, OUT location_id uuid, OUT session_id uuid, OUT requires_session boolean
+)
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    SELECT g.id, g.location_id, g.session_id, g.requires_session INTO id, location_id, v_session, v_requires
+    SELECT g.id, g.location_id, g.session_id, g.requires_session INTO id, location_id, session_id, requires_session
     FROM stock.register g
     WHERE g.tenant_id = stock.current_tenant() AND g.active AND (g.id = p_register OR p_register IS NULL AND g.is_default);
     IF NOT FOUND THEN
         PERFORM stock.refuse_field('validation_failed', '/register_id', 'There is no such register.');
-    ELSIF v_session IS NOT NULL THEN
-        PERFORM stock.enter_session(v_session);
-    ELSIF v_requires AND p_takes_cash THEN
+    END IF;
+END
+$$;
+
+-- The same, for a document to be made there: what it writes is of the register's open session. p_takes_cash: whether cash
+-- changes hands, for which the register may ask for a session.
+CREATE OR REPLACE FUNCTION stock.till(p_register uuid, p_takes_cash boolean, OUT id uuid, OUT location_id uuid)
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_register record := stock.register_named(p_register);
+BEGIN
+    IF v_register.session_id IS NOT NULL THEN
+        PERFORM stock.enter_session(v_register.session_id);
+    ELSIF v_register.requires_session AND p_takes_cash THEN
         PERFORM stock.refuse_field('session_closed', '/register_id', 'The register has no open cash session.');
     END IF;
+    id := v_register.id;
+    location_id := v_register.location_id;
 END
 $$;
 
@@ -316,6 +324,21 @@ BEGIN
 END
 $$;
 
+-- The method that cash of a drawer is written under: the shop's own first one that is cash.
+CREATE FUNCTION stock.cash_method() RETURNS text
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_method text := (SELECT m.code FROM stock.payment_method m
+                      WHERE m.tenant_id = stock.current_tenant() AND m.kind = 'cash'
+                      ORDER BY m.active DESC, m.position, m.code LIMIT 1);
+BEGIN
+    IF v_method IS NULL THEN
+        PERFORM stock.refuse('invalid_state', 'The shop has no payment method that is cash.');
+    END IF;
+    RETURN v_method;
+END
+$$;
+
 -- An open session, for a command to act upon.
 CREATE FUNCTION stock.session_held(p_session uuid, p_ends boolean) RETURNS stock.cash_session
 LANGUAGE plpgsql AS $$
@@ -354,7 +377,8 @@ BEGIN
     INSERT INTO stock.cash_entry (tenant_id, id, session_id, kind, amount, category, note, user_id)
     VALUES (v_tenant, p_entry, p_session, p_kind, p_amount, p_category, p_note, p_user);
     IF p_kind <> 'drop' THEN
-        PERFORM stock.post_entry(p_ledger, CASE p_kind WHEN 'paid_in' THEN 'income' ELSE 'expense' END, p_amount, 'cash',
+        PERFORM stock.post_entry(p_ledger, CASE p_kind WHEN 'paid_in' THEN 'income' ELSE 'expense' END, p_amount,
+                                 stock.cash_method(),
                                  coalesce(p_category, p_kind), 'cash_entry', p_entry, NULL, p_user, v_moment.occurred_at,
                                  v_moment.business_day);
     END IF;
@@ -481,13 +505,13 @@ BEGIN
         report = stock.session_report(p_session, (
             SELECT coalesce(jsonb_object_agg(t.method, t.amount), '{}')
             FROM unnest(p_methods, p_amounts) AS t (method, amount))),
-        note = coalesce(p_note, s.note), version = s.version + 1, updated_at = now()
+        closing_note = p_note, version = s.version + 1, updated_at = now()
     WHERE s.tenant_id = v_tenant AND s.id = p_session;
     UPDATE stock.register g SET session_id = NULL, version = g.version + 1, updated_at = now()
     WHERE g.tenant_id = v_tenant AND g.id = v_session.register_id;
     IF v_counted <> v_expected THEN
         PERFORM stock.post_entry(p_ledger, CASE WHEN v_counted > v_expected THEN 'income' ELSE 'expense' END,
-                                 abs(v_counted - v_expected), 'cash', 'cash_difference', 'cash_session', p_session, NULL,
+                                 abs(v_counted - v_expected), stock.cash_method(), 'cash_difference', 'cash_session', p_session, NULL,
                                  p_user, v_moment.occurred_at, v_moment.business_day);
     END IF;
     INSERT INTO stock.domain_event (tenant_id, type, entity_id, payload, user_id, occurred_at)
@@ -510,7 +534,7 @@ BEGIN
                s.opened_by, stock.rfc3339(s.opened_at) AS opened_at, s.business_day, s.closed_by,
                stock.rfc3339(s.closed_at) AS closed_at, stock.money_text(s.expected, t.currency_exponent) AS expected,
                stock.money_text(s.counted, t.currency_exponent) AS counted,
-               stock.money_text(s.difference, t.currency_exponent) AS difference, s.note, s.version
+               stock.money_text(s.difference, t.currency_exponent) AS difference, s.note, s.closing_note, s.version
         FROM stock.cash_session s JOIN stock.tenant t ON t.id = s.tenant_id
         WHERE s.tenant_id = p_tenant AND s.id = p_id
     ) r;

@@ -336,7 +336,7 @@ struct InvalidationTests {
                 try await shop.psql("DELETE FROM stock.cache_outbox")
                 try await shop.psql("BEGIN; \(writes.joined(separator: "; ")); COMMIT")
                 let told = try await shop.psql(
-                    "SELECT DISTINCT tenant_id, unnest(modules) AS module FROM stock.cache_outbox ORDER BY tenant_id, module"
+                    "SELECT DISTINCT tenant_id, unnest(modules) AS retired FROM stock.cache_outbox ORDER BY tenant_id, retired"
                 )
                 #expect(told == "\(own)|products\n\(own)|units\n\(other)|products\n\(other)|units")
             }
@@ -400,7 +400,7 @@ struct InvalidationTests {
             let rows =
                 Int(
                     try await shop.psql(
-                        "SELECT count(DISTINCT (tenant_id, module)) FROM stock.cache_outbox, unnest(modules) AS module"
+                        "SELECT count(DISTINCT (tenant_id, m)) FROM stock.cache_outbox, unnest(modules) AS m"
                     )
                 ) ?? 0
             let drained = try await shop.psql(

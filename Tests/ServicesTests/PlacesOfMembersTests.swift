@@ -95,7 +95,7 @@ struct PlacesOfMembersTests {
         }
     }
 
-    @Test("neither undo a sale, take goods back, buy nor open a drawer that is elsewhere")
+    @Test("neither undo a sale, take goods back, buy, pay nor open a drawer that is elsewhere")
     func tills() async throws {
         try await TestShop.open(onHand: 10) { (shop) async throws in
             let supplier = try await shop.supplier()
@@ -105,6 +105,8 @@ struct PlacesOfMembersTests {
             let sale = try required(SaleID(required(sold["id"])))
             let line = ReturnRequest.Line(saleLineID: .make(), quantity: try Quantity("1"))
             let register = try required(RegisterID(TestShop.register))
+            let payment = try required(PaymentID(required(sold.list("payments")[0]["id"])))
+            let debt = PaymentRequest(tender: try cash("1.00"), customerID: shop.customerID)
             let entry = MoneyEntryRequest(category: "Rent", registerID: register, amount: try Money("1"), method: .card)
             var fields = PurchaseFields()
             (fields.supplierID, fields.locationID) = (.set(supplier), .set(try TestShop.main()))
@@ -123,6 +125,11 @@ struct PlacesOfMembersTests {
                     try await shop.purchases.receive(purchase, ReceiptRequest(lines: []), limited, key: nil)
                 },
                 await refusal { try await shop.expenses.record(entry, limited, key: nil) },
+                await refusal { try await shop.payments.register(debt, limited, key: nil) },
+                await refusal { try await shop.payments.reverse(payment, reason: "x", limited, key: nil) },
+                await refusal {
+                    try await shop.cash.open(register, CashSessionOpening(float: .zero), limited, key: nil)
+                },
             ]
             for (index, problem) in refusals.enumerated() { #expect(problem?.code == .forbidden, "\(index)") }
         }

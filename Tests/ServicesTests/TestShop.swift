@@ -18,6 +18,7 @@ final class TestShop: Sendable {
     let sales: SalesService
     let payments: PaymentsService
     let stock: StockService
+    let cash: CashService
     let counts: CountsService
     let transfers: TransfersService
     let purchases: PurchasesService
@@ -43,7 +44,7 @@ final class TestShop: Sendable {
             configuration: configuration,
             loop: loop,
             statements: SalesService.statements + PaymentsService.statements + StockService.statements
-                + CountsService.statements + TransfersService.statements
+                + CountsService.statements + TransfersService.statements + CashService.statements
                 + PurchasesService.statements + MoneyEntriesService<ExpenseSource>.statements
                 + MoneyEntriesService<ManualSource>.statements,
             logger: logger
@@ -57,6 +58,7 @@ final class TestShop: Sendable {
         sales = SalesService(store: store, cursors: cursors)
         payments = PaymentsService(store: store, cursors: cursors)
         stock = StockService(store: store, cursors: cursors)
+        cash = CashService(store: store, cursors: cursors)
         counts = CountsService(store: store, cursors: cursors)
         transfers = TransfersService(store: store, cursors: cursors)
         expenses = MoneyEntriesService(store: store, cursors: cursors)

@@ -41,7 +41,7 @@ struct VerificationTests {
                 )
                 if amount == "12.00" {
                     let id = try required(ID<ExpenseSource>(required(JSONObjectBody(spent.body)["id"])))
-                    _ = try await shop.expenses.reverse(id, note: nil, shop.context, key: nil)
+                    _ = try await shop.expenses.reverse(id, reason: "typed twice", shop.context, key: nil)
                 }
             }
             let supplier = try await shop.supplier()

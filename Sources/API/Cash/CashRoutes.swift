@@ -22,6 +22,7 @@ struct CashRoutes: Area {
                 body: Body("CashSessionOpening") { CashSessionOpening.read(&$0) },
                 status: .created,
                 answer: .reference("CashSession"),
+                givesTag: false,
                 problems: [.invalidState, .periodClosed]
             ) { (id, opening, context, key) throws(Problem) in try await cash.open(id, opening, context, key: key) },
             .freshPage(
@@ -53,6 +54,7 @@ struct CashRoutes: Area {
                 store: store,
                 body: Body("CashEntryRequest") { CashEntryRequest.read(&$0) },
                 answer: .reference("CashSession"),
+                givesTag: false,
                 problems: [.sessionClosed, .periodClosed]
             ) { (id, entry, context, key) throws(Problem) in try await cash.record(id, entry, context, key: key) },
             .action(
@@ -64,6 +66,7 @@ struct CashRoutes: Area {
                 store: store,
                 body: Body("CashCount") { CashCount.read(&$0) },
                 answer: .reference("CashSession"),
+                givesTag: false,
                 problems: [.sessionClosed, .periodClosed]
             ) { (id, count, context, key) throws(Problem) in try await cash.close(id, count, context, key: key) },
         ]

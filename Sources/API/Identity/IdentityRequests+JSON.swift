@@ -133,7 +133,13 @@ extension MemberPatch {
         patch.role = reader.change("role", .oneOf())
         patch.active = reader.change("active", .bool)
         if reader.contains("location_ids") || reader.isRecording {
-            patch.locations = .set(reader.optionalValues("location_ids", count: 0...1000, .id()) ?? [])
+            let before = reader.errors.list.count
+            if let locations: [LocationID] = reader.optionalValues("location_ids", count: 0...1000, .id()) {
+                patch.locations = .set(locations)
+            } else if !reader.isRecording, reader.errors.list.count == before {
+                // Nothing said is not everywhere.
+                reader.fail("location_ids", "required", "Name the locations; an empty list is everywhere.")
+            }
         }
         return patch
     }

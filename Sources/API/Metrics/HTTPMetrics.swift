@@ -6,10 +6,10 @@ import Synchronization
 /// The number of series is bounded: answers of 2xx are timed for every route; of the other classes, which anybody can
 /// provoke on any route, the first ``spareSeries`` are told by route and the rest as of route `other`.
 final class HTTPMetrics: Sendable {
-    /// The upper bounds in seconds: an answer from memory, from Redis, from PostgreSQL, a slow one, close to the deadline.
+    /// The upper bounds in seconds: an answer from memory or Redis, from PostgreSQL, a slow one.
     ///
-    /// Each is a series of every route.
-    static let bounds = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5]
+    /// Each is a series of every route, of which a shop's backend has many.
+    static let bounds = [0.005, 0.05, 0.5]
     /// How many histograms there may be of other classes than 2xx.
     static let spareSeries = 16
 

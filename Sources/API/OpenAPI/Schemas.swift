@@ -367,7 +367,8 @@ enum Schemas {
         Field.required("business_day", .day), Field.required("closed_by", .nullable(.id)),
         Field.required("closed_at", .nullable(.time)), Field.required("expected", .nullable(.money)),
         Field.required("counted", .nullable(.money)), Field.required("difference", .nullable(.money)),
-        Field.required("note", .nullable(.text)), Field.required("version", .version),
+        Field.required("note", .nullable(.text)), Field.required("closing_note", .nullable(.text)),
+        Field.required("version", .version),
     ]
     private static let cashTender = Schema.object([
         Field.required("method", method), Field.required("kind", .choice(PaymentKind.allCases.map(\.rawValue))),
@@ -444,7 +445,8 @@ enum Schemas {
         Field.required("category", .text), Field.required("supplier_id", .nullable(.id)),
         Field.required("register_id", .nullable(.id)), Field.required("amount", .money),
         Field.required("method", method), Field.required("note", .nullable(.text)),
-        Field.required("status", .choice(["confirmed", "reversed"])), Field.required("user_id", .nullable(.id)),
+        Field.required("status", paymentStatus), Field.required("reversal", .nullable(.reference("Undoing"))),
+        Field.required("user_id", .nullable(.id)),
         Field.required("occurred_at", .time), Field.required("recorded_at", .time),
         Field.required("business_day", .day), Field.required("version", .version),
     ])

@@ -17,7 +17,7 @@ struct MoneyEntriesRoutes: Area {
             names: ("Expense", "Expenses", "an expense"),
             area: "expenses",
             reading: .scope(.salesRead),
-            writing: .scope(.paymentsWrite),
+            writing: manager,
             body: Body("ExpenseRequest") { MoneyEntryRequest.readExpense(&$0) },
             query: { MoneyEntryFilter.readExpenses(&$0) }
         )
@@ -82,11 +82,11 @@ struct MoneyEntriesRoutes: Area {
                 area: area,
                 access: writing,
                 store: store,
-                body: Body("Reversal") { $0.optionalText("note", .note) },
+                body: .reason,
                 answer: answer,
-                problems: [.invalidState, .periodClosed]
-            ) { (id, note, context, key) throws(Problem) in
-                try await entries.reverse(id, note: note, context, key: key)
+                problems: [.invalidState, .sessionClosed, .periodClosed]
+            ) { (id, reason, context, key) throws(Problem) in
+                try await entries.reverse(id, reason: reason, context, key: key)
             },
         ]
     }

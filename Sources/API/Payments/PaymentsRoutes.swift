@@ -48,11 +48,11 @@ struct PaymentsRoutes: Area {
                 "reversePayment",
                 "Reverse a payment: what it paid is due again",
                 area: "payments",
-                access: .scope(.paymentsWrite),
+                access: .roles(.owner, .manager, scope: .paymentsWrite),
                 store: shop.store,
                 body: .reason,
                 answer: .reference("Payment"),
-                problems: [.invalidState, .periodClosed]
+                problems: [.invalidState, .sessionClosed, .periodClosed]
             ) { (id, reason, context, key) throws(Problem) in
                 try await shop.payments.reverse(id, reason: reason, context, key: key)
             },

@@ -31,7 +31,7 @@ extension ReceiptRequest {
     /// Reads the body of `POST /v1/purchases/{id}/receive`.
     static func read(_ reader: inout JSONObjectReader) -> ReceiptRequest {
         ReceiptRequest(
-            lines: reader.objects("lines", of: "ReceiptLineRequest", count: 0...1000) { line in
+            lines: reader.linesOrAll("ReceiptLineRequest") { line in
                 Line(lineID: line.id("line_id"), quantity: line.quantity("quantity"))
             },
             note: reader.optionalText("note", .reason),

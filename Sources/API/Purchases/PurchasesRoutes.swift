@@ -44,7 +44,7 @@ struct PurchasesRoutes: Area {
                 access: .scope(.stockWrite),
                 key: .required,
                 store: shop.store,
-                body: Body("ReorderRequest") { ReorderRequest.read(&$0) },
+                body: Body("ReorderRequest", isOptional: true) { ReorderRequest.read(&$0) },
                 answer: .object([.required("data", .array(.reference("PurchaseSummary")))]),
                 namesResource: false
             ) { (request, context, key) throws(Problem) in try await shop.purchases.reorder(request, context, key: key)
@@ -90,7 +90,7 @@ struct PurchasesRoutes: Area {
                 area: "purchases",
                 access: .scope(.stockWrite),
                 store: shop.store,
-                body: Body("OrderRequest") { $0.optionalText("note", .note) },
+                body: Body("PurchaseOrderRequest", isOptional: true) { $0.optionalText("note", .note) },
                 answer: answer,
                 problems: [.invalidState]
             ) { (id, note, context, key) throws(Problem) in
@@ -103,7 +103,7 @@ struct PurchasesRoutes: Area {
                 area: "purchases",
                 access: .scope(.stockWrite),
                 store: shop.store,
-                body: Body("ReceiptRequest") { ReceiptRequest.read(&$0) },
+                body: Body("ReceiptRequest", isOptional: true) { ReceiptRequest.read(&$0) },
                 answer: answer,
                 problems: [.invalidState, .periodClosed, .quantityPrecision]
             ) { (id, request, context, key) throws(Problem) in
@@ -116,7 +116,7 @@ struct PurchasesRoutes: Area {
                 area: "purchases",
                 access: .scope(.stockWrite),
                 store: shop.store,
-                body: Body("PurchaseCancellation") { $0.optionalText("reason", .reason) },
+                body: Body("PurchaseCancellation", isOptional: true) { $0.optionalText("reason", .reason) },
                 answer: answer,
                 problems: [.invalidState, .inUse, .insufficientStock, .periodClosed]
             ) { (id, reason, context, key) throws(Problem) in

@@ -138,7 +138,7 @@ extension TransferPatch {
 extension ReceivedLine {
     /// Reads the body of `POST /v1/transfers/{id}/receive`.
     static func readLines(_ reader: inout JSONObjectReader) -> [ReceivedLine] {
-        reader.objects("lines", of: "ReceivedLine", count: 0...1000) { line in
+        reader.linesOrAll("ReceivedLineRequest") { line in
             ReceivedLine(
                 lineID: line.id("line_id"),
                 quantity: line.quantity("quantity", .notNegative),

@@ -118,7 +118,7 @@ struct CashSession: Resource {
     static let name = "cash.session"
     static let collection = "/v1/cash-sessions"
     static let sql: SQL = """
-        SELECT stock.cash_session_body(s.tenant_id, s.id), '"' || s.version || '"'
+        SELECT stock.cash_session_body(s.tenant_id, s.id), NULL::text
         FROM stock.cash_session s
         WHERE s.tenant_id = stock.current_tenant() AND s.id = $1
         """

@@ -55,20 +55,21 @@ package final class MoneyEntriesService<Source: MoneyEntrySource>: Sendable {
     ///
     /// - Parameters:
     ///   - id: Which one.
-    ///   - note: Another remark than the entry's; nil keeps it.
+    ///   - reason: Why.
     ///   - context: Who asks.
     ///   - key: The request's key.
     /// - Returns: 200 with the entry.
-    /// - Throws: 404, 409 `invalid_state` if it is reversed already.
+    /// - Throws: 404, 409 `invalid_state` if it is reversed already, `session_closed` where its drawer needs a session.
     package func reverse(
         _ id: ID<Source>,
-        note: String?,
+        reason: String,
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         let ledgerID = LedgerEntryID.make()
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<MoneyEntry<Source>> in
-            try unit.add(ReverseEntry(id: id, ledgerID: ledgerID, note: note, userID: context.caller.user))
+            try unit.refuseElsewhere(.entry(id.entity), context.caller)
+            try unit.add(ReverseEntry(id: id, ledgerID: ledgerID, reason: reason, userID: context.caller.user))
             return .changed(MoneyEntry(id))
         }
     }

@@ -171,13 +171,13 @@ struct ReverseEntry<Source: MoneyEntrySource>: Statement {
 
     let id: ID<Source>
     let ledgerID: LedgerEntryID
-    let note: String?
+    let reason: String
     let userID: UserID?
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(id)
         try parameters.append(ledgerID)
-        try parameters.append(note)
+        try parameters.append(reason)
         try parameters.append(userID)
     }
 }

@@ -42,14 +42,16 @@ package final class PaymentsService: Sendable {
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
+        // Money goes out by who may both pay and buy; a till takes it in.
+        guard request.direction == .incoming || context.caller.scopes.contains(.stockWrite) else {
+            throw Problem(.forbidden, "Paying for purchases takes the scope stock:write, too.")
+        }
         try check(request, exponent: try await exponent(context))
         let id = PaymentID.make()
         let ledgerID = LedgerEntryID.make()
         let tipLedgerID = LedgerEntryID.make()
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Payment> in
-            if let register = request.registerID {
-                try unit.refuseElsewhere(.register(register), context.caller)
-            }
+            try unit.refuseElsewhere(.register(request.registerID), context.caller)
             switch request.direction {
             case .incoming:
                 try unit.add(
@@ -87,6 +89,7 @@ package final class PaymentsService: Sendable {
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Payment> in
+            try unit.refuseElsewhere(.payment(id), context.caller)
             try unit.add(ReversePayment(id: id, reason: reason, userID: context.caller.user))
             return .changed(Payment(id))
         }

@@ -13,6 +13,10 @@ enum Placed {
     case leaving(TransferID)
     /// What was sold there.
     case sale(SaleID)
+    /// Money that was taken or given there.
+    case payment(PaymentID)
+    /// Money that went through a drawer there for no document.
+    case entry(EntityID)
     /// A drawer there.
     case session(CashSessionID)
     /// What is bought for there.
@@ -56,6 +60,12 @@ struct RefuseElsewhere: Statement {
         case .sale(let id):
             kind = "sale"
             named = [(id.entity, "")]
+        case .payment(let id):
+            kind = "payment"
+            named = [(id.entity, "")]
+        case .entry(let id):
+            kind = "money_entry"
+            named = [(id, "")]
         case .session(let id):
             kind = "cash_session"
             named = [(id.entity, "")]

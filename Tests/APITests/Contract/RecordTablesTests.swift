@@ -167,7 +167,7 @@ struct RecordTablesTests {
         "written by the service alone, in its own words": [
             "app_user.password_hash", "audit_log.actor_name", "audit_log.address", "audit_log.request_id",
             "audit_log.subject_type", "cache_lane.database_identity", "cache_log.module",
-            "domain_event.type", "idempotency_record.body", "idempotency_record.headers",
+            "cache_outbox.module", "domain_event.type", "idempotency_record.body", "idempotency_record.headers",
             "idempotency_record.route", "ledger_entry.category", "ledger_entry.source_type",
             "schema_migration.checksum",
             "schema_migration.name", "stock_movement.ref_type",
@@ -204,6 +204,8 @@ struct RecordTablesTests {
         "api_key.name": (.name, false), "app_user.email": (.email, false), "app_user.name": (.name, true),
         "invitation.email": (.email, false), "product_barcode.code": (.barcode, false), "register.name": (.name, false),
         "cash_entry.category": (.name, false), "cash_entry.note": (.note, true), "cash_session.note": (.note, true),
+        "cash_session.closing_note": (.note, true),
+        "money_entry.reversal_reason": (.reason, false),
         "payment_reversal.reason": (.reason, false), "sale_cancellation.reason": (.reason, false),
         "money_entry.category": (.name, false), "money_entry.note": (.note, false), "purchase.note": (.note, false),
         "purchase.reference": (.externalID, false), "purchase_cost.name": (.name, false),
