@@ -90,6 +90,30 @@ BEGIN
 END
 $$;
 
+-- Has what comes next go through the drawer where a payment was taken: that of its session's register, else of its sale's; none
+-- if that has been retired.
+CREATE FUNCTION stock.open_drawer_of(p_payment uuid, p_method text) RETURNS void
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    v_tenant   bigint := stock.current_tenant();
+    v_register uuid := coalesce(
+        (SELECT s.register_id
+         FROM (SELECT e.cash_session_id FROM stock.ledger_entry e
+               WHERE e.tenant_id = v_tenant AND e.source_type = 'payment' AND e.source_id = p_payment AND e.reverses_id IS NULL
+               OFFSET 0) e
+         JOIN stock.cash_session s ON s.tenant_id = v_tenant AND s.id = e.cash_session_id),
+        (SELECT s.register_id FROM stock.payment p JOIN stock.sale s ON s.tenant_id = v_tenant AND s.id = p.sale_id
+         WHERE p.tenant_id = v_tenant AND p.id = p_payment));
+BEGIN
+    IF EXISTS (SELECT FROM stock.register g WHERE g.tenant_id = v_tenant AND g.id = v_register AND g.active) THEN
+        PERFORM stock.till(v_register, stock.has_cash(ARRAY[p_method]));
+    ELSE
+        PERFORM set_config('stock.cash_session', '', true);
+    END IF;
+END
+$$;
+
 -- A payment was none: what it paid is due again. Of a refund that what is due can not bear is refused.
 CREATE FUNCTION stock.payment_reverse(p_payment uuid, p_reason text, p_user uuid) RETURNS void
 LANGUAGE plpgsql
@@ -102,7 +126,6 @@ DECLARE
     v_short    record;
     v_exponent smallint;
     v_owed     numeric;
-    v_register uuid;
 BEGIN
     v_moment := stock.moment(NULL);
     -- What a payment paid never changes, so it is found before anything is held.
@@ -133,16 +156,7 @@ BEGIN
                                          WHERE a.tenant_id = v_tenant AND a.payment_id = p_payment) THEN
         PERFORM stock.refuse('invalid_state', 'It refunds a return without a sale: nothing could say that it is owed again.');
     END IF;
-    -- Through the drawer of the register where it was taken, if that has one.
-    SELECT g.id INTO v_register
-    FROM (SELECT e.cash_session_id FROM stock.ledger_entry e
-          WHERE e.tenant_id = v_tenant AND e.source_type = 'payment' AND e.source_id = p_payment AND e.reverses_id IS NULL
-          OFFSET 0) e
-    JOIN stock.cash_session s ON s.tenant_id = v_tenant AND s.id = e.cash_session_id
-    JOIN stock.register g ON g.tenant_id = v_tenant AND g.id = s.register_id AND g.active;
-    IF FOUND THEN
-        PERFORM stock.till(v_register, stock.has_cash(ARRAY[v_payment.method]));
-    END IF;
+    PERFORM stock.open_drawer_of(p_payment, v_payment.method);
     PERFORM stock.cache_touch_modules(
         v_tenant, '{payments,balance,dashboard,reports}'::text[]
                   || CASE WHEN v_sale IS NULL THEN '{purchases,suppliers}'::text[] ELSE '{sales}'::text[] END
@@ -233,10 +247,6 @@ BEGIN
     IF v_closed IS NOT NULL THEN
         PERFORM stock.refuse('invalid_state', format('The location %s, where the goods would go back, is closed.', v_closed));
     END IF;
-    -- A register that was retired since has no drawer.
-    IF EXISTS (SELECT FROM stock.register g WHERE g.tenant_id = v_tenant AND g.id = v_sale.register_id AND g.active) THEN
-        PERFORM stock.till(v_sale.register_id, stock.has_cash(v_methods));
-    END IF;
 
     v_moves := ARRAY(
         SELECT ROW(stock.new_id(), m.product_id, 'sale_reversal', -m.quantity, m.unit_cost, p_reason, 'sale', p_sale, p_user,
@@ -262,7 +272,10 @@ BEGIN
               WHERE l.tenant_id = v_tenant AND l.sale_id = p_sale) l;
     END IF;
     IF v_payments IS NOT NULL THEN
-        PERFORM stock.reverse_money(v_payments, p_reason, p_user, v_moment.occurred_at, v_moment.business_day);
+        FOR v_n IN 1..cardinality(v_payments) LOOP
+            PERFORM stock.open_drawer_of(v_payments[v_n], v_methods[v_n]);
+            PERFORM stock.reverse_money(v_payments[v_n:v_n], p_reason, p_user, v_moment.occurred_at, v_moment.business_day);
+        END LOOP;
     END IF;
     UPDATE stock.sale s
     SET status = 'cancelled', paid = 0, due = 0, rounding = s.rounding - coalesce(v_rounding, 0), version = s.version + 1,

@@ -323,6 +323,10 @@ DECLARE
     v_number   bigint;
 BEGIN
     v_purchase := stock.purchase_hold(p_purchase, '{draft}');
+    IF NOT EXISTS (SELECT FROM stock.location l
+                   WHERE l.tenant_id = v_tenant AND l.id = v_purchase.location_id AND l.active) THEN
+        PERFORM stock.refuse('invalid_state', 'The location that the goods would come to is closed.');
+    END IF;
     PERFORM stock.cache_touch_modules(v_tenant, '{purchases,suppliers,dashboard,reports}');
     SELECT g.id INTO v_register FROM stock.register g WHERE g.tenant_id = v_tenant AND g.is_default;
     v_number := stock.document_number(v_register, 'purchase');

@@ -39,7 +39,7 @@ CREATE UNIQUE INDEX cash_session_open_idx ON stock.cash_session (tenant_id, regi
 CREATE UNIQUE INDEX cash_session_number_idx ON stock.cash_session (tenant_id, register_id, number) WHERE number IS NOT NULL;
 CREATE INDEX cash_session_list_idx ON stock.cash_session (tenant_id, opened_at, id) WHERE opened_at IS NOT NULL;
 CREATE INDEX cash_session_register_idx ON stock.cash_session (tenant_id, register_id, opened_at, id)
-    WHERE opened_at IS NOT NULL;
+    WHERE register_id IS NOT NULL;
 CALL stock.secure_table('stock.cash_session', 'SELECT, INSERT, UPDATE');
 
 ALTER TABLE stock.document_counter
@@ -132,6 +132,8 @@ BEGIN
         PERFORM stock.enter_session(v_register.session_id);
     ELSIF v_register.requires_session AND p_takes_cash THEN
         PERFORM stock.refuse_field('session_closed', '/register_id', 'The register has no open cash session.');
+    ELSIF stock.current_session() IS NOT NULL THEN
+        PERFORM set_config('stock.cash_session', '', true);
     END IF;
     id := v_register.id;
     location_id := v_register.location_id;
@@ -444,12 +446,17 @@ BEGIN
         'returns', jsonb_build_object('count', v_returns.count, 'total', stock.money_text(v_returns.total, v_exponent)),
         'tenders', coalesce((
             SELECT jsonb_agg(jsonb_build_object(
-                       'method', m.method, 'kind', m.kind, 'income', stock.money_text(m.income, v_exponent),
-                       'expense', stock.money_text(m.expense, v_exponent),
-                       'net', stock.money_text(m.income - m.expense, v_exponent),
-                       'counted', stock.money_text((p_counted ->> m.method)::numeric, v_exponent),
-                       'difference', stock.money_text((p_counted ->> m.method)::numeric - m.income + m.expense, v_exponent)))
-            FROM stock.session_sums(p_session) m), '[]'));
+                       'method', t.method, 'kind', t.kind, 'income', stock.money_text(t.income, v_exponent),
+                       'expense', stock.money_text(t.expense, v_exponent),
+                       'net', stock.money_text(t.income - t.expense, v_exponent),
+                       'counted', stock.money_text(t.counted, v_exponent),
+                       'difference', stock.money_text(t.counted - t.income + t.expense, v_exponent))
+                       ORDER BY t.position, t.method)
+            FROM (SELECT p.code AS method, p.kind, p.position, coalesce(m.income, 0) AS income,
+                         coalesce(m.expense, 0) AS expense, (p_counted ->> p.code)::numeric AS counted
+                  FROM stock.payment_method p LEFT JOIN stock.session_sums(p_session) m ON m.method = p.code
+                  -- Also what was counted and never came through it.
+                  WHERE p.tenant_id = v_tenant AND (m.method IS NOT NULL OR p_counted ? p.code)) t), '[]'));
 END
 $$;
 
@@ -489,12 +496,17 @@ BEGIN
             PERFORM stock.refuse_field('validation_failed', '/counts', 'The coins and notes come to too much.');
         END IF;
     END IF;
-    SELECT json_agg(json_build_object('pointer', '/tenders/' || t.place - 1 || '/method', 'code', 'not_allowed',
-                                      'detail', 'There is no such payment method, or it is cash, which is counted itself.'))
+    SELECT json_agg(json_build_object('pointer', '/tenders/' || t.place - 1 || '/method', 'code', v.code, 'detail', v.sentence)
+                    ORDER BY t.place)
     INTO v_errors
-    FROM unnest(p_methods) WITH ORDINALITY AS t (method, place)
-    WHERE NOT EXISTS (SELECT FROM stock.payment_method m
-                      WHERE m.tenant_id = v_tenant AND m.code = t.method AND m.kind <> 'cash');
+    FROM unnest(p_methods) WITH ORDINALITY AS t (method, place),
+         LATERAL (VALUES
+             (NOT EXISTS (SELECT FROM stock.payment_method m
+                          WHERE m.tenant_id = v_tenant AND m.code = t.method AND m.kind <> 'cash'), 'not_allowed',
+              'There is no such payment method, or it is cash, which is counted itself.'),
+             (t.method = ANY (p_methods[:t.place - 1]), 'duplicate', 'The payment method is named twice.')
+         ) AS v (holds, code, sentence)
+    WHERE v.holds;
     IF v_errors IS NOT NULL THEN
         PERFORM stock.refuse('validation_failed', 'Some payment methods can not be counted.', v_errors);
     END IF;

@@ -110,12 +110,16 @@ struct CashTests {
                 pieces: [
                     .init(value: try Money("20"), count: 3), .init(value: try Money("0.50"), count: 4),
                 ],
-                tenders: [.init(method: .card, counted: try Money("9"))]
+                tenders: [
+                    .init(method: .card, counted: try Money("9")), .init(method: .transfer, counted: try Money("7")),
+                ]
             )
             let closed = try JSONBody(try await live.shop.cash.close(id, count, live.context, key: key(live, "z")))
             #expect(closed["counted"] == "62.00")
             #expect(closed["difference"] == "-0.50")
             #expect(closed["tenders.1.difference"] == "-1.00")
+            // What was counted and never came through is told, too.
+            #expect(closed["tenders.2.difference"] == "7.00")
             #expect(closed["counts.0.value"] == "20.00")
             #expect(
                 try await live.database.psql(

@@ -95,6 +95,7 @@ extension CashEntryRequest {
 extension CashCount {
     /// Reads the body of `POST /v1/cash-sessions/{id}/close`: `counted`, or the `counts` that it is the sum of, or both.
     static func read(_ reader: inout JSONObjectReader) -> CashCount {
+        let before = reader.errors.list.count
         let count = CashCount(
             counted: reader.optionalMoney("counted", .notNegative),
             pieces: reader.objects("counts", of: "CashPieces", count: 0...100) { pieces in
@@ -111,7 +112,7 @@ extension CashCount {
             },
             note: reader.optional("note", .note())
         )
-        if count.counted == nil, count.pieces.isEmpty, !reader.contains("counted"), !reader.contains("counts") {
+        if count.counted == nil, count.pieces.isEmpty, reader.errors.list.count == before {
             reader.fail("counted", "required", "Say what is in the drawer, in all or by coin and note.")
         }
         return count
