@@ -178,7 +178,7 @@ struct Examples {
             let entry = id(.entry, 7)
             let runs = [
                 "record": ["\(new()), \(new(2)), 'expense', 'Rent', NULL, NULL, 1.25, 'card', NULL, NULL, NULL"],
-                "reverse": ["\(entry), \(new(2)), NULL, NULL"],
+                "reverse": ["\(entry), \(new(2)), 'r', NULL"],
                 "read": [entry],
                 "conclude": ["\(entry), \(concluded)"],
                 "list": [
