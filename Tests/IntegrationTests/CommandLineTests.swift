@@ -312,7 +312,7 @@ extension Integration {
             )
             func outbox() async throws -> String {
                 let result = try await StockCommand.run(["doctor"], environment: ["DATABASE_URL": database.appURL])
-                return try #require(result.output.split(separator: "\n").first { $0.contains("outbox") }).description
+                return try #require(result.output.split(separator: "\n").first { $0.contains(" outbox ") }).description
             }
             try await eventually(within: .seconds(20), "the session is at work") {
                 try await database.psql(
@@ -334,7 +334,7 @@ extension Integration {
             func outbox() async throws -> Substring {
                 let result = try await deployment.command("doctor")
                 #expect(result.status == .exited(0), "\(result.output)\(result.errors)")
-                return try #require(result.output.split(separator: "\n").first { $0.contains("outbox") })
+                return try #require(result.output.split(separator: "\n").first { $0.contains(" outbox ") })
             }
             try await deployment.a.kill()
             for _ in 0..<5 { #expect(try await !outbox().contains("No instance runs")) }
