@@ -69,7 +69,11 @@ package struct Router: Sendable {
             rest = rest.dropFirst()
             let end = rest.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
             let segment = rest[..<end]
-            if let child = nodes[current].children.first(where: { $0.segment.elementsEqual(segment) }) {
+            let length = segment.count
+            if let child = nodes[current].children.first(where: {
+                // Lengths first: few names of areas have the same.
+                $0.segment.count == length && $0.segment.elementsEqual(segment)
+            }) {
                 current = child.node
             } else if let wildcard = nodes[current].wildcard, !segment.isEmpty {
                 current = wildcard
