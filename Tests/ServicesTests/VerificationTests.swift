@@ -56,6 +56,15 @@ struct VerificationTests {
             _ = try await shop.receive(undone)
             _ = try await shop.cancel(undone)
             try await carryAndCount(shop)
+            let register = try required(RegisterID(TestShop.register))
+            let opening = CashSessionOpening(float: try Money("50"))
+            let session = try JSONObjectBody(try await shop.cash.open(register, opening, shop.context, key: nil).body)
+            _ = try await shop.cash.close(
+                required(CashSessionID(required(session["id"]))),
+                CashCount(counted: try Money("49")),
+                shop.context,
+                key: nil
+            )
             #expect(try await shop.violations() == [])
             return shop.database
         }
@@ -256,6 +265,8 @@ struct VerificationTests {
         ("UPDATE stock.transfer SET number = 5", ["I18"]),
         ("UPDATE stock.transfer_line SET quantity = 5.5", ["I21", "I27"]),
         ("UPDATE stock.transfer_line SET received = 2", ["I27"]),
+        ("UPDATE stock.cash_session SET expected = expected + 1, difference = difference - 1", ["I20"]),
+        ("UPDATE stock.register SET session_id = gen_random_uuid() WHERE is_default", ["I20"]),
         ("UPDATE stock.transfer SET status = 'cancelled'", ["I27"]),
         ("UPDATE stock.transfer SET to_location_id = gen_random_uuid()", ["I27"]),
         (
