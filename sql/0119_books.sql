@@ -1,14 +1,38 @@
 -- What documents need that only the database can finish.
 
--- An id of a row that a command finds out about in the database. Milliseconds lead, as in the ids that the program makes
--- (UUIDv7): movements are listed in their order.
-CREATE FUNCTION stock.new_id() RETURNS uuid
+-- Ids of version 7 for rows whose number only the database knows: the milliseconds of now, the ordinal, chance. At most 2^26.
+CREATE FUNCTION stock.new_ids(p_count bigint) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
-    v_bytes bytea := uuid_send(gen_random_uuid());
+    v_time text := lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0');
 BEGIN
-    v_bytes := overlay(v_bytes PLACING substr(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 3) FROM 1 FOR 6);
-    RETURN encode(set_byte(v_bytes, 6, get_byte(v_bytes, 6) & 15 | 112), 'hex')::uuid;
+    RETURN ARRAY(SELECT (v_time || '7' || lpad(to_hex(n >> 14), 3, '0') || to_hex(32768 | (n & 16383))
+                         || right(gen_random_uuid()::text, 12))::uuid
+                 FROM generate_series(0, p_count - 1) n ORDER BY n);
+END
+$$;
+
+-- One, of a row that a command finds out about in the database. Milliseconds lead, as in the ids that the program makes:
+-- movements are listed in their order.
+CREATE FUNCTION stock.new_id() RETURNS uuid
+LANGUAGE sql VOLATILE
+RETURN (stock.new_ids(1))[1];
+
+-- Refuses amounts that the currency has no coin for, each at its place.
+CREATE FUNCTION stock.check_amounts(p_pointers text[], p_amounts numeric[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_exponent smallint;
+    v_errors   json;
+BEGIN
+    SELECT t.currency_exponent INTO v_exponent FROM stock.tenant t WHERE t.id = stock.current_tenant();
+    SELECT json_agg(json_build_object('pointer', a.pointer, 'code', 'too_many_decimals',
+                                      'detail', format('Must have at most %s decimals, as the currency has.', v_exponent)))
+    INTO v_errors
+    FROM unnest(p_pointers, p_amounts) AS a (pointer, amount) WHERE min_scale(a.amount) > v_exponent;
+    IF v_errors IS NOT NULL THEN
+        PERFORM stock.refuse('validation_failed', 'An amount has too many decimals.', v_errors);
+    END IF;
 END
 $$;
 

@@ -57,17 +57,11 @@ LANGUAGE plpgsql AS $$
 DECLARE
     v_tenant   bigint := stock.current_tenant();
     v_moment   record;
-    v_exponent smallint;
     v_kind     text;
 BEGIN
     v_moment := stock.moment(p_occurred_at);
     v_kind := stock.payment_kind(p_method, '/method');
-    SELECT t.currency_exponent INTO v_exponent FROM stock.tenant t WHERE t.id = v_tenant;
-    IF min_scale(p_amount) > v_exponent THEN
-        PERFORM stock.refuse('validation_failed', 'The amount has too many decimals.', json_build_array(json_build_object(
-            'pointer', '/amount', 'code', 'too_many_decimals',
-            'detail', format('Must have at most %s decimals, as the currency has.', v_exponent))));
-    END IF;
+    PERFORM stock.check_amounts('{/amount}', ARRAY[p_amount]);
     IF p_register IS NOT NULL THEN
         PERFORM stock.till(p_register, v_kind = 'cash');
     END IF;

@@ -48,18 +48,6 @@ BEGIN
 END
 $$;
 
--- Ids of version 7 for rows whose number only the database knows: the milliseconds of now, the ordinal, chance. At most 2^26.
-CREATE FUNCTION stock.new_ids(p_count bigint) RETURNS uuid[]
-LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    v_time text := lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0');
-BEGIN
-    RETURN ARRAY(SELECT (v_time || '7' || lpad(to_hex(n >> 14), 3, '0') || to_hex(32768 | (n & 16383))
-                         || right(gen_random_uuid()::text, 12))::uuid
-                 FROM generate_series(0, p_count - 1) n ORDER BY n);
-END
-$$;
-
 -- Openings, adjustments and losses, one element per row of the request; a row names its product by id or by SKU, and its place
 -- if there are several. Every refused row is named.
 CREATE OR REPLACE FUNCTION stock.stock_record(

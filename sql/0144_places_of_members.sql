@@ -35,7 +35,8 @@ BEGIN
              JOIN stock.register r ON r.tenant_id = v_tenant AND r.id = s.register_id),
             (SELECT stock.place_of('sale', p.sale_id) FROM stock.payment p
              WHERE p.tenant_id = v_tenant AND p.id = p_id AND p.sale_id IS NOT NULL),
-            stock.place_of('register', NULL));
+            -- Of no session and no sale: taken at the default register.
+            (SELECT stock.place_of('register', NULL) FROM stock.payment p WHERE p.tenant_id = v_tenant AND p.id = p_id));
     WHEN 'money_entry' THEN
         RETURN (SELECT r.location_id FROM stock.money_entry e
                 JOIN stock.register r ON r.tenant_id = e.tenant_id AND r.id = e.register_id

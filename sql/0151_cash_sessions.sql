@@ -277,24 +277,6 @@ CREATE TRIGGER counted BEFORE UPDATE OF active, location_id ON stock.register
 
 -- Commands ------------------------------------------------------------------------------------------------------------
 
--- Refuses amounts that the currency has no coin for, each at its place.
-CREATE FUNCTION stock.check_amounts(p_pointers text[], p_amounts numeric[]) RETURNS void
-LANGUAGE plpgsql AS $$
-DECLARE
-    v_exponent smallint;
-    v_errors   json;
-BEGIN
-    SELECT t.currency_exponent INTO v_exponent FROM stock.tenant t WHERE t.id = stock.current_tenant();
-    SELECT json_agg(json_build_object('pointer', a.pointer, 'code', 'too_many_decimals',
-                                      'detail', format('Must have at most %s decimals, as the currency has.', v_exponent)))
-    INTO v_errors
-    FROM unnest(p_pointers, p_amounts) AS a (pointer, amount) WHERE min_scale(a.amount) > v_exponent;
-    IF v_errors IS NOT NULL THEN
-        PERFORM stock.refuse('validation_failed', 'An amount has too many decimals.', v_errors);
-    END IF;
-END
-$$;
-
 -- Opens a session at a register.
 CREATE FUNCTION stock.session_open(p_session uuid, p_register uuid, p_float numeric, p_note text, p_user uuid) RETURNS void
 LANGUAGE plpgsql AS $$

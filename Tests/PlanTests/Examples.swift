@@ -400,6 +400,8 @@ struct Examples {
         runs["stock.refuse_elsewhere"] = [
             "ARRAY[\(main)]::uuid[], 'location', ARRAY[NULL, \(main)]::uuid[], ARRAY['/0', '/1']",
             "ARRAY[\(main)]::uuid[], 'register', ARRAY[NULL]::uuid[], ARRAY['/register_id']",
+            "ARRAY[\(main)]::uuid[], 'sale', ARRAY[\(id(.sale, 77))]::uuid[], ARRAY['']",
+            "ARRAY[\(main)]::uuid[], 'payment', ARRAY[\(id(.payment, 77))]::uuid[], ARRAY['']",
         ]
         runs["cash.register.place"] = [main]
         runs["stock.movements.conclude"] = ["ARRAY[\(id(.movement, 101))]::uuid[], \(concluded)"]

@@ -132,6 +132,9 @@ struct PlacesOfMembersTests {
                 },
             ]
             for (index, problem) in refusals.enumerated() { #expect(problem?.code == .forbidden, "\(index)") }
+            // What is not there is not found, here as elsewhere.
+            let missing = await refusal { try await shop.payments.reverse(.make(), reason: "x", limited, key: nil) }
+            #expect(missing?.code == .notFound)
         }
     }
 

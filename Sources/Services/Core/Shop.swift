@@ -132,7 +132,10 @@ package final class Shop: Sendable {
 
     /// Every statement of the services, for connections to prepare as they come up; those of records are theirs to tell.
     package static let statements: [any Statement.Type] =
-        [TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self]
+        [
+            TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self,
+            RefuseElsewhere.self,
+        ]
         + TenantService.statements + StockService.statements + CountsService.statements + TransfersService.statements
         + SalesService.statements + PaymentsService.statements + PurchasesService.statements
         + MoneyEntriesService<ExpenseSource>.statements + MoneyEntriesService<ManualSource>.statements

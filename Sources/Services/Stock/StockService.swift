@@ -11,7 +11,7 @@ package final class StockService: Sendable {
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
         RecordMovements.self, Conclude<RecordedMovements>.self, ListLevels.self, ListLevelsAt.self,
-        RefuseElsewhere.self, ReadDocument<ProductPlaces>.self, SetPlaceMinimum.self, Conclude<ProductPlaces>.self,
+        ReadDocument<ProductPlaces>.self, SetPlaceMinimum.self, Conclude<ProductPlaces>.self,
         ListMovements.self,
     ]
 
