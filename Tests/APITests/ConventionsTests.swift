@@ -60,7 +60,7 @@ struct ConventionsTests {
         #expect(reply["content-type"] == "application/problem+json")
         #expect(
             reply.text
-                == #"{"type":"/problems#not_found","title":"Not found","status":404,"detail":"There is nothing at this path.","#
+                == #"{"type":"/problems/not_found","title":"Not found","status":404,"detail":"There is nothing at this path.","#
                 + #""instance":"/nothing","code":"not_found","request_id":"abc-2","errors":[]}"#
         )
     }

@@ -87,7 +87,7 @@ struct RouteTableTests {
             "/v1/signup", "/v1/auth/login", "/v1/auth/refresh", "/v1/auth/reset", "/v1/invitations/accept", "/health",
             "/health/live", "/health/ready",
             "/health/cache",
-            "/version", "/openapi.json", "/problems",
+            "/version", "/openapi.json", "/problems", "/problems/{code}",
         ]
         let everyone: Set<String> = [
             "/v1/auth/logout", "/v1/auth/switch", "/v1/me", "/v1/me/password", "/v1/me/invitations", "/v1/tenant",

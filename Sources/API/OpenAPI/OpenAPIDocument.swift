@@ -53,7 +53,7 @@ package enum OpenAPIDocument {
 
     private static let description = """
         Stock and sales of a shop. Amounts, prices and quantities are strings with a decimal point; errors are RFC 9457 \
-        problems, whose codes are explained at /problems. A path that is not listed answers 404, a method that is not \
+        problems, whose type is a page that explains the code. A path that is not listed answers 404, a method that is not \
         listed 405 with Allow; what is no HTTP/1.1 at all is refused with 400, 414, 431 or 505. HEAD answers what GET does.
         """
 
@@ -127,7 +127,13 @@ package enum OpenAPIDocument {
         writer.name("parameters")
         writer.array { writer in
             for name in route.pathParameters {
-                let parameter = Route.Parameter(name, .id, "The id.", isRequired: true)
+                let segment = route.takes.segments[name]
+                let parameter = Route.Parameter(
+                    name,
+                    segment ?? .id,
+                    segment == nil ? "The id." : "The \(name).",
+                    isRequired: true
+                )
                 Self.writeParameter(parameter, in: "path", to: &writer)
             }
             for parameter in route.parameters { Self.writeParameter(parameter, in: "query", to: &writer) }

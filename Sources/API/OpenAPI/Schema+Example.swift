@@ -150,7 +150,7 @@ private enum ExampleWords {
         case "date-time": "2026-01-31T17:05:00.000000Z"
         case "date": "2026-01-31"
         case "email": "ana@example.com"
-        case "uri-reference": "/problems#not_found"
+        case "uri-reference": "/problems/not_found"
         default: "text"
         }
     }

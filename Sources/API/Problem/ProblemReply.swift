@@ -71,7 +71,7 @@ extension Problem {
 
 extension Problem.Code {
     /// Where the code is explained, relative to the request: a page of this service.
-    var type: String { "/problems#\(rawValue)" }
+    var type: String { "/problems/\(rawValue)" }
 
     /// Seconds to wait where the cause gave none: every 429 and 503 says when to come again.
     fileprivate var standardRetryAfter: Int? {

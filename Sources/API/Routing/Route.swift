@@ -62,6 +62,8 @@ package final class Route: Sendable {
 
     /// What it takes beside its path.
     struct Input: Sendable {
+        /// What a segment of the path is, where it is no id.
+        var segments: [String: Schema] = [:]
         /// Parameters of the query.
         var parameters: [Parameter] = []
         /// The body.

@@ -48,23 +48,50 @@ enum Routes {
         routes += IdentityRoutes(shop: shop, tokens: tokens, rates: rates).routes
         for area in areas { routes += area.init(shop: shop).routes }
         routes += health.routes
-        routes.append(problems())
+        routes += explanations(of: routes)
         routes.append(openAPI(of: routes, version: version))
         return routes
     }
 
-    /// The page that the `type` of problems leads to.
-    private static func problems() -> Route {
-        let page = ByteBuffer(bytes: ProblemPage.html)
-        return Route(
-            .get,
-            "/problems",
-            "explainProblems",
-            "What the codes of problems mean, for people",
-            area: "operations",
-            access: .open,
-            gives: Route.Output(answer: .text, type: .html)
-        ) { _ in Reply(.ok, body: page, type: .html) }
+    /// The pages that the `type` of problems leads to.
+    ///
+    /// - Parameter routes: what answers with problems.
+    /// - Returns: the list of codes, and the page of each.
+    private static func explanations(of routes: [Route]) -> [Route] {
+        let pages = ProblemPages(of: routes)
+        func page(
+            _ path: String,
+            _ name: String,
+            _ summary: String,
+            _ takes: Route.Input,
+            _ text: @escaping @Sendable (Call) throws(Problem) -> [UInt8]
+        ) -> Route {
+            Route(
+                .get,
+                path,
+                name,
+                summary,
+                area: "operations",
+                access: .open,
+                takes: takes,
+                gives: Route.Output(answer: .text, type: .html)
+            ) { call in Reply(.ok, body: ByteBuffer(bytes: try text(call)), type: .html) }
+        }
+        let codes = Schema.choice(Problem.Code.allCases.map(\.rawValue))
+        return [
+            page("/problems", "explainProblems", "What the codes of problems mean, for people", Route.Input()) { _ in
+                pages.index
+            },
+            page(
+                "/problems/{code}",
+                "explainProblem",
+                "What one code means, what to do about it, and who answers with it, for people",
+                Route.Input(segments: ["code": codes])
+            ) { call throws(Problem) in
+                guard let code = Problem.Code(rawValue: String(call.segments[0])) else { throw .notFound }
+                return pages[code]
+            },
+        ]
     }
 
     /// The route that describes all of them, itself included.

@@ -281,7 +281,8 @@ struct ContractWalkTests {
         try await journey.call("testCache")
         try await journey.call("clearCache")
         for name in [
-            "health", "healthLive", "healthReady", "healthCache", "version", "explainProblems", "openAPI",
+            "health", "healthLive", "healthReady", "healthCache", "version", "explainProblems", "explainProblem",
+            "openAPI",
         ] { try await journey.call(name) }
         for path in ["/metrics", "/health/detailed", "/openapi.json"] {
             #expect(await journey.shop.sendToOperations(path).status == .ok)

@@ -120,6 +120,7 @@ final class Journey {
     func open() async throws {
         try await self.call("signUp")
         self.places["/v1/tenant"] = "/v1/tenant"
+        self.places["/problems/{code}"] = "/problems/not_found"
         try await self.buy()
         for route in shop.api.routes where route.isRecordMaking { try await self.call(route.name) }
         try await self.call("openStockCount")

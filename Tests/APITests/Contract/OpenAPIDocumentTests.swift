@@ -117,18 +117,32 @@ struct OpenAPIDocumentTests {
         }
     }
 
-    @Test("the type of every problem leads to the page that explains its code")
+    @Test("the guide lists every code, with its status and what it means", arguments: Problem.Code.allCases)
+    func guide(code: Problem.Code) throws {
+        let guide = try String(contentsOfFile: SourceTree.root + "/docs/guide.md", encoding: .utf8)
+        #expect(guide.contains("| \(code.status) | `\(code.rawValue)` | \(code.title) |\n"))
+    }
+
+    @Test("the type of every problem leads to a page that explains its code, what to do, and who answers with it")
     func problems() async throws {
         let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
-        let page = await shop.send(.get, "/problems")
         let problem = await shop.send(.get, "/nothing")
-        await shop.stop()
-        #expect(page.status == .ok)
-        #expect(page["content-type"] == "text/html; charset=utf-8")
-        #expect(problem.json["type"].string == "/problems#not_found")
+        #expect(problem.json["type"].string == "/problems/not_found")
+        let index = await shop.send(.get, "/problems")
         for code in Problem.Code.allCases {
-            #expect(page.text.contains("<h2 id=\"\(code.rawValue)\">"), "\(code)")
-            #expect(code.type == "/problems#\(code.rawValue)")
+            #expect(index.text.contains("<a href=\"\(code.type)\">"), "\(code)")
+            // Problems that were kept with their keys before each code had a page of its own.
+            #expect(index.text.contains("id=\"\(code.rawValue)\""), "\(code)")
+            let page = await shop.send(.get, code.type)
+            #expect(page.status == .ok)
+            #expect(page["content-type"] == "text/html; charset=utf-8")
+            #expect(page.text.contains("<h1>\(code.rawValue)</h1>"))
+            #expect(page.text.contains(code.explanation) && page.text.contains(code.repetition))
         }
+        let shortage = await shop.send(.get, Problem.Code.insufficientStock.type)
+        #expect(shortage.text.contains("<code>POST /v1/sales</code>"))
+        #expect(!shortage.text.contains("<code>GET /v1/sales</code>"))
+        #expect(await shop.send(.get, "/problems/nothing_of_the_kind").status == .notFound)
+        await shop.stop()
     }
 }

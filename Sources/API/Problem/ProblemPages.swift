@@ -1,31 +1,109 @@
 import Kernel
 
-/// The page that the `type` of every problem leads to: what each code means, and what to do about it.
-enum ProblemPage {
-    /// HTML in UTF-8; made of our own words alone, so nothing needs escaping.
-    static var html: [UInt8] {
-        var text = """
-            <!DOCTYPE html>
-            <html lang="en">
-            <head><meta charset="utf-8"><title>Problems</title></head>
-            <body>
-            <h1>Problems</h1>
+/// The pages that the `type` of every problem leads to: what a code means, what to do about it, and who answers with it.
+///
+/// HTML in UTF-8; made of our own words and of the table of routes, so that no page can be behind what is answered.
+struct ProblemPages: Sendable {
+    /// All codes, each with a link to its page.
+    let index: [UInt8]
+
+    private let pages: [Problem.Code: [UInt8]]
+
+    /// The page of one code.
+    subscript(code: Problem.Code) -> [UInt8] { pages[code] ?? index }
+
+    /// Writes the pages.
+    ///
+    /// - Parameter routes: the operations that may answer with a problem.
+    init(of routes: [Route]) {
+        var names: [Problem.Code: [String]] = [:]
+        for route in routes {
+            for code in route.allProblems { names[code, default: []].append("\(route.method) \(route.path)") }
+        }
+        let codes = Problem.Code.allCases
+        let rows = codes.map { code in
+            "<tr id=\"\(code.rawValue)\"><td>\(code.status)</td>"
+                + "<td><a href=\"\(code.type)\">\(code.rawValue)</a></td><td>\(code.title)</td></tr>\n"
+        }
+        index = Self.page(
+            "Problems",
+            """
             <p>What the <code>code</code> of a problem document (RFC 9457) means, and what to do about it.</p>
+            <table>
+            \(rows.joined())</table>
 
             """
-        for code in Problem.Code.allCases {
-            text += """
-                <h2 id="\(code.rawValue)">\(code.rawValue)</h2>
-                <p>\(code.status) &middot; \(code.title).</p>
-                <p>\(code.explanation)</p>
+        )
+        pages = Dictionary(
+            uniqueKeysWithValues: codes.map { ($0, Self.page($0.rawValue, Self.text(of: $0, from: names[$0] ?? []))) }
+        )
+    }
 
-                """
-        }
-        return Array((text + "</body>\n</html>\n").utf8)
+    private static func text(of code: Problem.Code, from operations: [String]) -> String {
+        let example = Problem(code, code.explanation).document(requestID: "stp2cqjb", instance: "/v1/sales")
+        // Not one operation of many: what each of them may answer is said where it is described.
+        let answerers =
+            operations.count > 40
+            ? "<p>Most operations may answer with it; see <a href=\"/openapi.json\">the document</a>.</p>\n"
+            : operations.isEmpty
+                ? "<p>It is answered before an operation is known.</p>\n"
+                : "<ul>\n" + operations.map { "<li><code>\($0)</code></li>\n" }.joined() + "</ul>\n"
+        return """
+            <p>\(code.status) &middot; \(code.title).</p>
+            <p>\(code.explanation)</p>
+            <h2>The same request again?</h2>
+            <p>\(code.repetition)</p>
+            <h2>What it looks like</h2>
+            <pre>\(String(decoding: example, as: UTF8.self))</pre>
+            <h2>Who answers with it</h2>
+            \(answerers)<p><a href="/problems">All problems</a></p>
+
+            """
+    }
+
+    private static func page(_ title: String, _ text: String) -> [UInt8] {
+        Array(
+            """
+            <!DOCTYPE html>
+            <html lang="en">
+            <head><meta charset="utf-8"><title>\(title)</title>
+            <meta name="viewport" content="width=device-width">
+            <style>body { font: 1rem/1.5 system-ui; max-width: 48rem; margin: 2rem auto; padding: 0 1rem }
+            pre { white-space: pre-wrap; overflow-wrap: anywhere } td { padding-right: 1rem; vertical-align: top }</style>
+            </head>
+            <body>
+            <h1>\(title)</h1>
+            \(text)</body>
+            </html>
+
+            """.utf8
+        )
     }
 }
 
 extension Problem.Code {
+    /// Whether sending the same again helps, and with which key.
+    var repetition: String {
+        switch self {
+        case .rateLimited, .overloaded, .draining, .databaseUnavailable, .idempotencyInProgress, .requestTimeout:
+            "Yes, after <code>Retry-After</code>, with the same Idempotency-Key if it had one."
+        case .outcomeUnknown:
+            "Yes, with the same Idempotency-Key: what was done is answered, what was not is done. Without a key, look first."
+        case .internalError:
+            "Once, with the same Idempotency-Key; then tell whoever runs the service the request_id."
+        case .unauthenticated:
+            "Yes, with a new access token and the same Idempotency-Key."
+        case .versionMismatch, .preconditionRequired:
+            "Yes, with the ETag of what is there now."
+        case .idempotencyKeyMissing:
+            "Yes, with an Idempotency-Key."
+        default:
+            isStoredRefusal
+                ? "No: the answer is kept with its Idempotency-Key for 48 hours. What is changed goes under a new key."
+                : "No: it would be answered alike. Change what is named first."
+        }
+    }
+
     /// What happened and what to do, in a sentence or two.
     var explanation: String {
         switch self {
