@@ -151,6 +151,7 @@ struct Examples {
             "purchases.reorder": ["NULL, NULL, NULL, NULL", "\(supplier), \(main), 'N', NULL"],
             "purchases.reorder_list": ["NULL, NULL, NULL, 50", "\(supplier), 'thing number 2', \(new()), 50"],
             "purchases.reordered.conclude": [concluded],
+            "reports.payables": ["current_date, 50, NULL, NULL", "current_date, 50, 'a', \(new())"],
             "payments.pay": [
                 "\(new(2)), \(new(3)), 'card', 2.5, NULL, \(supplier), NULL, NULL, NULL",
                 "\(new(2)), \(new(3)), 'card', 2.5, \(purchase), NULL, NULL, NULL, NULL",
@@ -329,6 +330,13 @@ struct Examples {
             "'mer 1477', NULL, NULL, 50, NULL, NULL", "'xyzzy', true, true, 50, NULL, NULL",
             "NULL, NULL, true, 50, NULL, NULL", "NULL, false, NULL, 50, NULL, NULL",
         ]
+        runs["reports.customer_statement"] = [
+            "\(customer), NULL, NULL, 50, NULL, NULL, NULL, NULL",
+            "\(customer), current_date - 400, current_date, 50, NULL, NULL, NULL, NULL",
+            "\(customer), NULL, NULL, 50, 2.5, now() - interval '500 days', 2, \(customer)",
+        ]
+        runs["reports.customer_ageing"] = ["\(customer), current_date"]
+        runs["reports.receivables"] = ["current_date, 50, NULL, NULL", "current_date, 50, 'customer 2', \(customer)"]
         // Documents
         let sale = id(.sale, 77)
         let ids = "ARRAY[\(product), \(other)]::uuid[]"

@@ -24,6 +24,8 @@ final class TestShop: Sendable {
     let purchases: PurchasesService
     let expenses: MoneyEntriesService<ExpenseSource>
     let ledgerEntries: MoneyEntriesService<ManualSource>
+    let reports: ReportsService
+    let balance: BalanceService
     let tenant: TenantID
     let context: CallContext
 
@@ -46,7 +48,8 @@ final class TestShop: Sendable {
             statements: SalesService.statements + PaymentsService.statements + StockService.statements
                 + CountsService.statements + TransfersService.statements + CashService.statements
                 + PurchasesService.statements + MoneyEntriesService<ExpenseSource>.statements
-                + MoneyEntriesService<ManualSource>.statements,
+                + MoneyEntriesService<ManualSource>.statements + ReportsService.statements
+                + BalanceService.statements + TenantService.statements,
             logger: logger
         )
         self.database = database
@@ -63,6 +66,8 @@ final class TestShop: Sendable {
         transfers = TransfersService(store: store, cursors: cursors)
         expenses = MoneyEntriesService(store: store, cursors: cursors)
         ledgerEntries = MoneyEntriesService(store: store, cursors: cursors)
+        reports = ReportsService(cursors: cursors, tenants: TenantService(store: store))
+        balance = BalanceService(tenants: TenantService(store: store))
         purchases = PurchasesService(store: store, cursors: cursors, tenants: TenantService(store: store))
         context = CallContext(
             caller: Caller(tenant: tenant, scopes: Set(Scope.allCases), name: "test"),

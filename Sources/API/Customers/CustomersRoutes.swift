@@ -26,7 +26,28 @@ struct CustomersRoutes: Area {
                 query: { CustomerFilter.read(&$0) },
                 reading: { (filter, page, caller) throws(Problem) in try shop.customers.list(filter, page, caller) }
             )
-        }
+        } + [
+            .headedParts(
+                "\(Customer.collection)/{id}/statement",
+                "readCustomerStatement",
+                "What changed a customer's balance, the oldest first",
+                area: "customers",
+                access: .scope(.customersRead),
+                answer: ReportSchemas.statement,
+                query: { $0.days() },
+                reading: { (id, days, page, caller) throws(Problem) in
+                    try shop.reports.statement(of: id, days, page, caller)
+                }
+            ),
+            .one(
+                "\(Customer.collection)/{id}/ageing",
+                "readCustomerAgeing",
+                "How old what a customer owes is",
+                area: "customers",
+                access: .scope(.customersRead),
+                answer: ReportSchemas.ageing
+            ) { shop.reports.ageing(of: $0, $1) },
+        ]
     }
 }
 

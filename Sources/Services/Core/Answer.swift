@@ -117,6 +117,22 @@ package struct PageRow: DecodableRow {
     }
 }
 
+/// A statement whose answer is a page below figures of its own: `head text, data text, next text[], snapshot pg_snapshot`.
+///
+/// `head` is the JSON text of an object with at least one member; no row says that there is nothing that it is about.
+package struct HeadedPageRow: DecodableRow {
+    /// The figures.
+    package let head: ByteBuffer
+
+    /// The page.
+    package var page: PageRow
+
+    package init(from row: inout RowReader) throws(PostgresError) {
+        head = try row.nextBody() ?? ByteBuffer()
+        page = try PageRow(from: &row)
+    }
+}
+
 extension RowReader {
     /// Reads the next column, a text or json, into a buffer of its own; the one copy there is.
     package mutating func nextBody() throws(PostgresError) -> ByteBuffer? {

@@ -107,6 +107,17 @@ struct PartsFill<Asked: Statement>: Fill where Asked.Row == PageRow {
     func filled(_ row: inout PageRow) -> Filled { page.filled(&row) }
 }
 
+/// A page below figures of its own; no row says that there is nothing that they are about.
+struct HeadedPageFill<Asked: Statement>: Fill where Asked.Row == HeadedPageRow {
+    let statement: Asked
+    /// Makes the cursor of the page behind it from the sort values of its last row.
+    let next: @Sendable ([String]) -> String
+
+    var absence: any Error { Problem.notFound }
+
+    func filled(_ row: inout HeadedPageRow) -> Filled { Filled(head: row.head, page: &row.page, cursor: next) }
+}
+
 extension Fill {
     /// The body that a statement answers.
     static func body<Asked>(_ statement: Asked) -> BodyFill<Asked> where Self == BodyFill<Asked> {

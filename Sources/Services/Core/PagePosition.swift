@@ -11,7 +11,8 @@ struct PagePosition: Sendable {
     /// Makes the cursor of the next page.
     let next: @Sendable ([String]) -> String
 
-    private let values: [String]?
+    /// The sort values of the row before; nil on the first page.
+    let values: [String]?
 
     /// Reads a cursor.
     ///
@@ -21,16 +22,18 @@ struct PagePosition: Sendable {
     ///   - cursors: The codec.
     ///   - tenant: Whose rows are asked for.
     ///   - module: Where the page is cached.
+    ///   - count: How many sort values a cursor has.
     /// - Throws: 400 `cursor_mismatch`.
     init(
         _ query: KeyBuilder,
         _ page: Page,
         cursors: PageCursors,
         tenant: TenantID,
-        module: Module
+        module: Module,
+        count: Int = 2
     ) throws(Problem) {
         let text = "\(module.rawValue) \(query.text)"
-        values = try cursors.decode(page.cursor, count: 2, tenant: tenant, query: text)
+        values = try cursors.decode(page.cursor, count: count, tenant: tenant, query: text)
         next = { cursors.encode($0, tenant: tenant, query: text) }
         limit = page.limit
         var builder = query
@@ -63,5 +66,10 @@ struct PagePosition: Sendable {
     /// The read of this page of what belongs to one thing, which answers no row if there is no such thing.
     func readParts(_ statement: some Statement<PageRow>) -> CachedRead {
         CachedRead(key: key, fill: PartsFill(page: .page(statement, next: next)))
+    }
+
+    /// The read of this page below figures of its own; it answers no row if there is nothing that they are about.
+    func read(_ statement: some Statement<HeadedPageRow>) -> CachedRead {
+        CachedRead(key: key, fill: HeadedPageFill(statement: statement, next: next))
     }
 }

@@ -82,6 +82,9 @@ package final class Shop: Sendable {
     /// Series, summary and dashboard.
     package let balance: BalanceService
 
+    /// Statements, debts by age, and what sells.
+    package let reports: ReportsService
+
     /// People, sessions and API keys.
     package let identity: IdentityService
 
@@ -122,6 +125,7 @@ package final class Shop: Sendable {
         ledgerEntries = MoneyEntriesService(store: store, cursors: cursors)
         customers = Records(store: store, cursors: cursors)
         balance = BalanceService(tenants: tenants)
+        reports = ReportsService(cursors: cursors, tenants: tenants)
         identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
         cash = CashService(store: store, cursors: cursors)
         self.cache = CacheService(store: store)
@@ -139,7 +143,8 @@ package final class Shop: Sendable {
         + TenantService.statements + StockService.statements + CountsService.statements + TransfersService.statements
         + SalesService.statements + PaymentsService.statements + PurchasesService.statements
         + MoneyEntriesService<ExpenseSource>.statements + MoneyEntriesService<ManualSource>.statements
-        + BalanceService.statements + IdentityService.statements + CashService.statements + CacheService.statements
+        + BalanceService.statements + ReportsService.statements + IdentityService.statements + CashService.statements
+        + CacheService.statements
 }
 
 /// A statement, for those who hand lists of them on.

@@ -529,10 +529,23 @@ extension Filled {
 
     /// The body of a page: `{"data":[...],"next_cursor":...}`.
     init(page row: inout PageRow, cursor: ([String]) -> String) {
+        self.init(head: ByteBuffer(), page: &row, cursor: cursor)
+    }
+
+    /// The same behind the members of an object, whose text is `head`: `{...,"data":[...],"next_cursor":...}`.
+    init(head: ByteBuffer, page row: inout PageRow, cursor: ([String]) -> String) {
         var data = row.data
         var body = ByteBuffer()
-        body.reserveCapacity(data.readableBytes + 256)
-        body.writeStaticString("{\"data\":[")
+        body.reserveCapacity(head.readableBytes + data.readableBytes + 256)
+        // Its closing brace is where the page begins.
+        if var members = head.getSlice(at: head.readerIndex, length: max(0, head.readableBytes - 1)),
+            members.readableBytes > 0
+        {
+            body.writeBuffer(&members)
+            body.writeStaticString(",\"data\":[")
+        } else {
+            body.writeStaticString("{\"data\":[")
+        }
         body.writeBuffer(&data)
         body.writeStaticString("],\"next_cursor\":")
         if let next = row.next {

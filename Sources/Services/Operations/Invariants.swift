@@ -13,6 +13,7 @@ enum Invariants {
         Invariant20.self, Invariant21.self,
         Invariant22.self,
         Invariant23Events.self, Invariant24.self, Invariant26.self, Invariant27.self, Invariant28.self,
+        Invariant30.self,
     ]
 
     /// Those of what belongs to no tenant.
@@ -592,6 +593,32 @@ struct Invariant17: Invariant {
              (SELECT coalesce(sum(a.balance), 0) AS balance FROM stock.customer_account a
               WHERE a.tenant_id = stock.current_tenant()) a
         WHERE r.due <> a.balance
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// The totals of a customer and month, over all slots, are the sums of what their documents changed; all of a customer's are their
+/// balance.
+struct Invariant30: Invariant {
+    static let number = "I30"
+    static let name = "verify.i30"
+    static let sql: SQL = """
+        SELECT format('customer %s in %s: totals come to %s, documents to %s', d.customer_id, d.month, coalesce(m.change, 0),
+                      coalesce(c.change, 0))
+        FROM (SELECT m.customer_id, m.month, sum(m.change) AS change FROM stock.customer_month m
+              WHERE m.tenant_id = stock.current_tenant() GROUP BY m.customer_id, m.month) m
+        FULL JOIN (SELECT c.customer_id, date_trunc('month', c.business_day::timestamp)::date AS month, sum(c.change) AS change
+                   FROM stock.customer_change c WHERE c.tenant_id = stock.current_tenant() GROUP BY 1, 2) c
+            ON c.customer_id = m.customer_id AND c.month = m.month,
+        LATERAL (SELECT coalesce(m.customer_id, c.customer_id) AS customer_id, coalesce(m.month, c.month) AS month) d
+        WHERE coalesce(m.change, 0) <> coalesce(c.change, 0)
+        UNION ALL
+        SELECT format('customer %s: balance %s, documents come to %s', a.customer_id, a.balance, coalesce(c.change, 0))
+        FROM stock.customer_account a
+        LEFT JOIN (SELECT c.customer_id, sum(c.change) AS change FROM stock.customer_change c
+                   WHERE c.tenant_id = stock.current_tenant() GROUP BY c.customer_id) c ON c.customer_id = a.customer_id
+        WHERE a.tenant_id = stock.current_tenant() AND a.balance <> coalesce(c.change, 0)
         """
 
     typealias Row = SingleColumn<String>

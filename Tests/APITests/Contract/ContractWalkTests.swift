@@ -116,6 +116,7 @@ struct ContractWalkTests {
         try await Self.undo(journey)
         try await journey.call("confirmSale", body: #"{"customer_id":"\#(customer)","lines":\#(lines)}"#)
         let sale = try #require(journey.answers["confirmSale"]?["id"].string)
+        for name in ["readReceivables", "readCustomerAgeing", "readCustomerStatement"] { try await journey.call(name) }
         let payment = #"{"direction":"in","method":"cash","amount":"2.50","tendered":"5.00","sale_id":"\#(sale)"}"#
         try await journey.call("registerPayment", body: payment)
         try await journey.call("readSale")
@@ -205,6 +206,7 @@ struct ContractWalkTests {
         let payment = #"{"direction":"out","method":"card","amount":"1.00","supplier_id":"\#(supplier)"}"#
         try await journey.call("registerPayment", body: payment)
         try await journey.call("readPayment")
+        try await journey.call("readPayables")
         try await journey.call("readSupplier", at: "/v1/suppliers/\(supplier)")
         try await journey.call("listPayments", query: "purchase_id=\(id)")
         try await journey.call("readPurchase")
