@@ -141,6 +141,18 @@ BEGIN
 END
 $$;
 
+-- Nor does one of before know what prices and costs were.
+DO $$
+BEGIN
+    IF to_regclass('stock.price_history') IS NOT NULL THEN
+        INSERT INTO stock.price_history (tenant_id, product_id, kind, id, old_value, new_value)
+        SELECT h.id, pg_temp.fill_id(8, h.id, p.n), k.kind, pg_temp.fill_id(33, h.id, p.n * 1000 + c.n), c.n, c.n + 1
+        FROM fill_shop h, generate_series(1, least(h.products, 50)) p (n), (VALUES ('price'), ('cost')) k (kind),
+             generate_series(1, 20) c (n);
+    END IF;
+END
+$$;
+
 INSERT INTO stock.payment (tenant_id, id, direction, method, amount, sale_id, occurred_at, recorded_at, business_day)
 SELECT s.tenant_id, pg_temp.fill_id(14, s.tenant_id, s.number), 'in', s.method, s.total, s.id, s.at, s.at, s.at::date
 FROM fill_sale s WHERE s.customer_id IS NULL;

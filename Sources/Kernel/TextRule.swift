@@ -119,4 +119,6 @@ extension TextRule {
 
     /// How many barcodes a product may have.
     package static let barcodesOfProduct = 0...50
+    /// How many packagings.
+    package static let packagingsOfProduct = 0...20
 }

@@ -307,7 +307,10 @@ struct Examples {
         ]
         runs["catalog.product_guard_new"] = ["\(unit), 0, \(category), 0, NULL"]
         runs["catalog.product_guard_fields"] = ["\(product), \(unit), true, 0, \(category), 0, NULL"]
-        runs["catalog.barcodes"] = ["\(product), ARRAY['1', '2']"]
+        runs["catalog.price_history"] = ["\(product), NULL, NULL, 10", "\(product), 'cost', NULL, 10"]
+        runs["catalog.compose"] = [
+            "\(product), ARRAY['1', '2'], ARRAY['Kiste'], ARRAY[12], ARRAY[25.5], '[[\"3\"]]'"
+        ]
         let batch = """
             ARRAY[\(new()), \(new(2))]::uuid[], ARRAY['SKU-7', 'N1'], ARRAY[NULL, 'e2'], ARRAY['a', 'b'],
             ARRAY[NULL, NULL]::uuid[], ARRAY[NULL, NULL]::uuid[], ARRAY[1, 1], ARRAY[0, 0], ARRAY[true, true],

@@ -40,7 +40,25 @@ extension ProductFields: RecordFields {
         fields.status = reader.value("status", or: .active, .oneOf())
         fields.externalID = reader.optionalText("external_id", .externalID)
         fields.barcodes = reader.values("barcodes", count: TextRule.barcodesOfProduct, .text(.barcode))
+        fields.packagings = reader.objects(
+            "packagings",
+            of: "Packaging",
+            count: TextRule.packagingsOfProduct,
+            figures: [.required("id", .id)]
+        ) { .read(&$0) }
         return fields
+    }
+}
+
+extension Packaging {
+    /// Reads one of `packagings[]` of a product.
+    static func read(_ reader: inout JSONObjectReader) -> Packaging {
+        Packaging(
+            name: reader.text("name"),
+            factor: reader.quantity("factor"),
+            price: reader.optionalPrice("price"),
+            barcodes: reader.optionalValues("barcodes", count: TextRule.barcodesOfProduct, .text(.barcode)) ?? []
+        )
     }
 }
 

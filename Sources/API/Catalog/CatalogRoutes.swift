@@ -60,14 +60,26 @@ struct CatalogRoutes: Area {
             .read(
                 "/v1/products/lookup",
                 "lookUpProducts",
-                "Every product with this SKU or barcode",
+                "Every product with this SKU or barcode, and what the code stands for",
                 area: "catalog",
                 access: .scope(.catalogRead),
-                answer: .page(records.answer),
+                answer: .page(.named("ScannedProduct", Self.scanned(records.members))),
                 query: { $0.code("code", "A SKU or barcode; neither case nor accents count.", isRequired: true) },
                 reading: { (code, caller) throws(Problem) in
                     guard let code else { throw .notFound }
                     return shop.products.lookUp(code, caller)
+                }
+            ),
+            .parts(
+                "/v1/products/{id}/price-history",
+                "listPriceHistory",
+                "What a product's prices and its cost were, the last change first",
+                area: "catalog",
+                access: .scope(.catalogRead),
+                answer: Self.priceChange,
+                query: { (query) -> PriceKind? in query.choice("kind", "Of its price or of its cost only.") },
+                reading: { (id, kind, page, caller) throws(Problem) in
+                    try shop.products.priceHistory(of: id, kind, page, caller)
                 }
             ),
             Route(
@@ -98,6 +110,36 @@ struct CatalogRoutes: Area {
                 reading: { (filter, page, caller) throws(Problem) in try shop.products.list(filter, page, caller) }
             )
         } + others
+    }
+}
+
+extension CatalogRoutes {
+    /// One change of a price or a cost; null is what its units cost, of a packaging.
+    private static let priceChange = Schema.named(
+        "PriceChange",
+        .object([
+            .required("id", .id), .required("kind", .choice(PriceKind.allCases.map(\.rawValue))),
+            .required("packaging", .nullable(.text)), .required("old", .nullable(.price)),
+            .required("new", .nullable(.price)), .required("user_id", .nullable(.id)), .required("changed_at", .time),
+        ])
+    )
+
+    /// A product as a code names it: its own shape, and what one such code stands for.
+    private static func scanned(_ product: [Schema.Member]) -> Schema {
+        .object(
+            product + [
+                .required(
+                    "scanned",
+                    .named(
+                        "Scanned",
+                        .object([
+                            .required("packaging_id", .nullable(.id)), .required("packaging", .nullable(.text)),
+                            .required("factor", .quantity), .required("price", .price),
+                        ])
+                    )
+                )
+            ]
+        )
     }
 }
 

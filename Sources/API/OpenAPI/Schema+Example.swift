@@ -75,7 +75,7 @@ private enum ExampleWords {
         "discount": "0.00",
         "due": "0.00", "email": "ana@example.com", "expect_on_hand": "30", "expense": "0.00",
         "expires_at": "2035-12-31T23:59:59.000000Z",
-        "external_id": "pos-4711", "float": "100.00", "from": "2026-01-01",
+        "external_id": "pos-4711", "factor": "12", "float": "100.00", "from": "2026-01-01",
         "from_location_id": "00000000-0000-7000-8000-000000000001", "income": "21.90", "instance": "a",
         "key": "list:50", "list_price": "21.90", "locale": "en", "lost": "0",
         // Every shop has it from the start.
@@ -109,7 +109,7 @@ private enum ExampleWords {
     /// Whose name it is, by what the name of its schema begins with; any other is the product's.
     private static let names: [(owner: String, name: String)] = [
         ("Category", "Coffee"), ("Unit", "Crate"), ("Customer", "Berta Beispiel"), ("Register", "Till 2"),
-        ("Supplier", "Rösterei Nord"), ("PurchaseCost", "Freight"),
+        ("Supplier", "Rösterei Nord"), ("PurchaseCost", "Freight"), ("Packaging", "Box of 12"),
         ("Location", "Harbour"), ("PlaceLevel", "Main"), ("Tenant", "Corner Shop"), ("Tax", "7 %"),
         ("SaleLineTax", "7 %"), ("PaymentMethod", "Meal voucher"), ("Member", "Bo"), ("Me", "Ana"),
         ("Signup", "Ana"), ("APIKey", "Web shop"),
@@ -124,6 +124,8 @@ private enum ExampleWords {
         case "code" where owner.hasPrefix("Location"): "HAM"
         case "code" where owner.hasPrefix("PaymentMethod"): "meal_voucher"
         case "kind" where owner.hasPrefix("PaymentMethod"): "voucher"
+        case "barcodes" where owner.hasPrefix("Packaging"): "2000000000398"
+        case "price" where owner.hasPrefix("Packaging"): "240.00"
         case "counted" where owner.hasPrefix("StockCount"): "29"
         case "difference" where owner.hasPrefix("StockCount"): "-1"
         case "method" where owner.hasPrefix("CountedTender"): "card"

@@ -33,17 +33,15 @@ struct RecordRoutes<R: Record>: Sendable where R.Fields: RecordFields {
         word.prefix(1).uppercased() + word.dropFirst()
     }
 
-    /// The shape of one, as it is answered.
-    var answer: Schema {
-        .named(
-            schema,
-            .object(
-                [.required("id", .id)] + R.Fields.answered + figures + [
-                    .required("version", .version), .required("created_at", .time), .required("updated_at", .time),
-                ]
-            )
-        )
+    /// What one holds, as it is answered.
+    var members: [Schema.Member] {
+        [.required("id", .id)] + R.Fields.answered + figures + [
+            .required("version", .version), .required("created_at", .time), .required("updated_at", .time),
+        ]
     }
+
+    /// The shape of one, as it is answered.
+    var answer: Schema { .named(schema, .object(members)) }
 
     /// Makes the routes.
     ///

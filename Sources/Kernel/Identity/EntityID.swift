@@ -134,6 +134,7 @@ package enum Entity {
     package enum Unit {}
     package enum Product {}
     package enum Barcode {}
+    package enum Packaging {}
     package enum Movement {}
     package enum Location {}
     package enum StockCount {}
@@ -163,6 +164,7 @@ package typealias CategoryID = ID<Entity.Category>
 package typealias UnitID = ID<Entity.Unit>
 package typealias ProductID = ID<Entity.Product>
 package typealias BarcodeID = ID<Entity.Barcode>
+package typealias PackagingID = ID<Entity.Packaging>
 package typealias MovementID = ID<Entity.Movement>
 package typealias LocationID = ID<Entity.Location>
 package typealias StockCountID = ID<Entity.StockCount>

@@ -31,6 +31,8 @@ package struct ProductFields: Sendable, Equatable {
     package var externalID: Change<String?> = .keep
     /// Its barcodes; other products may carry the same.
     package var barcodes: Change<[String]> = .keep
+    /// What it is handled in beside its unit; those that are called alike are one.
+    package var packagings: Change<[Packaging]> = .keep
 
     /// Keeps every column.
     package init() {}
@@ -48,7 +50,8 @@ package struct ProductFields: Sendable, Equatable {
         minStock: Quantity = .zero,
         status: ProductStatus = .active,
         externalID: String? = nil,
-        barcodes: [String] = []
+        barcodes: [String] = [],
+        packagings: [Packaging] = []
     ) {
         self.sku = .set(sku)
         self.name = .set(name)
@@ -62,6 +65,7 @@ package struct ProductFields: Sendable, Equatable {
         self.status = .set(status)
         self.externalID = .set(externalID)
         self.barcodes = .set(barcodes)
+        self.packagings = .set(packagings)
     }
 }
 
@@ -94,8 +98,8 @@ package struct Product: Record {
         WHERE p.tenant_id = stock.current_tenant() AND p.id = $1
         """
     package static let others: [any Statement.Type] = [
-        LookUpProducts.self, ListProductsByName.self, ListProducts.self, GuardNewProduct.self, GuardProductFields.self,
-        ReplaceBarcodes.self, Conclude<UpsertedProducts>.self,
+        LookUpProducts.self, ListProductsByName.self, ListProducts.self, ListPriceHistory.self, GuardNewProduct.self, GuardProductFields.self,
+        ComposeProduct.self, Conclude<UpsertedProducts>.self,
     ]
 
     package let id: ProductID
@@ -111,7 +115,10 @@ package struct Product: Record {
     }
 
     package func complete(_ fields: ProductFields, in unit: inout UnitOfWork) throws(PostgresError) {
-        if let codes = fields.barcodes.newValue { try unit.add(ReplaceBarcodes(id: id, codes: codes)) }
+        guard fields.barcodes.isSet || fields.packagings.isSet else { return }
+        try unit.add(
+            ComposeProduct(id: id, barcodes: fields.barcodes.newValue, packagings: fields.packagings.newValue)
+        )
     }
 }
 
@@ -198,32 +205,5 @@ struct GuardProductFields: Statement {
         try parameters.append(fields.categoryID.newValue ?? nil)
         try parameters.append(fields.taxRate.newValue ?? nil)
         try parameters.append(fields.taxGroupID.newValue ?? nil)
-    }
-}
-
-/// Makes a product's barcodes exactly these.
-struct ReplaceBarcodes: Statement {
-    static let name = "catalog.barcodes"
-    static let sql: SQL = """
-        WITH wanted AS (
-            SELECT DISTINCT normalize(w.code, NFC) AS code FROM unnest($2) AS w (code)
-        ), gone AS (
-            DELETE FROM stock.product_barcode b
-            WHERE b.tenant_id = stock.current_tenant() AND b.product_id = $1
-              AND b.code NOT IN (SELECT w.code FROM wanted w)
-        )
-        INSERT INTO stock.product_barcode (tenant_id, product_id, code)
-        SELECT stock.current_tenant(), $1, w.code
-        FROM wanted w
-        ON CONFLICT DO NOTHING
-        """
-    static let parameterTypes: [PostgresType] = [.uuid, .textArray]
-
-    let id: ProductID
-    let codes: [String]
-
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(id)
-        try parameters.append(codes)
     }
 }

@@ -2,22 +2,16 @@ import Domain
 import Kernel
 import Postgres
 
-/// Every product with a SKU or barcode, never silently the first.
+/// Every product with a SKU or barcode, never silently the first, and what the code stands for.
 struct LookUpProducts: Statement {
     static let name = "catalog.lookup"
     static let sql: SQL = """
-        WITH asked AS MATERIALIZED (SELECT stock.search_text($1) AS code)
         SELECT stock.list_body(
-                   (SELECT string_agg(stock.product_body(p.tenant_id, p.id), ',' ORDER BY p.status, p.name_key, p.id)
-                    FROM stock.product p
-                    WHERE p.tenant_id = stock.current_tenant()
-                      AND p.id IN (SELECT s.id FROM stock.product s
-                                   WHERE s.tenant_id = stock.current_tenant()
-                                     AND s.sku_search = (SELECT a.code FROM asked a)
-                                   UNION
-                                   SELECT b.product_id FROM stock.product_barcode b
-                                   WHERE b.tenant_id = stock.current_tenant()
-                                     AND b.search_text = (SELECT a.code FROM asked a))),
+                   (SELECT string_agg(stock.scanned_body(stock.current_tenant(), p.id, g.packaging_id), ','
+                                      ORDER BY p.status, p.name_key, p.id, g.packaging_id NULLS FIRST)
+                    FROM stock.goods_of_code($1) g,
+                         LATERAL (SELECT o.* FROM stock.product o
+                                  WHERE o.tenant_id = stock.current_tenant() AND o.id = g.product_id OFFSET 0) p),
                    NULL),
                NULL::text, pg_current_snapshot()
         """

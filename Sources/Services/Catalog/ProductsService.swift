@@ -31,6 +31,31 @@ extension Records<Product> {
         CachedRead(key: caller.key(.products, "code") { $0.add(code.text) }, fill: .body(LookUpProducts(code: code)))
     }
 
+    /// `GET /v1/products/{id}/price-history`: what its prices and costs were, the last change first.
+    ///
+    /// - Parameters:
+    ///   - id: Which product.
+    ///   - kind: Of its price or of its cost only.
+    ///   - page: How many, and where the page begins.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the page.
+    /// - Throws: 400 `cursor_mismatch`.
+    package func priceHistory(
+        of id: ProductID,
+        _ kind: PriceKind?,
+        _ page: Page,
+        _ caller: Caller
+    ) throws(Problem) -> CachedRead {
+        var builder = KeyBuilder("prices")
+        builder.add(id.description)
+        builder.add(kind?.rawValue)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .products)
+        let after: (occurredAt: Timestamp, id: ProductID)? = page.afterMoment()
+        return page.readParts(
+            ListPriceHistory(product: id, kind: kind, after: after?.id.entity, limit: page.limit)
+        )
+    }
+
     /// `PUT /v1/products/{id}`: 201 when created under the client's id, 200 when replaced.
     ///
     /// - Parameters:

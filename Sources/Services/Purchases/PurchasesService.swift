@@ -227,6 +227,8 @@ package final class PurchasesService: Sendable {
         _ key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Purchase> in
+            // What it makes of costs is told with whoever did it.
+            try unit.add(Act(actor: AuditActor(context)))
             try unit.refuseElsewhere(.purchase(id), context.caller)
             try unit.add(statement)
             return .changed(Purchase(id))

@@ -71,6 +71,8 @@ package final class StockService: Sendable {
             let places = request.movements.enumerated().map { (index, movement) in
                 (id: movement.locationID, pointer: "/movements/\(index)/location_id")
             }
+            // What it makes of costs is told with whoever did it.
+            try unit.add(Act(actor: AuditActor(context)))
             try unit.refuseElsewhere(.locations(places), context.caller)
             try unit.add(
                 RecordMovements(ids: ids, request: request, quantities: signed, userID: context.caller.user)

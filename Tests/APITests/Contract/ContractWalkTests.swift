@@ -130,6 +130,8 @@ struct ContractWalkTests {
         try await Self.counts(journey)
         try await Self.transfers(journey)
         try await Self.buying(journey)
+        try await journey.call("changeProduct", at: "/v1/products/\(product)", body: #"{"price":"2.75"}"#)
+        try await journey.call("listPriceHistory", at: "/v1/products/\(product)/price-history")
     }
 
     /// Counts what is at the first place, in two counts at once.
