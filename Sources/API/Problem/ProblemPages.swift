@@ -39,6 +39,41 @@ struct ProblemPages: Sendable {
         )
     }
 
+    /// The shape of the list for programs.
+    static let schema = Schema.named(
+        "ProblemCodes",
+        .object([
+            .required(
+                "problems",
+                .array(
+                    .object([
+                        .required("code", .text), .required("status", .integer(minimum: 400)),
+                        .required("title", .text), .required("explanation", .text),
+                    ])
+                )
+            )
+        ])
+    )
+
+    /// All codes for programs, as JSON.
+    static var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.name("problems")
+            writer.array { writer in
+                for code in Problem.Code.allCases {
+                    writer.object { writer in
+                        writer.member("code", code.rawValue)
+                        writer.member("status", code.status)
+                        writer.member("title", code.title)
+                        writer.member("explanation", code.explanation)
+                    }
+                }
+            }
+        }
+        return writer.bytes
+    }
+
     private static func text(of code: Problem.Code, from operations: [String]) -> String {
         let example = Problem(code, code.explanation).document(requestID: "stp2cqjb", instance: "/v1/sales")
         // Not one operation of many: what each of them may answer is said where it is described.
@@ -127,6 +162,8 @@ extension Problem.Code {
             "There is no such resource, or it belongs to another tenant: both are answered alike."
         case .methodNotAllowed:
             "The path exists, the method does not. Allow lists those that do."
+        case .notAcceptable:
+            "Accept names no media type that the operation answers with. Each of those is in errors."
         case .requestTimeout:
             "The header block came, and the rest of the body stopped or was too slow. Nothing was changed; send it again, whole."
         case .insufficientStock:

@@ -60,37 +60,32 @@ enum Routes {
     /// - Returns: the list of codes, and the page of each.
     private static func explanations(of routes: [Route]) -> [Route] {
         let pages = ProblemPages(of: routes)
-        func page(
-            _ path: String,
-            _ name: String,
-            _ summary: String,
-            _ takes: Route.Input,
-            _ text: @escaping @Sendable (Call) throws(Problem) -> [UInt8]
-        ) -> Route {
+        let (index, list) = (ByteBuffer(bytes: pages.index), ByteBuffer(bytes: ProblemPages.json))
+        return [
             Route(
                 .get,
-                path,
-                name,
-                summary,
+                "/problems",
+                "explainProblems",
+                "What the codes of problems mean, for people and for programs",
                 area: "operations",
                 access: .open,
-                takes: takes,
-                gives: Route.Output(answer: .text, type: .html)
-            ) { call in Reply(.ok, body: ByteBuffer(bytes: try text(call)), type: .html) }
-        }
-        let codes = Schema.choice(Problem.Code.allCases.map(\.rawValue))
-        return [
-            page("/problems", "explainProblems", "What the codes of problems mean, for people", Route.Input()) { _ in
-                pages.index
+                gives: Route.Output(answer: .text, type: .html, others: [(.json, ProblemPages.schema)])
+            ) { call in
+                let type = try call.answerType()
+                return Reply(.ok, body: type == .json ? list : index, type: type)
             },
-            page(
+            Route(
+                .get,
                 "/problems/{code}",
                 "explainProblem",
                 "What one code means, what to do about it, and who answers with it, for people",
-                Route.Input(segments: ["code": codes])
-            ) { call throws(Problem) in
-                guard let code = Problem.Code(rawValue: String(call.segments[0])) else { throw .notFound }
-                return pages[code]
+                area: "operations",
+                access: .open,
+                takes: Route.Input(segments: ["code": .choice(Problem.Code.allCases.map(\.rawValue))]),
+                gives: Route.Output(answer: .text, type: .html)
+            ) { call in
+                guard let code = Problem.Code(rawValue: String(call.segments[0])) else { throw Problem.notFound }
+                return Reply(.ok, body: ByteBuffer(bytes: pages[code]), type: .html)
             },
         ]
     }

@@ -288,6 +288,7 @@ struct ContractWalkTests {
             "health", "healthLive", "healthReady", "healthCache", "version", "explainProblems", "explainProblem",
             "openAPI",
         ] { try await journey.call(name) }
+        try await journey.call("explainProblems", ["Accept": "application/json"])
         for path in ["/metrics", "/health/detailed", "/openapi.json"] {
             #expect(await journey.shop.sendToOperations(path).status == .ok)
         }
