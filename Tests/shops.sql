@@ -141,7 +141,18 @@ BEGIN
 END
 $$;
 
--- Nor does one of before know what prices and costs were.
+-- Nor does one of before know packagings, codes of scales, and what prices and costs were.
+DO $$
+BEGIN
+    IF to_regclass('stock.scale_code') IS NOT NULL THEN
+        INSERT INTO stock.packaging (tenant_id, product_id, id, name, factor, price)
+        SELECT h.id, pg_temp.fill_id(8, h.id, n), pg_temp.fill_id(8, h.id, n), 'Box of 12', 12, 25
+        FROM fill_shop h, generate_series(1, least(h.products, 50)) n;
+        INSERT INTO stock.scale_code (tenant_id, id, name, prefix, item_digits, value_digits, measure, decimals)
+        SELECT h.id, pg_temp.fill_id(34, h.id, 1), 'Scale', '21', 5, 5, 'weight', 3 FROM fill_shop h;
+    END IF;
+END
+$$;
 DO $$
 BEGIN
     IF to_regclass('stock.price_history') IS NOT NULL THEN

@@ -48,6 +48,8 @@ struct CacheAgreementTests {
             return Asked(key: "\(key.module) \(key.key)", statement: name, parameters: parameters)
         case .dated(_, let read):
             return try asked(read(try #require(BusinessDay("2026-03-31"))))
+        case .scanned(_, let read):
+            return try asked(read([]))
         }
     }
 
@@ -197,7 +199,7 @@ struct CacheAgreementTests {
             "/v1/stock/movements",
             #"{"movements":[{"product_id":"\#(product)","type":"opening","quantity":"9","reason":"start","location_id":"00000000-0000-7000-8000-000000000001"}]}"#
         )
-        ids["/v1/products/{id}/stock"] = product
+        for path in ["stock", "price-history"] { ids["/v1/products/{id}/\(path)"] = product }
         ids["/v1/sales/{id}"] = try await make(
             "/v1/sales",
             #"{"lines":[{"product_id":"\#(product)","quantity":"1"}],"payments":[{"method":"cash","amount":"1.00"}]}"#

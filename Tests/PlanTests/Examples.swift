@@ -135,7 +135,8 @@ struct Examples {
                 "\(draft), NULL, true, \(supplier), true, \(main), true, 'F', true, NULL, false, NULL, NULL"
             ],
             "purchases.compose": [
-                "\(draft), \(lines), ARRAY['Freight'], ARRAY[1]", "\(draft), NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+                "\(draft), \(lines), ARRAY['Freight'], ARRAY[1], NULL, NULL, NULL",
+                "\(draft), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL",
             ],
             "purchases.order": ["\(draft), NULL, NULL"],
             "purchases.receive": ["\(purchase), NULL, NULL, 'Note', NULL, NULL"],
@@ -287,7 +288,11 @@ struct Examples {
         let other = id(.product, 9)
         runs["catalog.category_cycle"] = ["\(category), \(id(.category, 4))"]
         runs["catalog.unit_decimals"] = ["\(unit), 0"]
-        runs["catalog.lookup"] = ["'sku-77'", "'4444444444477'"]
+        runs["catalog.lookup"] = [
+            "'sku-77', '{}', NULL, NULL, NULL, NULL, NULL",
+            "'0104', ARRAY['4444444444477', 'sku-77'], 1.5, NULL, NULL, NULL, NULL",
+        ]
+        runs["catalog.scale_code_check"] = ["\(new()), 5, 5, 'weight', 3"]
         runs["catalog.products_by_name"] = [
             "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL",
             "NULL, NULL, NULL, NULL, 'active', 50, 'thing number 2', \(product)",
@@ -369,6 +374,11 @@ struct Examples {
             NULL, \(ids), ARRAY[1, 1], ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0], ARRAY[2.5, 2.5],
             ARRAY[]::text[], 5, 0, 0, 5, 0, 0, 5, 5, 0
             """
+        ]
+        runs["sales.pack_lines"] = ["ARRAY[\(id(.line, 155))]::uuid[], ARRAY['Kiste'], ARRAY[1], ARRAY[2.5]"]
+        runs["catalog.find_goods"] = [
+            "ARRAY[NULL, NULL]::uuid[], ARRAY['4444444444477', 'x'], ARRAY['sku-77'], ARRAY[2]",
+            "ARRAY[\(id(.product, 7))]::uuid[], ARRAY[NULL]::text[], '{}', '{}'",
         ]
         runs["sales.annotate"] = ["\(sale), ARRAY[1]::bigint[], true, 'n', NULL"]
         runs["sales.cancel"] = ["\(sale), 'r', NULL"]

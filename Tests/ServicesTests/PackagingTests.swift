@@ -202,7 +202,9 @@ struct PackagingTests {
             }
             #expect(unknown?.code == .notFound)
             // Nobody changes what was.
-            let changed = try? await live.database.psql("SET ROLE stock_app; UPDATE stock.price_history SET new_value = 1")
+            let changed = try? await live.database.psql(
+                "SET ROLE stock_app; UPDATE stock.price_history SET new_value = 1"
+            )
             #expect(changed == nil)
         }
     }

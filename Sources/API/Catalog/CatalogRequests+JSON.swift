@@ -62,6 +62,33 @@ extension Packaging {
     }
 }
 
+extension ScaleCodeFields: RecordFields {
+    static func read(_ reader: inout RecordReader) -> ScaleCodeFields {
+        var fields = ScaleCodeFields()
+        fields.name = reader.text("name")
+        fields.prefix = reader.required("prefix", .scalePrefix)
+        fields.itemDigits = reader.value("item_digits", or: 5, .integer(1...9))
+        fields.valueDigits = reader.value("value_digits", or: 5, .integer(1...9))
+        fields.measure = reader.required("measure", .oneOf())
+        fields.decimals = reader.required("decimals", .integer(0...6))
+        fields.active = reader.value("active", or: true, .bool)
+        return fields
+    }
+}
+
+extension FieldReading where Value == String {
+    /// The two digits that codes of scales begin with.
+    fileprivate static var scalePrefix: FieldReading {
+        let pattern = "^2[0-9]$"
+        return FieldReading<String>.string
+            .described(as: .pattern(pattern, description: "The two digits in front, 20 to 29."))
+            .map { text in
+                text.count == 2 && Int(text).map { (20...29).contains($0) } == true
+                    ? .success(text) : .failure(ReadingFault("format", "Must be two digits, 20 to 29."))
+            }
+    }
+}
+
 extension ProductUpsert {
     /// Reads one element of `POST /v1/products/batch`.
     static func read(_ reader: inout JSONObjectReader) -> ProductUpsert {

@@ -3,13 +3,15 @@ import HTTPTypes
 import Kernel
 import Services
 
-/// Categories, units and products.
+/// Categories, units, codes of scales and products.
 struct CatalogRoutes: Area {
-    static let records: [any Record.Type] = [Services.Category.self, Services.Unit.self, Product.self]
+    static let records: [any Record.Type] = [
+        Services.Category.self, Services.Unit.self, ScaleCode.self, Product.self,
+    ]
 
     let shop: Shop
 
-    var routes: [Route] { categories + units + products }
+    var routes: [Route] { categories + units + scaleCodes + products }
 
     private var categories: [Route] {
         RecordRoutes<Services.Category>(
@@ -27,6 +29,14 @@ struct CatalogRoutes: Area {
             deletable: "no product is sold by",
             changeProblems: [.invalidState]
         ).routes(shop.units, shop.store)
+    }
+
+    private var scaleCodes: [Route] {
+        RecordRoutes<ScaleCode>(
+            reading: .catalogRead,
+            writing: .catalogWrite,
+            deletable: "that no scale writes any more"
+        ).routes(shop.records(), shop.store)
     }
 
     private var products: [Route] {
@@ -64,7 +74,14 @@ struct CatalogRoutes: Area {
                 area: "catalog",
                 access: .scope(.catalogRead),
                 answer: .page(.named("ScannedProduct", Self.scanned(records.members))),
-                query: { $0.code("code", "A SKU or barcode; neither case nor accents count.", isRequired: true) },
+                problems: [.validationFailed],
+                query: {
+                    $0.code(
+                        "code",
+                        "A SKU or barcode, of which neither case nor accents count; or a code of GS1 or of a scale.",
+                        isRequired: true
+                    )
+                },
                 reading: { (code, caller) throws(Problem) in
                     guard let code else { throw .notFound }
                     return shop.products.lookUp(code, caller)
@@ -135,6 +152,8 @@ extension CatalogRoutes {
                         .object([
                             .required("packaging_id", .nullable(.id)), .required("packaging", .nullable(.text)),
                             .required("factor", .quantity), .required("price", .price),
+                            .required("quantity", .nullable(.quantity)), .required("amount", .nullable(.money)),
+                            .required("lot", .nullable(.text)), .required("expires_on", .nullable(.day)),
                         ])
                     )
                 )

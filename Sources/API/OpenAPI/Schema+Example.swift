@@ -84,7 +84,8 @@ private enum ExampleWords {
         "module": "products", "name": "Espresso beans 1 kg", "net": "21.90", "note": "Gift wrapped.", "on_hand": "30",
         "on_hand_after": "29", "on_hand_seen": "30", "outcome": "created", "paid": "21.90",
         "password": "correct horse battery",
-        "period": "2026-01", "phone": "+49 30 1234567", "pointer": "/lines/0/product_id", "price": "21.90",
+        "prefix": "21", "lot": "A-1", "measure": "weight", "period": "2026-01", "phone": "+49 30 1234567",
+        "pointer": "/lines/0/product_id", "price": "21.90",
         "quantity": "1", "rate": "7", "reason": "Counted.", "receivables": "0.00", "received": "1", "redis": "ok",
         "ref_type": "sale",
         "reference": "F-2026-0042", "payable": "0.00", "category": "Rent",
@@ -110,6 +111,7 @@ private enum ExampleWords {
     private static let names: [(owner: String, name: String)] = [
         ("Category", "Coffee"), ("Unit", "Crate"), ("Customer", "Berta Beispiel"), ("Register", "Till 2"),
         ("Supplier", "Rösterei Nord"), ("PurchaseCost", "Freight"), ("Packaging", "Box of 12"),
+        ("ScaleCode", "Counter scale"),
         ("Location", "Harbour"), ("PlaceLevel", "Main"), ("Tenant", "Corner Shop"), ("Tax", "7 %"),
         ("SaleLineTax", "7 %"), ("PaymentMethod", "Meal voucher"), ("Member", "Bo"), ("Me", "Ana"),
         ("Signup", "Ana"), ("APIKey", "Web shop"),
@@ -137,7 +139,7 @@ private enum ExampleWords {
     /// Numbers.
     static let numbers: [String: Int] = [
         "number": 2985, "expires_in": 900, "status": 404, "decimals": 0, "product_count": 12, "sales_count": 1,
-        "count": 5, "out_of_stock": 0, "low_stock": 2, "position": 1,
+        "count": 5, "item_digits": 5, "value_digits": 5, "out_of_stock": 0, "low_stock": 2, "position": 1,
     ]
 
     /// What is not so.

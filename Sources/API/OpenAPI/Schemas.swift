@@ -20,7 +20,8 @@ enum Schemas {
         ("Movement", movement), ("StockCount", stockCount), ("StockCountLine", stockCountLine),
         ("Transfer", .object(transferFigures + [Field.required("lines", .array(.reference("TransferLine")))])),
         ("TransferLine", transferLine), ("TransferSummary", .object(transferFigures)),
-        ("Sale", sale), ("SaleLine", saleLine), ("PricedCart", pricedCart), ("CartLine", .object(lineFigures)),
+        ("Sale", sale), ("SaleLine", saleLine), ("LinePackaging", linePackaging), ("PricedCart", pricedCart),
+        ("CartLine", .object(lineFigures)),
         ("SaleLineTax", saleLineTax), ("TaxSum", taxSum),
         ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
         ("Payment", payment), ("PaymentAllocation", allocation), ("Undoing", undoing),
@@ -279,8 +280,14 @@ enum Schemas {
     private static let saleLine = Schema.object(
         [Field.required("id", .id)] + lineFigures + [
             Field.required("unit_cost", .price), Field.required("returned_quantity", .quantity),
+            Field.required("packaging", .nullable(.reference("LinePackaging"))),
         ]
     )
+    /// How a line was asked for, where not by the product's unit; what is none, as a label that says its price, has no name.
+    private static let linePackaging = Schema.object([
+        Field.required("name", .nullable(.text)), Field.required("quantity", .quantity),
+        Field.required("price", .nullable(.price)),
+    ])
     private static let pricedCart = Schema.object([
         Field.required("register_id", .id), Field.required("lines", .array(.reference("CartLine"))),
         Field.required("subtotal", .money), Field.required("discount", .money), Field.required("tax", .money),
@@ -427,7 +434,7 @@ enum Schemas {
         Field.required("unit", .text), Field.required("quantity", .quantity),
         Field.required("received_quantity", .quantity), Field.required("open_quantity", .quantity),
         Field.required("unit_cost", .price), Field.required("total", .money), Field.required("cost_share", .money),
-        Field.required("landed_cost", .price),
+        Field.required("landed_cost", .price), Field.required("packaging", .nullable(.reference("LinePackaging"))),
     ])
     private static let purchaseCost = Schema.object([
         Field.required("name", .text), Field.required("amount", .money),

@@ -92,7 +92,7 @@ extension UnsoldReturnRequest {
             note: reader.optional("note", .note()),
             lines: reader.objects("lines", of: "UnsoldReturnLineRequest", count: 1...1000) { line in
                 Line(
-                    product: .read(&line),
+                    product: .read(&line, isByPackaging: false),
                     quantity: line.quantity("quantity"),
                     unitPrice: line.price("unit_price"),
                     restocks: line.optionalBool("restock") ?? true

@@ -47,29 +47,45 @@ extension FieldReading where Value == PaymentMethodCode {
 }
 
 extension ProductReference {
-    /// Reads `product_id` or `sku`, one of which must be there.
-    static func read(_ reader: inout JSONObjectReader) -> ProductReference {
+    /// Reads what names a product: `product_id`, `sku`, `packaging_id` or `code`, one of which must be there.
+    ///
+    /// - Parameters:
+    ///   - reader: Reads the line.
+    ///   - isByPackaging: Whether the line may name a packaging or a code, of which its quantity is then.
+    /// - Returns: The reference; one that names nothing where there is none.
+    static func read(_ reader: inout JSONObjectReader, isByPackaging: Bool = true) -> ProductReference {
         let before = reader.errors.list.count
         let id: ProductID? = reader.optionalID("product_id")
         let sku = reader.optionalText("sku", .sku)
-        switch (id, sku) {
-        case (nil, nil) where reader.errors.list.count > before:
+        let packaging: PackagingID? = isByPackaging ? reader.optionalID("packaging_id") : nil
+        let code = isByPackaging ? reader.optional("code", isShown: false, .productCode) : nil
+        let references: [(field: String, reference: ProductReference?)] = [
+            ("product_id", id.map { .id($0) }), ("sku", sku.map { .sku($0) }),
+            ("packaging_id", packaging.map { .packaging($0) }), ("code", code.map { .code($0) }),
+        ]
+        let given = references.filter { $0.reference != nil }
+        let names = isByPackaging ? "product_id, sku, packaging_id or code" : "product_id or sku"
+        if let last = given.last, given.count > 1 {
+            reader.fail(last.field, "conflict", "Give \(names), and one of them alone.")
+        } else if let reference = given.first?.reference {
+            return reference
+        } else if reader.errors.list.count > before {
             // Refused, and so not missing.
-            break
-        case (let id?, nil):
-            return .id(id)
-        case (nil, let sku?):
-            return .sku(sku)
-        case (nil, nil):
-            if !reader.contains("product_id"), !reader.contains("sku") {
-                reader.fail("product_id", "required", "Give product_id or sku.")
-            } else if reader.contains("sku"), !reader.contains("product_id") {
-                reader.fail("sku", "required", "Must not be blank.")
-            }
-        case (_?, _?):
-            reader.fail("sku", "conflict", "Give product_id or sku, not both.")
+        } else if reader.contains("sku"), !reader.contains("product_id") {
+            reader.fail("sku", "required", "Must not be blank.")
+        } else if !reader.contains("product_id") {
+            reader.fail("product_id", "required", "Give \(names).")
         }
         return .sku("")
+    }
+}
+
+extension FieldReading where Value == ProductCode {
+    /// A code, as it was scanned or typed.
+    fileprivate static var productCode: FieldReading {
+        FieldReading<String>.string.described(as: .string(maximum: TextRule.barcode.maximum)).map { text in
+            do throws(ReadingFault) { return .success(try ProductCode(text)) } catch { return .failure(error) }
+        }
     }
 }
 

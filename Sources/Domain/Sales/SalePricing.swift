@@ -23,6 +23,9 @@ package struct LineToPrice: Sendable, Equatable {
     /// The price of one unit.
     package var unitPrice: Price
 
+    /// How it was asked for, if not by the unit; what has a price makes the line's amount.
+    package var packed: PackedLine?
+
     /// The line's own discount, an amount.
     package var discount: Money
 
@@ -39,6 +42,7 @@ package struct LineToPrice: Sendable, Equatable {
     package init(
         quantity: Quantity,
         unitPrice: Price,
+        packed: PackedLine? = nil,
         discount: Money = .zero,
         taxRate: TaxRate = .zero,
         taxes: LineTaxes? = nil,
@@ -46,6 +50,7 @@ package struct LineToPrice: Sendable, Equatable {
     ) {
         self.quantity = quantity
         self.unitPrice = unitPrice
+        self.packed = packed
         self.discount = discount
         self.taxRate = taxRate
         self.taxes = taxes
@@ -55,7 +60,7 @@ package struct LineToPrice: Sendable, Equatable {
 
 /// A line with its amounts (docs/numbers.md).
 package struct PricedLine: Sendable, Equatable {
-    /// `round(quantity * unit_price, e)`.
+    /// `round(quantity * unit_price, e)`, of packagings and what one of them costs where they have a price.
     package let gross: Money
 
     /// The line's own discount.
@@ -122,7 +127,11 @@ package struct PricedSale: Sendable, Equatable {
             }
             let amount: Money
             do throws(NumberError) {
-                amount = try line.unitPrice.times(line.quantity, exponent: rules.exponent)
+                if let packed = line.packed, let price = packed.price {
+                    amount = try price.times(packed.quantity, exponent: rules.exponent)
+                } else {
+                    amount = try line.unitPrice.times(line.quantity, exponent: rules.exponent)
+                }
             } catch {
                 errors.append(.outOfRange("\(pointer)/quantity", "Quantity times price"))
                 amount = .zero

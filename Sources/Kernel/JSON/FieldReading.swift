@@ -40,7 +40,7 @@ package struct FieldReading<Value> {
 }
 
 /// Why a value that has the right type was refused.
-package struct ReadingFault: Error, Sendable {
+package struct ReadingFault: Error, Sendable, Hashable {
     /// For programs.
     package let code: String
 

@@ -6,21 +6,22 @@ import Postgres
 struct LookUpProducts: Statement {
     static let name = "catalog.lookup"
     static let sql: SQL = """
-        SELECT stock.list_body(
-                   (SELECT string_agg(stock.scanned_body(stock.current_tenant(), p.id, g.packaging_id), ','
-                                      ORDER BY p.status, p.name_key, p.id, g.packaging_id NULLS FIRST)
-                    FROM stock.goods_of_code($1) g,
-                         LATERAL (SELECT o.* FROM stock.product o
-                                  WHERE o.tenant_id = stock.current_tenant() AND o.id = g.product_id OFFSET 0) p),
-                   NULL),
-               NULL::text, pg_current_snapshot()
+        SELECT stock.scanned_page($1, $2, $3, $4, $5, $6, $7), NULL::text, pg_current_snapshot()
         """
-    static let parameterTypes: [PostgresType] = [.text]
+    static let parameterTypes: [PostgresType] = [.text, .textArray, .numeric, .numeric, .text, .date, .text]
     typealias Row = BodyRow
 
-    var code: ProductCode
+    let code: ScannedCode
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(code.text) }
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(code.text)
+        try parameters.append(code.others)
+        try parameters.append(code.quantity)
+        try parameters.append(code.amount)
+        try parameters.append(code.lot)
+        try parameters.append(code.expiresOn)
+        try parameters.append(code.fault?.detail)
+    }
 }
 
 extension Parameters {

@@ -22,10 +22,28 @@ package struct ProductCode: Sendable, Hashable {
 
     /// Makes a code of what was typed or scanned.
     ///
+    /// The elements of a code of GS1 are separated by FNC1, which scanners transmit as a control character; nothing else may have
+    /// one.
+    ///
     /// - Parameter text: As it came; scanners end codes with what they please.
     /// - Throws: `required`, `too_long` or `format`, as for the code of a product.
     package init(_ text: String) throws(ReadingFault) {
-        self.text = try TextRule.barcode.readRequired(text).get()
+        let separator = GS1ElementString.separator
+        let parts = text.unicodeScalars.split(separator: separator).map { String(Substring($0)) }
+        guard parts.count > 1 || text.unicodeScalars.first == separator else {
+            self.text = try TextRule.barcode.readRequired(text).get()
+            return
+        }
+        var read = text.unicodeScalars.first == separator ? String(separator) : ""
+        for (index, part) in parts.enumerated() {
+            if index > 0 { read.unicodeScalars.append(separator) }
+            read += try TextRule.barcode.readRequired(part).get()
+        }
+        guard read.utf8.count > 1 else { throw ReadingFault("required", "Must not be blank.") }
+        guard read.unicodeScalars.count <= TextRule.barcode.maximum else {
+            throw ReadingFault("too_long", "Must have at most \(TextRule.barcode.maximum) characters.")
+        }
+        self.text = read
     }
 }
 

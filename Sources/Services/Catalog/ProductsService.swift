@@ -26,9 +26,27 @@ extension Records<Product> {
             : page.read(ListProducts(filter: filter, limit: page.limit, after: page.afterText()))
     }
 
-    /// `GET /v1/products/lookup?code=`: every product with this SKU or barcode, never silently the first.
+    /// `GET /v1/products/lookup?code=`: every product with this SKU or barcode, never silently the first; of a code that is none,
+    /// what it says otherwise.
     package func lookUp(_ code: ProductCode, _ caller: Caller) -> CachedRead {
-        CachedRead(key: caller.key(.products, "code") { $0.add(code.text) }, fill: .body(LookUpProducts(code: code)))
+        guard ScalePattern.mayFit(code.text) else { return Self.read(ScannedCode(code.text, scales: []), caller) }
+        return .scanned(ScaleCode.patterns(of: caller.tenant)) { scales in
+            Self.read(ScannedCode(code.text, scales: scales), caller)
+        }
+    }
+
+    private static func read(_ code: ScannedCode, _ caller: Caller) -> CachedRead {
+        let key = caller.key(.products, "code") { builder in
+            builder.add(code.text)
+            guard !code.others.isEmpty || code.fault != nil else { return }
+            builder.add(code.others.joined(separator: " "))
+            builder.add(code.quantity?.text())
+            builder.add(code.amount?.text())
+            builder.add(code.lot)
+            builder.add(code.expiresOn?.description)
+            builder.add(code.fault?.detail)
+        }
+        return CachedRead(key: key, fill: .body(LookUpProducts(code: code)))
     }
 
     /// `GET /v1/products/{id}/price-history`: what its prices and costs were, the last change first.

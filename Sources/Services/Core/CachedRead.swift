@@ -1,5 +1,5 @@
 package import Cache
-import Domain
+package import Domain
 package import Kernel
 package import Postgres
 
@@ -14,6 +14,9 @@ package enum CachedRead: Sendable {
 
     /// The read is known once the tenant's settings are, as its days are counted from the tenant's today.
     case dated(CachedValue<TenantSettings>, read: @Sendable (BusinessDay) throws(Problem) -> CachedRead)
+
+    /// The read is known once it is known how the tenant's scales write their codes.
+    case scanned(CachedValue<[ScalePattern]>, read: @Sendable ([ScalePattern]) -> CachedRead)
 
     /// A read that is known.
     ///

@@ -1,4 +1,5 @@
 package import Cache
+import Domain
 package import Kernel
 package import Logging
 import NIOCore
@@ -56,6 +57,11 @@ package final class Store: Sendable {
                 let settings: TenantSettings = Self.content(of: hit)
             else { return nil }
             return try self.hit(read(settings.today), token: token, deadline: deadline)
+        case .scanned(let scales, let read):
+            guard let hit = memory(scales.key, scales.fill, token, deadline),
+                let scales: [ScalePattern] = Self.content(of: hit)
+            else { return nil }
+            return try self.hit(read(scales), token: token, deadline: deadline)
         }
     }
 
@@ -82,6 +88,9 @@ package final class Store: Sendable {
             let known = try await value(settings, token: context.token, deadline: context.deadline)
             guard let today = known?.today else { throw .notFound }
             return try await answer(read(today), context)
+        case .scanned(let scales, let read):
+            let known = try await value(scales, token: context.token, deadline: context.deadline)
+            return try await answer(read(known ?? []), context)
         }
     }
 

@@ -130,7 +130,8 @@ struct Invariant04: Invariant {
         SELECT format('sale %s, line %s: discount %s, tax %s, total %s of %s x %s', l.sale_id, l.position,
                       l.discount + l.document_discount, l.tax, l.total, l.quantity, l.unit_price)
         FROM (SELECT l.*, t.prices_include_tax, t.currency_exponent::integer AS exponent,
-                     round(l.quantity * l.unit_price, t.currency_exponent) - l.discount - l.document_discount AS net
+                     stock.line_gross(l.quantity, l.unit_price, l.packed_quantity, l.packed_price, t.currency_exponent)
+                     - l.discount - l.document_discount AS net
               FROM stock.sale_line l JOIN stock.tenant t ON t.id = l.tenant_id
               WHERE l.tenant_id = stock.current_tenant()) l
         WHERE l.net < 0
@@ -158,7 +159,8 @@ struct Invariant05: Invariant {
         SELECT format('sale %s: total %s, its lines add up to %s', s.id, s.total, l.total)
         FROM stock.sale s
         LEFT JOIN (SELECT l.sale_id, sum(l.total) AS total, sum(l.tax) AS tax, sum(l.discount + l.document_discount) AS discount,
-                          sum(round(l.quantity * l.unit_price, t.currency_exponent)) AS subtotal
+                          sum(stock.line_gross(l.quantity, l.unit_price, l.packed_quantity, l.packed_price,
+                                               t.currency_exponent)) AS subtotal
                    FROM stock.sale_line l JOIN stock.tenant t ON t.id = l.tenant_id
                    WHERE l.tenant_id = stock.current_tenant() GROUP BY l.sale_id) l ON l.sale_id = s.id
         WHERE s.tenant_id = stock.current_tenant()
@@ -285,7 +287,8 @@ struct Invariant08: Invariant {
         SELECT format('purchase %s: goods %s, costs %s, total %s; its lines come to %s with %s of the costs, its costs to %s', p.id,
                       p.goods, p.costs, p.total, coalesce(l.goods, 0), coalesce(l.shares, 0), coalesce(c.amount, 0))
         FROM stock.purchase p
-        LEFT JOIN (SELECT l.purchase_id, sum(round(l.quantity * l.unit_cost, t.currency_exponent)) AS goods,
+        LEFT JOIN (SELECT l.purchase_id, sum(stock.line_gross(l.quantity, l.unit_cost, l.packed_quantity, l.packed_cost,
+                                                                  t.currency_exponent)) AS goods,
                           sum(l.total) AS totals, sum(l.cost_share) AS shares
                    FROM stock.purchase_line l JOIN stock.tenant t ON t.id = l.tenant_id
                    WHERE l.tenant_id = stock.current_tenant() GROUP BY l.purchase_id) l ON l.purchase_id = p.id

@@ -1,3 +1,4 @@
+import Domain
 package import Kernel
 
 /// What a client says of a purchase while it is a draft.
@@ -12,6 +13,9 @@ package struct PurchaseFields: Sendable, Equatable {
 
         /// What one unit costs, without what comes on top.
         package var unitCost: Price
+
+        /// How it was asked for, where not by the product's unit.
+        var packed: PackedLine?
 
         /// Makes a line.
         ///

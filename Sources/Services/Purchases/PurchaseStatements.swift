@@ -72,9 +72,10 @@ struct ChangePurchase: Statement {
 /// Gives a draft its lines and costs, where they are set, and spreads the costs.
 struct ComposePurchase: Statement {
     static let name = "purchases.compose"
-    static let sql: SQL = "SELECT stock.purchase_compose($1, $2, $3, $4, $5, $6, $7, $8)"
+    static let sql: SQL = "SELECT stock.purchase_compose($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     static let parameterTypes: [PostgresType] = [
-        .uuid, .uuidArray, .uuidArray, .textArray, .numericArray, .numericArray, .textArray, .numericArray,
+        .uuid, .uuidArray, .uuidArray, .textArray, .numericArray, .numericArray, .textArray, .numericArray, .textArray,
+        .numericArray, .numericArray,
     ]
 
     let id: PurchaseID
@@ -98,6 +99,13 @@ struct ComposePurchase: Statement {
             try parameters.append(costs.map(\.amount))
         } else {
             for _ in 0..<2 { try parameters.appendNull() }
+        }
+        if let lines = fields.lines.newValue {
+            try parameters.append(lines.map(\.packed?.name))
+            try parameters.append(lines.map(\.packed?.quantity))
+            try parameters.append(lines.map(\.packed?.price))
+        } else {
+            for _ in 0..<3 { try parameters.appendNull() }
         }
     }
 }

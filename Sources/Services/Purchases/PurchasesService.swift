@@ -42,13 +42,37 @@ package final class PurchasesService: Sendable {
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         let id = PurchaseID.make()
-        let compose = composition(of: id, request.fields)
+        let compose = composition(of: id, try await inUnits(request.fields, context))
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Purchase> in
             try unit.refuseElsewhere(.locations([(request.fields.locationID.newValue, "/location_id")]), context.caller)
             try unit.add(CreatePurchase(id: id, request: request, userID: context.caller.user))
             try unit.add(compose)
             return .created(Purchase(id))
         }
+    }
+
+    /// Lines in the units of their products, with how they were asked for.
+    private func inUnits(_ fields: PurchaseFields, _ context: CallContext) async throws(Problem) -> PurchaseFields {
+        guard let asked = fields.lines.newValue else { return fields }
+        var lines = try await store.goods.inUnits(asked, \.product, \.quantity, context)
+        for index in lines.indices {
+            guard let goods = lines[index].product.goods,
+                let packed = goods.line(of: asked[index].quantity, at: asked[index].unitCost)
+            else { continue }
+            lines[index].packed = packed
+            do throws(ReadingFault) {
+                lines[index].unitCost = try goods.packed.unitPrice(at: asked[index].unitCost)
+            } catch {
+                throw Problem(
+                    .validationFailed,
+                    "The purchase is not valid.",
+                    errors: [FieldError("/lines/\(index)/unit_cost", error.code, error.detail)]
+                )
+            }
+        }
+        var fields = fields
+        fields.lines = .set(lines)
+        return fields
     }
 
     /// Changes a draft.
@@ -66,7 +90,7 @@ package final class PurchasesService: Sendable {
         expected: ExpectedVersion,
         _ context: CallContext
     ) async throws(Problem) -> Answer {
-        let compose = composition(of: id, fields)
+        let compose = composition(of: id, try await inUnits(fields, context))
         return try await store.write(context) { (unit) throws(PostgresError) -> Effect<Purchase> in
             try unit.refuseElsewhere(.purchase(id), context.caller)
             if let location = fields.locationID.newValue {

@@ -15,6 +15,45 @@ struct PricedCart: Sendable {
         let quantity: Quantity
         let unitPrice: Price
         let isOverridden: Bool
+        /// How it was asked for, if not by the product's unit.
+        let packed: PackedLine?
+        /// The same as it is listed.
+        let listed: DiscountRule.ListedLine
+
+        /// Computes a line of a request.
+        ///
+        /// - Throws: At `/quantity`, if what is asked for is no quantity of the product; at `/unit_price`.
+        init(_ asked: SaleRequest.Line, of product: SellableProduct, at pointer: String) throws(FieldError) {
+            self.product = product
+            let goods = asked.product.goods
+            packed = goods?.line(of: asked.quantity, at: asked.unitPrice)
+            do throws(ReadingFault) {
+                quantity = try goods?.packed.units(of: asked.quantity) ?? asked.quantity
+            } catch {
+                throw FieldError("\(pointer)/quantity", error.code, error.detail)
+            }
+            guard let goods, let packed else {
+                unitPrice = asked.unitPrice ?? product.price
+                isOverridden = unitPrice != product.price
+                listed = DiscountRule.ListedLine(price: product.price, quantity: quantity)
+                return
+            }
+            do throws(ReadingFault) {
+                unitPrice =
+                    try packed.price.map { (price) throws(ReadingFault) in
+                        try goods.packed.unitPrice(at: price)
+                    } ?? product.price
+            } catch {
+                throw FieldError("\(pointer)/unit_price", error.code, error.detail)
+            }
+            if let listPrice = goods.packed.listPrice {
+                isOverridden = packed.price != listPrice
+                listed = DiscountRule.ListedLine(price: listPrice, quantity: asked.quantity)
+            } else {
+                isOverridden = unitPrice != product.price
+                listed = DiscountRule.ListedLine(price: product.price, quantity: quantity)
+            }
+        }
     }
 
     /// Prices a cart.
@@ -27,6 +66,7 @@ struct PricedCart: Sendable {
     init(_ request: SaleRequest, from snapshot: SellingSnapshot, by caller: Caller) throws(Problem) {
         var unknown: [FieldError] = []
         var inactive: [FieldError] = []
+        var faulty: [FieldError] = []
         var lines: [Line] = []
         lines.reserveCapacity(request.lines.count)
         for (index, (line, product)) in zip(request.lines, snapshot.products).enumerated() {
@@ -38,15 +78,11 @@ struct PricedCart: Sendable {
             if !product.isActive {
                 inactive.append(FieldError(pointer, "product_inactive", "The product is archived."))
             }
-            let price = line.unitPrice ?? product.price
-            lines.append(
-                Line(
-                    product: product,
-                    quantity: line.quantity,
-                    unitPrice: price,
-                    isOverridden: price != product.price
-                )
-            )
+            do throws(FieldError) {
+                lines.append(try Line(line, of: product, at: "/lines/\(index)"))
+            } catch {
+                faulty.append(error)
+            }
         }
         guard unknown.isEmpty else {
             throw Problem(.validationFailed, "Some lines name no product.", errors: unknown)
@@ -54,6 +90,7 @@ struct PricedCart: Sendable {
         guard inactive.isEmpty else {
             throw Problem(.productInactive, "Some products are archived and can not be sold.", errors: inactive)
         }
+        guard faulty.isEmpty else { throw GoodsFinder.refusal(of: faulty) }
         guard !lines.isEmpty else {
             throw Problem(
                 .validationFailed,
@@ -78,6 +115,7 @@ struct PricedCart: Sendable {
                 LineToPrice(
                     quantity: line.quantity,
                     unitPrice: line.unitPrice,
+                    packed: line.packed,
                     discount: asked.discount,
                     taxRate: line.product.taxRate,
                     taxes: line.product.taxes,
@@ -114,7 +152,7 @@ struct PricedCart: Sendable {
         let faults = DiscountRule(limit: limit, exponent: exponent).faults(
             in: priced,
             documentDiscount: request.discount,
-            listed: lines.map { DiscountRule.ListedLine(price: $0.product.price, quantity: $0.quantity) }
+            listed: lines.map(\.listed)
         )
         guard faults.isEmpty else {
             throw Problem(

@@ -7,6 +7,12 @@ package enum ProductReference: Sendable, Hashable {
     case id(ProductID)
     /// By its SKU, whose case does not count.
     case sku(String)
+    /// By one of its packagings.
+    case packaging(PackagingID)
+    /// By a code, as it was scanned or typed.
+    case code(ProductCode)
+    /// By a packaging or a code that was found to be this.
+    indirect case found(NamedGoods)
 }
 
 /// A sale to confirm, as `POST /v1/sales` says it.
@@ -16,10 +22,10 @@ package struct SaleRequest: Sendable, Equatable {
         /// What is sold.
         package var product: ProductReference
 
-        /// How much, in the product's unit; greater than 0.
+        /// How much, in the product's unit or of what else is named; greater than 0.
         package var quantity: Quantity
 
-        /// The price of one unit; the product's own if nil.
+        /// The price of one of that; its own if nil.
         package var unitPrice: Price?
 
         /// An amount off the line.

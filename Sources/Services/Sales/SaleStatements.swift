@@ -63,6 +63,28 @@ struct ConfirmSale: Statement {
     }
 }
 
+/// Says of lines that a unit has just written how they were asked for, where not by the product's unit.
+struct PackSaleLines: Statement {
+    static let name = "sales.pack_lines"
+    static let sql: SQL = "SELECT stock.sale_lines_packed($1, $2, $3, $4)"
+    static let parameterTypes: [PostgresType] = [.uuidArray, .textArray, .numericArray, .numericArray]
+
+    private let lines: [(id: SaleLineID, packed: PackedLine)]
+
+    /// Of a plan whose lines have ids; nil if all of them were asked for by units.
+    init?(_ plan: SalePlan) {
+        lines = zip(plan.lineIDs, plan.cart.lines).compactMap { id, line in line.packed.map { (id, $0) } }
+        if lines.isEmpty { return nil }
+    }
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(lines.map(\.id))
+        try parameters.append(lines.map(\.packed.name))
+        try parameters.append(lines.map(\.packed.quantity))
+        try parameters.append(lines.map(\.packed.price))
+    }
+}
+
 /// Shows what a cart comes to, with what there is too little of; writes nothing.
 struct ShowCart: Statement {
     static let name = "sales.price"

@@ -12,7 +12,8 @@ package final class SalesService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        ReadSellableProducts.self, ConfirmSale.self, ShowCart.self, AnnotateSale.self, CancelSale.self,
+        ReadSellableProducts.self, FindGoods.self, ReadScalePatterns.self, ConfirmSale.self, PackSaleLines.self,
+        ShowCart.self, AnnotateSale.self, CancelSale.self,
         Conclude<Sale>.self,
         ReadDocument<Sale>.self,
         ListSales.self,
@@ -48,17 +49,20 @@ package final class SalesService: Sendable {
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
-        let references = request.lines.map(\.product)
-        var remembered = products.snapshot(of: references, tenant: context.tenant)
+        var remembers = true
         // The products can change under two readings in a row, hardly under three.
         for _ in 0..<3 {
+            let request = try await named(request, context)
+            let references = request.lines.map(\.product)
             let plan: SalePlan
-            if let snapshot = remembered,
+            if remembers, let snapshot = products.snapshot(of: references, tenant: context.tenant),
+                snapshot.agrees(with: references),
                 let computed = try? SalePlan(request, from: snapshot, by: context.caller)
             {
                 plan = computed
             } else {
                 let snapshot = try await read(references, context)
+                guard snapshot.agrees(with: references) else { continue }
                 plan = try SalePlan(request, from: snapshot, by: context.caller)
             }
             do throws(WriteFailure) {
@@ -66,11 +70,12 @@ package final class SalesService: Sendable {
                     (unit) throws(PostgresError) -> Effect<Sale> in
                     try unit.refuseElsewhere(.register(request.registerID), context.caller)
                     try unit.add(ConfirmSale(plan: plan))
+                    if let packing = PackSaleLines(plan) { try unit.add(packing) }
                     return .created(Sale(plan.id))
                 }
             } catch {
                 if case .problem(let problem) = error { throw problem }
-                remembered = nil
+                remembers = false
             }
         }
         throw Problem(.overloaded, "The products of this sale keep changing. Try again.", retryAfter: 1)
@@ -86,6 +91,7 @@ package final class SalesService: Sendable {
     /// - Returns: The body of a priced cart.
     /// - Throws: What a sale is refused with for its lines and payments; what kept the statements from answering.
     package func price(_ request: SaleRequest, _ context: CallContext) async throws(Problem) -> ByteBuffer {
+        let request = try await named(request, context)
         let cart = try PricedCart(
             request,
             from: try await read(request.lines.map(\.product), context),
@@ -192,6 +198,13 @@ package final class SalesService: Sendable {
         } else {
             page.read(list)
         }
+    }
+
+    /// A request with what its lines name by packagings and codes found out.
+    private func named(_ request: SaleRequest, _ context: CallContext) async throws(Problem) -> SaleRequest {
+        var request = request
+        request.lines = try await store.goods.found(request.lines, \.product, at: "/lines", context)
+        return request
     }
 
     private func read(

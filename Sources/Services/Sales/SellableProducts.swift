@@ -38,6 +38,13 @@ struct SellingRules: Sendable, Equatable {
 struct SellingSnapshot: Sendable, Equatable {
     let rules: SellingRules
     let products: [SellableProduct?]
+
+    /// Whether what lines name by packagings and codes was found in the same versions of their products.
+    func agrees(with references: [ProductReference]) -> Bool {
+        zip(references, products).allSatisfy { reference, product in
+            reference.goods.map { $0.version == product?.version } ?? true
+        }
+    }
 }
 
 /// Products as last read for selling, so that a sale needs no round trip before its unit.
@@ -48,6 +55,12 @@ final class SellableProducts: Sendable {
     private struct Key: Hashable {
         let tenant: TenantID
         let reference: ProductReference
+
+        /// What was found by a packaging or a code is known by its id.
+        init(tenant: TenantID, reference: ProductReference) {
+            self.tenant = tenant
+            self.reference = reference.goods.map { .id($0.id) } ?? reference
+        }
     }
 
     private struct Contents {
@@ -190,9 +203,13 @@ extension Caller {
 }
 
 extension ProductReference {
-    /// The id, if it is named by it.
+    /// The id, if it is named by it, or was found.
     var productID: ProductID? {
-        if case .id(let id) = self { id } else { nil }
+        switch self {
+        case .id(let id): id
+        case .found(let goods): goods.id
+        case .sku, .packaging, .code: nil
+        }
     }
 
     /// The SKU, if it is named by it.
@@ -205,6 +222,9 @@ extension ProductReference {
         switch self {
         case .id: "product_id"
         case .sku: "sku"
+        case .packaging: "packaging_id"
+        case .code: "code"
+        case .found(let goods): goods.field
         }
     }
 }

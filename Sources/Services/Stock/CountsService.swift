@@ -60,7 +60,8 @@ package final class CountsService: Sendable {
         _ lines: [CountedProduct],
         _ context: CallContext
     ) async throws(Problem) -> Answer {
-        try await store.write(context) { (unit) throws(PostgresError) -> Effect<EnteredLines> in
+        let lines = try await store.goods.inUnits(lines, \.product, \.counted, called: "counted", context)
+        return try await store.write(context) { (unit) throws(PostgresError) -> Effect<EnteredLines> in
             try unit.refuseElsewhere(.count(count), context.caller)
             try unit.add(EnterCountLines(count: count, lines: lines, userID: context.caller.user))
             return .changed(EnteredLines(count: count, lines: lines))

@@ -38,6 +38,7 @@ package final class StockService: Sendable {
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
+        let request = try await inUnits(request, context)
         var errors: [FieldError] = []
         var quantities: [Quantity] = []
         for (index, movement) in request.movements.enumerated() {
@@ -99,6 +100,34 @@ package final class StockService: Sendable {
         let list = ListLevels(filter: filter, after: page.afterText(), limit: page.limit)
         guard let location = filter.locationID else { return page.read(list) }
         return page.read(ListLevelsAt(list: list, location: location))
+    }
+
+    /// A request in the units of its products, with what it names by packagings and codes found out.
+    private func inUnits(_ request: MovementsRequest, _ context: CallContext) async throws(Problem) -> MovementsRequest
+    {
+        var request = request
+        request.movements = try await store.goods.inUnits(
+            request.movements,
+            \.product,
+            \.quantity,
+            at: "/movements",
+            context
+        )
+        for (index, movement) in request.movements.enumerated() {
+            guard let goods = movement.product.goods, goods.packed.packaging != nil, let cost = movement.unitCost else {
+                continue
+            }
+            do throws(ReadingFault) {
+                request.movements[index].unitCost = try goods.packed.unitPrice(at: cost)
+            } catch {
+                throw Problem(
+                    .validationFailed,
+                    "Some movements are not valid.",
+                    errors: [FieldError("/movements/\(index)/unit_cost", error.code, error.detail)]
+                )
+            }
+        }
+        return request
     }
 
     /// Where a product is, place by place.

@@ -37,11 +37,25 @@ package final class TransfersService: Sendable {
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         let id = TransferID.make()
+        let request = TransferRequest(
+            fromLocationID: request.fromLocationID,
+            toLocationID: request.toLocationID,
+            note: request.note,
+            lines: try await store.goods.inUnits(request.lines, \.product, \.quantity, context)
+        )
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Transfer> in
             try unit.refuseElsewhere(.locations([(request.fromLocationID, "/from_location_id")]), context.caller)
             try unit.add(DraftTransfer(id: id, request: request, userID: context.caller.user))
             return .created(Transfer(id))
         }
+    }
+
+    /// A patch whose lines are in the units of their products.
+    private func inUnits(_ patch: TransferPatch, _ context: CallContext) async throws(Problem) -> TransferPatch {
+        guard let lines = patch.lines.newValue else { return patch }
+        var patch = patch
+        patch.lines = .set(try await store.goods.inUnits(lines, \.product, \.quantity, context))
+        return patch
     }
 
     /// Changes a draft.
@@ -59,7 +73,8 @@ package final class TransfersService: Sendable {
         expected: ExpectedVersion,
         _ context: CallContext
     ) async throws(Problem) -> Answer {
-        try await store.write(context) { (unit) throws(PostgresError) -> Effect<Transfer> in
+        let patch = try await inUnits(patch, context)
+        return try await store.write(context) { (unit) throws(PostgresError) -> Effect<Transfer> in
             try unit.refuseElsewhere(.leaving(id), context.caller)
             if let from = patch.fromLocationID.newValue {
                 try unit.refuseElsewhere(.locations([(from, "/from_location_id")]), context.caller)

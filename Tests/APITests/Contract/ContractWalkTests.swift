@@ -103,10 +103,15 @@ struct ContractWalkTests {
     /// The place that every shop has, as a movement names it.
     private static let main = #""location_id":"00000000-0000-7000-8000-000000000001""#
 
+    private static let papers = """
+        {"name":"Filter papers","sku":"FI-001","price":"2.50",\
+        "packagings":[{"name":"Two","factor":"2","price":"4.50","barcodes":["40170725"]}]}
+        """
+
     static func trade(_ journey: Journey) async throws {
         try await journey.call("moveStock")
         try await journey.call("confirmSale")
-        try await journey.call("createProduct", body: #"{"name":"Filter papers","sku":"FI-001","price":"2.50"}"#)
+        try await journey.call("createProduct", body: Self.papers)
         let customer = try #require(journey.answers["createCustomer"]?["id"].string)
         let lines = #"[{"sku":"FI-001","quantity":"1"}]"#
         let opening =
@@ -114,6 +119,10 @@ struct ContractWalkTests {
         try await journey.call("moveStock", body: opening)
         try await journey.call("priceSale")
         try await Self.undo(journey)
+        try await journey.call(
+            "confirmSale",
+            body: #"{"lines":[{"code":"40170725","quantity":"1"}],"payments":[{"method":"card","amount":"4.50"}]}"#
+        )
         try await journey.call("confirmSale", body: #"{"customer_id":"\#(customer)","lines":\#(lines)}"#)
         let sale = try #require(journey.answers["confirmSale"]?["id"].string)
         for name in ["readReceivables", "readCustomerAgeing", "readCustomerStatement"] { try await journey.call(name) }
@@ -130,7 +139,9 @@ struct ContractWalkTests {
         try await Self.counts(journey)
         try await Self.transfers(journey)
         try await Self.buying(journey)
-        try await journey.call("changeProduct", at: "/v1/products/\(product)", body: #"{"price":"2.75"}"#)
+        for price in ["2.75", "2.50"] {
+            try await journey.call("changeProduct", at: "/v1/products/\(product)", body: #"{"price":"\#(price)"}"#)
+        }
         try await journey.call("listPriceHistory", at: "/v1/products/\(product)/price-history")
     }
 

@@ -177,10 +177,11 @@ struct RecordTablesTests {
             "sale.status", "sale_line.price_source", "stock_movement.kind",
         ],
         "a copy of what has a bound where it is entered": [
-            "customer_search.name_key", "price_history.packaging", "product_search.name_key", "purchase_line.name", "purchase_line.sku",
-            "purchase_line.unit", "sale_line.name", "sale_line.sku", "sale_line.unit",
+            "customer_search.name_key", "location_level.name_key", "price_history.packaging",
+            "product_search.name_key", "purchase_line.name", "purchase_line.packaging", "purchase_line.sku",
+            "purchase_line.unit", "sale_line.name", "sale_line.packaging", "sale_line.sku", "sale_line.unit",
             "sale_return_line.name", "sale_return_line.sku", "sale_return_line.unit", "stock_level.name_key",
-            "location_level.name_key", "transfer_line.name", "transfer_line.sku", "transfer_line.unit",
+            "transfer_line.name", "transfer_line.sku", "transfer_line.unit",
         ],
         "an operator's own file": ["import_job.file_name", "import_row.raw"],
     ]
@@ -202,7 +203,8 @@ struct RecordTablesTests {
     /// The rules of texts that are in no record's own table; those of a record's are what its body is read by.
     private static let rules: [String: (rule: TextRule, isBlankable: Bool)] = [
         "api_key.name": (.name, false), "app_user.email": (.email, false), "app_user.name": (.name, true),
-        "invitation.email": (.email, false), "product_barcode.code": (.barcode, false), "packaging.name": (.name, false),
+        "invitation.email": (.email, false), "product_barcode.code": (.barcode, false),
+        "packaging.name": (.name, false),
         "register.name": (.name, false),
         "cash_entry.category": (.name, false), "cash_entry.note": (.note, true), "cash_session.note": (.note, true),
         "cash_session.closing_note": (.note, true),
