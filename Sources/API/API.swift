@@ -311,6 +311,9 @@ package final class API: Sendable {
             // Clients that keep connections learn here, and not by a reset, that this one ends.
             reply.closesConnection = true
         }
+        if let route = subject.route, route.isNegotiated, reply.status.code < 400 || reply.status == .notAcceptable {
+            reply.append(.vary, "Accept")
+        }
         crossOrigin.dress(&reply, origin: exchange.fields.origin)
         dress(&reply, requestID: exchange.requestID, isHead: exchange.method == .head)
         let ended = ContinuousClock.now

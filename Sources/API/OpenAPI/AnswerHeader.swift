@@ -40,7 +40,7 @@ enum AnswerHeader: String, CaseIterable {
         case .requestID, .location, .cacheStatus, .consistency, .rateLimit, .rateLimitPolicy, .authenticate: .text
         case .eTag: .pattern(#"^"[^"]*"$"#, description: "Quoted, never weak.")
         case .replayed: .choice(["true"])
-        case .vary: .choice(["Accept-Encoding"])
+        case .vary: .choice(["Accept", "Accept-Encoding"])
         case .contentEncoding: .choice(["gzip"])
         case .retryAfter: .integer(minimum: 1)
         }
@@ -77,7 +77,8 @@ extension Route {
         var list: AnswerHeader.List = [(.requestID, true)]
         if givesTag { list.append((.eTag, true)) }
         if isCreation && namesResource || isUpsert && isCreation { list.append((.location, true)) }
-        if isCached { list += [(.cacheStatus, true), (.vary, false), (.contentEncoding, false)] }
+        if isCached { list += [(.cacheStatus, true), (.contentEncoding, false)] }
+        if isCached || isNegotiated { list.append((.vary, isNegotiated)) }
         if takesConsistency || startsSession { list.append((.consistency, false)) }
         if takesKey { list.append((.replayed, false)) }
         return list
@@ -89,6 +90,7 @@ extension Route {
         if codes.contains(.unauthenticated) { list.append((.authenticate, true)) }
         if codes.contains(where: \.isStoredRefusal) { list += [(.replayed, false), (.consistency, false)] }
         switch codes.first?.status {
+        case 406: list.append((.vary, true))
         case 429: list += [(.retryAfter, true), (.rateLimit, false), (.rateLimitPolicy, false)]
         case 503: list.append((.retryAfter, true))
         case 409 where codes.contains(.idempotencyInProgress): list.append((.retryAfter, false))
@@ -116,6 +118,7 @@ extension Route {
         case .members:
             codes.formUnion([.unauthenticated, .rateLimited, .tenantSuspended, .forbidden])
         }
+        if isNegotiated { codes.insert(.notAcceptable) }
         if !pathParameters.isEmpty { codes.insert(.notFound) }
         if !parameters.isEmpty { codes.insert(.validationFailed) }
         if body != nil { codes.formUnion([.validationFailed, .requestTimeout]) }

@@ -226,7 +226,12 @@ package enum OpenAPIDocument {
             Self.writeHeaders(route.headers(isCreation: isCreation), to: &writer)
             if let answer = route.answer {
                 writer.name("content")
-                writer.object { writer in Self.writeContent(route.answerType.mediaType, answer, to: &writer) }
+                writer.object { writer in
+                    Self.writeContent(route.answerType.mediaType, answer, to: &writer)
+                    for other in route.gives.others {
+                        Self.writeContent(other.type.mediaType, other.answer, to: &writer)
+                    }
+                }
             }
         }
     }
@@ -269,7 +274,7 @@ package enum OpenAPIDocument {
 
     /// The schemas that the routes refer to, by whatever way, by their names; problems are everywhere.
     private static func schemas(of routes: [Route]) -> [(name: String, schema: Schema)] {
-        let bodies = routes.flatMap { [$0.body, $0.answer].compactMap { $0 } }
+        let bodies = routes.flatMap { [$0.body, $0.answer].compactMap { $0 } + $0.gives.others.map(\.answer) }
         var defined = Schemas.named
         for (name, schema) in bodies.flatMap(\.definitions) { defined[name] = schema }
         var names: Set<String> = []

@@ -2,6 +2,41 @@ import Kernel
 
 /// The page that the `type` of every problem leads to: what each code means, and what to do about it.
 enum ProblemPage {
+    /// The shape of the same for programs.
+    static let schema = Schema.named(
+        "ProblemCodes",
+        .object([
+            .required(
+                "problems",
+                .array(
+                    .object([
+                        .required("code", .text), .required("status", .integer(minimum: 400)),
+                        .required("title", .text), .required("explanation", .text),
+                    ])
+                )
+            )
+        ])
+    )
+
+    /// The same for programs, as JSON.
+    static var json: [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.name("problems")
+            writer.array { writer in
+                for code in Problem.Code.allCases {
+                    writer.object { writer in
+                        writer.member("code", code.rawValue)
+                        writer.member("status", code.status)
+                        writer.member("title", code.title)
+                        writer.member("explanation", code.explanation)
+                    }
+                }
+            }
+        }
+        return writer.bytes
+    }
+
     /// HTML in UTF-8; made of our own words alone, so nothing needs escaping.
     static var html: [UInt8] {
         var text = """
@@ -49,6 +84,8 @@ extension Problem.Code {
             "There is no such resource, or it belongs to another tenant: both are answered alike."
         case .methodNotAllowed:
             "The path exists, the method does not. Allow lists those that do."
+        case .notAcceptable:
+            "Accept names no media type that the operation answers with. Each of those is in errors."
         case .requestTimeout:
             "The header block came, and the rest of the body stopped or was too slow. Nothing was changed; send it again, whole."
         case .insufficientStock:

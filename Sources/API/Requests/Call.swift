@@ -102,6 +102,15 @@ package struct Call: Sendable {
         return id
     }
 
+    /// The media type that the answer is to have: of those that the route gives, the one that the client likes best.
+    ///
+    /// - Returns: The type.
+    /// - Throws: 406 `not_acceptable`.
+    func answerType() throws(Problem) -> ContentType {
+        guard route.isNegotiated else { return route.answerType }
+        return try Accept.choose(among: route.answerTypes, by: exchange.fields.accept)
+    }
+
     /// Reads the query; every fault is in one problem.
     ///
     /// - Parameter read: asks for each parameter the route knows.
@@ -311,6 +320,7 @@ package struct Call: Sendable {
     /// Whoever accepts gzip gets the compressed bytes as they lie, too: they are made once, when the answer is.
     func reply(_ answer: CachedAnswer) throws(Problem) -> Reply {
         guard let body = answer.body else { throw .notFound }
+        let type = try answerType()
         var reply: Reply
         if let compressed = answer.compressed {
             let isCompressed = exchange.fields.acceptsGzip
@@ -319,14 +329,14 @@ package struct Call: Sendable {
                 reply = Reply(.notModified)
                 reply.append(.eTag, current)
             } else {
-                reply = Reply(.ok, body: isCompressed ? compressed : body)
+                reply = Reply(.ok, body: isCompressed ? compressed : body, type: type)
                 reply.append(.eTag, etag)
                 if isCompressed { reply.append(.contentEncoding, "gzip") }
             }
             reply.append(.vary, "Accept-Encoding")
         } else {
             let etag = answer.etag
-            reply = self.current(etag, sent: etag) != nil ? Reply(.notModified) : Reply(.ok, body: body)
+            reply = self.current(etag, sent: etag) != nil ? Reply(.notModified) : Reply(.ok, body: body, type: type)
             reply.append(.eTag, etag)
         }
         reply.append(.cacheStatus, answer.status.headerValue)

@@ -74,6 +74,8 @@ package enum ContentType: Sendable {
     case metrics
     /// A page for people.
     case html
+    /// Lines of text.
+    case plain
 
     /// The field.
     var field: HTTPField {
@@ -83,6 +85,7 @@ package enum ContentType: Sendable {
         case .openAPI: Self.openAPIField
         case .metrics: Self.metricsField
         case .html: Self.htmlField
+        case .plain: Self.plainField
         }
     }
 
@@ -94,6 +97,7 @@ package enum ContentType: Sendable {
         case .openAPI: "application/vnd.oai.openapi+json"
         case .metrics: "text/plain"
         case .html: "text/html"
+        case .plain: "text/plain"
         }
     }
 
@@ -104,6 +108,7 @@ package enum ContentType: Sendable {
         value: "application/vnd.oai.openapi+json;version=3.1"
     )
     private static let metricsField = HTTPField(name: .contentType, value: "text/plain; version=0.0.4; charset=utf-8")
+    private static let plainField = HTTPField(name: .contentType, value: "text/plain; charset=utf-8")
     private static let htmlField = HTTPField(name: .contentType, value: "text/html; charset=utf-8")
 }
 

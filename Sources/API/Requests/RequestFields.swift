@@ -5,6 +5,7 @@ import NIOHTTP1
 ///
 /// Asking `HTTPFields` for each would walk all of them each time.
 struct RequestFields: Sendable {
+    var accept: String?
     var acceptEncoding: String?
     var authorization: String?
     var cacheControl: String?
@@ -66,14 +67,15 @@ struct RequestFields: Sendable {
 
     /// The fields that we act on.
     private enum Name {
-        case acceptEncoding, authorization, cacheControl, consistency, contentEncoding, contentLength, contentType,
-            expect
+        case accept, acceptEncoding, authorization, cacheControl, consistency, contentEncoding, contentLength
+        case contentType, expect
         case forwardedFor, idempotencyKey, ifMatch, ifNoneMatch, origin, requestID, traceParent, transferEncoding,
             upgrade
 
         /// Finds the field of a name in any case; at most three have the same length.
         init?(_ text: String) {
             switch text.utf8.count {
+            case 6 where Self.isSame(text, "accept"): self = .accept
             case 6 where Self.isSame(text, "origin"): self = .origin
             case 6 where Self.isSame(text, "expect"): self = .expect
             case 7 where Self.isSame(text, "upgrade"): self = .upgrade
@@ -103,6 +105,7 @@ struct RequestFields: Sendable {
 
     private mutating func take(_ name: Name, _ value: String, as sent: String) {
         switch name {
+        case .accept: Self.join(&self.accept, value)
         case .acceptEncoding: Self.join(&self.acceptEncoding, value)
         case .authorization: Self.set(&self.authorization, value, sent, &repeated)
         case .cacheControl: Self.join(&self.cacheControl, value)

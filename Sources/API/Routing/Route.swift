@@ -82,6 +82,8 @@ package final class Route: Sendable {
         var answer: Schema?
         /// The media type of that body.
         var type: ContentType = .json
+        /// Other forms that the body may be asked for in, by `Accept`.
+        var others: [(type: ContentType, answer: Schema)] = []
         /// Whether it says where the new resource is found, and its entity tag; nil for what was created.
         var namesResource: Bool?
         /// Whether it carries the entity tag of what it answers; nil for what has one as a rule.
@@ -270,6 +272,10 @@ package final class Route: Sendable {
     package var answer: Schema? { gives.answer }
     /// The media type of that body.
     package var answerType: ContentType { gives.type }
+    /// The media types of that body, the one given to whoever asks for none first.
+    package var answerTypes: [ContentType] { [gives.type] + gives.others.map(\.type) }
+    /// Whether a client chooses among them, by `Accept`.
+    package var isNegotiated: Bool { !gives.others.isEmpty }
     /// Problems beside those that every route may give.
     package var problems: [Problem.Code] { gives.problems }
 

@@ -56,16 +56,19 @@ enum Routes {
 
     /// The page that the `type` of problems leads to.
     private static func problems() -> Route {
-        let page = ByteBuffer(bytes: ProblemPage.html)
+        let (page, list) = (ByteBuffer(bytes: ProblemPage.html), ByteBuffer(bytes: ProblemPage.json))
         return Route(
             .get,
             "/problems",
             "explainProblems",
-            "What the codes of problems mean, for people",
+            "What the codes of problems mean, for people and for programs",
             area: "operations",
             access: .open,
-            gives: Route.Output(answer: .text, type: .html)
-        ) { _ in Reply(.ok, body: page, type: .html) }
+            gives: Route.Output(answer: .text, type: .html, others: [(.json, ProblemPage.schema)])
+        ) { call in
+            let type = try call.answerType()
+            return Reply(.ok, body: type == .json ? list : page, type: type)
+        }
     }
 
     /// The route that describes all of them, itself included.

@@ -13,6 +13,7 @@ package struct Problem: Error, Sendable, Equatable {
         case tenantSuspended = "tenant_suspended"
         case notFound = "not_found"
         case methodNotAllowed = "method_not_allowed"
+        case notAcceptable = "not_acceptable"
         case requestTimeout = "request_timeout"
         case insufficientStock = "insufficient_stock"
         case idempotencyInProgress = "idempotency_in_progress"
@@ -105,6 +106,7 @@ extension Problem.Code {
         case .forbidden, .discountLimit, .tenantSuspended: 403
         case .notFound: 404
         case .methodNotAllowed: 405
+        case .notAcceptable: 406
         case .requestTimeout: 408
         case .insufficientStock, .idempotencyInProgress, .invalidState, .duplicate, .inUse, .creditLimitExceeded,
             .paymentExceedsDue, .productInactive, .sessionClosed, .periodClosed, .stockChanged:
@@ -134,6 +136,7 @@ extension Problem.Code {
         case .tenantSuspended: "The tenant is suspended"
         case .notFound: "Not found"
         case .methodNotAllowed: "Method not allowed"
+        case .notAcceptable: "It can not be had in this form"
         case .requestTimeout: "The request did not come in time"
         case .insufficientStock: "Not enough stock"
         case .idempotencyInProgress: "The first request is still running"

@@ -285,6 +285,7 @@ struct ContractWalkTests {
         for name in [
             "health", "healthLive", "healthReady", "healthCache", "version", "explainProblems", "openAPI",
         ] { try await journey.call(name) }
+        try await journey.call("explainProblems", ["Accept": "application/json"])
         for path in ["/metrics", "/health/detailed", "/openapi.json"] {
             #expect(await journey.shop.sendToOperations(path).status == .ok)
         }
