@@ -207,6 +207,7 @@ struct Examples {
         case "tax_group_id": "NULL"
         case "code": "'nothing_\(number)'"
         case "currency": "'EUR'"
+        case "timezone": "'Europe/Berlin'"
         case "oversell": "'deny'"
         case "status": "'active'"
         default: type == "text" ? "'nothing \(number)'" : value(of: type)
@@ -436,7 +437,10 @@ struct Examples {
         runs["core.conclude_deletion"] = [record]
         runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL, 0.05, 2"]
         runs["settings.update"] = [
-            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow'"
+            """
+            'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow',
+            true, 'Calle Ñ 1', true, 'T', true, 'P', true, 'F', true, 'logo'
+            """
         ]
         runs["core.take_key"] = ["'POST /v1/sales', 'key-new', '\\x00'", "'POST /v1/payments', 'key-40', '\\x00'"]
         runs["core.find_record"] = ["'POST /v1/sales', 'key-40'"]
@@ -446,6 +450,14 @@ struct Examples {
         runs["imports.finish"] = ["\(id(.job, 1)), 1, 0"]
         var own = runs.mapValues { Example(runs: $0) }
         // What needs something to be there, or not to be.
+        own["stock.enter_places"] = Example(
+            before: "UPDATE stock.location SET timezone = 'UTC' WHERE tenant_id = \(tenant) AND kind = 'branch'",
+            runs: [
+                "'location', ARRAY[NULL, \(main)]::uuid[], ARRAY['/0', '/1']",
+                "'register', ARRAY[NULL]::uuid[], ARRAY['/register_id']",
+                "'sale', ARRAY[\(sale)]::uuid[], ARRAY['']",
+            ]
+        )
         let free = "UPDATE stock.unit SET name = 'Something'"
         own["identity.default_units"] = Example(before: free, runs: ["\(new()), \(new(2))"])
         own["identity.membership_insert"] = Example(

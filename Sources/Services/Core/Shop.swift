@@ -134,7 +134,7 @@ package final class Shop: Sendable {
     package static let statements: [any Statement.Type] =
         [
             TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self,
-            RefuseElsewhere.self,
+            EnterPlaces.self, RefuseElsewhere.self,
         ]
         + TenantService.statements + StockService.statements + CountsService.statements + TransfersService.statements
         + SalesService.statements + PaymentsService.statements + PurchasesService.statements

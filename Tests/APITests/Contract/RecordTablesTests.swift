@@ -213,6 +213,8 @@ struct RecordTablesTests {
         "sale_return.external_id": (.externalID, false), "sale_return.note": (.note, true),
         "stock_count.note": (.note, true), "transfer.note": (.note, true),
         "stock_movement.reason": (.reason, false),
+        "tenant.address": (.address, false), "tenant.logo": (.logo, false), "tenant.phone": (.phone, false),
+        "tenant.receipt_footer": (.receiptFooter, false), "tenant.tax_id": (.taxID, false),
         "tenant.locale": (.locale, false), "tenant.name": (.name, false), "tenant.timezone": (.timezone, false),
     ]
 
