@@ -345,6 +345,7 @@ struct Examples {
         ]
         runs["sales.sale.conclude"] = ["\(sale), \(concluded)"]
         runs["sales.sale.read"] = [sale]
+        runs["receipts.sale.read"] = [sale]
         runs["sales.list"] = [
             "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
             "'confirmed', \(id(.register, 1)), NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
@@ -490,6 +491,7 @@ struct Examples {
                 "NULL, NULL, NULL, NULL, now() - interval '100 days', \(new()), 50",
             ]
         )
+        own["receipts.return.read"] = Example(before: returns, runs: [new(7)])
         own["sales.return_document.read"] = Example(before: returns, runs: [new(7)])
         own["sales.return_document.conclude"] = Example(before: returns, runs: ["\(new(7)), \(concluded)"])
         own["sales.return_unsold"] = Example(

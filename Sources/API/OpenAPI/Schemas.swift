@@ -26,6 +26,16 @@ enum Schemas {
         ("Payment", payment), ("PaymentAllocation", allocation), ("Undoing", undoing),
         ("Return", returned), ("ReturnSummary", .object(returnFigures)), ("ReturnLine", returnLine),
         ("ReturnPayment", returnPayment),
+        ("Receipt", .object(receiptHead + [Field.required("sale", .reference("Sale"))])),
+        (
+            "ReturnReceipt",
+            .object(
+                receiptHead + [
+                    Field.required("sale_number", .nullable(.integer(minimum: 1))),
+                    Field.required("return", .reference("Return")),
+                ]
+            )
+        ),
         ("CashSession", cashSession), ("CashSessionSummary", .object(cashSessionFigures)),
         ("CashTender", cashTender), ("CashEntry", cashEntry), ("CashPieces", cashPieces),
         ("Purchase", purchase), ("PurchaseLine", purchaseLine), ("PurchaseCost", purchaseCost),
@@ -267,6 +277,33 @@ enum Schemas {
         Field.required("returned_total", .money),
         Field.required("paid", .money), Field.required("refunded", .money), Field.required("due", .money),
         Field.required("external_id", .nullable(.text)), Field.required("version", .version),
+    ]
+    /// What is printed around a document.
+    private static let receiptHead: [Field] = [
+        Field.required(
+            "shop",
+            .object([
+                Field.required("name", .text), Field.required("address", .nullable(.text)),
+                Field.required("tax_id", .nullable(.text)), Field.required("phone", .nullable(.text)),
+                Field.required("receipt_footer", .nullable(.text)), Field.required("logo", .nullable(.text)),
+                Field.required("locale", .text), Field.required("currency", .text),
+                Field.required("prices_include_tax", .boolean),
+            ])
+        ),
+        Field.required(
+            "location",
+            .nullable(.object([Field.required("name", .text), Field.required("address", .nullable(.text))]))
+        ),
+        Field.required("register", .nullable(.text)), Field.required("cashier", .nullable(.text)),
+        Field.required(
+            "customer",
+            .nullable(.object([Field.required("name", .text), Field.required("tax_id", .nullable(.text))]))
+        ),
+        Field.required("local_time", .text), Field.required("timezone", .text),
+        Field.required(
+            "methods",
+            .array(.object([Field.required("code", method), Field.required("name", .text)]))
+        ),
     ]
     /// What a line of a sale comes to, and of a cart.
     private static let lineFigures: [Field] = [
