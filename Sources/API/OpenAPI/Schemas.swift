@@ -9,7 +9,7 @@ enum Schemas {
     /// Every named schema, in the order of the document.
     static let all: [(name: String, schema: Schema)] = [
         ("Problem", problem), ("FieldError", fieldError),
-        ("Tenant", tenant), ("Member", member),
+        ("Tenant", tenant), ("Member", member), ("Named", nameOf),
         ("Invitation", .object(invitationMembers)), ("NewInvitation", newInvitation),
         ("AuditEntry", auditEntry),
         ("APIKey", apiKey), ("NewAPIKey", newAPIKey), ("Me", me),
@@ -107,6 +107,8 @@ enum Schemas {
             description: "Percent off the list price that the role may give; null is without limit."
         )
     )
+    /// What something is called that is known by its id.
+    private static let nameOf = Schema.object([Field.required("id", .id), Field.required("name", .nullable(.text))])
     private static let member = Schema.object([
         Field.required("id", .id), Field.required("email", .string(format: "email")),
         Field.required("name", .nullable(.text)), Field.required("role", role), Field.required("active", .boolean),
