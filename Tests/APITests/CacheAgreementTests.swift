@@ -78,6 +78,8 @@ struct CacheAgreementTests {
             return ["", "cursor="]
         case "limit":
             return ["limit=50", "", "limit=51"]
+        case "expand":
+            return ["expand=customer,user", "expand=user,%20customer", "expand=user", ""]
         case "number":
             return ["number=1", "number=%201%20", "number=2", ""]
         case "q", "code", "barcode", "reason", "category":

@@ -39,6 +39,11 @@ struct Examples {
     /// - Returns: Its own example, or one by the types of its parameters.
     func example(of statement: SourceStatement) -> Example {
         if let example = own[statement.name] ?? ofRecords[statement.name] { return example }
+        // What shows names is run as what it shows, with all of them.
+        if statement.name.hasSuffix(".named"), var example = own[String(statement.name.dropLast(".named".count))] {
+            example.runs = example.runs.map { "\($0), ARRAY['customer', 'user', 'register']" }
+            return example
+        }
         return Example(runs: [statement.types.map(value).joined(separator: ", ")])
     }
 

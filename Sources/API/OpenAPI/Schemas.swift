@@ -268,18 +268,24 @@ enum Schemas {
         Field.required("occurred_at", .time),
         Field.required("business_day", .day),
     ])
-    private static let saleFigures: [Field] = [
-        Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
-        Field.required("status", saleStatus),
-        Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
-        Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
-        Field.required("occurred_at", .time), Field.required("recorded_at", .time),
-        Field.required("business_day", .day), Field.required("subtotal", .money), Field.required("discount", .money),
-        Field.required("tax", .money), Field.required("total", .money), Field.required("rounding", .money),
-        Field.required("returned_total", .money),
-        Field.required("paid", .money), Field.required("refunded", .money), Field.required("due", .money),
-        Field.required("external_id", .nullable(.text)), Field.required("version", .version),
-    ]
+    /// What is there where `expand` asks for it.
+    private static func names(_ names: [Named] = Named.allCases) -> [Field] {
+        names.map { Field.optional($0.rawValue, .nullable(.reference("Named")), isShown: false) }
+    }
+    private static let saleFigures: [Field] =
+        [
+            Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
+            Field.required("status", saleStatus),
+            Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
+            Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
+            Field.required("occurred_at", .time), Field.required("recorded_at", .time),
+            Field.required("business_day", .day), Field.required("subtotal", .money),
+            Field.required("discount", .money),
+            Field.required("tax", .money), Field.required("total", .money), Field.required("rounding", .money),
+            Field.required("returned_total", .money),
+            Field.required("paid", .money), Field.required("refunded", .money), Field.required("due", .money),
+            Field.required("external_id", .nullable(.text)), Field.required("version", .version),
+        ] + names()
     /// What is printed around a document.
     private static let receiptHead: [Field] = [
         Field.required(
@@ -357,15 +363,16 @@ enum Schemas {
             Field.required("returns", .array(.reference("ReturnSummary"))),
         ]
     )
-    private static let returnFigures: [Field] = [
-        Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
-        Field.required("sale_id", .nullable(.id)),
-        Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
-        Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
-        Field.required("occurred_at", .time), Field.required("recorded_at", .time),
-        Field.required("business_day", .day), Field.required("total", .money), Field.required("refund", .money),
-        Field.required("rounding", .money), Field.required("external_id", .nullable(.text)),
-    ]
+    private static let returnFigures: [Field] =
+        [
+            Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
+            Field.required("sale_id", .nullable(.id)),
+            Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
+            Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
+            Field.required("occurred_at", .time), Field.required("recorded_at", .time),
+            Field.required("business_day", .day), Field.required("total", .money), Field.required("refund", .money),
+            Field.required("rounding", .money), Field.required("external_id", .nullable(.text)),
+        ] + names()
     private static let returnLine = Schema.object([
         Field.required("id", .id), Field.required("position", .integer(minimum: 1)),
         Field.required("sale_line_id", .nullable(.id)), Field.required("product_id", .id),
@@ -386,18 +393,22 @@ enum Schemas {
         Field.required("position", .integer(minimum: 1)), Field.required("sale_id", .nullable(.id)),
         Field.required("purchase_id", .nullable(.id)), Field.required("amount", .money),
     ])
-    private static let payment = Schema.object([
-        Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
-        Field.required("method", method),
-        Field.required("amount", .money), Field.required("tip", .money), Field.required("tendered", .nullable(.money)),
-        Field.required("change", .nullable(.money)), Field.required("status", paymentStatus),
-        Field.required("reversal", .nullable(.reference("Undoing"))),
-        Field.required("sale_id", .nullable(.id)), Field.required("return_id", .nullable(.id)),
-        Field.required("customer_id", .nullable(.id)), Field.required("supplier_id", .nullable(.id)),
-        Field.required("allocations", .array(.reference("PaymentAllocation"))),
-        Field.required("user_id", .nullable(.id)), Field.required("occurred_at", .time),
-        Field.required("recorded_at", .time), Field.required("business_day", .day), Field.required("version", .version),
-    ])
+    private static let payment = Schema.object(
+        [
+            Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
+            Field.required("method", method),
+            Field.required("amount", .money), Field.required("tip", .money),
+            Field.required("tendered", .nullable(.money)),
+            Field.required("change", .nullable(.money)), Field.required("status", paymentStatus),
+            Field.required("reversal", .nullable(.reference("Undoing"))),
+            Field.required("sale_id", .nullable(.id)), Field.required("return_id", .nullable(.id)),
+            Field.required("customer_id", .nullable(.id)), Field.required("supplier_id", .nullable(.id)),
+            Field.required("allocations", .array(.reference("PaymentAllocation"))),
+            Field.required("user_id", .nullable(.id)), Field.required("occurred_at", .time),
+            Field.required("recorded_at", .time), Field.required("business_day", .day),
+            Field.required("version", .version),
+        ] + names([.customer, .user])
+    )
 
     // MARK: Cash
 

@@ -303,6 +303,30 @@ struct Query {
         return value
     }
 
+    /// `expand`: what is to be shown by its name beside its id, between commas, in any order.
+    ///
+    /// - Parameter possible: What there is of it here.
+    /// - Returns: What was named, in the order of ``Named``, so that one question has one key.
+    mutating func names(_ possible: [Named] = Named.allCases) -> [Named] {
+        let words = possible.map(\.rawValue)
+        let one = words.joined(separator: "|")
+        note(
+            "expand",
+            .pattern(
+                "^(\(one))(,(\(one)))*$",
+                description: "Some of \(words.joined(separator: ", ")), between commas."
+            ),
+            "What is shown by its name beside its id."
+        )
+        guard let text = plain("expand") else { return [] }
+        let asked = Set(text.split(separator: ",", omittingEmptySubsequences: false).map { Text.trimmed(String($0)) })
+        for word in asked.sorted() where !words.contains(word) {
+            fail("expand", "not_allowed", "Must be some of \(words.joined(separator: ", ")), between commas.")
+            break
+        }
+        return possible.filter { asked.contains($0.rawValue) }
+    }
+
     /// One of the names of an enumeration, which must be given.
     mutating func requiredChoice<T>(_ name: String, else standard: T, _ description: String = "") -> T
     where T: RawRepresentable & CaseIterable, T.RawValue == String {

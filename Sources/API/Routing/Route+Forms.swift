@@ -102,6 +102,33 @@ extension Route {
         }
     }
 
+    /// One thing, from the cache, by what its query asks for; as ``one(_:_:_:area:access:answer:reading:)``.
+    static func one<Asked, Kind>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        answer: Schema,
+        query: @escaping @Sendable (inout Query) -> Asked,
+        reading: @escaping @Sendable (ID<Kind>, Asked, Caller) -> CachedRead
+    ) -> Route {
+        Route(
+            .get,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            takes: Route.Input(parameters: Query.parameters(of: query)),
+            gives: Route.Output(answer: answer),
+            service: .read { call, caller in
+                let asked = try call.query(query)
+                return reading(try call.id(), asked, caller)
+            }
+        )
+    }
+
     /// One thing that is never cached, from the database.
     static func freshOne<Kind>(
         _ path: String,

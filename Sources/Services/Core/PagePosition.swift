@@ -12,6 +12,8 @@ struct PagePosition: Sendable {
     let next: @Sendable ([String]) -> String
 
     private let values: [String]?
+    /// The names that members show.
+    private let names: [Named]
 
     /// Reads a cursor.
     ///
@@ -20,15 +22,20 @@ struct PagePosition: Sendable {
     ///   - page: How long the page is, which is part of the key and not of the cursor, and where it begins.
     ///   - cursors: The codec.
     ///   - tenant: Whose rows are asked for.
-    ///   - module: Where the page is cached.
+    ///   - module: Where the page is cached; one that shows names is in `views` instead.
+    ///   - names: The names that its members show.
     /// - Throws: 400 `cursor_mismatch`.
     init(
         _ query: KeyBuilder,
         _ page: Page,
         cursors: PageCursors,
         tenant: TenantID,
-        module: Module
+        module: Module,
+        showing names: [Named] = []
     ) throws(Problem) {
+        let query = names.isEmpty ? query : query.showing(names, of: module)
+        let module = names.isEmpty ? module : .views
+        self.names = names
         let text = "\(module.rawValue) \(query.text)"
         values = try cursors.decode(page.cursor, count: 2, tenant: tenant, query: text)
         next = { cursors.encode($0, tenant: tenant, query: text) }
@@ -57,7 +64,10 @@ struct PagePosition: Sendable {
 
     /// The read of this page.
     func read(_ statement: some Statement<PageRow>) -> CachedRead {
-        CachedRead(key: key, fill: .page(statement, next: next))
+        guard names.isEmpty else {
+            return CachedRead(key: key, fill: .page(NamedPage(page: statement, names: names), next: next))
+        }
+        return CachedRead(key: key, fill: .page(statement, next: next))
     }
 
     /// The read of this page of what belongs to one thing, which answers no row if there is no such thing.

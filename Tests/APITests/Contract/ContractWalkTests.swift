@@ -189,6 +189,10 @@ struct ContractWalkTests {
         try await journey.call("readReturn")
         try await journey.call("readReturnReceipt")
         try await journey.call("listReturns")
+        for name in ["listSales", "readSale", "listReturns", "readReturn"] {
+            try await journey.call(name, query: "expand=customer,user,register")
+        }
+        for name in ["listPayments", "readPayment"] { try await journey.call(name, query: "expand=user,customer") }
         try await journey.call("changeTenant", body: #"{"returns_without_sale":"allow"}"#)
         try await journey.call(
             "returnUnsold",
