@@ -80,6 +80,13 @@ struct CacheAgreementTests {
             return ["limit=50", "", "limit=51"]
         case "expand":
             return ["expand=customer,user", "expand=user,%20customer", "expand=user", ""]
+        case "ids":
+            let ids = ["018f3b6e-1c2d-7000-8000-0123456789ab", "018f3b6e-1c2d-7000-8000-0123456789ac"]
+            return ["", "ids=", "ids=\(ids[0]),\(ids[1])", "ids=\(ids[1]),\(ids[0].uppercased())", "ids=\(ids[1])"]
+        case "updated_since":
+            return [
+                "", "updated_since=", "updated_since=2026-01-01T00:00:00Z", "updated_since=2026-01-01T01:00:00%2B01:00",
+            ]
         case "number":
             return ["number=1", "number=%201%20", "number=2", ""]
         case "q", "code", "barcode", "reason", "category":

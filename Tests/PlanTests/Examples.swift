@@ -448,6 +448,14 @@ struct Examples {
             true, 'Calle Ñ 1', true, 'T', true, 'P', true, 'F', true, 'logo'
             """
         ]
+        runs["records.by_id"] = [
+            "'stock.customer', 'stock.customer_body', ARRAY[\(id(.customer, 3)), \(id(.customer, 4))]::uuid[]",
+            "'stock.sale', 'stock.sale_summary', ARRAY[\(id(.sale, 77))]::uuid[]",
+        ]
+        runs["records.changed"] = [
+            "'stock.customer', 'stock.customer_body', 50, '2020-01-01', NULL, NULL",
+            "'stock.product', 'stock.product_body', 50, '2020-01-01', '2020-02-01', \(product)",
+        ]
         runs["core.take_key"] = ["'POST /v1/sales', 'key-new', '\\x00'", "'POST /v1/payments', 'key-40', '\\x00'"]
         runs["core.find_record"] = ["'POST /v1/sales', 'key-40'"]
         runs["core.record_refusal"] = ["\(record), 409, '{}'"]

@@ -77,7 +77,8 @@ private enum ExampleWords {
         "expires_at": "2035-12-31T23:59:59.000000Z",
         "external_id": "pos-4711", "float": "100.00", "from": "2026-01-01",
         "from_location_id": "00000000-0000-7000-8000-000000000001", "income": "21.90", "instance": "a",
-        "cashier": "Ana", "expand": "customer,user", "local_time": "2026-01-31T18:05:00", "register": "Till 2",
+        "cashier": "Ana", "expand": "customer,user",
+        "ids": "01a1fdf2-b270-76bb-9b75-63983f68fe97", "local_time": "2026-01-31T18:05:00", "register": "Till 2",
         "key": "list:50", "list_price": "21.90", "locale": "en", "logo": "https://example.com/logo.png", "lost": "0",
         // Every shop has it from the start.
         "location_id": "00000000-0000-7000-8000-000000000001",

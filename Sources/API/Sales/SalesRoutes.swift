@@ -45,6 +45,10 @@ struct SalesRoutes: Area {
                 access: .scope(.salesRead),
                 answer: .reference("SaleSummary"),
                 query: { (SaleFilter.read(&$0), $0.names()) },
+                selecting: { (selected, asked, page, caller) throws(Problem) in
+                    guard case .ids(let ids) = selected else { return try shop.sales.list(asked.0, page, caller) }
+                    return shop.sales.list(ids, caller, showing: asked.1)
+                },
                 reading: { (asked, page, caller) throws(Problem) in
                     try shop.sales.list(asked.0, page, caller, showing: asked.1)
                 }

@@ -138,7 +138,7 @@ package final class Shop: Sendable {
     package static let statements: [any Statement.Type] =
         [
             TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self,
-            EnterPlaces.self, RefuseElsewhere.self,
+            EnterPlaces.self, RefuseElsewhere.self, ReadByID.self, NamedPage<ReadByID>.self, ListChanged.self,
         ]
         + TenantService.statements + StockService.statements + CountsService.statements + TransfersService.statements
         + SalesService.statements + ReceiptsService.statements + PaymentsService.statements

@@ -172,6 +172,17 @@ package final class SalesService: Sendable {
         caller.read(.sales, Sale(id), showing: names)
     }
 
+    /// The sales with some ids.
+    ///
+    /// - Parameters:
+    ///   - ids: Which ones.
+    ///   - caller: Who asks.
+    ///   - names: Which names they show beside ids.
+    /// - Returns: The read.
+    package func list(_ ids: [EntityID], _ caller: Caller, showing names: [Named] = []) -> CachedRead {
+        caller.read(ids, of: ("stock.sale", "stock.sale_summary"), .sales, showing: names)
+    }
+
     /// A page of sales, newest first.
     ///
     /// - Parameters:

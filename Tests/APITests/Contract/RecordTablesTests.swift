@@ -281,6 +281,22 @@ struct RecordTablesTests {
         }
     }
 
+    @Test("what was changed of every record since a time is found along an index")
+    func changes() async throws {
+        try await Self.database("changes_of_records") { database in
+            for record in Self.records {
+                let indexes = try await database.psql(
+                    """
+                    SELECT count(*) FROM pg_indexes
+                    WHERE schemaname || '.' || tablename = '\(record.table.text)'
+                      AND indexdef LIKE '%(tenant_id, updated_at, id) WHERE (updated_at IS NOT NULL)'
+                    """
+                )
+                #expect(indexes == "1", "CREATE INDEX ... ON \(record.table.text) (tenant_id, updated_at, id) ...")
+            }
+        }
+    }
+
     @Test("the list of every record is read along an index, however many there are")
     func lists() async throws {
         try await Self.database("lists_of_records") { database in
