@@ -422,7 +422,7 @@ package final class API: Sendable {
     private func dress(_ reply: inout Reply, requestID: String, isHead: Bool) {
         reply.append(.requestID, requestID)
         reply.append(.date, date.text)
-        reply.fields += SecurityHeaders.fields
+        reply.fields += reply.isPage ? SecurityHeaders.ofPages : SecurityHeaders.fields
         if reply.closesConnection { reply.append(.connection, "close") }
         switch reply.status.code {
         case 204, 304:

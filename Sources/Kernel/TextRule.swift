@@ -94,9 +94,9 @@ extension TextRule {
     package static let externalID = TextRule(maximum: 200, .code)
     /// How a unit is written behind a quantity.
     package static let symbol = TextRule(maximum: 20)
-    /// A customer's tax number.
+    /// The tax number of a customer or of the shop itself.
     package static let taxID = TextRule(maximum: 50)
-    /// A customer's telephone number.
+    /// The telephone number of a customer or of the shop itself.
     package static let phone = TextRule(maximum: 50)
     /// An e-mail address (RFC 5321, 4.5.3.1.3).
     package static let email = TextRule(maximum: 254)
@@ -104,6 +104,10 @@ extension TextRule {
     package static let code = TextRule(maximum: 50, .code)
     /// A postal address, as it is printed.
     package static let address = TextRule(maximum: 500, .lines)
+    /// What receipts end with.
+    package static let receiptFooter = TextRule(maximum: 1000, .lines)
+    /// The picture of a shop's letterhead, by its URL or a name of the shop's own.
+    package static let logo = TextRule(maximum: 500)
     /// Why stock was moved.
     package static let reason = TextRule(maximum: 500)
     /// A remark on a document.

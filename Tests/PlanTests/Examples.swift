@@ -39,6 +39,11 @@ struct Examples {
     /// - Returns: Its own example, or one by the types of its parameters.
     func example(of statement: SourceStatement) -> Example {
         if let example = own[statement.name] ?? ofRecords[statement.name] { return example }
+        // What shows names is run as what it shows, with all of them.
+        if statement.name.hasSuffix(".named"), var example = own[String(statement.name.dropLast(".named".count))] {
+            example.runs = example.runs.map { "\($0), ARRAY['customer', 'user', 'register']" }
+            return example
+        }
         return Example(runs: [statement.types.map(value).joined(separator: ", ")])
     }
 
@@ -209,6 +214,7 @@ struct Examples {
         case "tax_group_id": "NULL"
         case "code": "'nothing_\(number)'"
         case "currency": "'EUR'"
+        case "timezone": "'Europe/Berlin'"
         case "oversell": "'deny'"
         case "status": "'active'"
         default: type == "text" ? "'nothing \(number)'" : value(of: type)
@@ -360,6 +366,7 @@ struct Examples {
         ]
         runs["sales.sale.conclude"] = ["\(sale), \(concluded)"]
         runs["sales.sale.read"] = [sale]
+        runs["receipts.sale.read"] = [sale]
         runs["sales.list"] = [
             "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
             "'confirmed', \(id(.register, 1)), NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
@@ -457,7 +464,18 @@ struct Examples {
         runs["core.conclude_deletion"] = [record]
         runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL, 0.05, 2"]
         runs["settings.update"] = [
-            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow'"
+            """
+            'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow',
+            true, 'Calle Ñ 1', true, 'T', true, 'P', true, 'F', true, 'logo'
+            """
+        ]
+        runs["records.by_id"] = [
+            "'stock.customer', 'stock.customer_body', ARRAY[\(id(.customer, 3)), \(id(.customer, 4))]::uuid[]",
+            "'stock.sale', 'stock.sale_summary', ARRAY[\(id(.sale, 77))]::uuid[]",
+        ]
+        runs["records.changed"] = [
+            "'stock.customer', 'stock.customer_body', 50, '2020-01-01', NULL, NULL",
+            "'stock.product', 'stock.product_body', 50, '2020-01-01', '2020-02-01', \(product)",
         ]
         runs["core.take_key"] = ["'POST /v1/sales', 'key-new', '\\x00'", "'POST /v1/payments', 'key-40', '\\x00'"]
         runs["core.find_record"] = ["'POST /v1/sales', 'key-40'"]
@@ -467,6 +485,14 @@ struct Examples {
         runs["imports.finish"] = ["\(id(.job, 1)), 1, 0"]
         var own = runs.mapValues { Example(runs: $0) }
         // What needs something to be there, or not to be.
+        own["stock.enter_places"] = Example(
+            before: "UPDATE stock.location SET timezone = 'UTC' WHERE tenant_id = \(tenant) AND kind = 'branch'",
+            runs: [
+                "'location', ARRAY[NULL, \(main)]::uuid[], ARRAY['/0', '/1']",
+                "'register', ARRAY[NULL]::uuid[], ARRAY['/register_id']",
+                "'sale', ARRAY[\(sale)]::uuid[], ARRAY['']",
+            ]
+        )
         let free = "UPDATE stock.unit SET name = 'Something'"
         own["identity.default_units"] = Example(before: free, runs: ["\(new()), \(new(2))"])
         own["identity.membership_insert"] = Example(
@@ -499,6 +525,7 @@ struct Examples {
                 "NULL, NULL, NULL, NULL, now() - interval '100 days', \(new()), 50",
             ]
         )
+        own["receipts.return.read"] = Example(before: returns, runs: [new(7)])
         own["sales.return_document.read"] = Example(before: returns, runs: [new(7)])
         own["sales.return_document.conclude"] = Example(before: returns, runs: ["\(new(7)), \(concluded)"])
         own["sales.return_unsold"] = Example(

@@ -112,6 +112,18 @@ struct PlanException {
             reason: "The bounds of the moment are wider than the days asked for by two at the newest end."
         ),
         PlanException(
+            statement: "sales.list.named",
+            rule: .filter,
+            relation: "sale",
+            reason: "As above."
+        ),
+        PlanException(
+            statement: "payments.list.named",
+            rule: .filter,
+            relation: "payment",
+            reason: "As above."
+        ),
+        PlanException(
             statement: "payments.list",
             rule: .filter,
             relation: "payment",

@@ -337,6 +337,68 @@ struct TenderTests {
         }
     }
 
+    @Test("a due is paid in the coins there are; 0.01 short or over, by card or all at once it is not rounded")
+    func roundedDebts() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.psql("UPDATE stock.tenant SET cash_rounding = 0.05, version = version + 1")
+            func owe(_ price: String) async throws -> JSONObjectBody {
+                try await shop.sell(priced(price, paid: [], customer: true, shop))
+            }
+            func pay(_ sale: JSONObjectBody, _ tender: Tender) async throws -> JSONObjectBody {
+                let request = PaymentRequest(tender: tender, saleID: SaleID(try required(sale["id"])))
+                return try JSONObjectBody(try await shop.payments.register(request, shop.context, key: nil).body)
+            }
+            func state(_ sale: JSONObjectBody) async throws -> [String?] {
+                let now = try await shop.read(sale)
+                return [now["paid"], now["rounding"], now["due"]]
+            }
+            let down = try await owe("10.02")
+            let payment = try await pay(down, try by("cash", "10.00", tip: "1", tendered: "20.00"))
+            #expect(payment["change"] == "9.00")
+            #expect(payment.list("allocations").map { $0["amount"] } == ["10.00"])
+            #expect(try await state(down) == ["10.00", "-0.02", "0.00"])
+            let up = try await owe("10.03")
+            _ = try await pay(up, try by("cash", "10.05"))
+            #expect(try await state(up) == ["10.05", "0.02", "0.00"])
+            // In two parts, of which the second is what coins make of the rest.
+            let parts = try await owe("10.02")
+            _ = try await pay(parts, try by("cash", "4.00"))
+            #expect(try await state(parts) == ["4.00", "0.00", "6.02"])
+            _ = try await pay(parts, try by("cash", "6.00"))
+            #expect(try await state(parts) == ["10.00", "-0.02", "0.00"])
+
+            let other = try await owe("10.02")
+            for (tender, due) in [
+                (try by("cash", "9.99"), "0.03"), (try by("card", "0.01"), "0.02"), (try by("cash", "0.02"), "0.00"),
+            ] {
+                _ = try await pay(other, tender)
+                #expect(try await state(other).last == due)
+            }
+            let third = try await owe("10.02")
+            for tender in [try by("cash", "10.05"), try by("cash", "10.03"), try by("card", "10.05")] {
+                #expect(await refusal { try await pay(third, tender) }?.code == .paymentExceedsDue)
+            }
+            _ = try await pay(third, try by("card", "10.00"))
+            #expect(try await state(third) == ["10.00", "0.00", "0.02"])
+            // All that a customer owes is not rounded: which sale would be?
+            let all = PaymentRequest(tender: try by("cash", "0.02"), customerID: shop.customerID)
+            _ = try await shop.payments.register(all, shop.context, key: nil)
+            #expect(try await state(third) == ["10.02", "0.00", "0.00"])
+            #expect(try await shop.psql("SELECT balance FROM stock.customer_account") == "0.0000")
+            let ledger = try await shop.psql(
+                "SELECT sum(amount) FROM stock.ledger_entry WHERE category = 'rounding'"
+            )
+            #expect(ledger == "-0.0200")
+            #expect(try await shop.violations() == [])
+
+            // What was rounded is owed again with what was paid.
+            _ = try await shop.reverse(payment)
+            #expect(try await state(down) == ["0.00", "0.00", "10.02"])
+            #expect(try await shop.psql("SELECT balance FROM stock.customer_account") == "10.0200")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test(
         "a currency without decimals is rounded as well",
         arguments: [(0, "50", "1235", "1250"), (3, "0.005", "1.002", "1.000")]

@@ -124,6 +124,10 @@ struct CatalogRoutes: Area {
                 access: .scope(.catalogRead),
                 answer: product,
                 query: { ProductFilter.read(&$0) },
+                hasChanges: true,
+                selecting: { (selected, _, page, caller) throws(Problem) in
+                    try shop.products.list(selected, page, caller)
+                },
                 reading: { (filter, page, caller) throws(Problem) in try shop.products.list(filter, page, caller) }
             )
         } + others

@@ -24,6 +24,10 @@ struct CustomersRoutes: Area {
                 access: .scope(.customersRead),
                 answer: customer,
                 query: { CustomerFilter.read(&$0) },
+                hasChanges: true,
+                selecting: { (selected, _, page, caller) throws(Problem) in
+                    try shop.customers.list(selected, page, caller)
+                },
                 reading: { (filter, page, caller) throws(Problem) in try shop.customers.list(filter, page, caller) }
             )
         } + [

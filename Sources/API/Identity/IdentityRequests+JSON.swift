@@ -163,6 +163,11 @@ extension TenantPatch {
         patch.name = reader.change("name", .text(.name))
         patch.timezone = reader.change("timezone", .text(.timezone))
         patch.locale = reader.change("locale", .locale)
+        patch.address = reader.clearableText("address", .blankable(.address))
+        patch.taxID = reader.clearableText("tax_id", .blankable(.taxID))
+        patch.phone = reader.clearableText("phone", .blankable(.phone))
+        patch.receiptFooter = reader.clearableText("receipt_footer", .blankable(.receiptFooter))
+        patch.logo = reader.clearableText("logo", .logo)
         patch.currency = reader.change("currency", .currency)
         patch.pricesIncludeTax = reader.change("prices_include_tax", .bool)
         patch.oversell = reader.change("oversell", .oneOf())
@@ -172,6 +177,35 @@ extension TenantPatch {
         patch.returnsWithoutSale = reader.change("returns_without_sale", .oneOf())
         patch.closedUntil = reader.clearableChange("closed_until", .date)
         return patch
+    }
+}
+
+extension JSONObjectReader {
+    /// A text that a patch may change; null and a blank say that there is none.
+    fileprivate mutating func clearableText(_ name: String, _ read: FieldReading<String?>) -> Change<String?> {
+        switch clearableChange(name, read) {
+        case .keep: .keep
+        case .set(let text): .set(text ?? nil)
+        }
+    }
+}
+
+extension FieldReading where Value == String? {
+    /// The picture of a letterhead: where everybody finds it, or what the shop's own programs call it.
+    fileprivate static var logo: FieldReading {
+        FieldReading.blankable(.logo).map { text in
+            guard let text else { return .success(nil) }
+            let isURL = text.wholeMatch(of: /https:\/\/[!-~]+/) != nil
+            let isName = text.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9._\/\-]*/) != nil
+            return isURL || isName
+                ? .success(text)
+                : .failure(
+                    ReadingFault(
+                        "format",
+                        "Must be a URL that begins with https://, or a name of letters, digits, dots, dashes and slashes."
+                    )
+                )
+        }
     }
 }
 

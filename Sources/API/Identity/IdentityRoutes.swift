@@ -173,6 +173,16 @@ struct IdentityRoutes {
             ) { _, caller in
                 shop.identity.members(caller)
             },
+            .read(
+                "/v1/colleagues",
+                "listColleagues",
+                "What everybody is called who works or worked here, by the ids that documents name them by",
+                area: "identity",
+                access: .authenticated,
+                answer: .page(.reference("Named"))
+            ) { _, caller in
+                shop.identity.colleagues(caller)
+            },
             .post(
                 "/v1/users",
                 "inviteUser",

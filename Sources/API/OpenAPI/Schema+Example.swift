@@ -77,7 +77,9 @@ private enum ExampleWords {
         "expires_at": "2035-12-31T23:59:59.000000Z",
         "external_id": "pos-4711", "factor": "12", "float": "100.00", "from": "2026-01-01",
         "from_location_id": "00000000-0000-7000-8000-000000000001", "income": "21.90", "instance": "a",
-        "key": "list:50", "list_price": "21.90", "locale": "en", "lost": "0",
+        "cashier": "Ana", "expand": "customer,user",
+        "ids": "01a1fdf2-b270-76bb-9b75-63983f68fe97", "local_time": "2026-01-31T18:05:00", "register": "Till 2",
+        "key": "list:50", "list_price": "21.90", "locale": "en", "logo": "https://example.com/logo.png", "lost": "0",
         // Every shop has it from the start.
         "location_id": "00000000-0000-7000-8000-000000000001",
         "location_ids": "00000000-0000-7000-8000-000000000001", "method": "cash", "min_stock": "5",
@@ -86,7 +88,8 @@ private enum ExampleWords {
         "password": "correct horse battery",
         "prefix": "21", "lot": "A-1", "measure": "weight", "period": "2026-01", "phone": "+49 30 1234567",
         "pointer": "/lines/0/product_id", "price": "21.90",
-        "quantity": "1", "rate": "7", "reason": "Counted.", "receivables": "0.00", "received": "1", "redis": "ok",
+        "quantity": "1", "rate": "7", "reason": "Counted.", "receipt_footer": "Thank you!",
+        "receivables": "0.00", "received": "1", "redis": "ok",
         "ref_type": "sale",
         "reference": "F-2026-0042", "payable": "0.00", "category": "Rent",
         "refresh_token": "01a1fdf2b27076bb9b7563983f68fe97.Zm9vYmFy", "refunded": "0.00", "request_id": "stp2cqjb",
@@ -122,7 +125,7 @@ private enum ExampleWords {
     static func text(_ name: String, of owner: String) -> String? {
         switch name {
         case "name": Self.names.first { owner.hasPrefix($0.owner) }?.name ?? Self.texts[name]
-        case "address" where owner.hasPrefix("Location"): "Hafenstraße 3, 20457 Hamburg"
+        case "address" where owner.hasPrefix("Location") || owner.hasPrefix("Tenant"): "Hafenstraße 3, 20457 Hamburg"
         case "code" where owner.hasPrefix("Location"): "HAM"
         case "code" where owner.hasPrefix("PaymentMethod"): "meal_voucher"
         case "kind" where owner.hasPrefix("PaymentMethod"): "voucher"

@@ -9,7 +9,7 @@ enum Schemas {
     /// Every named schema, in the order of the document.
     static let all: [(name: String, schema: Schema)] = [
         ("Problem", problem), ("FieldError", fieldError),
-        ("Tenant", tenant), ("Member", member),
+        ("Tenant", tenant), ("Member", member), ("Named", nameOf),
         ("Invitation", .object(invitationMembers)), ("NewInvitation", newInvitation),
         ("AuditEntry", auditEntry),
         ("APIKey", apiKey), ("NewAPIKey", newAPIKey), ("Me", me),
@@ -27,6 +27,16 @@ enum Schemas {
         ("Payment", payment), ("PaymentAllocation", allocation), ("Undoing", undoing),
         ("Return", returned), ("ReturnSummary", .object(returnFigures)), ("ReturnLine", returnLine),
         ("ReturnPayment", returnPayment),
+        ("Receipt", .object(receiptHead + [Field.required("sale", .reference("Sale"))])),
+        (
+            "ReturnReceipt",
+            .object(
+                receiptHead + [
+                    Field.required("sale_number", .nullable(.integer(minimum: 1))),
+                    Field.required("return", .reference("Return")),
+                ]
+            )
+        ),
         ("CashSession", cashSession), ("CashSessionSummary", .object(cashSessionFigures)),
         ("CashTender", cashTender), ("CashEntry", cashEntry), ("CashPieces", cashPieces),
         ("Purchase", purchase), ("PurchaseLine", purchaseLine), ("PurchaseCost", purchaseCost),
@@ -80,6 +90,9 @@ enum Schemas {
             Field.required("id", .integer(minimum: 1)), Field.required("slug", .text), Field.required("name", .text),
             Field.required("status", .choice(["active", "suspended"])), Field.required("currency", .text),
             Field.required("timezone", .text), Field.required("locale", .text),
+            Field.required("address", .nullable(.text)), Field.required("tax_id", .nullable(.text)),
+            Field.required("phone", .nullable(.text)), Field.required("receipt_footer", .nullable(.text)),
+            Field.required("logo", .nullable(.text)),
             Field.required("prices_include_tax", .boolean), Field.required("oversell", .choice(["deny", "allow"])),
             Field.required("manager_discount_limit", discountLimit),
             Field.required("cashier_discount_limit", discountLimit),
@@ -95,6 +108,8 @@ enum Schemas {
             description: "Percent off the list price that the role may give; null is without limit."
         )
     )
+    /// What something is called that is known by its id.
+    private static let nameOf = Schema.object([Field.required("id", .id), Field.required("name", .nullable(.text))])
     private static let member = Schema.object([
         Field.required("id", .id), Field.required("email", .string(format: "email")),
         Field.required("name", .nullable(.text)), Field.required("role", role), Field.required("active", .boolean),
@@ -254,17 +269,50 @@ enum Schemas {
         Field.required("occurred_at", .time),
         Field.required("business_day", .day),
     ])
-    private static let saleFigures: [Field] = [
-        Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
-        Field.required("status", saleStatus),
-        Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
-        Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
-        Field.required("occurred_at", .time), Field.required("recorded_at", .time),
-        Field.required("business_day", .day), Field.required("subtotal", .money), Field.required("discount", .money),
-        Field.required("tax", .money), Field.required("total", .money), Field.required("rounding", .money),
-        Field.required("returned_total", .money),
-        Field.required("paid", .money), Field.required("refunded", .money), Field.required("due", .money),
-        Field.required("external_id", .nullable(.text)), Field.required("version", .version),
+    /// What is there where `expand` asks for it.
+    private static func names(_ names: [Named] = Named.allCases) -> [Field] {
+        names.map { Field.optional($0.rawValue, .nullable(.reference("Named")), isShown: false) }
+    }
+    private static let saleFigures: [Field] =
+        [
+            Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
+            Field.required("status", saleStatus),
+            Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
+            Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
+            Field.required("occurred_at", .time), Field.required("recorded_at", .time),
+            Field.required("business_day", .day), Field.required("subtotal", .money),
+            Field.required("discount", .money),
+            Field.required("tax", .money), Field.required("total", .money), Field.required("rounding", .money),
+            Field.required("returned_total", .money),
+            Field.required("paid", .money), Field.required("refunded", .money), Field.required("due", .money),
+            Field.required("external_id", .nullable(.text)), Field.required("version", .version),
+        ] + names()
+    /// What is printed around a document.
+    private static let receiptHead: [Field] = [
+        Field.required(
+            "shop",
+            .object([
+                Field.required("name", .text), Field.required("address", .nullable(.text)),
+                Field.required("tax_id", .nullable(.text)), Field.required("phone", .nullable(.text)),
+                Field.required("receipt_footer", .nullable(.text)), Field.required("logo", .nullable(.text)),
+                Field.required("locale", .text), Field.required("currency", .text),
+                Field.required("prices_include_tax", .boolean),
+            ])
+        ),
+        Field.required(
+            "location",
+            .nullable(.object([Field.required("name", .text), Field.required("address", .nullable(.text))]))
+        ),
+        Field.required("register", .nullable(.text)), Field.required("cashier", .nullable(.text)),
+        Field.required(
+            "customer",
+            .nullable(.object([Field.required("name", .text), Field.required("tax_id", .nullable(.text))]))
+        ),
+        Field.required("local_time", .text), Field.required("timezone", .text),
+        Field.required(
+            "methods",
+            .array(.object([Field.required("code", method), Field.required("name", .text)]))
+        ),
     ]
     /// What a line of a sale comes to, and of a cart.
     private static let lineFigures: [Field] = [
@@ -322,15 +370,16 @@ enum Schemas {
             Field.required("returns", .array(.reference("ReturnSummary"))),
         ]
     )
-    private static let returnFigures: [Field] = [
-        Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
-        Field.required("sale_id", .nullable(.id)),
-        Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
-        Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
-        Field.required("occurred_at", .time), Field.required("recorded_at", .time),
-        Field.required("business_day", .day), Field.required("total", .money), Field.required("refund", .money),
-        Field.required("rounding", .money), Field.required("external_id", .nullable(.text)),
-    ]
+    private static let returnFigures: [Field] =
+        [
+            Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
+            Field.required("sale_id", .nullable(.id)),
+            Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
+            Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
+            Field.required("occurred_at", .time), Field.required("recorded_at", .time),
+            Field.required("business_day", .day), Field.required("total", .money), Field.required("refund", .money),
+            Field.required("rounding", .money), Field.required("external_id", .nullable(.text)),
+        ] + names()
     private static let returnLine = Schema.object([
         Field.required("id", .id), Field.required("position", .integer(minimum: 1)),
         Field.required("sale_line_id", .nullable(.id)), Field.required("product_id", .id),
@@ -351,18 +400,22 @@ enum Schemas {
         Field.required("position", .integer(minimum: 1)), Field.required("sale_id", .nullable(.id)),
         Field.required("purchase_id", .nullable(.id)), Field.required("amount", .money),
     ])
-    private static let payment = Schema.object([
-        Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
-        Field.required("method", method),
-        Field.required("amount", .money), Field.required("tip", .money), Field.required("tendered", .nullable(.money)),
-        Field.required("change", .nullable(.money)), Field.required("status", paymentStatus),
-        Field.required("reversal", .nullable(.reference("Undoing"))),
-        Field.required("sale_id", .nullable(.id)), Field.required("return_id", .nullable(.id)),
-        Field.required("customer_id", .nullable(.id)), Field.required("supplier_id", .nullable(.id)),
-        Field.required("allocations", .array(.reference("PaymentAllocation"))),
-        Field.required("user_id", .nullable(.id)), Field.required("occurred_at", .time),
-        Field.required("recorded_at", .time), Field.required("business_day", .day), Field.required("version", .version),
-    ])
+    private static let payment = Schema.object(
+        [
+            Field.required("id", .id), Field.required("direction", .choice(["in", "out"])),
+            Field.required("method", method),
+            Field.required("amount", .money), Field.required("tip", .money),
+            Field.required("tendered", .nullable(.money)),
+            Field.required("change", .nullable(.money)), Field.required("status", paymentStatus),
+            Field.required("reversal", .nullable(.reference("Undoing"))),
+            Field.required("sale_id", .nullable(.id)), Field.required("return_id", .nullable(.id)),
+            Field.required("customer_id", .nullable(.id)), Field.required("supplier_id", .nullable(.id)),
+            Field.required("allocations", .array(.reference("PaymentAllocation"))),
+            Field.required("user_id", .nullable(.id)), Field.required("occurred_at", .time),
+            Field.required("recorded_at", .time), Field.required("business_day", .day),
+            Field.required("version", .version),
+        ] + names([.customer, .user])
+    )
 
     // MARK: Cash
 

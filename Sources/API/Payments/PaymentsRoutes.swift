@@ -32,8 +32,10 @@ struct PaymentsRoutes: Area {
                 area: "payments",
                 access: .scope(.salesRead),
                 answer: .reference("Payment"),
-                query: { PaymentFilter.read(&$0) },
-                reading: { (filter, page, caller) throws(Problem) in try shop.payments.list(filter, page, caller) }
+                query: { (PaymentFilter.read(&$0), $0.names([.customer, .user])) },
+                reading: { (asked, page, caller) throws(Problem) in
+                    try shop.payments.list(asked.0, page, caller, showing: asked.1)
+                }
             ),
             .one(
                 "/v1/payments/{id}",
@@ -41,8 +43,10 @@ struct PaymentsRoutes: Area {
                 "One payment",
                 area: "payments",
                 access: .scope(.salesRead),
-                answer: .reference("Payment")
-            ) { shop.payments.payment($0, $1) },
+                answer: .reference("Payment"),
+                query: { $0.names([.customer, .user]) },
+                reading: { (id, names, caller) in shop.payments.payment(id, caller, showing: names) }
+            ),
             .action(
                 "/v1/payments/{id}/reverse",
                 "reversePayment",

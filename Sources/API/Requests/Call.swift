@@ -339,6 +339,8 @@ package struct Call: Sendable {
             reply = self.current(etag, sent: etag) != nil ? Reply(.notModified) : Reply(.ok, body: body, type: type)
             reply.append(.eTag, etag)
         }
+        // Also of what is not sent again: the fields of both are one.
+        reply.isPage = type == .html
         reply.append(.cacheStatus, answer.status.headerValue)
         if exchange.fields.consistency != nil, let cache = self.cache, let caller = self.caller {
             let token = self.token ?? ConsistencyToken(tenant: caller.tenant.rawValue)

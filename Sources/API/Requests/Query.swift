@@ -303,6 +303,96 @@ struct Query {
         return value
     }
 
+    /// `ids` and `updated_since`, which ask for something else than a part of a list, and so go with little else.
+    ///
+    /// To be read behind all that the list may be narrowed to.
+    ///
+    /// - Parameter hasChanges: Whether what was changed can be asked for.
+    /// - Returns: What was asked for; nil if it is the list.
+    mutating func selected(hasChanges: Bool) -> Selected? {
+        let id = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+        note(
+            "ids",
+            .pattern("^\(id)(,\(id)){0,99}$", description: "At most 100 ids between commas."),
+            "What has one of these ids, in their order; what is not there is left out."
+        )
+        let ids = ids()
+        var since: Timestamp?
+        if hasChanges {
+            note(
+                "updated_since",
+                .time,
+                "What was changed then or later, the earliest change first; not what was deleted."
+            )
+            since = time("updated_since")
+        }
+        if let ids {
+            stands("ids", beside: ["expand"])
+            return .ids(ids)
+        }
+        guard let since else { return nil }
+        stands("updated_since", beside: ["limit", "cursor"])
+        return .changed(since: since)
+    }
+
+    private mutating func ids() -> [EntityID]? {
+        guard let text = plain("ids", maximum: 4000) else { return nil }
+        let words = text.split(separator: ",", omittingEmptySubsequences: false)
+        guard words.count <= 100 else {
+            fail("ids", "too_many", "Must be at most 100 ids.")
+            return nil
+        }
+        var ids: [EntityID] = []
+        for word in words {
+            guard let id = EntityID(Text.trimmed(String(word))) else {
+                fail("ids", "format", "Must be UUIDs between commas; \"\(Text.excerpt(word))\" is none.")
+                return nil
+            }
+            ids.append(id)
+        }
+        return ids
+    }
+
+    private mutating func time(_ name: String) -> Timestamp? {
+        guard let text = plain(name) else { return nil }
+        guard let time = Timestamp(text) else {
+            fail(name, "format", "Must be an RFC 3339 time like \"2026-01-31T12:00:00Z\".")
+            return nil
+        }
+        return time
+    }
+
+    /// Notes every parameter that does not go with another one.
+    private func stands(_ name: String, beside companions: Set<String>) {
+        for item in items where item.isRead && item.name != name && !companions.contains(item.name) {
+            fail(item.name, "conflict", "Does not go with \(name).")
+        }
+    }
+
+    /// `expand`: what is to be shown by its name beside its id, between commas, in any order.
+    ///
+    /// - Parameter possible: What there is of it here.
+    /// - Returns: What was named, in the order of ``Named``, so that one question has one key.
+    mutating func names(_ possible: [Named] = Named.allCases) -> [Named] {
+        let words = possible.map(\.rawValue)
+        let one = words.joined(separator: "|")
+        note(
+            "expand",
+            .pattern(
+                "^(\(one))(,(\(one)))*$",
+                description: "Some of \(words.joined(separator: ", ")), between commas."
+            ),
+            "What is shown by its name beside its id."
+        )
+        guard let text = plain("expand") else { return [] }
+        let asked = Set(text.split(separator: ",", omittingEmptySubsequences: false).map { Text.trimmed(String($0)) })
+        for word in asked.sorted() where !words.contains(word) {
+            fail("expand", "not_allowed", "Must be some of \(words.joined(separator: ", ")), between commas.")
+            break
+        }
+        return possible.filter { asked.contains($0.rawValue) }
+    }
+
     /// One of the names of an enumeration, which must be given.
     mutating func requiredChoice<T>(_ name: String, else standard: T, _ description: String = "") -> T
     where T: RawRepresentable & CaseIterable, T.RawValue == String {

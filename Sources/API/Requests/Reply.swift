@@ -17,6 +17,8 @@ package struct Reply: Sendable {
     var closesConnection = false
     /// Whether the answer came from this instance's memory and cost nobody anything.
     var isFromMemory = false
+    /// Whether it is a page, which has a style.
+    var isPage = false
 
     /// An answer with a body that is complete.
     ///
@@ -29,6 +31,7 @@ package struct Reply: Sendable {
         self.body = body
         fields.reserveCapacity(12)
         fields.append(type.field)
+        isPage = type == .html
     }
 
     /// An answer without a body.

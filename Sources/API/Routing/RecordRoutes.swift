@@ -113,6 +113,10 @@ extension RecordRoutes where R: ListedByName {
                 access: .scope(reading),
                 answer: answer,
                 query: { _ in },
+                hasChanges: true,
+                selecting: { (selected, _, page, caller) throws(Problem) in
+                    try records.list(selected, page, caller)
+                },
                 reading: { (_, page, caller) throws(Problem) in try records.list(page, caller) }
             )
         }

@@ -35,7 +35,8 @@ extension Route {
 
     /// A list, by pages, from the cache.
     ///
-    /// `answer` is the shape of its members, `query` reads what it may be narrowed to, `reading` says which read answers.
+    /// `answer` is the shape of its members, `query` reads what it may be narrowed to, `reading` says which read answers; `selecting`, if
+    /// there is one, says the same of what is asked for by ids, and if `hasChanges`, by when it was changed.
     static func page<Filter>(
         _ path: String,
         _ name: String,
@@ -44,6 +45,8 @@ extension Route {
         access: Access,
         answer: Schema,
         query: @escaping @Sendable (inout Query) -> Filter,
+        hasChanges: Bool = false,
+        selecting: (@Sendable (Selected, Filter, Page, Caller) throws(Problem) -> CachedRead)? = nil,
         reading: @escaping @Sendable (Filter, Page, Caller) throws(Problem) -> CachedRead
     ) -> Route {
         .read(
@@ -54,8 +57,15 @@ extension Route {
             access: access,
             answer: .page(answer),
             problems: [.cursorMismatch],
-            query: { (query(&$0), $0.page()) },
-            reading: { (asked, caller) throws(Problem) in try reading(asked.0, asked.1, caller) }
+            query: { asked in
+                (query(&asked), asked.page(), selecting == nil ? nil : asked.selected(hasChanges: hasChanges))
+            },
+            reading: { (asked, caller) throws(Problem) in
+                if let selected = asked.2, let selecting {
+                    return try selecting(selected, asked.0, asked.1, caller)
+                }
+                return try reading(asked.0, asked.1, caller)
+            }
         )
     }
 
@@ -100,6 +110,33 @@ extension Route {
         .read(path, name, summary, area: area, access: access, answer: answer) { call, caller in
             reading(try call.id(), caller)
         }
+    }
+
+    /// One thing, from the cache, by what its query asks for; as ``one(_:_:_:area:access:answer:reading:)``.
+    static func one<Asked, Kind>(
+        _ path: String,
+        _ name: String,
+        _ summary: String,
+        area: String,
+        access: Access,
+        answer: Schema,
+        query: @escaping @Sendable (inout Query) -> Asked,
+        reading: @escaping @Sendable (ID<Kind>, Asked, Caller) -> CachedRead
+    ) -> Route {
+        Route(
+            .get,
+            path,
+            name,
+            summary,
+            area: area,
+            access: access,
+            takes: Route.Input(parameters: Query.parameters(of: query)),
+            gives: Route.Output(answer: answer),
+            service: .read { call, caller in
+                let asked = try call.query(query)
+                return reading(try call.id(), asked, caller)
+            }
+        )
     }
 
     /// One thing that is never cached, from the database.

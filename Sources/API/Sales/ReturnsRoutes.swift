@@ -48,8 +48,10 @@ struct ReturnsRoutes: Area {
                 area: "sales",
                 access: .scope(.salesRead),
                 answer: .reference("ReturnSummary"),
-                query: { ReturnFilter.read(&$0) },
-                reading: { (filter, page, caller) throws(Problem) in try shop.sales.returns(filter, page, caller) }
+                query: { (ReturnFilter.read(&$0), $0.names()) },
+                reading: { (asked, page, caller) throws(Problem) in
+                    try shop.sales.returns(asked.0, page, caller, showing: asked.1)
+                }
             ),
             .one(
                 "/v1/returns/{id}",
@@ -57,8 +59,10 @@ struct ReturnsRoutes: Area {
                 "One return with its lines and what was given back",
                 area: "sales",
                 access: .scope(.salesRead),
-                answer: .reference("Return")
-            ) { shop.sales.takenBack($0, $1) },
+                answer: .reference("Return"),
+                query: { $0.names() },
+                reading: { (id, names, caller) in shop.sales.takenBack(id, caller, showing: names) }
+            ),
         ]
     }
 }

@@ -44,8 +44,14 @@ struct SalesRoutes: Area {
                 area: "sales",
                 access: .scope(.salesRead),
                 answer: .reference("SaleSummary"),
-                query: { SaleFilter.read(&$0) },
-                reading: { (filter, page, caller) throws(Problem) in try shop.sales.list(filter, page, caller) }
+                query: { (SaleFilter.read(&$0), $0.names()) },
+                selecting: { (selected, asked, page, caller) throws(Problem) in
+                    guard case .ids(let ids) = selected else { return try shop.sales.list(asked.0, page, caller) }
+                    return shop.sales.list(ids, caller, showing: asked.1)
+                },
+                reading: { (asked, page, caller) throws(Problem) in
+                    try shop.sales.list(asked.0, page, caller, showing: asked.1)
+                }
             ),
             .one(
                 "/v1/sales/{id}",
@@ -53,8 +59,10 @@ struct SalesRoutes: Area {
                 "One sale with its lines and payments",
                 area: "sales",
                 access: .scope(.salesRead),
-                answer: .reference("Sale")
-            ) { shop.sales.sale($0, $1) },
+                answer: .reference("Sale"),
+                query: { $0.names() },
+                reading: { (id, names, caller) in shop.sales.sale(id, caller, showing: names) }
+            ),
             .change(
                 "/v1/sales/{id}",
                 "changeSale",

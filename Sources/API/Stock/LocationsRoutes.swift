@@ -31,6 +31,7 @@ extension LocationFields: RecordFields {
         fields.code = reader.optionalText("code", .code)
         fields.kind = reader.value("kind", or: .branch, .oneOf())
         fields.address = reader.optionalText("address", .address)
+        fields.timezone = reader.optionalText("timezone", .timezone)
         fields.active = reader.value("active", or: true, .bool)
         fields.externalID = reader.optionalText("external_id", .externalID)
         return fields

@@ -18,6 +18,8 @@ package enum Module: String, CaseIterable, Sendable, Hashable {
     case reports
     case settings
     case identity
+    /// Documents as screens and printers show them, with the names of what they name: retired with whatever they show.
+    case views
 
     /// The number, dense from zero, at most 63: the place in tables by module, and a bit of a token's text.
     ///
@@ -39,11 +41,12 @@ package enum Module: String, CaseIterable, Sendable, Hashable {
         case .reports: 12
         case .settings: 13
         case .identity: 14
+        case .views: 15
         }
     }
 
     /// Whether values may leave the process: what identifies people stays in the memory of the instance.
-    package var isShared: Bool { self != .identity }
+    package var isShared: Bool { self != .identity && self != .views }
 
     /// Whether an old answer may be given, and marked as such, when the database cannot be asked.
     ///

@@ -13,6 +13,8 @@ struct PagePosition: Sendable {
 
     /// The sort values of the row before; nil on the first page.
     let values: [String]?
+    /// The names that members show.
+    private let names: [Named]
 
     /// Reads a cursor.
     ///
@@ -21,8 +23,9 @@ struct PagePosition: Sendable {
     ///   - page: How long the page is, which is part of the key and not of the cursor, and where it begins.
     ///   - cursors: The codec.
     ///   - tenant: Whose rows are asked for.
-    ///   - module: Where the page is cached.
+    ///   - module: Where the page is cached; one that shows names is in `views` instead.
     ///   - count: How many sort values a cursor has.
+    ///   - names: The names that its members show.
     /// - Throws: 400 `cursor_mismatch`.
     init(
         _ query: KeyBuilder,
@@ -30,8 +33,12 @@ struct PagePosition: Sendable {
         cursors: PageCursors,
         tenant: TenantID,
         module: Module,
-        count: Int = 2
+        count: Int = 2,
+        showing names: [Named] = []
     ) throws(Problem) {
+        let query = names.isEmpty ? query : query.showing(names, of: module)
+        let module = names.isEmpty ? module : .views
+        self.names = names
         let text = "\(module.rawValue) \(query.text)"
         values = try cursors.decode(page.cursor, count: count, tenant: tenant, query: text)
         next = { cursors.encode($0, tenant: tenant, query: text) }
@@ -60,7 +67,10 @@ struct PagePosition: Sendable {
 
     /// The read of this page.
     func read(_ statement: some Statement<PageRow>) -> CachedRead {
-        CachedRead(key: key, fill: .page(statement, next: next))
+        guard names.isEmpty else {
+            return CachedRead(key: key, fill: .page(NamedPage(page: statement, names: names), next: next))
+        }
+        return CachedRead(key: key, fill: .page(statement, next: next))
     }
 
     /// The read of this page of what belongs to one thing, which answers no row if there is no such thing.

@@ -26,16 +26,31 @@ enum Placed {
 }
 
 extension UnitOfWork {
-    /// Refuses a member who is limited to other locations, with 403 `forbidden`; adds nothing for who works everywhere, as API keys do.
+    /// Says where the unit is at work: its days are of that place's time zone.
+    ///
+    /// Refuses places of several zones, and with 403 `forbidden` a member who is limited to other locations; who works everywhere,
+    /// as API keys do, is not asked.
     ///
     /// - Parameters:
     ///   - placed: What the command is about.
     ///   - caller: Who asks.
     /// - Throws: ``PostgresError`` of code `encoding`.
     mutating func refuseElsewhere(_ placed: Placed, _ caller: Caller) throws(PostgresError) {
+        try add(EnterPlaces(placed: placed))
         guard !caller.locations.isEmpty else { return }
         try add(RefuseElsewhere(locations: caller.locations, placed: placed))
     }
+}
+
+/// Says where a unit is at work.
+struct EnterPlaces: Statement {
+    static let name = "stock.enter_places"
+    static let sql: SQL = "SELECT stock.at_places($1, $2, $3)"
+    static let parameterTypes: [PostgresType] = [.text, .uuidArray, .textArray]
+
+    let placed: Placed
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(placed) }
 }
 
 /// Refuses what is of a location at which a member does not work.
@@ -48,6 +63,14 @@ struct RefuseElsewhere: Statement {
     let placed: Placed
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(locations)
+        try parameters.append(placed)
+    }
+}
+
+extension Parameters {
+    /// What a command is about: its kind, the ids of it, and where the body names each.
+    fileprivate mutating func append(_ placed: Placed) throws(PostgresError) {
         let kind: String
         let named: [(id: EntityID?, pointer: String)]
         switch placed {
@@ -82,9 +105,8 @@ struct RefuseElsewhere: Statement {
             kind = "transfer_to"
             named = [(id.entity, "/to_location_id")]
         }
-        try parameters.append(locations)
-        try parameters.append(kind)
-        try parameters.append(named.map { $0.id.map { ID<Any>($0) } })
-        try parameters.append(named.map(\.pointer))
+        try append(kind)
+        try append(named.map { $0.id.map { ID<Any>($0) } })
+        try append(named.map(\.pointer))
     }
 }

@@ -64,6 +64,9 @@ package final class Shop: Sendable {
     /// Sales.
     package let sales: SalesService
 
+    /// Receipts.
+    package let receipts: ReceiptsService
+
     /// Payments.
     package let payments: PaymentsService
 
@@ -119,6 +122,7 @@ package final class Shop: Sendable {
         counts = CountsService(store: store, cursors: cursors)
         transfers = TransfersService(store: store, cursors: cursors)
         sales = SalesService(store: store, cursors: cursors)
+        receipts = ReceiptsService()
         payments = PaymentsService(store: store, cursors: cursors)
         purchases = PurchasesService(store: store, cursors: cursors, tenants: tenants)
         expenses = MoneyEntriesService(store: store, cursors: cursors)
@@ -138,10 +142,11 @@ package final class Shop: Sendable {
     package static let statements: [any Statement.Type] =
         [
             TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self,
-            RefuseElsewhere.self,
+            EnterPlaces.self, RefuseElsewhere.self, ReadByID.self, NamedPage<ReadByID>.self, ListChanged.self,
         ]
         + TenantService.statements + StockService.statements + CountsService.statements + TransfersService.statements
-        + SalesService.statements + PaymentsService.statements + PurchasesService.statements
+        + SalesService.statements + ReceiptsService.statements + PaymentsService.statements
+        + PurchasesService.statements
         + MoneyEntriesService<ExpenseSource>.statements + MoneyEntriesService<ManualSource>.statements
         + BalanceService.statements + ReportsService.statements + IdentityService.statements + CashService.statements
         + CacheService.statements

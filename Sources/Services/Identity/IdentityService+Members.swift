@@ -26,6 +26,11 @@ extension IdentityService {
         CachedRead(key: caller.key(.identity, "members"), fill: .body(ListMembers()))
     }
 
+    /// `GET /v1/colleagues`: the names of the same, for everybody, as documents say by ids who made them.
+    package func colleagues(_ caller: Caller) -> CachedRead {
+        CachedRead(key: caller.key(.identity, "colleagues"), fill: .body(ListColleagues()))
+    }
+
     /// `GET /v1/users/{id}`.
     package func member(_ id: UserID, _ caller: Caller) -> CachedRead {
         caller.read(.identity, Member(id), "member")

@@ -604,6 +604,22 @@ struct ListMembers: Statement {
     typealias Row = BodyRow
 }
 
+/// What everybody is called who is or was a member of the current tenant, and nothing else of them.
+struct ListColleagues: Statement {
+    static let name = "identity.colleagues"
+    static let sql: SQL = """
+        SELECT stock.list_body(
+                   (SELECT string_agg(row_to_json(c)::text, ',' ORDER BY stock.folded(c.name), c.id)
+                    FROM (SELECT u.id, NULLIF(u.name, '') AS name
+                          FROM stock.membership m
+                          JOIN stock.app_user u ON u.id = m.user_id
+                          WHERE m.tenant_id = stock.current_tenant()) c),
+                   NULL),
+               NULL::text, pg_current_snapshot()
+        """
+    typealias Row = BodyRow
+}
+
 /// A member of the current tenant.
 struct Member: Resource {
     static let name = "identity.member"

@@ -542,7 +542,9 @@ struct Invariant14: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// A business day fits its moment in the tenant's zone.
+/// A business day fits its moment, in the zone of the place where it is known to have happened, else in one of the shop's.
+///
+/// What was imported names no place, and what is in transit is at none.
 struct Invariant16: Invariant {
     static let number = "I16"
     static let name = "verify.i16"
@@ -550,29 +552,46 @@ struct Invariant16: Invariant {
         SELECT format('%s %s: %s is not on %s', d.kind, d.id, d.occurred_at, d.business_day)
         FROM stock.tenant t
         CROSS JOIN LATERAL (
-            SELECT 'sale' AS kind, s.id, s.occurred_at, s.recorded_at, s.business_day FROM stock.sale s
+            SELECT max(l.timezone_since) AS since FROM stock.location l
+            WHERE l.tenant_id = t.id AND l.timezone_since > l.created_at) z
+        CROSS JOIN LATERAL (
+            SELECT 'sale' AS kind, s.id, s.occurred_at, s.recorded_at, s.business_day,
+                   CASE WHEN s.external_id IS NULL AND s.recorded_at >= g.updated_at THEN g.location_id END AS place
+            FROM stock.sale s
+            LEFT JOIN stock.register g ON g.tenant_id = s.tenant_id AND g.id = s.register_id
             WHERE s.tenant_id = t.id
             UNION ALL
-            SELECT 'return', r.id, r.occurred_at, r.recorded_at, r.business_day FROM stock.sale_return r
+            SELECT 'return', r.id, r.occurred_at, r.recorded_at, r.business_day,
+                   CASE WHEN r.external_id IS NULL AND r.recorded_at >= g.updated_at THEN g.location_id END
+            FROM stock.sale_return r
+            LEFT JOIN stock.register g ON g.tenant_id = r.tenant_id AND g.id = r.register_id
             WHERE r.tenant_id = t.id
             UNION ALL
-            SELECT 'movement', m.id, m.occurred_at, m.recorded_at, m.business_day FROM stock.stock_movement m
-            WHERE m.tenant_id = t.id
+            SELECT 'movement', m.id, m.occurred_at, m.recorded_at, m.business_day,
+                   CASE WHEN m.kind IN ('opening', 'adjustment', 'loss', 'count', 'purchase') THEN m.location_id END
+            FROM stock.stock_movement m WHERE m.tenant_id = t.id
             UNION ALL
-            SELECT 'payment', p.id, p.occurred_at, p.recorded_at, p.business_day FROM stock.payment p
+            SELECT 'payment', p.id, p.occurred_at, p.recorded_at, p.business_day, NULL FROM stock.payment p
             WHERE p.tenant_id = t.id
             UNION ALL
-            SELECT 'purchase', b.id, b.occurred_at, b.recorded_at, b.business_day FROM stock.purchase b
+            SELECT 'purchase', b.id, b.occurred_at, b.recorded_at, b.business_day, NULL FROM stock.purchase b
             WHERE b.tenant_id = t.id
             UNION ALL
-            SELECT m.source, m.id, m.occurred_at, m.recorded_at, m.business_day FROM stock.money_entry m
+            SELECT m.source, m.id, m.occurred_at, m.recorded_at, m.business_day, NULL FROM stock.money_entry m
             WHERE m.tenant_id = t.id
             UNION ALL
-            SELECT 'ledger row', e.id, e.occurred_at, e.recorded_at, e.business_day FROM stock.ledger_entry e
+            SELECT 'ledger row', e.id, e.occurred_at, e.recorded_at, e.business_day, NULL FROM stock.ledger_entry e
             WHERE e.tenant_id = t.id
         ) d
-        WHERE t.id = stock.current_tenant() AND d.recorded_at >= t.timezone_since
-          AND d.business_day <> (d.occurred_at AT TIME ZONE t.timezone)::date
+        LEFT JOIN stock.location l ON l.tenant_id = t.id AND l.id = d.place AND l.kind <> 'transit'
+        WHERE t.id = stock.current_tenant() AND d.recorded_at >= greatest(t.timezone_since, z.since)
+          AND CASE WHEN l.id IS NOT NULL
+                   THEN d.business_day <> (d.occurred_at AT TIME ZONE coalesce(l.timezone, t.timezone))::date
+                   ELSE d.business_day <> (d.occurred_at AT TIME ZONE t.timezone)::date
+                        AND NOT EXISTS (
+                            SELECT FROM stock.location o
+                            WHERE o.tenant_id = t.id AND d.business_day = (d.occurred_at AT TIME ZONE o.timezone)::date)
+              END
         """
 
     typealias Row = SingleColumn<String>

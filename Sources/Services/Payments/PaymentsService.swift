@@ -14,7 +14,7 @@ package final class PaymentsService: Sendable {
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
         RegisterPayment.self, PayPurchases.self, ReversePayment.self, Conclude<Payment>.self,
-        ReadDocument<Payment>.self,
+        ReadDocument<Payment>.self, NamedDocument<Payment>.self, NamedPage<ListPayments>.self,
         ListPayments.self, ReadExponent.self,
     ]
 
@@ -100,9 +100,10 @@ package final class PaymentsService: Sendable {
     /// - Parameters:
     ///   - id: Its id.
     ///   - caller: Who asks.
+    ///   - names: Which names it shows beside ids.
     /// - Returns: The read of its body.
-    package func payment(_ id: PaymentID, _ caller: Caller) -> CachedRead {
-        caller.read(.payments, Payment(id))
+    package func payment(_ id: PaymentID, _ caller: Caller, showing names: [Named] = []) -> CachedRead {
+        caller.read(.payments, Payment(id), showing: names)
     }
 
     /// A page of payments, newest first.
@@ -111,9 +112,15 @@ package final class PaymentsService: Sendable {
     ///   - filter: Which ones.
     ///   - page: How many, and where the page begins.
     ///   - caller: Who asks.
+    ///   - names: Which names its members show beside ids.
     /// - Returns: The read of the page.
     /// - Throws: 400 `cursor_mismatch`.
-    package func list(_ filter: PaymentFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
+    package func list(
+        _ filter: PaymentFilter,
+        _ page: Page,
+        _ caller: Caller,
+        showing names: [Named] = []
+    ) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list")
         builder.add(filter.direction?.rawValue)
         builder.add(filter.method?.rawValue)
@@ -122,7 +129,14 @@ package final class PaymentsService: Sendable {
         builder.add(filter.purchaseID?.description)
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
-        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .payments)
+        let page = try PagePosition(
+            builder,
+            page,
+            cursors: cursors,
+            tenant: caller.tenant,
+            module: .payments,
+            showing: names
+        )
         return page.read(ListPayments(filter: filter, after: page.afterMoment(), limit: page.limit))
     }
 

@@ -57,9 +57,10 @@ extension SalesService {
     /// - Parameters:
     ///   - id: Its id.
     ///   - caller: Who asks.
+    ///   - names: Which names it shows beside ids.
     /// - Returns: The read of its body.
-    package func takenBack(_ id: SaleReturnID, _ caller: Caller) -> CachedRead {
-        caller.read(.sales, SaleReturn(id), "return")
+    package func takenBack(_ id: SaleReturnID, _ caller: Caller, showing names: [Named] = []) -> CachedRead {
+        caller.read(.sales, SaleReturn(id), "return", showing: names)
     }
 
     /// A page of returns, newest first.
@@ -68,15 +69,28 @@ extension SalesService {
     ///   - filter: Which ones.
     ///   - page: How many, and where the page begins.
     ///   - caller: Who asks.
+    ///   - names: Which names its members show beside ids.
     /// - Returns: The read of the page.
     /// - Throws: 400 `cursor_mismatch`.
-    package func returns(_ filter: ReturnFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
+    package func returns(
+        _ filter: ReturnFilter,
+        _ page: Page,
+        _ caller: Caller,
+        showing names: [Named] = []
+    ) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("returns")
         builder.add(filter.saleID?.description)
         builder.add(filter.customerID?.description)
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
-        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .sales)
+        let page = try PagePosition(
+            builder,
+            page,
+            cursors: cursors,
+            tenant: caller.tenant,
+            module: .sales,
+            showing: names
+        )
         return page.read(ListReturns(filter: filter, after: page.afterMoment(), limit: page.limit))
     }
 }

@@ -17,7 +17,9 @@ package final class SalesService: Sendable {
         Conclude<Sale>.self,
         ReadDocument<Sale>.self,
         ListSales.self,
-        ListNumberedSales.self, ReturnOfSale.self, ReturnUnsold.self, Conclude<SaleReturn>.self,
+        ListNumberedSales.self, NamedDocument<Sale>.self, NamedPage<ListSales>.self, NamedPage<ListNumberedSales>.self,
+        NamedDocument<SaleReturn>.self, NamedPage<ListReturns>.self, ReturnOfSale.self, ReturnUnsold.self,
+        Conclude<SaleReturn>.self,
         ReadDocument<SaleReturn>.self,
         ListReturns.self,
     ]
@@ -170,9 +172,21 @@ package final class SalesService: Sendable {
     /// - Parameters:
     ///   - id: Its id.
     ///   - caller: Who asks.
+    ///   - names: Which names it shows beside ids.
     /// - Returns: The read of its body.
-    package func sale(_ id: SaleID, _ caller: Caller) -> CachedRead {
-        caller.read(.sales, Sale(id))
+    package func sale(_ id: SaleID, _ caller: Caller, showing names: [Named] = []) -> CachedRead {
+        caller.read(.sales, Sale(id), showing: names)
+    }
+
+    /// The sales with some ids.
+    ///
+    /// - Parameters:
+    ///   - ids: Which ones.
+    ///   - caller: Who asks.
+    ///   - names: Which names they show beside ids.
+    /// - Returns: The read.
+    package func list(_ ids: [EntityID], _ caller: Caller, showing names: [Named] = []) -> CachedRead {
+        caller.read(ids, of: ("stock.sale", "stock.sale_summary"), .sales, showing: names)
     }
 
     /// A page of sales, newest first.
@@ -181,9 +195,15 @@ package final class SalesService: Sendable {
     ///   - filter: Which ones.
     ///   - page: How many, and where the page begins.
     ///   - caller: Who asks.
+    ///   - names: Which names its members show beside ids.
     /// - Returns: The read of the page.
     /// - Throws: 400 `cursor_mismatch`.
-    package func list(_ filter: SaleFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
+    package func list(
+        _ filter: SaleFilter,
+        _ page: Page,
+        _ caller: Caller,
+        showing names: [Named] = []
+    ) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list")
         builder.add(filter.status?.rawValue)
         builder.add(filter.customerID?.description)
@@ -191,7 +211,14 @@ package final class SalesService: Sendable {
         builder.add(filter.number.map { String($0) })
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
-        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .sales)
+        let page = try PagePosition(
+            builder,
+            page,
+            cursors: cursors,
+            tenant: caller.tenant,
+            module: .sales,
+            showing: names
+        )
         let list = ListSales(filter: filter, after: page.afterMoment(), limit: page.limit)
         return if let number = filter.number {
             page.read(ListNumberedSales(list: list, number: number))

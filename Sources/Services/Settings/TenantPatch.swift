@@ -8,6 +8,16 @@ package struct TenantPatch: Sendable, Equatable {
     package var timezone: Change<String> = .keep
     /// A tag of a language, as `es-UY`.
     package var locale: Change<String> = .keep
+    /// Where it is, as it is printed.
+    package var address: Change<String?> = .keep
+    /// Its number with the tax office.
+    package var taxID: Change<String?> = .keep
+    /// Where it is called.
+    package var phone: Change<String?> = .keep
+    /// What receipts end with.
+    package var receiptFooter: Change<String?> = .keep
+    /// The picture of its letterhead: an https URL, or a name of its own for it.
+    package var logo: Change<String?> = .keep
     /// Fixed by the first document.
     package var currency: Change<Currency> = .keep
     /// Fixed by the first document.

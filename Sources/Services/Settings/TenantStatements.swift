@@ -88,13 +88,18 @@ struct UpdateTenant: Statement {
             closed_until = CASE WHEN $12 THEN $13 ELSE t.closed_until END,
             cash_rounding = coalesce($14, t.cash_rounding),
             returns_without_sale = coalesce($15, t.returns_without_sale),
+            address = CASE WHEN $16 THEN normalize($17, NFC) ELSE t.address END,
+            tax_id = CASE WHEN $18 THEN normalize($19, NFC) ELSE t.tax_id END,
+            phone = CASE WHEN $20 THEN normalize($21, NFC) ELSE t.phone END,
+            receipt_footer = CASE WHEN $22 THEN normalize($23, NFC) ELSE t.receipt_footer END,
+            logo = CASE WHEN $24 THEN $25 ELSE t.logo END,
             version = t.version + 1,
             updated_at = now()
         WHERE t.id = stock.current_tenant()
         """
     static let parameterTypes: [PostgresType] = [
         .text, .text, .text, .text, .int2, .bool, .text, .bool, .numeric, .bool, .numeric, .bool, .date,
-        .numeric, .text,
+        .numeric, .text, .bool, .text, .bool, .text, .bool, .text, .bool, .text, .bool, .text,
     ]
 
     var patch: TenantPatch
@@ -115,5 +120,9 @@ struct UpdateTenant: Statement {
         try parameters.append(patch.closedUntil.newValue ?? nil)
         try parameters.append(patch.cashRounding.newValue)
         try parameters.append(patch.returnsWithoutSale.newValue)
+        for text in [patch.address, patch.taxID, patch.phone, patch.receiptFooter, patch.logo] {
+            try parameters.append(text.isSet)
+            try parameters.append(text.newValue ?? nil)
+        }
     }
 }

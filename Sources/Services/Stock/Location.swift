@@ -20,6 +20,8 @@ package struct LocationFields: Sendable, Equatable {
     package var kind: Change<Kind> = .keep
     /// Where it is, as it is printed.
     package var address: Change<String?> = .keep
+    /// The IANA zone that its days are counted in; the shop's, if there is none.
+    package var timezone: Change<String?> = .keep
     /// Whether it is open: goods go and come.
     package var active: Change<Bool> = .keep
     /// The id another system knows it by.
@@ -41,7 +43,7 @@ package struct Location: ListedByName {
     package static let body: SQL = "stock.location_body"
     package static let columns: [Column<LocationFields>] = [
         .text("name", \.name), .plain("code", \.code), .choice("kind", \.kind), .text("address", \.address),
-        .flag("active", \.active), .plain("external_id", \.externalID),
+        .plain("timezone", \.timezone), .flag("active", \.active), .plain("external_id", \.externalID),
     ]
 
     package let id: LocationID

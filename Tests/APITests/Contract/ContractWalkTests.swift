@@ -129,6 +129,9 @@ struct ContractWalkTests {
         let payment = #"{"direction":"in","method":"cash","amount":"2.50","tendered":"5.00","sale_id":"\#(sale)"}"#
         try await journey.call("registerPayment", body: payment)
         try await journey.call("readSale")
+        for type in ["application/json", "text/html", "text/plain"] {
+            try await journey.call("readSaleReceipt", ["Accept": type])
+        }
         let product = try #require(journey.answers["createProduct"]?["id"].string)
         try await journey.call("setPlaceMinimum", at: "/v1/products/\(product)/stock")
         try await journey.call("readProductStock", at: "/v1/products/\(product)/stock")
@@ -198,7 +201,12 @@ struct ContractWalkTests {
         )
         try await journey.call("readSale")
         try await journey.call("readReturn")
+        try await journey.call("readReturnReceipt")
         try await journey.call("listReturns")
+        for name in ["listSales", "readSale", "listReturns", "readReturn"] {
+            try await journey.call(name, query: "expand=customer,user,register")
+        }
+        for name in ["listPayments", "readPayment"] { try await journey.call(name, query: "expand=user,customer") }
         try await journey.call("changeTenant", body: #"{"returns_without_sale":"allow"}"#)
         try await journey.call(
             "returnUnsold",

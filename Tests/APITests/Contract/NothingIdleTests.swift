@@ -65,7 +65,7 @@ struct NothingIdleTests {
             return
         }
         // What people and frontends read.
-        let labels: Set<String> = ["name", "locale"]
+        let labels: Set<String> = ["name", "logo"]
         // To show a setting, or to store it, is not to work by it.
         let shown = try Regex("FUNCTION stock\\.tenant_body[\\s\\S]*?\n\\$\\$;")
         let text = Self.functions.replacing(shown, with: "") + Self.workers

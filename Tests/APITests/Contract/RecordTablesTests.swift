@@ -216,6 +216,8 @@ struct RecordTablesTests {
         "sale_return.external_id": (.externalID, false), "sale_return.note": (.note, true),
         "stock_count.note": (.note, true), "transfer.note": (.note, true),
         "stock_movement.reason": (.reason, false),
+        "tenant.address": (.address, false), "tenant.logo": (.logo, false), "tenant.phone": (.phone, false),
+        "tenant.receipt_footer": (.receiptFooter, false), "tenant.tax_id": (.taxID, false),
         "tenant.locale": (.locale, false), "tenant.name": (.name, false), "tenant.timezone": (.timezone, false),
     ]
 
@@ -279,6 +281,22 @@ struct RecordTablesTests {
         try await Self.database("references_to_records") { database in
             let unindexed = try await Self.unindexed(database)
             #expect(unindexed == [])
+        }
+    }
+
+    @Test("what was changed of every record since a time is found along an index")
+    func changes() async throws {
+        try await Self.database("changes_of_records") { database in
+            for record in Self.records {
+                let indexes = try await database.psql(
+                    """
+                    SELECT count(*) FROM pg_indexes
+                    WHERE schemaname || '.' || tablename = '\(record.table.text)'
+                      AND indexdef LIKE '%(tenant_id, updated_at, id) WHERE (updated_at IS NOT NULL)'
+                    """
+                )
+                #expect(indexes == "1", "CREATE INDEX ... ON \(record.table.text) (tenant_id, updated_at, id) ...")
+            }
         }
     }
 
