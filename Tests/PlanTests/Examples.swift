@@ -339,17 +339,11 @@ struct Examples {
             ARRAY[\(new(7)), \(new(8))]::uuid[], ARRAY[\(new()), \(new(2))]::uuid[], \(ids), ARRAY[1, 1]::bigint[],
             ARRAY[0, 0]::smallint[], ARRAY[1, 1], ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0],
             ARRAY[0, 0], ARRAY[2.5, 2.5], ARRAY[]::text[], ARRAY[\(new(3))]::uuid[], ARRAY[\(new(4))]::uuid[], ARRAY['cash'], ARRAY[2.5],
-            ARRAY[NULL]::numeric[], ARRAY['cash'], ARRAY[0.5], ARRAY[\(new(5))]::uuid[], 0, NULL, \(new(6))
+            ARRAY[NULL]::numeric[], ARRAY['cash'], ARRAY[0.5], ARRAY[\(new(5))]::uuid[], 0, NULL, \(new(6)), NULL
             """
         ]
         runs["sales.sale.conclude"] = ["\(sale), \(concluded)"]
         runs["sales.sale.read"] = [sale]
-        runs["sales.list"] = [
-            "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
-            "'confirmed', \(id(.register, 1)), NULL, current_date - 300, current_date - 290, NULL, NULL, 50",
-            "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, 50",
-            "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(sale), 50",
-        ]
         runs["payments.register"] = [
             "\(new()), \(new(2)), 'cash', 2.5, NULL, NULL, \(customer), NULL, NULL, 0.5, \(new(3)), NULL"
         ]
@@ -436,7 +430,7 @@ struct Examples {
         runs["core.conclude_deletion"] = [record]
         runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL, 0.05, 2"]
         runs["settings.update"] = [
-            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow'"
+            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow', 'keep'"
         ]
         runs["core.take_key"] = ["'POST /v1/sales', 'key-new', '\\x00'", "'POST /v1/payments', 'key-40', '\\x00'"]
         runs["core.find_record"] = ["'POST /v1/sales', 'key-40'"]
@@ -469,6 +463,40 @@ struct Examples {
                                                 unit_price, amount, unit_cost, restock)
             VALUES (\(tenant), \(new(8)), \(new(7)), 1, \(soldLine), \(product), 'n', 'pc', 1, 2.5, 2.5, 0, true)
             """
+        // Drafts are few among sales, of whoever made them.
+        let drafts = """
+            INSERT INTO stock.sale (tenant_id, id, register_id, status, user_id, occurred_at, business_day, subtotal, discount, tax,
+                                    total, due)
+            SELECT \(tenant), CASE n WHEN 1 THEN \(new(7))::uuid ELSE gen_random_uuid() END, \(id(.register, 1)), 'draft',
+                   CASE n % 3 WHEN 0 THEN \(user)::uuid END, d.at, d.at::date, 2.5, 0, 0, 2.5, 0
+            FROM generate_series(1, 60) n, LATERAL (SELECT now() - n * interval '8 hours' AS at) d;
+            INSERT INTO stock.sale_line (tenant_id, id, sale_id, position, product_id, name, unit, quantity, unit_price, tax_rate,
+                                         tax, total, unit_cost)
+            VALUES (\(tenant), \(new(8)), \(new(7)), 1, \(product), 'n', 'pc', 1, 2.5, 0, 0, 2.5, 0)
+            """
+        own["sales.list"] = Example(
+            before: drafts,
+            runs: [
+                "NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50, NULL",
+                "'confirmed', \(id(.register, 1)), NULL, current_date - 300, current_date - 290, NULL, NULL, 50, NULL",
+                "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, 50, NULL",
+                "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(sale), 50, NULL",
+                "'draft', NULL, NULL, NULL, NULL, NULL, NULL, 50, \(user)",
+            ]
+        )
+        let cart = """
+            5, 0, 0, 5, ARRAY[\(new(2)), \(new(3))]::uuid[], \(ids), ARRAY[1, 1]::bigint[], ARRAY[0, 0]::smallint[], ARRAY[1, 1],
+            ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0], ARRAY[0, 0], ARRAY[2.5, 2.5], ARRAY[]::text[]
+            """
+        own["sales.draft"] = Example(
+            before: drafts,
+            runs: [
+                "1, \(new()), NULL, \(customer), \(user), NULL, \(cart), NULL, NULL",
+                "1, \(new(7)), NULL, \(customer), \(user), NULL, \(cart), ARRAY[1]::bigint[], 1",
+            ]
+        )
+        own["sales.read_draft"] = Example(before: drafts, runs: [new(7)])
+        own["sales.discard"] = Example(before: drafts, runs: ["\(new(7)), NULL"])
         own["sales.list_returns"] = Example(
             before: returns,
             runs: [

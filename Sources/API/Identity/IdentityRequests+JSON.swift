@@ -170,6 +170,7 @@ extension TenantPatch {
         patch.cashierDiscountLimit = reader.clearableChange("cashier_discount_limit", .decimal(.notNegative))
         patch.cashRounding = reader.change("cash_rounding", .decimal(.notNegative))
         patch.returnsWithoutSale = reader.change("returns_without_sale", .oneOf())
+        patch.onPriceChange = reader.change("on_price_change", .oneOf())
         patch.closedUntil = reader.clearableChange("closed_until", .date)
         return patch
     }

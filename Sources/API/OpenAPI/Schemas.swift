@@ -68,7 +68,8 @@ enum Schemas {
         Field.optional("available", .quantity), Field.optional("expected", .quantity),
         Field.optional("on_hand", .quantity), Field.optional("credit_limit", .money), Field.optional("balance", .money),
         Field.optional("amount", .money), Field.optional("due", .money), Field.optional("limit", .rate),
-        Field.optional("list_price", .price), Field.optional("count_id", .id),
+        Field.optional("list_price", .price), Field.optional("old_price", .price),
+        Field.optional("new_price", .price), Field.optional("count_id", .id),
         Field.optional("transfer_id", .id),
     ])
 
@@ -84,6 +85,7 @@ enum Schemas {
             Field.required("cashier_discount_limit", discountLimit),
             Field.required("cash_rounding", .money),
             Field.required("returns_without_sale", .choice(TenantReturns.allCases.map(\.rawValue))),
+            Field.required("on_price_change", .choice(TenantPriceChange.allCases.map(\.rawValue))),
             Field.required("closed_until", .nullable(.day)),
         ] + stamps
     )
@@ -254,7 +256,7 @@ enum Schemas {
         Field.required("business_day", .day),
     ])
     private static let saleFigures: [Field] = [
-        Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
+        Field.required("id", .id), Field.required("number", .nullable(.integer(minimum: 1))),
         Field.required("status", saleStatus),
         Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
         Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),

@@ -14,10 +14,16 @@ struct PricedCart: Sendable {
         let product: SellableProduct
         let quantity: Quantity
         let unitPrice: Price
-        let isOverridden: Bool
+        /// The product's own price, as the line goes by it.
+        let listPrice: Price
+
+        var isOverridden: Bool { unitPrice != listPrice }
     }
 
     /// Prices a cart.
+    ///
+    /// A draft is no sale yet: its lines keep the list prices that they were put away with, and whether it may be sold is asked when
+    /// somebody does. Then a list price that has changed is refused or kept, as the tenant wants it.
     ///
     /// - Parameters:
     ///   - request: What is asked for.
@@ -27,6 +33,7 @@ struct PricedCart: Sendable {
     init(_ request: SaleRequest, from snapshot: SellingSnapshot, by caller: Caller) throws(Problem) {
         var unknown: [FieldError] = []
         var inactive: [FieldError] = []
+        var changed: [FieldError] = []
         var lines: [Line] = []
         lines.reserveCapacity(request.lines.count)
         for (index, (line, product)) in zip(request.lines, snapshot.products).enumerated() {
@@ -35,16 +42,24 @@ struct PricedCart: Sendable {
                 unknown.append(FieldError(pointer, "not_found", "There is no such product."))
                 continue
             }
-            if !product.isActive {
+            let wasPutAway = line.seenPrice != nil
+            if !product.isActive, !(request.isDraft && wasPutAway) {
                 inactive.append(FieldError(pointer, "product_inactive", "The product is archived."))
             }
-            let price = line.unitPrice ?? product.price
+            var listPrice = product.price
+            if let seen = line.seenPrice, line.unitPrice == nil, seen != product.price {
+                if request.isDraft || snapshot.rules.keepsPrices {
+                    listPrice = seen
+                } else {
+                    changed.append(.priceChanged(index, from: seen, to: product.price, Int(snapshot.rules.exponent)))
+                }
+            }
             lines.append(
                 Line(
                     product: product,
                     quantity: line.quantity,
-                    unitPrice: price,
-                    isOverridden: price != product.price
+                    unitPrice: line.unitPrice ?? listPrice,
+                    listPrice: listPrice
                 )
             )
         }
@@ -53,6 +68,9 @@ struct PricedCart: Sendable {
         }
         guard inactive.isEmpty else {
             throw Problem(.productInactive, "Some products are archived and can not be sold.", errors: inactive)
+        }
+        guard changed.isEmpty else {
+            throw Problem(.priceChanged, "Some prices have changed since the draft was made.", errors: changed)
         }
         guard !lines.isEmpty else {
             throw Problem(
@@ -96,7 +114,9 @@ struct PricedCart: Sendable {
                 errors: tenderErrors
             )
         }
-        try Self.check(priced, of: lines, request, caller.discountLimit(snapshot.rules), exponent)
+        if !request.isDraft {
+            try Self.check(priced, of: lines, request, caller.discountLimit(snapshot.rules), exponent)
+        }
         rules = snapshot.rules
         self.lines = lines
         self.kinds = kinds
@@ -114,7 +134,7 @@ struct PricedCart: Sendable {
         let faults = DiscountRule(limit: limit, exponent: exponent).faults(
             in: priced,
             documentDiscount: request.discount,
-            listed: lines.map { DiscountRule.ListedLine(price: $0.product.price, quantity: $0.quantity) }
+            listed: lines.map { DiscountRule.ListedLine(price: $0.listPrice, quantity: $0.quantity) }
         )
         guard faults.isEmpty else {
             throw Problem(
@@ -125,5 +145,18 @@ struct PricedCart: Sendable {
                 errors: faults
             )
         }
+    }
+}
+
+extension FieldError {
+    /// A list price that is no longer the one that a draft was made with.
+    fileprivate static func priceChanged(_ line: Int, from old: Price, to new: Price, _ exponent: Int) -> FieldError {
+        let (was, now) = (old.text(minimumDecimals: exponent), new.text(minimumDecimals: exponent))
+        return FieldError(
+            "/lines/\(line)/unit_price",
+            "price_changed",
+            "It was \(was), and is \(now) now.",
+            extra: [("old_price", "\"\(was)\""), ("new_price", "\"\(now)\"")]
+        )
     }
 }

@@ -4,6 +4,8 @@ import Kernel
 /// A sale computed from what its products were: everything its unit writes, decided before the first byte is sent.
 struct SalePlan: Sendable {
     let id: SaleID
+    /// The version of the draft that becomes it; nil for one that is new.
+    let draftVersion: Int64?
     let registerID: RegisterID?
     let customerID: CustomerID?
     let userID: UserID?
@@ -49,8 +51,14 @@ struct SalePlan: Sendable {
     ///   - request: What is asked for.
     ///   - snapshot: The products of its lines.
     ///   - caller: Who sells.
+    ///   - draft: The draft that becomes the sale, if there is one.
     /// - Throws: The refusals that need no look at running figures, all lines of a kind at once.
-    init(_ request: SaleRequest, from snapshot: SellingSnapshot, by caller: Caller) throws(Problem) {
+    init(
+        _ request: SaleRequest,
+        from snapshot: SellingSnapshot,
+        by caller: Caller,
+        draft: SaleDraft? = nil
+    ) throws(Problem) {
         cart = try PricedCart(request, from: snapshot, by: caller)
         settlement = try Settlement(
             total: cart.priced.total,
@@ -60,7 +68,8 @@ struct SalePlan: Sendable {
             hasCustomer: request.customerID != nil,
             exponent: Int(cart.rules.exponent)
         )
-        id = .make()
+        id = draft?.id ?? .make()
+        draftVersion = draft?.version
         registerID = request.registerID
         customerID = request.customerID
         userID = caller.user

@@ -9,7 +9,7 @@ package enum ProductReference: Sendable, Hashable {
     case sku(String)
 }
 
-/// A sale to confirm, as `POST /v1/sales` says it.
+/// A sale to confirm or to put away as a draft, as `POST /v1/sales` says it.
 package struct SaleRequest: Sendable, Equatable {
     /// One line of the cart.
     package struct Line: Sendable, Equatable {
@@ -25,6 +25,9 @@ package struct SaleRequest: Sendable, Equatable {
         /// An amount off the line.
         package var discount: Money
 
+        /// The price at which the line was put away; nil for one that was not.
+        package var seenPrice: Price?
+
         /// Makes a line.
         ///
         /// - Parameters:
@@ -32,16 +35,19 @@ package struct SaleRequest: Sendable, Equatable {
         ///   - quantity: How much, in the product's unit.
         ///   - unitPrice: The price of one unit; the product's own if nil.
         ///   - discount: An amount off the line.
+        ///   - seenPrice: The price at which the line was put away.
         package init(
             product: ProductReference,
             quantity: Quantity,
             unitPrice: Price? = nil,
-            discount: Money = .zero
+            discount: Money = .zero,
+            seenPrice: Price? = nil
         ) {
             self.product = product
             self.quantity = quantity
             self.unitPrice = unitPrice
             self.discount = discount
+            self.seenPrice = seenPrice
         }
     }
 
@@ -63,10 +69,13 @@ package struct SaleRequest: Sendable, Equatable {
     /// The cart; at least one line, at most 1,000.
     package var lines: [Line]
 
-    /// What is paid at once.
+    /// What is paid at once; nothing of a draft.
     ///
     /// What they leave stays due, which needs a customer.
     package var payments: [Tender]
+
+    /// Whether it is put away and not sold yet.
+    package var isDraft: Bool
 
     /// Makes a request.
     ///
@@ -78,6 +87,7 @@ package struct SaleRequest: Sendable, Equatable {
     ///   - discount: An amount off the whole.
     ///   - lines: The cart.
     ///   - payments: What is paid at once.
+    ///   - isDraft: Whether it is put away and not sold yet.
     package init(
         registerID: RegisterID? = nil,
         customerID: CustomerID? = nil,
@@ -85,7 +95,8 @@ package struct SaleRequest: Sendable, Equatable {
         note: String? = nil,
         discount: Money = .zero,
         lines: [Line],
-        payments: [Tender] = []
+        payments: [Tender] = [],
+        isDraft: Bool = false
     ) {
         self.registerID = registerID
         self.customerID = customerID
@@ -94,19 +105,27 @@ package struct SaleRequest: Sendable, Equatable {
         self.discount = discount
         self.lines = lines
         self.payments = payments
+        self.isDraft = isDraft
     }
 }
 
 /// What `GET /v1/sales` may be narrowed to, newest first.
 package struct SaleFilter: Sendable, Equatable {
-    /// The states a sale can be in: drafts are not made yet.
+    /// The states a sale can be in.
     package enum Status: String, Sendable, CaseIterable {
         case confirmed
         case cancelled
+        /// Put away, and not sold yet.
+        case draft
+        /// A draft that was given up.
+        case discarded
     }
 
-    /// In this state only.
+    /// In this state only; what took place, confirmed or cancelled, if nil.
     package var status: Status?
+
+    /// Drafts of this user only.
+    package var userID: UserID?
 
     /// Of this customer only.
     package var customerID: CustomerID?

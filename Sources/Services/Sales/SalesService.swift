@@ -12,9 +12,8 @@ package final class SalesService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        ReadSellableProducts.self, ConfirmSale.self, ShowCart.self, AnnotateSale.self, CancelSale.self,
-        Conclude<Sale>.self,
-        ReadDocument<Sale>.self,
+        ReadSellableProducts.self, ConfirmSale.self, ShowCart.self, AnnotateSale.self, CancelSale.self, ReadDraft.self,
+        DraftSale.self, DiscardSale.self, Conclude<Sale>.self, ReadSale.self,
         ListSales.self,
         ListNumberedSales.self, ReturnOfSale.self, ReturnUnsold.self, Conclude<SaleReturn>.self,
         ReadDocument<SaleReturn>.self,
@@ -48,32 +47,61 @@ package final class SalesService: Sendable {
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
-        let references = request.lines.map(\.product)
-        var remembered = products.snapshot(of: references, tenant: context.tenant)
-        // The products can change under two readings in a row, hardly under three.
-        for _ in 0..<3 {
-            let plan: SalePlan
-            if let snapshot = remembered,
-                let computed = try? SalePlan(request, from: snapshot, by: context.caller)
-            {
-                plan = computed
-            } else {
-                let snapshot = try await read(references, context)
-                plan = try SalePlan(request, from: snapshot, by: context.caller)
+        try await attempts { (isFirst) async throws(WriteFailure) -> Answer in
+            let plan = try await compute(request, isFirst, context) { (snapshot) throws(Problem) in
+                try SalePlan(request, from: snapshot, by: context.caller)
             }
+            return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
+                try unit.refuseElsewhere(.register(request.registerID), context.caller)
+                try unit.add(ConfirmSale(plan: plan))
+                return .created(Sale(plan.id))
+            }
+        }
+    }
+
+    /// Computes something and writes it, anew if what it was computed from has changed.
+    ///
+    /// - Parameter attempt: Does both; told whether it is the first time.
+    /// - Returns: The answer.
+    /// - Throws: The refusal, or what kept the unit from running.
+    func attempts(_ attempt: (_ isFirst: Bool) async throws(WriteFailure) -> Answer) async throws(Problem) -> Answer {
+        // The products can change under two readings in a row, hardly under three.
+        for number in 0..<3 {
             do throws(WriteFailure) {
-                return try await store.attemptWrite(context, key: key) {
-                    (unit) throws(PostgresError) -> Effect<Sale> in
-                    try unit.refuseElsewhere(.register(request.registerID), context.caller)
-                    try unit.add(ConfirmSale(plan: plan))
-                    return .created(Sale(plan.id))
-                }
+                return try await attempt(number == 0)
             } catch {
                 if case .problem(let problem) = error { throw problem }
-                remembered = nil
             }
         }
         throw Problem(.overloaded, "The products of this sale keep changing. Try again.", retryAfter: 1)
+    }
+
+    /// Computes a cart from products in memory, if they are all there and it can be sold by them; else from the database.
+    ///
+    /// - Parameters:
+    ///   - request: The cart.
+    ///   - remembers: Whether memory will do.
+    ///   - context: Who asks.
+    ///   - plan: What is computed.
+    /// - Returns: The plan, by products whose versions the unit compares.
+    /// - Throws: What the cart is refused with by the products as the database has them.
+    func compute<Plan>(
+        _ request: SaleRequest,
+        _ remembers: Bool,
+        _ context: CallContext,
+        _ plan: (SellingSnapshot) throws(Problem) -> Plan
+    ) async throws(WriteFailure) -> Plan {
+        let references = request.lines.map(\.product)
+        if remembers, let snapshot = products.snapshot(of: references, tenant: context.tenant),
+            let computed = try? plan(snapshot)
+        {
+            return computed
+        }
+        do throws(Problem) {
+            return try plan(try await read(references, context))
+        } catch {
+            throw .problem(error)
+        }
     }
 
     /// What a sale would come to; nothing is written, and nothing is kept for whoever asks.
@@ -123,7 +151,7 @@ package final class SalesService: Sendable {
     ///   - context: Who asks.
     /// - Returns: 200 with the sale as it is now.
     /// - Throws: 404; 412 `version_mismatch`; what kept the unit from running.
-    package func annotate(
+    func annotate(
         _ id: SaleID,
         note: Change<String?>,
         expected: ExpectedVersion,
@@ -164,9 +192,12 @@ package final class SalesService: Sendable {
     /// - Parameters:
     ///   - id: Its id.
     ///   - caller: Who asks.
-    /// - Returns: The read of its body.
+    /// - Returns: The read of its body; that of a draft is not kept.
     package func sale(_ id: SaleID, _ caller: Caller) -> CachedRead {
-        caller.read(.sales, Sale(id))
+        CachedRead(
+            key: caller.key(.sales, "id") { $0.add(id.description) },
+            fill: SaleFill(statement: ReadSale(id: id))
+        )
     }
 
     /// A page of sales, newest first.
@@ -180,6 +211,7 @@ package final class SalesService: Sendable {
     package func list(_ filter: SaleFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list")
         builder.add(filter.status?.rawValue)
+        builder.add(filter.userID?.description)
         builder.add(filter.customerID?.description)
         builder.add(filter.registerID?.description)
         builder.add(filter.number.map { String($0) })

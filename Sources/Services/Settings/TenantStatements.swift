@@ -88,13 +88,14 @@ struct UpdateTenant: Statement {
             closed_until = CASE WHEN $12 THEN $13 ELSE t.closed_until END,
             cash_rounding = coalesce($14, t.cash_rounding),
             returns_without_sale = coalesce($15, t.returns_without_sale),
+            on_price_change = coalesce($16, t.on_price_change),
             version = t.version + 1,
             updated_at = now()
         WHERE t.id = stock.current_tenant()
         """
     static let parameterTypes: [PostgresType] = [
         .text, .text, .text, .text, .int2, .bool, .text, .bool, .numeric, .bool, .numeric, .bool, .date,
-        .numeric, .text,
+        .numeric, .text, .text,
     ]
 
     var patch: TenantPatch
@@ -115,5 +116,6 @@ struct UpdateTenant: Statement {
         try parameters.append(patch.closedUntil.newValue ?? nil)
         try parameters.append(patch.cashRounding.newValue)
         try parameters.append(patch.returnsWithoutSale.newValue)
+        try parameters.append(patch.onPriceChange.newValue)
     }
 }

@@ -113,6 +113,7 @@ struct ContractWalkTests {
             #"{"movements":[{"sku":"FI-001","type":"opening","quantity":"10","reason":"first count",\#(main)}]}"#
         try await journey.call("moveStock", body: opening)
         try await journey.call("priceSale")
+        try await Self.drafts(journey)
         try await Self.undo(journey)
         try await journey.call("confirmSale", body: #"{"customer_id":"\#(customer)","lines":\#(lines)}"#)
         let sale = try #require(journey.answers["confirmSale"]?["id"].string)
@@ -129,6 +130,23 @@ struct ContractWalkTests {
         try await Self.counts(journey)
         try await Self.transfers(journey)
         try await Self.buying(journey)
+    }
+
+    /// A cart is put away, is refused when its price has changed, and sold; another one is given up.
+    private static func drafts(_ journey: Journey) async throws {
+        let body = #"{"status":"draft","lines":[{"sku":"FI-001","quantity":"1"}]}"#
+        let paid = #"{"payments":[{"method":"card","amount":"2.50"}]}"#
+        try await journey.call("confirmSale", body: body)
+        try await journey.call("discardDraft")
+        try await journey.call("confirmSale", body: body)
+        try await journey.call("readSale")
+        try await journey.call("changeSale", body: #"{"lines":[{"sku":"FI-001","quantity":"1"}]}"#)
+        try await journey.call("listSales", query: "status=draft")
+        try await journey.call("changeProduct", body: #"{"price":"3.00"}"#)
+        let refused = try await journey.call("confirmDraft", body: paid, gives: 409)
+        #expect(refused.json["code"].string == "price_changed")
+        try await journey.call("changeProduct", body: #"{"price":"2.50"}"#)
+        try await journey.call("confirmDraft", body: paid)
     }
 
     /// Counts what is at the first place, in two counts at once.
