@@ -22,8 +22,9 @@ BEGIN
                t.receipt_footer, t.logo, t.prices_include_tax, t.oversell,
                stock.quantity_text(t.manager_discount_limit) AS manager_discount_limit,
                stock.quantity_text(t.cashier_discount_limit) AS cashier_discount_limit,
+               stock.quantity_text(t.manager_credit_limit) AS manager_credit_limit,
                stock.money_text(t.cash_rounding, t.currency_exponent) AS cash_rounding, t.returns_without_sale,
-               t.closed_until, t.version,
+               t.on_price_change, t.closed_until, t.version,
                stock.rfc3339(t.created_at) AS created_at, stock.rfc3339(t.updated_at) AS updated_at
         FROM stock.tenant t WHERE t.id = p_tenant
     ) r;

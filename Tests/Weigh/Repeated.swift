@@ -103,6 +103,7 @@ enum Repeated {
             managerDiscountLimit: nil,
             cashierDiscountLimit: try Percent("10"),
             cashRounding: .none,
+            keepsPrices: false,
             methods: [.cash: .cash]
         )
         let request = SaleRequest(

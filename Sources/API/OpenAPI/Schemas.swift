@@ -24,6 +24,8 @@ enum Schemas {
         ("CartLine", .object(lineFigures)),
         ("SaleLineTax", saleLineTax), ("TaxSum", taxSum),
         ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
+        ("Approval", approval), ("SaleApproval", .object(approvalFigures)),
+        ("Quote", quote), ("QuoteLine", quoteLine), ("QuoteSummary", .object(quoteFigures)),
         ("Payment", payment), ("PaymentAllocation", allocation), ("Undoing", undoing),
         ("Return", returned), ("ReturnSummary", .object(returnFigures)), ("ReturnLine", returnLine),
         ("ReturnPayment", returnPayment),
@@ -79,7 +81,8 @@ enum Schemas {
         Field.optional("available", .quantity), Field.optional("expected", .quantity),
         Field.optional("on_hand", .quantity), Field.optional("credit_limit", .money), Field.optional("balance", .money),
         Field.optional("amount", .money), Field.optional("due", .money), Field.optional("limit", .rate),
-        Field.optional("list_price", .price), Field.optional("count_id", .id),
+        Field.optional("list_price", .price), Field.optional("old_price", .price),
+        Field.optional("new_price", .price), Field.optional("count_id", .id),
         Field.optional("transfer_id", .id),
     ])
 
@@ -96,8 +99,10 @@ enum Schemas {
             Field.required("prices_include_tax", .boolean), Field.required("oversell", .choice(["deny", "allow"])),
             Field.required("manager_discount_limit", discountLimit),
             Field.required("cashier_discount_limit", discountLimit),
+            Field.required("manager_credit_limit", discountLimit),
             Field.required("cash_rounding", .money),
             Field.required("returns_without_sale", .choice(TenantReturns.allCases.map(\.rawValue))),
+            Field.required("on_price_change", .choice(TenantPriceChange.allCases.map(\.rawValue))),
             Field.required("closed_until", .nullable(.day)),
         ] + stamps
     )
@@ -105,7 +110,8 @@ enum Schemas {
     private static let discountLimit = Schema.nullable(
         .pattern(
             #"^(100(\.0{1,2})?|\d{1,2}(\.\d{1,2})?)$"#,
-            description: "Percent off the list price that the role may give; null is without limit."
+            description:
+                "Percent off the list price, or past a credit limit, that the role may give; null is without limit."
         )
     )
     /// What something is called that is known by its id.
@@ -275,7 +281,7 @@ enum Schemas {
     }
     private static let saleFigures: [Field] =
         [
-            Field.required("id", .id), Field.required("number", .integer(minimum: 1)),
+            Field.required("id", .id), Field.required("number", .nullable(.integer(minimum: 1))),
             Field.required("status", saleStatus),
             Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
             Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
@@ -368,6 +374,42 @@ enum Schemas {
             Field.required("payments", .array(.reference("SalePayment"))),
             Field.required("cancellation", .nullable(.reference("Undoing"))),
             Field.required("returns", .array(.reference("ReturnSummary"))),
+            Field.required("quote_id", .nullable(.id)),
+            Field.required("approval", .nullable(.reference("SaleApproval"))),
+        ]
+    )
+    /// What somebody approved of.
+    private static let approvalFigures: [Field] = [
+        Field.required("user_id", .id), Field.required("discount_limit", .nullable(.rate)),
+        Field.required("credit_limit", .nullable(.rate)), Field.required("note", .nullable(.text)),
+        Field.required("approved_at", .time),
+    ]
+    private static let approval = Schema.object(
+        [Field.required("id", .id)] + approvalFigures + [
+            Field.required("expires_at", .time),
+            Field.required("approval", .string(description: "Shown this once; the till sends it with the sale.")),
+        ]
+    )
+    private static let quoteFigures: [Field] = [
+        Field.required("id", .id), Field.required("number", .nullable(.integer(minimum: 1))),
+        Field.required("status", .choice(QuoteFilter.Status.allCases.map(\.rawValue))),
+        Field.required("expired", .boolean),
+        Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
+        Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
+        Field.required("valid_until", .nullable(.day)), Field.required("occurred_at", .time),
+        Field.required("recorded_at", .time), Field.required("business_day", .day), Field.required("subtotal", .money),
+        Field.required("discount", .money), Field.required("tax", .money), Field.required("total", .money),
+        Field.required("sale_id", .nullable(.id)), Field.required("version", .version),
+    ]
+    private static let quoteLine = Schema.object(
+        [Field.required("id", .id)] + lineFigures + [
+            Field.required("packaging", .nullable(.reference("LinePackaging")))
+        ]
+    )
+    private static let quote = Schema.object(
+        quoteFigures + [
+            Field.required("lines", .array(.reference("QuoteLine"))),
+            Field.required("tax_breakdown", .array(.reference("TaxSum"))),
         ]
     )
     private static let returnFigures: [Field] =

@@ -188,6 +188,9 @@ extension Problem.Code {
             "The books are closed up to a day, and the document lies in that time. Date it later, or open the period."
         case .stockChanged:
             "What is on hand is not what the request expected. Count again, or send it without the expectation."
+        case .priceChanged:
+            "List prices are not what they were when the draft was made, and the shop wants that to be seen. Each line is named "
+                + "with both prices; send the draft's lines again to take the new ones."
         case .versionMismatch:
             "Somebody else changed the resource after it was read. Read it again, and send the change with its new ETag."
         case .tooLarge:

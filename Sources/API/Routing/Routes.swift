@@ -18,6 +18,7 @@ enum Routes {
         SalesRoutes.self,
         ReturnsRoutes.self,
         ReceiptsRoutes.self,
+        QuotesRoutes.self,
         PaymentsRoutes.self,
         CashRoutes.self,
         CustomersRoutes.self,

@@ -4,35 +4,109 @@ import Services
 
 extension SaleRequest {
     /// Reads the body of `POST /v1/sales`.
-    ///
-    /// Drafts are not made yet, so the only status is the one that a sale has anyway.
     static func read(_ reader: inout JSONObjectReader) -> SaleRequest {
-        _ = reader.optional("status", .confirmed)
-        return SaleRequest(
+        var request = SaleRequest(
             registerID: reader.optionalID("register_id"),
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
             note: reader.optional("note", .note()),
             discount: reader.optionalMoney("discount") ?? .zero,
-            lines: reader.objects("lines", of: "SaleLineRequest", count: 1...1000) { line in
-                Line(
-                    product: .read(&line),
-                    quantity: line.quantity("quantity"),
-                    unitPrice: line.optionalPrice("unit_price"),
-                    discount: line.optionalMoney("discount") ?? .zero
-                )
-            },
-            payments: reader.objects("payments", of: "TenderRequest", count: 0...20) { payment in .read(&payment) }
+            lines: Line.read(&reader),
+            payments: Tender.readAll(&reader),
+            isDraft: reader.optionalChoice("status") == NewSaleStatus.draft
         )
+        request.approval = reader.approval()
+        guard request.isDraft else { return request }
+        if request.approval != nil {
+            reader.fail("approval", "not_allowed", "A draft is approved of when it is confirmed.")
+        }
+        if !request.payments.isEmpty {
+            reader.fail("payments", "not_allowed", "A draft is paid when it is confirmed.")
+        }
+        if request.occurredAt != nil {
+            reader.fail("occurred_at", "not_allowed", "A draft is dated when it is confirmed.")
+        }
+        return request
     }
 }
 
-extension FieldReading where Value == Bool {
-    /// The one state that a new sale may have.
-    fileprivate static var confirmed: FieldReading {
-        FieldReading<String>.string.described(as: .choice(["confirmed"])).map { text in
-            text == "confirmed" ? .success(true) : .failure(ReadingFault("not_allowed", "Must be \"confirmed\"."))
+/// The states that a new sale may have.
+private enum NewSaleStatus: String, CaseIterable {
+    case confirmed
+    case draft
+}
+
+extension SaleRequest.Line {
+    /// Reads the lines of a sale.
+    ///
+    /// - Parameters:
+    ///   - reader: Of the body.
+    ///   - count: How many there may be.
+    ///   - isShown: Whether an example shows them.
+    /// - Returns: The lines.
+    static func read(
+        _ reader: inout JSONObjectReader,
+        count: ClosedRange<Int> = 1...1000,
+        isShown: Bool = true
+    ) -> [Self] {
+        reader.objects("lines", of: "SaleLineRequest", count: count, isShown: isShown) { line in
+            Self(
+                product: .read(&line),
+                quantity: line.quantity("quantity"),
+                unitPrice: line.optionalPrice("unit_price"),
+                discount: line.optionalMoney("discount") ?? .zero
+            )
         }
+    }
+}
+
+extension SalePatch {
+    /// Reads the body of `PATCH /v1/sales/{id}`; its example is one that any sale takes.
+    static func read(_ reader: inout JSONObjectReader) -> SalePatch {
+        var patch = SalePatch()
+        patch.registerID = reader.change("register_id", isShown: false, .id())
+        patch.customerID = reader.clearableChange("customer_id", isShown: false, .id())
+        patch.note = reader.clearableChange("note", .note())
+        patch.discount = reader.change("discount", isShown: false, .decimal(.notNegative))
+        if reader.contains("lines") || reader.isRecording {
+            // A patch need not name them; one that does leaves some.
+            patch.lines = .set(Line.read(&reader, count: reader.isRecording ? 0...1000 : 1...1000, isShown: false))
+        }
+        return patch
+    }
+
+    private typealias Line = SaleRequest.Line
+}
+
+extension SaleConfirmation {
+    /// Reads the body of `POST /v1/sales/{id}/confirm`, and of `POST /v1/quotes/{id}/convert`.
+    static func read(_ reader: inout JSONObjectReader) -> SaleConfirmation {
+        var confirmation = SaleConfirmation(
+            registerID: reader.optionalID("register_id"),
+            customerID: reader.optionalID("customer_id"),
+            occurredAt: reader.optionalTimestamp("occurred_at"),
+            payments: Tender.readAll(&reader)
+        )
+        confirmation.approval = reader.approval()
+        return confirmation
+    }
+}
+
+extension JSONObjectReader {
+    /// What somebody with a higher limit gave for a sale; what it may look like is asked where it is looked up.
+    fileprivate mutating func approval() -> String? {
+        optional("approval", isShown: false, .text(TextRule(maximum: 128)))
+    }
+}
+
+extension ApprovalRequest {
+    /// Reads the body of `POST /v1/approvals`.
+    static func read(_ reader: inout JSONObjectReader) -> ApprovalRequest {
+        ApprovalRequest(
+            discountLimit: reader.optional("discount_limit", .decimal(.notNegative)),
+            creditLimit: reader.optional("credit_limit", isShown: false, .decimal(.notNegative)),
+            note: reader.optional("note", .note())
+        )
     }
 }
 
@@ -90,6 +164,11 @@ extension FieldReading where Value == ProductCode {
 }
 
 extension Tender {
+    /// Reads what is paid at once.
+    static func readAll(_ reader: inout JSONObjectReader) -> [Tender] {
+        reader.objects("payments", of: "TenderRequest", count: 0...20) { payment in .read(&payment) }
+    }
+
     /// Reads method, amount, tip and what was handed over.
     static func read(_ reader: inout JSONObjectReader) -> Tender {
         Tender(

@@ -3,7 +3,7 @@ import HTTPTypes
 import Kernel
 import Services
 
-/// Sales: confirm, price, list, look at one, annotate, cancel.
+/// Sales: confirm, put away and take up again, price, list, look at one, change, cancel.
 struct SalesRoutes: Area {
     static let records: [any Record.Type] = []
 
@@ -15,7 +15,7 @@ struct SalesRoutes: Area {
             .command(
                 "/v1/sales",
                 "confirmSale",
-                "Confirm a sale",
+                "Confirm a sale, or put it away as a draft",
                 area: "sales",
                 access: .scope(.salesWrite),
                 key: .required,
@@ -26,7 +26,10 @@ struct SalesRoutes: Area {
                     .insufficientStock, .productInactive, .discountLimit, .creditLimitExceeded, .sessionClosed,
                     .periodClosed, .paymentMismatch, .creditNeedsCustomer, .quantityPrecision,
                 ]
-            ) { (request, context, key) throws(Problem) in try await shop.sales.confirm(request, context, key: key) },
+            ) { (request, context, key) throws(Problem) in
+                if request.isDraft { return try await shop.sales.draft(request, context, key: key) }
+                return try await shop.sales.confirm(request, context, key: key)
+            },
             .post(
                 "/v1/sales/price",
                 "priceSale",
@@ -37,6 +40,17 @@ struct SalesRoutes: Area {
                 answer: .reference("PricedCart"),
                 problems: [.productInactive, .discountLimit, .paymentMismatch, .quantityPrecision]
             ) { call, request in Reply(.ok, body: try await shop.sales.price(request, call.context())) },
+            .post(
+                "/v1/approvals",
+                "approve",
+                "Approve of one sale that whoever is at the till may not make",
+                area: "sales",
+                access: .roles(.owner, .manager),
+                body: Body("ApprovalRequest") { ApprovalRequest.read(&$0) },
+                status: .created,
+                answer: .reference("Approval"),
+                namesResource: false
+            ) { call, request in try call.reply(await shop.sales.approve(request, call.context())) },
             .page(
                 "/v1/sales",
                 "listSales",
@@ -66,14 +80,43 @@ struct SalesRoutes: Area {
             .change(
                 "/v1/sales/{id}",
                 "changeSale",
-                "Change the remark on a sale",
+                "Change a draft, or the remark on any sale",
                 area: "sales",
                 access: .scope(.salesWrite),
-                body: Body("SalePatch") { $0.clearableChange("note", .note()) },
-                answer: .reference("Sale")
-            ) { (id, note, expected, context) throws(Problem) in
-                try await shop.sales.annotate(id, note: note, expected: expected, context)
+                body: Body("SalePatch") { SalePatch.read(&$0) },
+                answer: .reference("Sale"),
+                problems: [.invalidState, .productInactive, .quantityPrecision]
+            ) { (id, patch, expected, context) throws(Problem) in
+                try await shop.sales.change(id, patch, expected: expected, context)
             },
+            .action(
+                "/v1/sales/{id}/confirm",
+                "confirmDraft",
+                "Sell what was put away, at any till of its place",
+                area: "sales",
+                access: .scope(.salesWrite),
+                store: shop.store,
+                body: Body("SaleConfirmation") { SaleConfirmation.read(&$0) },
+                answer: .reference("Sale"),
+                problems: [
+                    .invalidState, .priceChanged, .insufficientStock, .productInactive, .discountLimit,
+                    .creditLimitExceeded, .sessionClosed, .periodClosed, .paymentMismatch, .creditNeedsCustomer,
+                    .quantityPrecision,
+                ]
+            ) { (id, confirmation, context, key) throws(Problem) in
+                try await shop.sales.confirm(id, confirmation, context, key: key)
+            },
+            .action(
+                "/v1/sales/{id}/discard",
+                "discardDraft",
+                "Give a draft up",
+                area: "sales",
+                access: .scope(.salesWrite),
+                store: shop.store,
+                body: Body(isOptional: true) { _ in },
+                answer: .reference("Sale"),
+                problems: [.invalidState]
+            ) { (id, _, context, key) throws(Problem) in try await shop.sales.discard(id, context, key: key) },
             .action(
                 "/v1/sales/{id}/cancel",
                 "cancelSale",
@@ -100,7 +143,11 @@ extension SaleFilter {
     /// Reads what `GET /v1/sales` asks for.
     static func read(_ query: inout Query) -> SaleFilter {
         var filter = SaleFilter()
-        filter.status = query.choice("status", "In this state only.")
+        filter.status = query.choice("status", "In this state only; confirmed and cancelled ones if left out.")
+        filter.userID = query.id("user_id", "Drafts of this user only; with status=draft.")
+        if filter.userID != nil, filter.status != .draft {
+            query.fail("user_id", "not_allowed", "Only drafts are listed by user: add status=draft.")
+        }
         filter.customerID = query.id("customer_id", "Of this customer only.")
         filter.registerID = query.id("register_id", "Of this register only.")
         filter.number = query.integer(

@@ -155,6 +155,9 @@ package enum Entity {
     package enum Import {}
     package enum Invitation {}
     package enum AuditEntry {}
+    package enum Quote {}
+    package enum Approval {}
+    package enum QuoteLine {}
 }
 
 package typealias UserID = ID<Entity.User>
@@ -183,6 +186,9 @@ package typealias PurchaseID = ID<Entity.Purchase>
 package typealias PurchaseLineID = ID<Entity.PurchaseLine>
 package typealias ImportID = ID<Entity.Import>
 package typealias InvitationID = ID<Entity.Invitation>
+package typealias ApprovalID = ID<Entity.Approval>
+package typealias QuoteID = ID<Entity.Quote>
+package typealias QuoteLineID = ID<Entity.QuoteLine>
 package typealias AuditEntryID = ID<Entity.AuditEntry>
 
 /// The number of a tenant, the first column of every key.

@@ -26,6 +26,7 @@ package struct Problem: Error, Sendable, Equatable {
         case sessionClosed = "session_closed"
         case periodClosed = "period_closed"
         case stockChanged = "stock_changed"
+        case priceChanged = "price_changed"
         case versionMismatch = "version_mismatch"
         case tooLarge = "too_large"
         case unsupportedMediaType = "unsupported_media_type"
@@ -109,7 +110,7 @@ extension Problem.Code {
         case .notAcceptable: 406
         case .requestTimeout: 408
         case .insufficientStock, .idempotencyInProgress, .invalidState, .duplicate, .inUse, .creditLimitExceeded,
-            .paymentExceedsDue, .productInactive, .sessionClosed, .periodClosed, .stockChanged:
+            .paymentExceedsDue, .productInactive, .sessionClosed, .periodClosed, .stockChanged, .priceChanged:
             409
         case .versionMismatch: 412
         case .tooLarge: 413
@@ -149,6 +150,7 @@ extension Problem.Code {
         case .sessionClosed: "No cash session is open"
         case .periodClosed: "The period is closed"
         case .stockChanged: "The stock changed"
+        case .priceChanged: "A list price changed"
         case .versionMismatch: "The resource was changed meanwhile"
         case .tooLarge: "Too large"
         case .unsupportedMediaType: "The media type is not supported"

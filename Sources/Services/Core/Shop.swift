@@ -66,6 +66,8 @@ package final class Shop: Sendable {
 
     /// Receipts.
     package let receipts: ReceiptsService
+    /// Quotes.
+    package let quotes: QuotesService
 
     /// Payments.
     package let payments: PaymentsService
@@ -123,6 +125,7 @@ package final class Shop: Sendable {
         transfers = TransfersService(store: store, cursors: cursors)
         sales = SalesService(store: store, cursors: cursors)
         receipts = ReceiptsService()
+        quotes = QuotesService(store: store, cursors: cursors, tenants: tenants, sales: sales)
         payments = PaymentsService(store: store, cursors: cursors)
         purchases = PurchasesService(store: store, cursors: cursors, tenants: tenants)
         expenses = MoneyEntriesService(store: store, cursors: cursors)
@@ -145,7 +148,7 @@ package final class Shop: Sendable {
             EnterPlaces.self, RefuseElsewhere.self, ReadByID.self, NamedPage<ReadByID>.self, ListChanged.self,
         ]
         + TenantService.statements + StockService.statements + CountsService.statements + TransfersService.statements
-        + SalesService.statements + ReceiptsService.statements + PaymentsService.statements
+        + SalesService.statements + QuotesService.statements + ReceiptsService.statements + PaymentsService.statements
         + PurchasesService.statements
         + MoneyEntriesService<ExpenseSource>.statements + MoneyEntriesService<ManualSource>.statements
         + BalanceService.statements + ReportsService.statements + IdentityService.statements + CashService.statements

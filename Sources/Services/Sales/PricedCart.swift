@@ -22,9 +22,28 @@ struct PricedCart: Sendable {
 
         /// Computes a line of a request.
         ///
+        /// - Parameters:
+        ///   - asked: The line.
+        ///   - product: The product that it names.
+        ///   - listPrice: The product's own price, as the line goes by it.
+        ///   - pointer: Where the line is in the request.
         /// - Throws: At `/quantity`, if what is asked for is no quantity of the product; at `/unit_price`.
-        init(_ asked: SaleRequest.Line, of product: SellableProduct, at pointer: String) throws(FieldError) {
+        init(
+            _ asked: SaleRequest.Line,
+            of product: SellableProduct,
+            at listPrice: Price,
+            _ pointer: String
+        ) throws(FieldError) {
             self.product = product
+            if let kept = asked.kept {
+                // Put away by packagings: it is sold as it was put away.
+                quantity = asked.quantity
+                packed = kept.packed
+                isOverridden = asked.unitPrice != nil
+                unitPrice = asked.unitPrice ?? (kept.packed.price == nil ? listPrice : asked.seenPrice ?? listPrice)
+                listed = kept.listed(asked.quantity, isOverridden: isOverridden, at: listPrice)
+                return
+            }
             let goods = asked.product.goods
             packed = goods?.line(of: asked.quantity, at: asked.unitPrice)
             do throws(ReadingFault) {
@@ -33,40 +52,50 @@ struct PricedCart: Sendable {
                 throw FieldError("\(pointer)/quantity", error.code, error.detail)
             }
             guard let goods, let packed else {
-                unitPrice = asked.unitPrice ?? product.price
-                isOverridden = unitPrice != product.price
-                listed = DiscountRule.ListedLine(price: product.price, quantity: quantity)
+                unitPrice = asked.unitPrice ?? listPrice
+                isOverridden = unitPrice != listPrice
+                listed = DiscountRule.ListedLine(price: listPrice, quantity: quantity)
                 return
             }
             do throws(ReadingFault) {
                 unitPrice =
                     try packed.price.map { (price) throws(ReadingFault) in
                         try goods.packed.unitPrice(at: price)
-                    } ?? product.price
+                    } ?? listPrice
             } catch {
                 throw FieldError("\(pointer)/unit_price", error.code, error.detail)
             }
-            if let listPrice = goods.packed.listPrice {
-                isOverridden = packed.price != listPrice
-                listed = DiscountRule.ListedLine(price: listPrice, quantity: asked.quantity)
+            if let packedPrice = goods.packed.listPrice {
+                isOverridden = packed.price != packedPrice
+                listed = DiscountRule.ListedLine(price: packedPrice, quantity: asked.quantity)
             } else {
-                isOverridden = unitPrice != product.price
-                listed = DiscountRule.ListedLine(price: product.price, quantity: quantity)
+                isOverridden = unitPrice != listPrice
+                listed = DiscountRule.ListedLine(price: listPrice, quantity: quantity)
             }
         }
     }
 
     /// Prices a cart.
     ///
+    /// A draft is no sale yet: its lines keep the list prices that they were put away with, and whether it may be sold is asked when
+    /// somebody does. Then a list price that has changed is refused or kept, as the tenant wants it.
+    ///
     /// - Parameters:
     ///   - request: What is asked for.
     ///   - snapshot: The products of its lines.
     ///   - caller: Who sells.
+    ///   - approved: How far below the list price somebody else lets them.
     /// - Throws: The refusals that need no look at running figures, all lines of a kind at once.
-    init(_ request: SaleRequest, from snapshot: SellingSnapshot, by caller: Caller) throws(Problem) {
+    init(
+        _ request: SaleRequest,
+        from snapshot: SellingSnapshot,
+        by caller: Caller,
+        approved: Percent? = nil
+    ) throws(Problem) {
         var unknown: [FieldError] = []
         var inactive: [FieldError] = []
         var faulty: [FieldError] = []
+        var changed: [FieldError] = []
         var lines: [Line] = []
         lines.reserveCapacity(request.lines.count)
         for (index, (line, product)) in zip(request.lines, snapshot.products).enumerated() {
@@ -75,11 +104,20 @@ struct PricedCart: Sendable {
                 unknown.append(FieldError(pointer, "not_found", "There is no such product."))
                 continue
             }
-            if !product.isActive {
+            let wasPutAway = line.seenPrice != nil
+            if !product.isActive, !(request.isDraft && wasPutAway) {
                 inactive.append(FieldError(pointer, "product_inactive", "The product is archived."))
             }
+            var listPrice = product.price
+            if let (seen, now) = line.changedPrice(of: product) {
+                if request.isDraft || request.quoting != nil || snapshot.rules.keepsPrices {
+                    listPrice = line.seenPrice ?? listPrice
+                } else {
+                    changed.append(.priceChanged(index, from: seen, to: now, Int(snapshot.rules.exponent)))
+                }
+            }
             do throws(FieldError) {
-                lines.append(try Line(line, of: product, at: "/lines/\(index)"))
+                lines.append(try Line(line, of: product, at: listPrice, "/lines/\(index)"))
             } catch {
                 faulty.append(error)
             }
@@ -91,6 +129,9 @@ struct PricedCart: Sendable {
             throw Problem(.productInactive, "Some products are archived and can not be sold.", errors: inactive)
         }
         guard faulty.isEmpty else { throw GoodsFinder.refusal(of: faulty) }
+        guard changed.isEmpty else {
+            throw Problem(.priceChanged, "Some prices have changed since the draft was made.", errors: changed)
+        }
         guard !lines.isEmpty else {
             throw Problem(
                 .validationFailed,
@@ -134,7 +175,10 @@ struct PricedCart: Sendable {
                 errors: tenderErrors
             )
         }
-        try Self.check(priced, of: lines, request, caller.discountLimit(snapshot.rules), exponent)
+        if !request.isDraft, request.quoting != .agreed {
+            let limit = caller.discountLimit(snapshot.rules).map { max($0, approved ?? .zero) }
+            try Self.check(priced, of: lines, request, limit, exponent)
+        }
         rules = snapshot.rules
         self.lines = lines
         self.kinds = kinds
@@ -163,5 +207,18 @@ struct PricedCart: Sendable {
                 errors: faults
             )
         }
+    }
+}
+
+extension FieldError {
+    /// A list price that is no longer the one that a draft was made with.
+    fileprivate static func priceChanged(_ line: Int, from old: Price, to new: Price, _ exponent: Int) -> FieldError {
+        let (was, now) = (old.text(minimumDecimals: exponent), new.text(minimumDecimals: exponent))
+        return FieldError(
+            "/lines/\(line)/unit_price",
+            "price_changed",
+            "It was \(was), and is \(now) now.",
+            extra: [("old_price", "\"\(was)\""), ("new_price", "\"\(now)\"")]
+        )
     }
 }

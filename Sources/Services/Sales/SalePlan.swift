@@ -4,6 +4,12 @@ import Kernel
 /// A sale computed from what its products were: everything its unit writes, decided before the first byte is sent.
 struct SalePlan: Sendable {
     let id: SaleID
+    /// The version of the draft that becomes it; nil for one that is new.
+    let draftVersion: Int64?
+    /// The quote that it is made of, and its version; nil for none.
+    let quote: (id: QuoteID, version: Int64)?
+    /// What somebody gave for it; nil for none.
+    let approval: OpenApproval?
     let registerID: RegisterID?
     let customerID: CustomerID?
     let userID: UserID?
@@ -49,9 +55,19 @@ struct SalePlan: Sendable {
     ///   - request: What is asked for.
     ///   - snapshot: The products of its lines.
     ///   - caller: Who sells.
+    ///   - draft: The draft that becomes the sale, if there is one.
+    ///   - quote: The quote that is sold, if there is one.
+    ///   - approval: What somebody gave for it, if they did.
     /// - Throws: The refusals that need no look at running figures, all lines of a kind at once.
-    init(_ request: SaleRequest, from snapshot: SellingSnapshot, by caller: Caller) throws(Problem) {
-        cart = try PricedCart(request, from: snapshot, by: caller)
+    init(
+        _ request: SaleRequest,
+        from snapshot: SellingSnapshot,
+        by caller: Caller,
+        draft: SaleDraft? = nil,
+        quote: QuoteOnFile? = nil,
+        approval: OpenApproval? = nil
+    ) throws(Problem) {
+        cart = try PricedCart(request, from: snapshot, by: caller, approved: approval?.discountLimit)
         settlement = try Settlement(
             total: cart.priced.total,
             tenders: request.payments,
@@ -60,7 +76,10 @@ struct SalePlan: Sendable {
             hasCustomer: request.customerID != nil,
             exponent: Int(cart.rules.exponent)
         )
-        id = .make()
+        id = draft?.id ?? .make()
+        draftVersion = draft?.version
+        self.approval = approval
+        self.quote = quote.map { ($0.id, $0.version) }
         registerID = request.registerID
         customerID = request.customerID
         userID = caller.user

@@ -15,7 +15,30 @@ package enum ProductReference: Sendable, Hashable {
     indirect case found(NamedGoods)
 }
 
-/// A sale to confirm, as `POST /v1/sales` says it.
+/// How a line that was put away was asked for, where not by the product's unit.
+package struct KeptPacking: Sendable, Equatable {
+    /// How many of what, at which price.
+    package let packed: PackedLine
+
+    /// What the packaging of that name costs now; nil if there is none, or it costs what its units do.
+    package let listPrice: Price?
+
+    /// The line as it is listed.
+    ///
+    /// - Parameters:
+    ///   - quantity: How much it is in units.
+    ///   - isOverridden: Whether its price was somebody's own; else the one at which it was put away is its list price.
+    ///   - unitPrice: What a unit is listed at.
+    /// - Returns: What the limits of discounts are measured by.
+    func listed(_ quantity: Quantity, isOverridden: Bool, at unitPrice: Price) -> DiscountRule.ListedLine {
+        if let price = isOverridden ? listPrice : packed.price {
+            return DiscountRule.ListedLine(price: price, quantity: packed.quantity)
+        }
+        return DiscountRule.ListedLine(price: unitPrice, quantity: quantity)
+    }
+}
+
+/// A sale to confirm or to put away as a draft, as `POST /v1/sales` says it.
 package struct SaleRequest: Sendable, Equatable {
     /// One line of the cart.
     package struct Line: Sendable, Equatable {
@@ -31,6 +54,12 @@ package struct SaleRequest: Sendable, Equatable {
         /// An amount off the line.
         package var discount: Money
 
+        /// The price of a unit at which the line was put away; nil for one that was not.
+        package var seenPrice: Price?
+
+        /// How it was asked for when it was put away, if not by the product's unit.
+        package var kept: KeptPacking?
+
         /// Makes a line.
         ///
         /// - Parameters:
@@ -38,16 +67,33 @@ package struct SaleRequest: Sendable, Equatable {
         ///   - quantity: How much, in the product's unit.
         ///   - unitPrice: The price of one unit; the product's own if nil.
         ///   - discount: An amount off the line.
+        ///   - seenPrice: The price of a unit at which the line was put away.
+        ///   - kept: How it was asked for when it was put away, if not by the product's unit.
         package init(
             product: ProductReference,
             quantity: Quantity,
             unitPrice: Price? = nil,
-            discount: Money = .zero
+            discount: Money = .zero,
+            seenPrice: Price? = nil,
+            kept: KeptPacking? = nil
         ) {
             self.product = product
             self.quantity = quantity
             self.unitPrice = unitPrice
             self.discount = discount
+            self.seenPrice = seenPrice
+            self.kept = kept
+        }
+
+        /// The list price at which it was put away and the one of now, if they differ.
+        func changedPrice(of product: SellableProduct) -> (seen: Price, now: Price)? {
+            guard let seenPrice, unitPrice == nil else { return nil }
+            guard let kept, let packedPrice = kept.packed.price else {
+                return seenPrice == product.price ? nil : (seenPrice, product.price)
+            }
+            // A label keeps the price that it says, and so does a packaging that is not there any more.
+            guard let listPrice = kept.listPrice, listPrice != packedPrice else { return nil }
+            return (packedPrice, listPrice)
         }
     }
 
@@ -69,10 +115,27 @@ package struct SaleRequest: Sendable, Equatable {
     /// The cart; at least one line, at most 1,000.
     package var lines: [Line]
 
-    /// What is paid at once.
+    /// What is paid at once; nothing of a draft.
     ///
     /// What they leave stays due, which needs a customer.
     package var payments: [Tender]
+
+    /// Whether it is put away and not sold yet.
+    package var isDraft: Bool
+
+    /// What somebody with a higher limit gave for it, as they got it.
+    package var approval: String?
+
+    /// Whether it is of a quote, which keeps its prices.
+    package var quoting: Quoting?
+
+    /// What a quote has to do with a cart.
+    package enum Quoting: Sendable {
+        /// It is being written: nobody goes further below the list price than they may sell.
+        case offered
+        /// It is being sold: what was agreed upon is asked of nobody again.
+        case agreed
+    }
 
     /// Makes a request.
     ///
@@ -84,6 +147,7 @@ package struct SaleRequest: Sendable, Equatable {
     ///   - discount: An amount off the whole.
     ///   - lines: The cart.
     ///   - payments: What is paid at once.
+    ///   - isDraft: Whether it is put away and not sold yet.
     package init(
         registerID: RegisterID? = nil,
         customerID: CustomerID? = nil,
@@ -91,7 +155,8 @@ package struct SaleRequest: Sendable, Equatable {
         note: String? = nil,
         discount: Money = .zero,
         lines: [Line],
-        payments: [Tender] = []
+        payments: [Tender] = [],
+        isDraft: Bool = false
     ) {
         self.registerID = registerID
         self.customerID = customerID
@@ -100,19 +165,27 @@ package struct SaleRequest: Sendable, Equatable {
         self.discount = discount
         self.lines = lines
         self.payments = payments
+        self.isDraft = isDraft
     }
 }
 
 /// What `GET /v1/sales` may be narrowed to, newest first.
 package struct SaleFilter: Sendable, Equatable {
-    /// The states a sale can be in: drafts are not made yet.
+    /// The states a sale can be in.
     package enum Status: String, Sendable, CaseIterable {
         case confirmed
         case cancelled
+        /// Put away, and not sold yet.
+        case draft
+        /// A draft that was given up.
+        case discarded
     }
 
-    /// In this state only.
+    /// In this state only; what took place, confirmed or cancelled, if nil.
     package var status: Status?
+
+    /// Drafts of this user only.
+    package var userID: UserID?
 
     /// Of this customer only.
     package var customerID: CustomerID?

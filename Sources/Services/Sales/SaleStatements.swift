@@ -1,3 +1,4 @@
+import Cache
 import Domain
 import Kernel
 import Postgres
@@ -8,16 +9,16 @@ struct ConfirmSale: Statement {
     static let sql: SQL = """
         SELECT stock.sale_confirm(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-            $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38)
+            $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41)
         """
-    static let parameterTypes: [PostgresType] = [
-        .int8, .uuid, .uuid, .uuid, .uuid, .text, .timestamptz, .numeric, .numeric, .numeric, .numeric, .numeric,
-        .uuidArray, .numericArray, .uuidArray,
-        .uuidArray, .uuidArray, .int8Array, .int2Array, .numericArray, .numericArray, .boolArray, .numericArray,
-        .numericArray, .numericArray, .numericArray, .textArray,
-        .uuidArray, .uuidArray, .textArray, .numericArray, .numericArray,
-        .textArray, .numericArray, .uuidArray, .numeric, .int4, .uuid,
-    ]
+    static let parameterTypes: [PostgresType] =
+        [
+            .int8, .uuid, .uuid, .uuid, .uuid, .text, .timestamptz, .numeric, .numeric, .numeric, .numeric, .numeric,
+            .uuidArray, .numericArray, .uuidArray,
+        ] + Parameters.cartTypes + [
+            .uuidArray, .uuidArray, .textArray, .numericArray, .numericArray,
+            .textArray, .numericArray, .uuidArray, .numeric, .int4, .uuid, .int8, .uuid, .int8,
+        ]
 
     let plan: SalePlan
 
@@ -37,18 +38,7 @@ struct ConfirmSale: Statement {
         try parameters.append(plan.moved.map(\.productID))
         try parameters.append(plan.moved.map(\.quantity))
         try parameters.append(plan.moved.map(\.movementID))
-        try parameters.append(plan.lineIDs)
-        try parameters.append(plan.cart.lines.map(\.product.id))
-        try parameters.append(plan.cart.lines.map(\.product.version))
-        try parameters.append(plan.cart.lines.map(\.product.unitDecimals))
-        try parameters.append(plan.cart.lines.map(\.quantity))
-        try parameters.append(plan.cart.lines.map(\.unitPrice))
-        try parameters.append(plan.cart.lines.map(\.isOverridden))
-        try parameters.append(plan.cart.priced.lines.map(\.discount))
-        try parameters.append(plan.cart.priced.lines.map(\.documentDiscount))
-        try parameters.append(plan.cart.priced.lines.map(\.tax))
-        try parameters.append(plan.cart.priced.lines.map(\.total))
-        try parameters.append(plan.cart.taxParts)
+        try parameters.append(plan.cart, plan.lineIDs)
         try parameters.append(plan.paymentIDs)
         try parameters.append(plan.ledgerIDs)
         try parameters.append(plan.tenders.map(\.method.rawValue))
@@ -60,6 +50,9 @@ struct ConfirmSale: Statement {
         try parameters.append(plan.settlement.rounding)
         try parameters.append(plan.settlement.rounded.map { Int32(clamping: $0 + 1) })
         try parameters.append(plan.roundingLedgerID)
+        try parameters.append(plan.draftVersion)
+        try parameters.append(plan.quote?.id)
+        try parameters.append(plan.quote?.version)
     }
 }
 
@@ -69,20 +62,68 @@ struct PackSaleLines: Statement {
     static let sql: SQL = "SELECT stock.sale_lines_packed($1, $2, $3, $4)"
     static let parameterTypes: [PostgresType] = [.uuidArray, .textArray, .numericArray, .numericArray]
 
-    private let lines: [(id: SaleLineID, packed: PackedLine)]
+    let lines: [PackedRow<Entity.SaleLine>]
 
-    /// Of a plan whose lines have ids; nil if all of them were asked for by units.
-    init?(_ plan: SalePlan) {
-        lines = zip(plan.lineIDs, plan.cart.lines).compactMap { id, line in line.packed.map { (id, $0) } }
-        if lines.isEmpty { return nil }
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(lines) }
+}
+
+/// A line that was asked for otherwise than by the product's unit.
+typealias PackedRow<Line> = (id: ID<Line>, packed: PackedLine)
+
+extension PricedCart {
+    /// Its lines that were asked for otherwise than by their units.
+    func packed<Line>(_ ids: [ID<Line>]) -> [PackedRow<Line>] {
+        zip(ids, lines).compactMap { id, line in line.packed.map { (id, $0) } }
+    }
+}
+
+extension UnitOfWork {
+    /// Says how lines of a sale that were just written were asked for; nothing, if all by their units.
+    mutating func pack(_ cart: PricedCart, _ ids: [SaleLineID]) throws(PostgresError) {
+        let lines = cart.packed(ids)
+        if !lines.isEmpty { try add(PackSaleLines(lines: lines)) }
     }
 
-    func bind(_ parameters: inout Parameters) throws(PostgresError) {
-        try parameters.append(lines.map(\.id))
-        try parameters.append(lines.map(\.packed.name))
-        try parameters.append(lines.map(\.packed.quantity))
-        try parameters.append(lines.map(\.packed.price))
+    /// Confirms a sale, by what somebody gave for it if they did.
+    mutating func sell(_ plan: SalePlan) throws(PostgresError) {
+        if let approval = plan.approval {
+            try add(TakeApproval(text: approval.text, saleID: plan.id, userID: plan.userID))
+        }
+        try add(ConfirmSale(plan: plan))
+        try pack(plan.cart, plan.lineIDs)
     }
+}
+
+extension Parameters {
+    /// The lines of a cart: ids, products with what they were when the cart was priced, and figures.
+    mutating func append<Line>(_ cart: PricedCart, _ ids: [ID<Line>]) throws(PostgresError) {
+        try append(ids)
+        try append(cart.lines.map(\.product.id))
+        try append(cart.lines.map(\.product.version))
+        try append(cart.lines.map(\.product.unitDecimals))
+        try append(cart.lines.map(\.quantity))
+        try append(cart.lines.map(\.unitPrice))
+        try append(cart.lines.map(\.isOverridden))
+        try append(cart.priced.lines.map(\.discount))
+        try append(cart.priced.lines.map(\.documentDiscount))
+        try append(cart.priced.lines.map(\.tax))
+        try append(cart.priced.lines.map(\.total))
+        try append(cart.taxParts)
+    }
+
+    /// Lines with how they were asked for.
+    mutating func append<Line>(_ lines: [PackedRow<Line>]) throws(PostgresError) {
+        try append(lines.map(\.id))
+        try append(lines.map(\.packed.name))
+        try append(lines.map(\.packed.quantity))
+        try append(lines.map(\.packed.price))
+    }
+
+    /// The types of a cart's lines.
+    static let cartTypes: [PostgresType] = [
+        .uuidArray, .uuidArray, .int8Array, .int2Array, .numericArray, .numericArray, .boolArray, .numericArray,
+        .numericArray, .numericArray, .numericArray, .textArray,
+    ]
 }
 
 /// Shows what a cart comes to, with what there is too little of; writes nothing.
@@ -182,12 +223,50 @@ struct Sale: Resource {
     init(_ id: SaleID) { self.id = id }
 }
 
+/// Reads a sale, and whether it is a draft.
+struct ReadSale: Statement {
+    static let name = "sales.sale.read"
+    static let sql: SQL = """
+        SELECT d.body, d.etag, pg_current_snapshot(), coalesce(d.is_draft, false)
+        FROM (SELECT 1) one
+        LEFT JOIN (SELECT stock.sale_body(s.tenant_id, s.id), '"' || s.version || '"', s.status = 'draft'
+                   FROM stock.sale s
+                   WHERE s.tenant_id = stock.current_tenant() AND s.id = $1) d (body, etag, is_draft) ON true
+        """
+    static let parameterTypes: [PostgresType] = [.uuid]
+
+    let id: SaleID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(id) }
+
+    struct Row: DecodableRow {
+        let document: BodyRow
+        let isDraft: Bool
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            document = try BodyRow(from: &row)
+            isDraft = try row.next()
+        }
+    }
+}
+
+/// A sale as it is read; one that is a draft is kept by no cache, as it changes with every article.
+struct SaleFill: Fill {
+    let statement: ReadSale
+
+    func filled(_ row: inout ReadSale.Row) -> Filled {
+        let filled = Filled(row.document)
+        guard row.isDraft else { return filled }
+        return Filled(content: filled.content, snapshot: filled.snapshot, lifetime: .zero)
+    }
+}
+
 /// A page of sales, newest first.
 struct ListSales: Statement {
     static let name = "sales.list"
     static let sql: SQL = """
         WITH placed AS (
-            SELECT p.id, p.occurred_at, p.place FROM stock.sale_page($1, $2, $3, $4, $5, $6, $7, $8 + 1) WITH ORDINALITY
+            SELECT p.id, p.occurred_at, p.place FROM stock.sale_page($1, $2, $3, $4, $5, $6, $7, $8 + 1, $9) WITH ORDINALITY
                 AS p (id, occurred_at, place)
         )
         SELECT string_agg(stock.sale_summary(stock.current_tenant(), p.id), ',' ORDER BY p.place)
@@ -197,7 +276,7 @@ struct ListSales: Statement {
                pg_current_snapshot()
         FROM placed p
         """
-    static let parameterTypes: [PostgresType] = [.text, .uuid, .uuid, .date, .date, .timestamptz, .uuid, .int4]
+    static let parameterTypes: [PostgresType] = [.text, .uuid, .uuid, .date, .date, .timestamptz, .uuid, .int4, .uuid]
 
     typealias Row = PageRow
 
@@ -214,6 +293,7 @@ struct ListSales: Statement {
         try parameters.append(after?.occurredAt)
         try parameters.append(after?.id)
         try parameters.append(Int32(truncatingIfNeeded: limit))
+        try parameters.append(filter.userID)
     }
 }
 
@@ -227,7 +307,7 @@ struct ListNumberedSales: Statement {
             CROSS JOIN LATERAL (
                 SELECT s.id, s.occurred_at, s.business_day, s.status, s.customer_id
                 FROM stock.sale s
-                WHERE s.tenant_id = stock.current_tenant() AND s.register_id = r.id AND s.number = $9
+                WHERE s.tenant_id = stock.current_tenant() AND s.register_id = r.id AND s.number = $10
                 OFFSET 0) n
             WHERE r.tenant_id = stock.current_tenant() AND ($2::uuid IS NULL OR r.id = $2)
         ), page AS (
@@ -249,7 +329,7 @@ struct ListNumberedSales: Statement {
         FROM placed p
         """
     static let parameterTypes: [PostgresType] = [
-        .text, .uuid, .uuid, .date, .date, .timestamptz, .uuid, .int4, .int8,
+        .text, .uuid, .uuid, .date, .date, .timestamptz, .uuid, .int4, .uuid, .int8,
     ]
 
     typealias Row = PageRow

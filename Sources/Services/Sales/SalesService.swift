@@ -13,9 +13,8 @@ package final class SalesService: Sendable {
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
         ReadSellableProducts.self, FindGoods.self, ReadScalePatterns.self, ConfirmSale.self, PackSaleLines.self,
-        ShowCart.self, AnnotateSale.self, CancelSale.self,
-        Conclude<Sale>.self,
-        ReadDocument<Sale>.self,
+        ShowCart.self, AnnotateSale.self, CancelSale.self, ReadDraft.self, GiveApproval.self, Conclude<Approval>.self,
+        ReadApproval.self, TakeApproval.self, DraftSale.self, DiscardSale.self, Conclude<Sale>.self, ReadSale.self,
         ListSales.self,
         ListNumberedSales.self, NamedDocument<Sale>.self, NamedPage<ListSales>.self, NamedPage<ListNumberedSales>.self,
         NamedDocument<SaleReturn>.self, NamedPage<ListReturns>.self, ReturnOfSale.self, ReturnUnsold.self,
@@ -51,36 +50,68 @@ package final class SalesService: Sendable {
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
-        var remembers = true
-        // The products can change under two readings in a row, hardly under three.
-        for _ in 0..<3 {
-            let request = try await named(request, context)
-            let references = request.lines.map(\.product)
-            let plan: SalePlan
-            if remembers, let snapshot = products.snapshot(of: references, tenant: context.tenant),
-                snapshot.agrees(with: references),
-                let computed = try? SalePlan(request, from: snapshot, by: context.caller)
-            {
-                plan = computed
-            } else {
-                let snapshot = try await read(references, context)
-                guard snapshot.agrees(with: references) else { continue }
-                plan = try SalePlan(request, from: snapshot, by: context.caller)
+        let approval = try await self.approval(request.approval, context)
+        return try await attempts { (isFirst) async throws(WriteFailure) -> Answer in
+            let plan = try await compute(request, isFirst, context) { (request, snapshot) throws(Problem) in
+                try SalePlan(request, from: snapshot, by: context.caller, approval: approval)
             }
+            return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
+                try unit.refuseElsewhere(.register(request.registerID), context.caller)
+                try unit.sell(plan)
+                return .created(Sale(plan.id))
+            }
+        }
+    }
+
+    /// Computes something and writes it, anew if what it was computed from has changed.
+    ///
+    /// - Parameter attempt: Does both; told whether it is the first time.
+    /// - Returns: The answer.
+    /// - Throws: The refusal, or what kept the unit from running.
+    func attempts(_ attempt: (_ isFirst: Bool) async throws(WriteFailure) -> Answer) async throws(Problem) -> Answer {
+        // The products can change under two readings in a row, hardly under three.
+        for number in 0..<3 {
             do throws(WriteFailure) {
-                return try await store.attemptWrite(context, key: key) {
-                    (unit) throws(PostgresError) -> Effect<Sale> in
-                    try unit.refuseElsewhere(.register(request.registerID), context.caller)
-                    try unit.add(ConfirmSale(plan: plan))
-                    if let packing = PackSaleLines(plan) { try unit.add(packing) }
-                    return .created(Sale(plan.id))
-                }
+                return try await attempt(number == 0)
             } catch {
                 if case .problem(let problem) = error { throw problem }
-                remembers = false
             }
         }
         throw Problem(.overloaded, "The products of this sale keep changing. Try again.", retryAfter: 1)
+    }
+
+    /// Computes a cart from products in memory, if they are all there and it can be sold by them; else from the database.
+    ///
+    /// - Parameters:
+    ///   - request: The cart.
+    ///   - remembers: Whether memory will do.
+    ///   - context: Who asks.
+    ///   - plan: What is computed, of the cart with what its lines name found out.
+    /// - Returns: The plan, by products whose versions the unit compares.
+    /// - Throws: What the cart is refused with by the products as the database has them.
+    func compute<Plan>(
+        _ request: SaleRequest,
+        _ remembers: Bool,
+        _ context: CallContext,
+        _ plan: (SaleRequest, SellingSnapshot) throws(Problem) -> Plan
+    ) async throws(WriteFailure) -> Plan {
+        do throws(Problem) {
+            // What a packaging or a code means is of a version of its product, which may go on between the two readings.
+            for attempt in 0..<3 {
+                let request = try await named(request, context)
+                let references = request.lines.map(\.product)
+                if remembers, attempt == 0, let snapshot = products.snapshot(of: references, tenant: context.tenant),
+                    snapshot.agrees(with: references), let computed = try? plan(request, snapshot)
+                {
+                    return computed
+                }
+                let snapshot = try await read(references, context)
+                if snapshot.agrees(with: references) { return try plan(request, snapshot) }
+            }
+            throw Problem(.overloaded, "The products of this sale keep changing. Try again.", retryAfter: 1)
+        } catch {
+            throw .problem(error)
+        }
     }
 
     /// What a sale would come to; nothing is written, and nothing is kept for whoever asks.
@@ -93,11 +124,13 @@ package final class SalesService: Sendable {
     /// - Returns: The body of a priced cart.
     /// - Throws: What a sale is refused with for its lines and payments; what kept the statements from answering.
     package func price(_ request: SaleRequest, _ context: CallContext) async throws(Problem) -> ByteBuffer {
+        let approval = try await self.approval(request.approval, context)
         let request = try await named(request, context)
         let cart = try PricedCart(
             request,
             from: try await read(request.lines.map(\.product), context),
-            by: context.caller
+            by: context.caller,
+            approved: approval?.discountLimit
         )
         let settlement = try Settlement(
             total: cart.priced.total,
@@ -131,7 +164,7 @@ package final class SalesService: Sendable {
     ///   - context: Who asks.
     /// - Returns: 200 with the sale as it is now.
     /// - Throws: 404; 412 `version_mismatch`; what kept the unit from running.
-    package func annotate(
+    func annotate(
         _ id: SaleID,
         note: Change<String?>,
         expected: ExpectedVersion,
@@ -173,9 +206,13 @@ package final class SalesService: Sendable {
     ///   - id: Its id.
     ///   - caller: Who asks.
     ///   - names: Which names it shows beside ids.
-    /// - Returns: The read of its body.
+    /// - Returns: The read of its body; that of a draft is not kept.
     package func sale(_ id: SaleID, _ caller: Caller, showing names: [Named] = []) -> CachedRead {
-        caller.read(.sales, Sale(id), showing: names)
+        guard names.isEmpty else { return caller.read(.sales, Sale(id), showing: names) }
+        return CachedRead(
+            key: caller.key(.sales, "id") { $0.add(id.description) },
+            fill: SaleFill(statement: ReadSale(id: id))
+        )
     }
 
     /// The sales with some ids.
@@ -206,6 +243,7 @@ package final class SalesService: Sendable {
     ) throws(Problem) -> CachedRead {
         var builder = KeyBuilder("list")
         builder.add(filter.status?.rawValue)
+        builder.add(filter.userID?.description)
         builder.add(filter.customerID?.description)
         builder.add(filter.registerID?.description)
         builder.add(filter.number.map { String($0) })

@@ -30,6 +30,8 @@ struct SellingRules: Sendable, Equatable {
     let cashierDiscountLimit: Percent?
     /// In what steps cash is counted.
     let cashRounding: CashRounding
+    /// Whether a draft is sold at the list prices that it was made with, where they have changed.
+    let keepsPrices: Bool
     /// The active payment methods and what each is; compared in the unit too.
     let methods: [PaymentMethodCode: PaymentKind]
 }
@@ -113,7 +115,7 @@ struct ReadSellableProducts: Statement {
     static let name = "sales.read_products"
     static let sql: SQL = """
         SELECT t.version, t.currency_exponent, t.prices_include_tax, t.manager_discount_limit, t.cashier_discount_limit,
-               t.cash_rounding, CASE WHEN w.place = 1 THEN (
+               t.cash_rounding, t.on_price_change = 'keep', CASE WHEN w.place = 1 THEN (
                    SELECT array_agg(m.code || ' ' || m.kind) FROM stock.payment_method m
                    WHERE m.tenant_id = stock.current_tenant() AND m.active) END,
                p.id, p.version, p.price, p.tax_rate, p.taxes, p.decimals, p.tracks_stock, p.status = 'active'
@@ -156,6 +158,7 @@ struct ReadSellableProducts: Statement {
                 managerDiscountLimit: try row.next(Percent?.self),
                 cashierDiscountLimit: try row.next(Percent?.self),
                 cashRounding: CashRounding(step: try row.next()),
+                keepsPrices: try row.next(),
                 methods: Self.methods(try row.next([String]?.self) ?? [])
             )
             guard let id = try row.next(ProductID?.self) else {

@@ -28,10 +28,14 @@ package struct TenantPatch: Sendable, Equatable {
     package var managerDiscountLimit: Change<Percent?> = .keep
     /// The same for a cashier.
     package var cashierDiscountLimit: Change<Percent?> = .keep
+    /// How far past a customer's credit limit a manager may approve of; nil is without limit.
+    package var managerCreditLimit: Change<Percent?> = .keep
     /// What cash is a multiple of; zero is none.
     package var cashRounding: Change<Money> = .keep
     /// Whether goods are taken back of which no sale is known.
     package var returnsWithoutSale: Change<TenantReturns> = .keep
+    /// What becomes of a draft whose list prices have changed.
+    package var onPriceChange: Change<TenantPriceChange> = .keep
     /// Before today.
     package var closedUntil: Change<BusinessDay?> = .keep
 
@@ -49,4 +53,12 @@ package enum TenantOversell: String, Sendable, Hashable, CaseIterable {
 package enum TenantReturns: String, Sendable, Hashable, CaseIterable {
     case deny
     case allow
+}
+
+/// What becomes of a draft whose list prices have changed, when it is confirmed.
+package enum TenantPriceChange: String, Sendable, Hashable, CaseIterable {
+    /// It is refused, with the prices then and now.
+    case refuse
+    /// It is sold at the prices that it was made with.
+    case keep
 }

@@ -93,6 +93,8 @@ struct UpdateTenant: Statement {
             phone = CASE WHEN $20 THEN normalize($21, NFC) ELSE t.phone END,
             receipt_footer = CASE WHEN $22 THEN normalize($23, NFC) ELSE t.receipt_footer END,
             logo = CASE WHEN $24 THEN $25 ELSE t.logo END,
+            on_price_change = coalesce($26, t.on_price_change),
+            manager_credit_limit = CASE WHEN $27 THEN $28 ELSE t.manager_credit_limit END,
             version = t.version + 1,
             updated_at = now()
         WHERE t.id = stock.current_tenant()
@@ -100,6 +102,7 @@ struct UpdateTenant: Statement {
     static let parameterTypes: [PostgresType] = [
         .text, .text, .text, .text, .int2, .bool, .text, .bool, .numeric, .bool, .numeric, .bool, .date,
         .numeric, .text, .bool, .text, .bool, .text, .bool, .text, .bool, .text, .bool, .text,
+        .text, .bool, .numeric,
     ]
 
     var patch: TenantPatch
@@ -124,5 +127,8 @@ struct UpdateTenant: Statement {
             try parameters.append(text.isSet)
             try parameters.append(text.newValue ?? nil)
         }
+        try parameters.append(patch.onPriceChange.newValue)
+        try parameters.append(patch.managerCreditLimit.isSet)
+        try parameters.append(patch.managerCreditLimit.newValue ?? nil)
     }
 }

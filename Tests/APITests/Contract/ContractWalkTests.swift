@@ -118,6 +118,9 @@ struct ContractWalkTests {
             #"{"movements":[{"sku":"FI-001","type":"opening","quantity":"10","reason":"first count",\#(main)}]}"#
         try await journey.call("moveStock", body: opening)
         try await journey.call("priceSale")
+        try await Self.drafts(journey)
+        try await Self.quotes(journey)
+        try await Self.approval(journey)
         try await Self.undo(journey)
         try await journey.call(
             "confirmSale",
@@ -146,6 +149,50 @@ struct ContractWalkTests {
             try await journey.call("changeProduct", at: "/v1/products/\(product)", body: #"{"price":"\#(price)"}"#)
         }
         try await journey.call("listPriceHistory", at: "/v1/products/\(product)/price-history")
+    }
+
+    /// A cart is put away, is refused when its price has changed, and sold; another one is given up.
+    private static func drafts(_ journey: Journey) async throws {
+        let body = #"{"status":"draft","lines":[{"sku":"FI-001","quantity":"1"}]}"#
+        let paid = #"{"payments":[{"method":"card","amount":"2.50"}]}"#
+        try await journey.call("confirmSale", body: body)
+        try await journey.call("discardDraft")
+        try await journey.call("confirmSale", body: body)
+        try await journey.call("readSale")
+        try await journey.call("changeSale", body: #"{"lines":[{"sku":"FI-001","quantity":"1"}]}"#)
+        try await journey.call("listSales", query: "status=draft")
+        try await journey.call("changeProduct", body: #"{"price":"3.00"}"#)
+        let refused = try await journey.call("confirmDraft", body: paid, gives: 409)
+        #expect(refused.json["code"].string == "price_changed")
+        try await journey.call("changeProduct", body: #"{"price":"2.50"}"#)
+        try await journey.call("confirmDraft", body: paid)
+    }
+
+    /// A quote is changed, sent, accepted and sold; another one is cancelled, and a third one stays a draft.
+    private static func quotes(_ journey: Journey) async throws {
+        let body = #"{"valid_until":"2035-12-31","lines":[{"sku":"FI-001","quantity":"1"}]}"#
+        try await journey.call("createQuote", body: body)
+        try await journey.call("changeQuote", body: #"{"discount":"0.50"}"#)
+        try await journey.call("sendQuote")
+        try await journey.call("acceptQuote")
+        let sold = #"{"payments":[{"method":"card","amount":"2.00"}]}"#
+        try await journey.call("convertQuote", body: sold)
+        try await journey.call("readQuote")
+        try await journey.call("listQuotes", query: "status=accepted")
+        try await journey.call("createQuote", body: body)
+        try await journey.call("cancelQuote")
+        try await journey.call("createQuote", body: body)
+    }
+
+    /// Somebody approves of a sale, which tells of it.
+    private static func approval(_ journey: Journey) async throws {
+        try await journey.call("approve")
+        let given = try #require(journey.answers["approve"]?["approval"].string)
+        let cheap = #"{"sku":"FI-001","quantity":"1","unit_price":"2.40"}"#
+        try await journey.call(
+            "confirmSale",
+            body: #"{"approval":"\#(given)","lines":[\#(cheap)],"payments":[{"method":"card","amount":"2.40"}]}"#
+        )
     }
 
     /// Counts what is at the first place, in two counts at once.

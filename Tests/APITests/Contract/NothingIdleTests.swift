@@ -75,7 +75,6 @@ struct NothingIdleTests {
                 || text.contains("t.\(member.name) ") || text.contains("t.\(member.name);")
             #expect(isRead, "\(member.name)")
         }
-        #expect(!members.contains { $0.name == "on_price_change" })
     }
 
     @Test("every state that a document can be in is made by a command")
