@@ -181,8 +181,9 @@ INSERT INTO stock.idempotency_record (tenant_id, route, key, request_hash, statu
 SELECT s.tenant_id, 'POST /v1/sales', 'key-' || s.number, decode(md5(s.number::text), 'hex'), 201, '{}', s.id, s.at,
        now() + (s.number % 48) * interval '1 hour' + interval '1 minute'
 FROM fill_sale s WHERE s.number % 4 = 0;
-INSERT INTO stock.domain_event (tenant_id, type, entity_id, payload, occurred_at)
-SELECT s.tenant_id, 'sale.confirmed', s.id, '{}', s.at FROM fill_sale s;
+INSERT INTO stock.domain_event (tenant_id, seq, type, entity_id, payload, occurred_at)
+SELECT s.tenant_id, row_number() OVER (PARTITION BY s.tenant_id ORDER BY s.number), 'sale.confirmed', s.id, '{}', s.at
+FROM fill_sale s;
 INSERT INTO stock.import_job (tenant_id, id, kind, status, file_name, file_hash)
 SELECT h.id, pg_temp.fill_id(16, h.id, n), 'sales', 'completed', 'sales.csv', decode(md5(n::text), 'hex')
 FROM fill_shop h, generate_series(1, 2) n;

@@ -6,7 +6,7 @@ package enum CacheStatements {
     /// All of them.
     package static let all: [any Statement.Type] = [
         DrainOutbox.self, CountOutbox.self, FollowLog.self, RotateLane.self, ReadIdentity.self, StoreIdentity.self,
-        PruneLog.self,
+        PruneLog.self, PruneEvents.self,
     ]
 }
 
@@ -252,6 +252,28 @@ struct PruneLog: Statement {
     }
 
     typealias Row = SingleColumn<Int64>
+}
+
+/// Deletes numbered events older than they are kept, of some tenants after one; none means that the end was reached.
+struct PruneEvents: Statement {
+    static let limit = 1000
+    static let name = "events.prune"
+    static let sql: SQL = """
+        SELECT p.next_after
+          FROM stock.prune_events($1, $2 * interval '1 second', $3) AS p
+        """
+    static let parameterTypes: [PostgresType] = [.int8, .int8, .int4]
+
+    var after: Int64
+    var retention: Duration
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(after)
+        try parameters.append(retention.components.seconds)
+        try parameters.append(Int32(Self.limit))
+    }
+
+    typealias Row = SingleColumn<Int64?>
 }
 
 /// The rows of the log after a number, or the newest, as whoever checks it wants to see them.

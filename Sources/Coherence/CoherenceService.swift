@@ -14,6 +14,9 @@ package final class CoherenceService: Service {
     /// The channel of PostgreSQL's notifications.
     private static let notifications = "stock_cache"
 
+    /// The pause between two rounds of deleting old events.
+    private static let pruneInterval = Duration.seconds(60)
+
     private let cache: TenantCache
     private let settings: CacheSettings
     private let clock: CacheClock
@@ -22,6 +25,7 @@ package final class CoherenceService: Service {
     private let subscriber: RedisSubscriber?
     private let lane: RedisLane?
     private let relays: Bool
+    private let eventRetention: Duration
     private let logger: Logger
     private let relay: Mutex<RelayStateMachine>
     private let relayBell = Doorbell()
@@ -48,6 +52,7 @@ package final class CoherenceService: Service {
     ///   - redis: Redis, if there is one; its own service keeps it connected.
     ///   - subscriber: the subscription to ``busChannel(settings:database:)``; this service runs it.
     ///   - relays: whether this process may drain the outbox; every deployment needs one that does, or no cache is usable.
+    ///   - eventRetention: how long a numbered event is kept.
     ///   - logger: hears of changes of state.
     package init(
         cache: TenantCache,
@@ -55,6 +60,7 @@ package final class CoherenceService: Service {
         redis: RedisClient? = nil,
         subscriber: RedisSubscriber? = nil,
         relays: Bool = true,
+        eventRetention: Duration = .seconds(30 * 86_400),
         logger: Logger
     ) {
         self.cache = cache
@@ -65,6 +71,7 @@ package final class CoherenceService: Service {
         self.subscriber = subscriber
         lane = redis.map { RedisLane(client: $0, settings: cache.settings) }
         self.relays = relays
+        self.eventRetention = eventRetention
         self.logger = logger
         relay = Mutex(
             RelayStateMachine(settings: cache.settings, now: cache.clock.now, seed: UInt64.random(in: 0...UInt64.max))
@@ -89,6 +96,7 @@ package final class CoherenceService: Service {
                 if self.relays { addUrgent { await self.work() } }
                 addUrgent { await self.publish() }
                 group.addTask { await self.report() }
+                if self.relays { group.addTask { await self.pruneEvents() } }
                 if let redis = self.redis {
                     addUrgent { await self.watch(redis) }
                     addUrgent { await self.showLife() }
@@ -385,6 +393,27 @@ package final class CoherenceService: Service {
         while !Task.isCancelled {
             await cache.showLife()
             _ = await Doorbell().wait(atMost: settings.fillerBeatInterval)
+        }
+    }
+
+    /// Deletes events that are old, a step at a time; once through all tenants, then a pause.
+    ///
+    /// The relay at work does it: two would only delete the same.
+    private func pruneEvents() async {
+        var after: Int64?
+        while !Task.isCancelled {
+            _ = await Doorbell().wait(atMost: after == nil ? Self.pruneInterval : settings.idleDrainInterval)
+            guard !Task.isCancelled, relay.withLock({ $0.isActive }) else { continue }
+            let step = PruneEvents(after: after ?? 0, retention: eventRetention)
+            var unit = UnitOfWork(tenant: nil, access: .write)
+            // What fails is tried again after the pause.
+            guard let slot = try? unit.add(step),
+                let result = try? await postgres.perform(unit, on: .exclusive, deadline: self.deadline)
+            else {
+                after = nil
+                continue
+            }
+            after = try? result.one(slot).value
         }
     }
 

@@ -242,10 +242,9 @@ struct Examples {
         var runs: [String: [String]] = [:]
         let record = kept
         // The cache's own
-        runs["cache.drain"] = ["0, 500, true, 100, 500"]
-        runs["cache.drain_slowly"] = ["0, 500, true, 100, 500, 1"]
         runs["cache.follow"] = ["0, 19000, 500"]
         runs["cache.prune"] = ["0, 10000"]
+        runs["events.prune"] = ["0, 2592000, 1000"]
         runs["cache.touch_scope"] = ["'sales'", "NULL"]
         runs["coherence.log"] = ["19000", "NULL"]
         // Who is who
@@ -488,6 +487,14 @@ struct Examples {
             ]
         )
         let free = "UPDATE stock.unit SET name = 'Something'"
+        // Of a shop that has written events, before all others.
+        let written = """
+            INSERT INTO stock.domain_event (tenant_id, type) SELECT \(tenant), 'stock.low' FROM generate_series(1, 20);
+            INSERT INTO stock.cache_outbox (id, tenant_id, modules) OVERRIDING SYSTEM VALUE
+            VALUES (-1, \(tenant), '{events}')
+            """
+        own["cache.drain"] = Example(before: written, runs: ["0, 500, true, 100, 500"])
+        own["cache.drain_slowly"] = Example(before: written, runs: ["0, 500, true, 100, 500, 1"])
         own["identity.default_units"] = Example(before: free, runs: ["\(new()), \(new(2))"])
         own["identity.membership_insert"] = Example(
             before: "INSERT INTO stock.app_user (id, email, password_hash) VALUES (\(new()), 'n@example.org', 'x')",

@@ -274,6 +274,13 @@ struct VerificationTests {
         ("UPDATE stock.location SET active = false WHERE id = stock.main_location()", ["I22"]),
         ("DELETE FROM stock.cache_log", ["I23"]),
         ("UPDATE stock.cache_outbox SET touched_at = now() - interval '2 minutes'", ["I23"]),
+        ("UPDATE stock.domain_event SET seq = 2 * id", ["I23"]),
+        (
+            """
+            UPDATE stock.domain_event SET recorded_at = now() - interval '2 minutes', seq = NULL;
+            DELETE FROM stock.cache_outbox
+            """, ["I23"]
+        ),
         ("ALTER TABLE stock.sale DISABLE TRIGGER cache_update", ["I25"]),
         ("UPDATE stock.product_search SET pairs = pairs[2:]", ["I26"]),
         ("UPDATE stock.product_search SET name_key = 'zebra'", ["I26"]),

@@ -854,7 +854,7 @@ struct Invariant22: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// The tenant's numbered events have no hole.
+/// The tenant's numbered events have no hole, and what has no number is about to get one.
 struct Invariant23Events: Invariant {
     static let number = "I23"
     static let name = "verify.i23_events"
@@ -863,6 +863,11 @@ struct Invariant23Events: Invariant {
         FROM stock.domain_event e
         WHERE e.tenant_id = stock.current_tenant() AND e.seq IS NOT NULL
         HAVING max(e.seq) - min(e.seq) + 1 <> count(*)
+        UNION ALL
+        SELECT format('event %s, %s, has no number, and no row of the outbox will give it one', e.id, e.type)
+        FROM stock.domain_event e
+        WHERE e.tenant_id = stock.current_tenant() AND e.seq IS NULL AND e.recorded_at < now() - interval '60 seconds'
+          AND NOT EXISTS (SELECT FROM stock.cache_outbox o WHERE o.tenant_id = e.tenant_id)
         """
 
     typealias Row = SingleColumn<String>

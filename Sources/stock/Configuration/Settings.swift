@@ -277,6 +277,11 @@ struct Settings: Sendable {
         return text
     }
 
+    /// How long events can be read.
+    func eventRetention() throws -> Duration {
+        .seconds(try integer(.eventsRetentionDays, 1...3650) * 86_400)
+    }
+
     /// How many connections to have open at once.
     func httpConnections() throws -> Int {
         try integer(.httpConnections, 1...65_536)

@@ -155,6 +155,11 @@ extension Variable {
         "whether an instance reads what was busy before it says that it is ready, if there is Redis: true or false",
         fallback: "true"
     )
+    static let eventsRetentionDays = Variable(
+        "EVENTS_RETENTION_DAYS",
+        "days for which events can be read, 1 to 3650",
+        fallback: "30"
+    )
     static let rateLimitTenant = Variable(
         "RATE_LIMIT_TENANT",
         "a tenant's requests per second, 1 to 1000000, cached answers free; 0: no limit",
@@ -185,8 +190,8 @@ extension Variable {
         operationsListen, drainDelay, httpConnections, httpConnectionsPerAddress, trustedProxies, corsOrigins, instance,
         commit, authSecret, authKeyFile, signupEnabled, logLevel, logFormat, logHits, cacheEnabled, cacheKeyPrefix,
         cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL, cacheUnitsTTL, cacheBalanceTTL,
-        cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, cacheWarmUp, rateLimitTenant, rateLimitKey,
-        rateLimitLogin, rateLimitInFlight,
+        cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, cacheWarmUp, eventsRetentionDays,
+        rateLimitTenant, rateLimitKey, rateLimitLogin, rateLimitInFlight,
     ]
 
     /// What scripts and tests of the project itself are told.

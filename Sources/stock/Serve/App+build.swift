@@ -124,6 +124,7 @@ extension App {
             redis: redis,
             subscriber: subscriber,
             relays: choices.role != .web,
+            eventRetention: choices.eventRetention,
             logger: logger.labelled("stock.coherence")
         )
         services.append(Afterwards(look: look, service: coherence))

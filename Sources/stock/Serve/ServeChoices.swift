@@ -24,6 +24,7 @@ struct ServeChoices: Sendable {
     let redis: RedisConfiguration?
     let cache: CacheSettings
     let warmsUp: Bool
+    let eventRetention: Duration
     let shop: ShopSettings
     let signingKeys: [SigningKey]
     let rates: RateLimitSettings
@@ -50,6 +51,7 @@ struct ServeChoices: Sendable {
             defects: try settings.defects()
         )
         warmsUp = caching.isEnabled && caching.warmsUp
+        eventRetention = try settings.eventRetention()
         signingKeys = try settings.signingKeys()
         shop = ShopSettings(secret: signingKeys.first?.secret ?? [], isSignupEnabled: try settings.isSignupEnabled())
         rates = RateLimitSettings(try settings.rates())
