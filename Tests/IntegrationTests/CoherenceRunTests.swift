@@ -8,6 +8,8 @@ struct CoherenceRunTests {
     /// A zero is worth what was tried: fewer reads or faults than this show nothing.
     static let reads = 5_000
     static let searches = 200
+    static let commands = 10
+    static let comparisons = 200
     static let faults = 10
 
     @Test(
@@ -35,6 +37,8 @@ struct CoherenceRunTests {
         #expect(report["unexpected"].int == 0, "seed \(seed): \(report["unexpected_answers"])")
         #expect(try #require(report["reads"].int) >= Self.reads)
         #expect(try #require(report["searches"].int) >= Self.searches)
+        #expect(try #require(report["commands"].int) >= Self.commands)
+        #expect(try #require(report["comparisons"].int) >= Self.comparisons)
         #expect(try #require(report["fault_count"].int) >= Self.faults)
         // What is promised, on a busy machine, too.
         #expect(report["slow_recoveries"].elements.isEmpty, "seed \(seed): \(report["slow_recoveries"])")

@@ -32,6 +32,8 @@ package struct CheckedShop: Sendable {
     let paths: [Path]
     /// What is searched.
     let text: CheckedText
+    /// What is traded.
+    let trade: CheckedTrade
     /// Income of the tenant before the first sale of this run, in units.
     let incomeBefore: Int64
     /// Revisions when the run begins, by subject.
@@ -119,6 +121,7 @@ package struct CheckedShop: Sendable {
             )
             _ = try await setup.make("/v1/customers", #"{"name":"\#(name)"}"#)
         }
+        let trade = try await CheckedTrade.make(setup, run: run, unit: unit)
         // Days around today, whatever the tenant's time zone, and whether midnight comes or not: the sum is what counts.
         let day = ISO8601DateFormatter()
         day.formatOptions = [.withFullDate]
@@ -186,6 +189,7 @@ package struct CheckedShop: Sendable {
             goods: goods,
             paths: paths,
             text: CheckedText(category: searched),
+            trade: trade,
             incomeBefore: income,
             revisions: revisions + [0],
             places: Dictionary(uniqueKeysWithValues: products.indices.map { (Self.tail(products[$0]), $0) })
@@ -245,32 +249,42 @@ package struct CheckedShop: Sendable {
     }
 }
 
-/// Requests that make a shop; each is to succeed.
-private struct Setup {
-    let client: HTTPClient
-    let key: String
+extension CheckedShop {
+    /// Requests that make a shop; each is to succeed.
+    struct Setup {
+        let client: HTTPClient
+        let key: String
 
-    func send(_ method: String, _ path: String, _ body: String? = nil) async throws -> JSON {
-        var headers = ["Authorization": "Bearer \(key)", "Cache-Control": "no-cache"]
-        if body != nil { headers["Content-Type"] = "application/json" }
-        for _ in 0..<100 {
-            let answer = try await client.send(method, path, headers: headers, body: body)
-            if answer.status == 503 || answer.status == 429 {
-                try await Task.sleep(for: .milliseconds(100))
-                continue
+        func send(
+            _ method: String,
+            _ path: String,
+            _ body: String? = nil,
+            key idempotencyKey: String? = nil
+        )
+            async throws -> JSON
+        {
+            var headers = ["Authorization": "Bearer \(key)", "Cache-Control": "no-cache"]
+            if body != nil { headers["Content-Type"] = "application/json" }
+            headers["Idempotency-Key"] = idempotencyKey
+            for _ in 0..<100 {
+                let answer = try await client.send(method, path, headers: headers, body: body)
+                if answer.status == 503 || answer.status == 429 {
+                    try await Task.sleep(for: .milliseconds(100))
+                    continue
+                }
+                guard (200..<300).contains(answer.status) else {
+                    throw CheckerFailure("\(method) \(path): \(answer.status) \(answer.text)")
+                }
+                return answer.json
             }
-            guard (200..<300).contains(answer.status) else {
-                throw CheckerFailure("\(method) \(path): \(answer.status) \(answer.text)")
-            }
-            return answer.json
+            throw CheckerFailure("\(method) \(path) is refused again and again")
         }
-        throw CheckerFailure("\(method) \(path) is refused again and again")
-    }
 
-    func make(_ path: String, _ body: String) async throws -> String {
-        let made = try await send("POST", path, body)
-        guard let id = made["id"].string else { throw CheckerFailure("\(path): no id in the answer") }
-        return id
+        func make(_ path: String, _ body: String) async throws -> String {
+            let made = try await send("POST", path, body)
+            guard let id = made["id"].string else { throw CheckerFailure("\(path): no id in the answer") }
+            return id
+        }
     }
 }
 

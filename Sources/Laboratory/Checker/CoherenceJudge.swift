@@ -13,6 +13,8 @@ package final class CoherenceJudge: Sendable {
         var unexpectedCount = 0
         var failedExchanges = 0
         var searches = 0
+        var commands = 0
+        var comparisons = 0
         var recorder: HistoryRecorder?
         var epoch = 0
         var faults = 0
@@ -109,6 +111,16 @@ package final class CoherenceJudge: Sendable {
         state.withLock { $0.searches += 1 }
     }
 
+    /// Counts a command of the trader that was done.
+    func commanded() {
+        state.withLock { $0.commands += 1 }
+    }
+
+    /// Counts an answer that was compared with the database's after one of them.
+    func compared() {
+        state.withLock { $0.comparisons += 1 }
+    }
+
     /// Notes an answer the service should never give.
     func unexpected(_ text: @autoclosure () -> String) {
         state.withLock { state in
@@ -177,7 +189,9 @@ package final class CoherenceJudge: Sendable {
                 violationCount: state.violationCount,
                 rules: state.rules,
                 violations: state.violations,
-                searches: state.searches
+                searches: state.searches,
+                commands: state.commands,
+                comparisons: state.comparisons
             )
         }
     }
@@ -229,6 +243,10 @@ package struct CoherenceSummary: Sendable {
     package var violations: [Incoherence]
     /// Searches compared with the database.
     package var searches = 0
+    /// Purchases, transfers, counts, returns and the like that were done.
+    package var commands = 0
+    /// Answers compared with the database after them.
+    package var comparisons = 0
 }
 
 /// Writes a history to a file, in blocks.

@@ -24,6 +24,8 @@ package struct Incoherence: Sendable, Equatable, CustomStringConvertible {
         case unsettled
         /// A search is answered otherwise than by the database, though nothing of it changes.
         case search
+        /// What one client alone writes is answered otherwise than by the database, after it wrote.
+        case command
     }
 
     /// The rule.

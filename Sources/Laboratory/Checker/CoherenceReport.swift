@@ -82,6 +82,11 @@ package struct CoherenceReport: Sendable {
         line("reads", "\(summary.reads) checked, \(perSecond)/s, \(summary.tokenReads) with a token")
         line("searches", "\(summary.searches) with random text, each compared with the database")
         line("writes", "\(summary.writes) acknowledged")
+        line(
+            "commands",
+            "\(summary.commands) of purchases, transfers, counts, returns, drawers and settings; "
+                + "\(summary.comparisons) answers compared with the database after them"
+        )
         let shares = AnswerSource.allCases.filter { summary.sources[Int($0.rawValue)] > 0 }.map { source in
             let share = Double(summary.sources[Int(source.rawValue)]) * 100 / Double(max(1, summary.reads))
             return "\(source.name) \(Self.decimal(share, 1)) %"
@@ -146,6 +151,7 @@ package struct CoherenceReport: Sendable {
             ("seed", String(seed)), ("instances", String(instances)), ("seconds", Self.decimal(summary.seconds, 3)),
             ("reads", String(summary.reads)), ("token_reads", String(summary.tokenReads)),
             ("searches", String(summary.searches)), ("writes", String(summary.writes)),
+            ("commands", String(summary.commands)), ("comparisons", String(summary.comparisons)),
             (
                 "sources",
                 object(AnswerSource.allCases.map { ($0.name, String(summary.sources[Int($0.rawValue)])) })

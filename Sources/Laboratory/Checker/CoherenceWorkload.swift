@@ -13,6 +13,8 @@ package struct WorkloadPlan: Sendable {
     package var sellers = 1
     /// Threads that search with random text, and compare each answer with the database's.
     package var searchers = 1
+    /// Threads that buy, carry, count, take back and edit settings, and compare all that shows it with the database.
+    package var traders = 1
     /// The mean time between two writes of a thread.
     package var writePause = Duration.milliseconds(25)
     /// The time between two reads of a thread; none for as many as the machine can do.
@@ -80,6 +82,9 @@ package final class CoherenceWorkload: Sendable {
         running.wrappingAdd(1, ordering: .relaxed)
         for editor in 0..<plan.editors { thread({ $0.edit(editor, $1, &$2) }, session: true) }
         for _ in 0..<plan.sellers { thread({ $0.sell($1, &$2) }, session: true) }
+        for number in 0..<plan.traders {
+            thread({ (load, _, random) in load.trade(number, &random) }, session: false)
+        }
         for _ in 0..<plan.readers { thread({ $0.readPlainly($1, &$2) }, session: false) }
         for _ in 0..<plan.searchers { thread({ (load, _, random) in load.search(&random) }, session: false) }
         for _ in 0..<plan.sessions { thread({ $0.readInSession($1, &$2) }, session: true) }
@@ -93,7 +98,8 @@ package final class CoherenceWorkload: Sendable {
 
     /// Whether all writers wait for the database to be replaced.
     var areWritersWaiting: Bool {
-        parked.load(ordering: .sequentiallyConsistent) >= plan.editors + plan.sellers || ended.value != nil
+        parked.load(ordering: .sequentiallyConsistent) >= plan.editors + plan.sellers + plan.traders
+            || ended.value != nil
     }
 
     /// How many writes given up may still be executed, by subject.
@@ -157,6 +163,24 @@ package final class CoherenceWorkload: Sendable {
             }
             if !searcher.compare(searcher.path(&random), from: instance, with: other) { usleep(1_000) }
             pause(max(plan.readPause, .milliseconds(2)))
+        }
+    }
+
+    private func trade(_ number: Int, _ random: inout CheckerRandom) {
+        let trader = CheckerTrader(shop: shop, ports: ports, judge: judge, seed: random.next())
+        var epoch = 0
+        while !judge.isStopped {
+            guard let current = awaitHistory(epoch) else { return }
+            if current != epoch {
+                epoch = current
+                trader.beginAnew()
+                // What was given up may still be done in the new history, and what was cached of the old one served.
+                let end = judge.now + 6_000_000
+                while judge.now < end, !judge.isStopped, judge.epoch == epoch { usleep(20_000) }
+                continue
+            }
+            trader.step()
+            pause(plan.writePause * (50 + random.below(100)) / 100)
         }
     }
 

@@ -131,6 +131,17 @@ extension ControlScenario {
             try await stage.pause(.milliseconds(1_100))
             await stage.client.read(0, from: stage.b)
         },
+        // The same of purchases, transfers, counts, returns, drawers and settings.
+        ControlScenario("silent-bus-of-a-trader", exposes: ["follow_without_bump"]) { stage in
+            try await stage.becomeCaching()
+            try await stage.trader.actOnce(on: stage.a)
+            try await stage.pause(.milliseconds(1_100))
+            await stage.trader.compare(from: stage.b, with: stage.a)
+            await stage.links(stage.b).bus.behave(silence)
+            try await stage.trader.actOnce(on: stage.a)
+            try await stage.pause(.milliseconds(1_100))
+            await stage.trader.compare(from: stage.b, with: stage.a)
+        },
         // Only the outbox tells of the write: its instance dies when it is committed.
         ControlScenario(
             "killed-after-commit",

@@ -9,6 +9,8 @@ final class ScenarioStage: Sendable {
     let judge: CoherenceJudge
     /// A client without tokens.
     let client: ScenarioClient
+    /// Who buys, carries, counts, takes back and edits settings.
+    let trader: ScenarioTrader
     private let sessions = Atomic<Int>(0)
 
     /// The instances by name, for scripts.
@@ -23,6 +25,7 @@ final class ScenarioStage: Sendable {
         judge = try CoherenceJudge(recordingTo: path)
         CoherenceWorkload.declare(shop, instances: laboratory.instances.map(\.name), to: judge)
         client = ScenarioClient(shop: shop, laboratory: laboratory, judge: judge, session: 0)
+        trader = ScenarioTrader(shop: shop, laboratory: laboratory, judge: judge)
     }
 
     /// A client that keeps the tokens it gets, beginning with none.
@@ -199,5 +202,39 @@ final class ScenarioClient: Sendable {
                 session: session.hasFreshToken ? session.number : 0
             )
         )
+    }
+}
+
+/// The trader of a scenario: its steps run one after the other, each on a thread.
+final class ScenarioTrader: Sendable {
+    private let trader: Mutex<CheckerTrader>
+
+    init(shop: CheckedShop, laboratory: Laboratory, judge: CoherenceJudge) {
+        trader = Mutex(
+            CheckerTrader(shop: shop, ports: laboratory.instances.map(\.port), judge: judge, seed: laboratory.seed)
+        )
+    }
+
+    /// Does one thing of each kind on an instance, which must execute it.
+    func actOnce(on instance: Int) async throws {
+        for act in CheckerTrader.Act.allCases {
+            let isDone = await onThread { trader in
+                if case .done = trader.perform(act, on: instance) { true } else { false }
+            }
+            guard isDone else { throw CheckerFailure("\(act) is not answered") }
+        }
+    }
+
+    /// Compares all that shows what was done on an instance with the database, asked by another.
+    func compare(from instance: Int, with other: Int) async {
+        await onThread { $0.compare(from: instance, with: other, usesToken: false) }
+    }
+
+    private func onThread<Value: Sendable>(_ body: @escaping @Sendable (CheckerTrader) -> Value) async -> Value {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                continuation.resume(returning: self.trader.withLock { body($0) })
+            }
+        }
     }
 }
