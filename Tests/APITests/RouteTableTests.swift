@@ -91,6 +91,7 @@ struct RouteTableTests {
         ]
         let everyone: Set<String> = [
             "/v1/auth/logout", "/v1/auth/switch", "/v1/me", "/v1/me/password", "/v1/me/invitations", "/v1/tenant",
+            "/v1/colleagues",
         ]
         for route in try await self.routes() {
             switch route.access {
