@@ -53,3 +53,4 @@ CREATE INDEX location_changed_idx ON stock.location (tenant_id, updated_at, id) 
 CREATE INDEX tax_changed_idx ON stock.tax (tenant_id, updated_at, id) WHERE updated_at IS NOT NULL;
 CREATE INDEX tax_group_changed_idx ON stock.tax_group (tenant_id, updated_at, id) WHERE updated_at IS NOT NULL;
 CREATE INDEX payment_method_changed_idx ON stock.payment_method (tenant_id, updated_at, id) WHERE updated_at IS NOT NULL;
+CREATE INDEX scale_code_changed_idx ON stock.scale_code (tenant_id, updated_at, id) WHERE updated_at IS NOT NULL;
