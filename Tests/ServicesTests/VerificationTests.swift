@@ -57,9 +57,9 @@ struct VerificationTests {
             _ = try await shop.cancel(undone)
             try await carryAndCount(shop)
             // Quoted and sold; put away.
-            let quote = try shop.quoteID(try await shop.quote(try shop.quoteRequest([("A", "1")])))
+            let quote = try shop.quoteID(try await shop.quote(try shop.quoteRequest([("S", "1")])))
             _ = try await shop.quotes.send(quote, shop.context, key: nil)
-            let paid = SaleConfirmation(payments: [try card("2.50")])
+            let paid = SaleConfirmation(payments: [try card("10.00")])
             _ = try await shop.quotes.convert(quote, paid, shop.context, key: nil)
             _ = try await shop.put(try shop.request([("B", "1")], paid: []))
             try await approve(shop)
