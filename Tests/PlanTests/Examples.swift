@@ -339,7 +339,7 @@ struct Examples {
             ARRAY[\(new(7)), \(new(8))]::uuid[], ARRAY[\(new()), \(new(2))]::uuid[], \(ids), ARRAY[1, 1]::bigint[],
             ARRAY[0, 0]::smallint[], ARRAY[1, 1], ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0],
             ARRAY[0, 0], ARRAY[2.5, 2.5], ARRAY[]::text[], ARRAY[\(new(3))]::uuid[], ARRAY[\(new(4))]::uuid[], ARRAY['cash'], ARRAY[2.5],
-            ARRAY[NULL]::numeric[], ARRAY['cash'], ARRAY[0.5], ARRAY[\(new(5))]::uuid[], 0, NULL, \(new(6)), NULL
+            ARRAY[NULL]::numeric[], ARRAY['cash'], ARRAY[0.5], ARRAY[\(new(5))]::uuid[], 0, NULL, \(new(6)), NULL, NULL, NULL
             """
         ]
         runs["sales.sale.conclude"] = ["\(sale), \(concluded)"]
@@ -495,6 +495,40 @@ struct Examples {
                 "1, \(new(7)), NULL, \(customer), \(user), NULL, \(cart), ARRAY[1]::bigint[], 1",
             ]
         )
+        let quotes = """
+            INSERT INTO stock.quote (tenant_id, id, register_id, number, status, customer_id, occurred_at, business_day, subtotal,
+                                     discount, tax, total)
+            SELECT \(tenant), CASE n WHEN 1 THEN \(new(7))::uuid WHEN 2 THEN \(new(6))::uuid ELSE gen_random_uuid() END,
+                   \(id(.register, 1)), CASE WHEN n > 1 THEN 1000 + n END, CASE n WHEN 1 THEN 'draft' ELSE 'sent' END,
+                   CASE n % 3 WHEN 0 THEN \(customer)::uuid END, d.at, d.at::date, 2.5, 0, 0, 2.5
+            FROM generate_series(1, 900) n, LATERAL (SELECT now() - n * interval '8 hours' AS at) d;
+            INSERT INTO stock.quote_line (tenant_id, quote_id, id, position, product_id, name, unit, quantity, unit_price,
+                                          price_source, discount, document_discount, tax_rate, tax, total)
+            VALUES (\(tenant), \(new(7)), \(new(8)), 1, \(product), 'n', 'pc', 1, 2.5, 'list', 0, 0, 0, 0, 2.5),
+                   (\(tenant), \(new(6)), \(new(9)), 1, \(product), 'n', 'pc', 1, 2.5, 'list', 0, 0, 0, 0, 2.5)
+            """
+        own["quotes.list"] = Example(
+            before: quotes,
+            runs: [
+                "NULL, NULL, NULL, NULL, NULL, NULL, 50, current_date",
+                "'sent', NULL, current_date - 200, current_date - 190, NULL, NULL, 50, current_date",
+                "NULL, \(customer), NULL, NULL, NULL, NULL, 50, current_date",
+                "NULL, NULL, NULL, NULL, now() - interval '100 days', \(new()), 50, current_date",
+            ]
+        )
+        own["quotes.draft"] = Example(
+            before: quotes,
+            runs: [
+                "1, \(new()), NULL, \(customer), \(user), NULL, \(cart), NULL, NULL, current_date",
+                "1, \(new(7)), NULL, \(customer), \(user), NULL, \(cart), ARRAY[1]::bigint[], 1, NULL",
+            ]
+        )
+        own["quotes.read"] = Example(before: quotes, runs: [new(7)])
+        own["quotes.quote_on_day.read"] = Example(before: quotes, runs: ["\(new(7)), current_date"])
+        own["quotes.quote.conclude"] = Example(before: quotes, runs: ["\(new(7)), \(concluded)"])
+        own["quotes.send"] = Example(before: quotes, runs: ["\(new(7)), NULL"])
+        own["quotes.accept"] = Example(before: quotes, runs: ["\(new(6)), NULL"])
+        own["quotes.cancel"] = Example(before: quotes, runs: ["\(new(7)), NULL"])
         own["sales.read_draft"] = Example(before: drafts, runs: [new(7)])
         own["sales.discard"] = Example(before: drafts, runs: ["\(new(7)), NULL"])
         own["sales.list_returns"] = Example(

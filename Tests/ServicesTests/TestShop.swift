@@ -16,6 +16,7 @@ final class TestShop: Sendable {
     let postgres: PostgresClient
     let store: Store
     let sales: SalesService
+    let quotes: QuotesService
     let payments: PaymentsService
     let stock: StockService
     let cash: CashService
@@ -43,7 +44,8 @@ final class TestShop: Sendable {
         let postgres = PostgresClient(
             configuration: configuration,
             loop: loop,
-            statements: SalesService.statements + PaymentsService.statements + StockService.statements
+            statements: SalesService.statements + QuotesService.statements + TenantService.statements
+                + PaymentsService.statements + StockService.statements
                 + CountsService.statements + TransfersService.statements + CashService.statements
                 + PurchasesService.statements + MoneyEntriesService<ExpenseSource>.statements
                 + MoneyEntriesService<ManualSource>.statements,
@@ -56,6 +58,7 @@ final class TestShop: Sendable {
         store = Store(postgres: postgres, cache: TenantCache(), logger: logger)
         let cursors = PageCursors(secret: Array(repeating: 7, count: 32))
         sales = SalesService(store: store, cursors: cursors)
+        quotes = QuotesService(store: store, cursors: cursors, tenants: TenantService(store: store), sales: sales)
         payments = PaymentsService(store: store, cursors: cursors)
         stock = StockService(store: store, cursors: cursors)
         cash = CashService(store: store, cursors: cursors)

@@ -56,6 +56,12 @@ struct VerificationTests {
             _ = try await shop.receive(undone)
             _ = try await shop.cancel(undone)
             try await carryAndCount(shop)
+            // Quoted and sold; put away.
+            let quote = try shop.quoteID(try await shop.quote(try shop.quoteRequest([("S", "1")])))
+            _ = try await shop.quotes.send(quote, shop.context, key: nil)
+            let paid = SaleConfirmation(payments: [try card("10.00")])
+            _ = try await shop.quotes.convert(quote, paid, shop.context, key: nil)
+            _ = try await shop.put(try shop.request([("B", "1")], paid: []))
             let register = try required(RegisterID(TestShop.register))
             let opening = CashSessionOpening(float: try Money("50"))
             let session = try JSONObjectBody(try await shop.cash.open(register, opening, shop.context, key: nil).body)
@@ -277,6 +283,12 @@ struct VerificationTests {
         ("UPDATE stock.stock_count_line SET counted = counted + 0.5", ["I21", "I28"]),
         ("UPDATE stock.stock_count_line SET open_at = stock.main_location()", ["I28"]),
         ("UPDATE stock.stock_count SET status = 'open'", ["I28"]),
+        ("UPDATE stock.sale SET number = 99 WHERE status = 'draft'", ["I9", "I18"]),
+        ("UPDATE stock.sale SET cash_session_id = gen_random_uuid() WHERE status = 'draft'", ["I9"]),
+        ("UPDATE stock.quote SET number = 5", ["I18"]),
+        ("UPDATE stock.quote SET total = total + 1", ["I32"]),
+        ("UPDATE stock.quote SET sale_id = gen_random_uuid()", ["I32"]),
+        ("UPDATE stock.sale SET quote_id = NULL", ["I32"]),
         ("ALTER TABLE stock.sale NO FORCE ROW LEVEL SECURITY", ["I25"]),
     ]
 

@@ -97,7 +97,8 @@ private enum ExampleWords {
         "tenant": "corner-shop", "tenant_name": "Corner Shop", "tendered": "30.00", "timezone": "Europe/Berlin",
         "tip": "0.00",
         "title": "Not found", "to": "2026-01-31", "total": "21.90", "type": "sale", "unit": "pc",
-        "unit_cost": "12.50", "value": "50.00", "unit_price": "21.90", "version": "1.0.0", "view": "monthly",
+        "unit_cost": "12.50", "value": "50.00", "unit_price": "21.90", "version": "1.0.0", "valid_until": "2035-12-31",
+        "view": "monthly",
         // Parameters.
         "If-Match": #""3.17""#, "If-None-Match": #""3.17""#, "Idempotency-Key": "till-2-4711", "cursor": "AZz-8rJw",
         "q": "espresso", "Stock-Consistency": AnswerHeader.consistency.example,

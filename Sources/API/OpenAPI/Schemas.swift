@@ -23,6 +23,7 @@ enum Schemas {
         ("Sale", sale), ("SaleLine", saleLine), ("PricedCart", pricedCart), ("CartLine", .object(lineFigures)),
         ("SaleLineTax", saleLineTax), ("TaxSum", taxSum),
         ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
+        ("Quote", quote), ("QuoteLine", quoteLine), ("QuoteSummary", .object(quoteFigures)),
         ("Payment", payment), ("PaymentAllocation", allocation), ("Undoing", undoing),
         ("Return", returned), ("ReturnSummary", .object(returnFigures)), ("ReturnLine", returnLine),
         ("ReturnPayment", returnPayment),
@@ -315,6 +316,25 @@ enum Schemas {
             Field.required("payments", .array(.reference("SalePayment"))),
             Field.required("cancellation", .nullable(.reference("Undoing"))),
             Field.required("returns", .array(.reference("ReturnSummary"))),
+            Field.required("quote_id", .nullable(.id)),
+        ]
+    )
+    private static let quoteFigures: [Field] = [
+        Field.required("id", .id), Field.required("number", .nullable(.integer(minimum: 1))),
+        Field.required("status", .choice(QuoteFilter.Status.allCases.map(\.rawValue))),
+        Field.required("expired", .boolean),
+        Field.required("register_id", .id), Field.required("customer_id", .nullable(.id)),
+        Field.required("user_id", .nullable(.id)), Field.required("note", .nullable(.text)),
+        Field.required("valid_until", .nullable(.day)), Field.required("occurred_at", .time),
+        Field.required("recorded_at", .time), Field.required("business_day", .day), Field.required("subtotal", .money),
+        Field.required("discount", .money), Field.required("tax", .money), Field.required("total", .money),
+        Field.required("sale_id", .nullable(.id)), Field.required("version", .version),
+    ]
+    private static let quoteLine = Schema.object([Field.required("id", .id)] + lineFigures)
+    private static let quote = Schema.object(
+        quoteFigures + [
+            Field.required("lines", .array(.reference("QuoteLine"))),
+            Field.required("tax_breakdown", .array(.reference("TaxSum"))),
         ]
     )
     private static let returnFigures: [Field] = [

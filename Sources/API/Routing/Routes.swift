@@ -17,6 +17,7 @@ enum Routes {
         TransfersRoutes.self,
         SalesRoutes.self,
         ReturnsRoutes.self,
+        QuotesRoutes.self,
         PaymentsRoutes.self,
         CashRoutes.self,
         CustomersRoutes.self,

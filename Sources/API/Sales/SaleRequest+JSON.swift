@@ -75,10 +75,11 @@ extension SalePatch {
 }
 
 extension SaleConfirmation {
-    /// Reads the body of `POST /v1/sales/{id}/confirm`.
+    /// Reads the body of `POST /v1/sales/{id}/confirm`, and of `POST /v1/quotes/{id}/convert`.
     static func read(_ reader: inout JSONObjectReader) -> SaleConfirmation {
         SaleConfirmation(
             registerID: reader.optionalID("register_id"),
+            customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
             payments: Tender.readAll(&reader)
         )

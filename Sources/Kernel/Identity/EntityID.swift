@@ -154,6 +154,8 @@ package enum Entity {
     package enum Import {}
     package enum Invitation {}
     package enum AuditEntry {}
+    package enum Quote {}
+    package enum QuoteLine {}
 }
 
 package typealias UserID = ID<Entity.User>
@@ -181,6 +183,8 @@ package typealias PurchaseID = ID<Entity.Purchase>
 package typealias PurchaseLineID = ID<Entity.PurchaseLine>
 package typealias ImportID = ID<Entity.Import>
 package typealias InvitationID = ID<Entity.Invitation>
+package typealias QuoteID = ID<Entity.Quote>
+package typealias QuoteLineID = ID<Entity.QuoteLine>
 package typealias AuditEntryID = ID<Entity.AuditEntry>
 
 /// The number of a tenant, the first column of every key.

@@ -13,6 +13,8 @@ enum Placed {
     case leaving(TransferID)
     /// What was sold there.
     case sale(SaleID)
+    /// What was quoted there.
+    case quote(QuoteID)
     /// Money that was taken or given there.
     case payment(PaymentID)
     /// Money that went through a drawer there for no document.
@@ -59,6 +61,9 @@ struct RefuseElsewhere: Statement {
             named = [(id?.entity, "/register_id")]
         case .sale(let id):
             kind = "sale"
+            named = [(id.entity, "")]
+        case .quote(let id):
+            kind = "quote"
             named = [(id.entity, "")]
         case .payment(let id):
             kind = "payment"

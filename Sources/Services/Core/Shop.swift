@@ -64,6 +64,9 @@ package final class Shop: Sendable {
     /// Sales.
     package let sales: SalesService
 
+    /// Quotes.
+    package let quotes: QuotesService
+
     /// Payments.
     package let payments: PaymentsService
 
@@ -116,6 +119,7 @@ package final class Shop: Sendable {
         counts = CountsService(store: store, cursors: cursors)
         transfers = TransfersService(store: store, cursors: cursors)
         sales = SalesService(store: store, cursors: cursors)
+        quotes = QuotesService(store: store, cursors: cursors, tenants: tenants, sales: sales)
         payments = PaymentsService(store: store, cursors: cursors)
         purchases = PurchasesService(store: store, cursors: cursors, tenants: tenants)
         expenses = MoneyEntriesService(store: store, cursors: cursors)
@@ -137,7 +141,7 @@ package final class Shop: Sendable {
             RefuseElsewhere.self,
         ]
         + TenantService.statements + StockService.statements + CountsService.statements + TransfersService.statements
-        + SalesService.statements + PaymentsService.statements + PurchasesService.statements
+        + SalesService.statements + QuotesService.statements + PaymentsService.statements + PurchasesService.statements
         + MoneyEntriesService<ExpenseSource>.statements + MoneyEntriesService<ManualSource>.statements
         + BalanceService.statements + IdentityService.statements + CashService.statements + CacheService.statements
 }

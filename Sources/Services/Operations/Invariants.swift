@@ -13,6 +13,7 @@ enum Invariants {
         Invariant20.self, Invariant21.self,
         Invariant22.self,
         Invariant23Events.self, Invariant24.self, Invariant26.self, Invariant27.self, Invariant28.self,
+        Invariant32.self,
     ]
 
     /// Those of what belongs to no tenant.
@@ -328,10 +329,10 @@ struct Invariant09: Invariant {
         WHERE s.tenant_id = stock.current_tenant() AND s.status = 'confirmed'
           AND NOT EXISTS (SELECT FROM stock.sale_line l WHERE l.tenant_id = stock.current_tenant() AND l.sale_id = s.id)
         UNION ALL
-        SELECT format('%s sale %s has number %s, payments or movements', s.status, s.id, s.number)
+        SELECT format('%s sale %s has number %s, a session, payments or movements', s.status, s.id, s.number)
         FROM stock.sale s
         WHERE s.tenant_id = stock.current_tenant() AND s.status IN ('draft', 'discarded')
-          AND (s.number IS NOT NULL
+          AND (s.number IS NOT NULL OR s.cash_session_id IS NOT NULL
                OR EXISTS (SELECT FROM stock.payment_allocation a
                           WHERE a.tenant_id = stock.current_tenant() AND a.sale_id = s.id)
                OR EXISTS (SELECT FROM stock.stock_movement m
@@ -610,6 +611,9 @@ struct Invariant18: Invariant {
               SELECT r.register_id, 'return', count(*), min(r.number), max(r.number)
               FROM stock.sale_return r WHERE r.tenant_id = stock.current_tenant() GROUP BY r.register_id
               UNION ALL
+              SELECT q.register_id, 'quote', count(*), min(q.number), max(q.number)
+              FROM stock.quote q WHERE q.tenant_id = stock.current_tenant() AND q.number IS NOT NULL GROUP BY q.register_id
+              UNION ALL
               SELECT r.register_id, 'cash_session', count(*), min(r.number), max(r.number)
               FROM stock.cash_session r WHERE r.tenant_id = stock.current_tenant() GROUP BY r.register_id
               UNION ALL
@@ -632,6 +636,9 @@ struct Invariant18: Invariant {
                             AND c.kind = 'sale' AND s.number IS NOT NULL)
           AND NOT EXISTS (SELECT FROM stock.sale_return r
                           WHERE r.tenant_id = stock.current_tenant() AND r.register_id = c.register_id AND c.kind = 'return')
+          AND NOT EXISTS (SELECT FROM stock.quote q
+                          WHERE q.tenant_id = stock.current_tenant() AND q.register_id = c.register_id
+                            AND c.kind = 'quote' AND q.number IS NOT NULL)
           AND NOT EXISTS (SELECT FROM stock.cash_session r
                           WHERE r.tenant_id = stock.current_tenant() AND r.register_id = c.register_id
                             AND c.kind = 'cash_session')
@@ -999,6 +1006,32 @@ struct Invariant28: Invariant {
         JOIN stock.stock_count c ON c.tenant_id = l.tenant_id AND c.id = l.count_id
         WHERE l.tenant_id = stock.current_tenant()
           AND l.open_at IS DISTINCT FROM CASE WHEN c.status = 'open' THEN c.location_id END
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A quote is the sum of its lines; the sale that it became, confirmed or cancelled since, names it, and no other sale does.
+struct Invariant32: Invariant {
+    static let number = "I32"
+    static let name = "verify.i32"
+    static let sql: SQL = """
+        SELECT format('quote %s: subtotal, discount, tax, total %s %s %s %s, its lines have %s %s %s %s', q.id, q.subtotal, q.discount,
+                      q.tax, q.total, l.subtotal, l.discount, l.tax, l.total)
+        FROM stock.quote q
+        JOIN stock.tenant t ON t.id = q.tenant_id
+        LEFT JOIN (SELECT l.quote_id, sum(round(l.quantity * l.unit_price, t.currency_exponent)) AS subtotal,
+                          sum(l.discount + l.document_discount) AS discount, sum(l.tax) AS tax, sum(l.total) AS total
+                   FROM stock.quote_line l JOIN stock.tenant t ON t.id = l.tenant_id
+                   WHERE l.tenant_id = stock.current_tenant() GROUP BY l.quote_id) l ON l.quote_id = q.id
+        WHERE q.tenant_id = stock.current_tenant()
+          AND (q.subtotal, q.discount, q.tax, q.total) IS DISTINCT FROM (l.subtotal, l.discount, l.tax, l.total)
+        UNION ALL
+        SELECT format('sale %s names quote %s, which became sale %s', s.id, s.quote_id, q.sale_id)
+        FROM (SELECT * FROM stock.sale WHERE tenant_id = stock.current_tenant() AND quote_id IS NOT NULL) s
+        FULL JOIN (SELECT * FROM stock.quote WHERE tenant_id = stock.current_tenant() AND sale_id IS NOT NULL) q
+            ON q.id = s.quote_id AND q.sale_id = s.id
+        WHERE s.id IS NULL OR q.id IS NULL
         """
 
     typealias Row = SingleColumn<String>

@@ -48,7 +48,7 @@ struct PricedCart: Sendable {
             }
             var listPrice = product.price
             if let seen = line.seenPrice, line.unitPrice == nil, seen != product.price {
-                if request.isDraft || snapshot.rules.keepsPrices {
+                if request.isDraft || request.quoting != nil || snapshot.rules.keepsPrices {
                     listPrice = seen
                 } else {
                     changed.append(.priceChanged(index, from: seen, to: product.price, Int(snapshot.rules.exponent)))
@@ -114,7 +114,7 @@ struct PricedCart: Sendable {
                 errors: tenderErrors
             )
         }
-        if !request.isDraft {
+        if !request.isDraft, request.quoting != .agreed {
             try Self.check(priced, of: lines, request, caller.discountLimit(snapshot.rules), exponent)
         }
         rules = snapshot.rules

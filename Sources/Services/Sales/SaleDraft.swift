@@ -22,10 +22,12 @@ package struct SalePatch: Sendable, Equatable {
     var changesCart: Bool { registerID.isSet || customerID.isSet || discount.isSet || lines.isSet }
 }
 
-/// What makes a sale of a draft, as `POST /v1/sales/{id}/confirm` says it.
+/// What makes a sale of a draft or a quote, as `POST /v1/sales/{id}/confirm` says it.
 package struct SaleConfirmation: Sendable, Equatable {
-    /// Where it is sold; where the draft says if nil.
+    /// Where it is sold; where the draft or quote says if nil.
     package var registerID: RegisterID?
+    /// Who buys; whom it names if nil.
+    package var customerID: CustomerID?
     /// When, by the shop's clock; now if nil.
     package var occurredAt: Timestamp?
     /// What is paid at once; what it leaves stays due, which needs a customer.
@@ -34,11 +36,18 @@ package struct SaleConfirmation: Sendable, Equatable {
     /// Makes a confirmation.
     ///
     /// - Parameters:
-    ///   - registerID: Where it is sold; where the draft says if nil.
+    ///   - registerID: Where it is sold; where the draft or quote says if nil.
+    ///   - customerID: Who buys; whom it names if nil.
     ///   - occurredAt: When; now if nil.
     ///   - payments: What is paid at once.
-    package init(registerID: RegisterID? = nil, occurredAt: Timestamp? = nil, payments: [Tender] = []) {
+    package init(
+        registerID: RegisterID? = nil,
+        customerID: CustomerID? = nil,
+        occurredAt: Timestamp? = nil,
+        payments: [Tender] = []
+    ) {
         self.registerID = registerID
+        self.customerID = customerID
         self.occurredAt = occurredAt
         self.payments = payments
     }
@@ -54,22 +63,48 @@ struct SaleDraft: Sendable, Equatable {
     /// The cart as a patch leaves it.
     func changed(by patch: SalePatch) -> SaleRequest {
         var cart = self.cart
-        cart.registerID = patch.registerID.newValue ?? cart.registerID
-        if case .set(let customerID) = patch.customerID { cart.customerID = customerID }
-        if case .set(let note) = patch.note { cart.note = note }
-        cart.discount = patch.discount.newValue ?? cart.discount
-        cart.lines = patch.lines.newValue ?? cart.lines
+        cart.apply(patch)
         return cart
     }
 
     /// The sale that it becomes.
     func sold(_ confirmation: SaleConfirmation) -> SaleRequest {
-        var cart = self.cart
+        var cart = self.cart.confirmed(by: confirmation)
         cart.isDraft = false
-        cart.registerID = confirmation.registerID ?? cart.registerID
+        return cart
+    }
+}
+
+extension SaleRequest {
+    /// Takes over what a patch names.
+    mutating func apply(_ patch: SalePatch) {
+        registerID = patch.registerID.newValue ?? registerID
+        if case .set(let customerID) = patch.customerID { self.customerID = customerID }
+        if case .set(let note) = patch.note { self.note = note }
+        discount = patch.discount.newValue ?? discount
+        lines = patch.lines.newValue ?? lines
+    }
+
+    /// The cart with what its confirmation says.
+    func confirmed(by confirmation: SaleConfirmation) -> SaleRequest {
+        var cart = self
+        cart.registerID = confirmation.registerID ?? registerID
+        cart.customerID = confirmation.customerID ?? customerID
         cart.occurredAt = confirmation.occurredAt
         cart.payments = confirmation.payments
         return cart
+    }
+
+    /// The cart that rows hold, of which there is one at least.
+    init(_ rows: [ReadDraft.Row]) {
+        self.init(
+            registerID: rows.first?.registerID,
+            customerID: rows.first?.customerID,
+            note: rows.first?.note,
+            // Shares sum to the discount, which a column holds.
+            discount: Money(rawValue: rows.reduce(0) { $0 &+ $1.share.rawValue }),
+            lines: rows.map(\.line)
+        )
     }
 }
 
@@ -152,6 +187,16 @@ struct ReadDraft: Statement {
                 discount: try row.next(Money.self),
                 seenPrice: price
             )
+        }
+
+        /// Refuses another version than the client has read, and a document that is in none of these states.
+        func check(_ expected: ExpectedVersion, _ states: [String], noun: String) throws(WriteFailure) {
+            if case .oneOf(let versions) = expected, !versions.contains(version) {
+                throw .problem(Problem(.versionMismatch, "The \(noun) was changed meanwhile. Read it again."))
+            }
+            guard states.contains(status) else {
+                throw .problem(Problem(.invalidState, "The \(noun) is \(status)."))
+            }
         }
     }
 }

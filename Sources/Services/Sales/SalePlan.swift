@@ -6,6 +6,8 @@ struct SalePlan: Sendable {
     let id: SaleID
     /// The version of the draft that becomes it; nil for one that is new.
     let draftVersion: Int64?
+    /// The quote that it is made of, and its version; nil for none.
+    let quote: (id: QuoteID, version: Int64)?
     let registerID: RegisterID?
     let customerID: CustomerID?
     let userID: UserID?
@@ -52,12 +54,14 @@ struct SalePlan: Sendable {
     ///   - snapshot: The products of its lines.
     ///   - caller: Who sells.
     ///   - draft: The draft that becomes the sale, if there is one.
+    ///   - quote: The quote that is sold, if there is one.
     /// - Throws: The refusals that need no look at running figures, all lines of a kind at once.
     init(
         _ request: SaleRequest,
         from snapshot: SellingSnapshot,
         by caller: Caller,
-        draft: SaleDraft? = nil
+        draft: SaleDraft? = nil,
+        quote: QuoteOnFile? = nil
     ) throws(Problem) {
         cart = try PricedCart(request, from: snapshot, by: caller)
         settlement = try Settlement(
@@ -70,6 +74,7 @@ struct SalePlan: Sendable {
         )
         id = draft?.id ?? .make()
         draftVersion = draft?.version
+        self.quote = quote.map { ($0.id, $0.version) }
         registerID = request.registerID
         customerID = request.customerID
         userID = caller.user

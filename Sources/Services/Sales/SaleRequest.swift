@@ -77,6 +77,17 @@ package struct SaleRequest: Sendable, Equatable {
     /// Whether it is put away and not sold yet.
     package var isDraft: Bool
 
+    /// Whether it is of a quote, which keeps its prices.
+    package var quoting: Quoting?
+
+    /// What a quote has to do with a cart.
+    package enum Quoting: Sendable {
+        /// It is being written: nobody goes further below the list price than they may sell.
+        case offered
+        /// It is being sold: what was agreed upon is asked of nobody again.
+        case agreed
+    }
+
     /// Makes a request.
     ///
     /// - Parameters:

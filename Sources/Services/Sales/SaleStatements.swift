@@ -9,7 +9,7 @@ struct ConfirmSale: Statement {
     static let sql: SQL = """
         SELECT stock.sale_confirm(
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
-            $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39)
+            $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41)
         """
     static let parameterTypes: [PostgresType] =
         [
@@ -17,7 +17,7 @@ struct ConfirmSale: Statement {
             .uuidArray, .numericArray, .uuidArray,
         ] + Parameters.cartTypes + [
             .uuidArray, .uuidArray, .textArray, .numericArray, .numericArray,
-            .textArray, .numericArray, .uuidArray, .numeric, .int4, .uuid, .int8,
+            .textArray, .numericArray, .uuidArray, .numeric, .int4, .uuid, .int8, .uuid, .int8,
         ]
 
     let plan: SalePlan
@@ -51,12 +51,14 @@ struct ConfirmSale: Statement {
         try parameters.append(plan.settlement.rounded.map { Int32(clamping: $0 + 1) })
         try parameters.append(plan.roundingLedgerID)
         try parameters.append(plan.draftVersion)
+        try parameters.append(plan.quote?.id)
+        try parameters.append(plan.quote?.version)
     }
 }
 
 extension Parameters {
     /// The lines of a cart: ids, products with what they were when the cart was priced, and figures.
-    mutating func append(_ cart: PricedCart, _ ids: [SaleLineID]) throws(PostgresError) {
+    mutating func append<Line>(_ cart: PricedCart, _ ids: [ID<Line>]) throws(PostgresError) {
         try append(ids)
         try append(cart.lines.map(\.product.id))
         try append(cart.lines.map(\.product.version))

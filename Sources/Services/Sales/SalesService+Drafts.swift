@@ -134,24 +134,9 @@ extension SalesService {
             throw .problem(error)
         }
         guard let first = rows.first else { throw .problem(.notFound) }
-        if case .oneOf(let versions) = expected, !versions.contains(first.version) {
-            throw .problem(Problem(.versionMismatch, "The sale was changed meanwhile. Read it again."))
-        }
-        guard first.status == SaleFilter.Status.draft.rawValue else {
-            throw .problem(Problem(.invalidState, "The sale is \(first.status)."))
-        }
-        return SaleDraft(
-            id: id,
-            version: first.version,
-            cart: SaleRequest(
-                registerID: first.registerID,
-                customerID: first.customerID,
-                note: first.note,
-                // Shares sum to the discount, which a column holds.
-                discount: Money(rawValue: rows.reduce(0) { $0 &+ $1.share.rawValue }),
-                lines: rows.map(\.line),
-                isDraft: true
-            )
-        )
+        try first.check(expected, [SaleFilter.Status.draft.rawValue], noun: "sale")
+        var cart = SaleRequest(rows)
+        cart.isDraft = true
+        return SaleDraft(id: id, version: first.version, cart: cart)
     }
 }

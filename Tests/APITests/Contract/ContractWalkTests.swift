@@ -114,6 +114,7 @@ struct ContractWalkTests {
         try await journey.call("moveStock", body: opening)
         try await journey.call("priceSale")
         try await Self.drafts(journey)
+        try await Self.quotes(journey)
         try await Self.undo(journey)
         try await journey.call("confirmSale", body: #"{"customer_id":"\#(customer)","lines":\#(lines)}"#)
         let sale = try #require(journey.answers["confirmSale"]?["id"].string)
@@ -147,6 +148,22 @@ struct ContractWalkTests {
         #expect(refused.json["code"].string == "price_changed")
         try await journey.call("changeProduct", body: #"{"price":"2.50"}"#)
         try await journey.call("confirmDraft", body: paid)
+    }
+
+    /// A quote is changed, sent, accepted and sold; another one is cancelled, and a third one stays a draft.
+    private static func quotes(_ journey: Journey) async throws {
+        let body = #"{"valid_until":"2035-12-31","lines":[{"sku":"FI-001","quantity":"1"}]}"#
+        try await journey.call("createQuote", body: body)
+        try await journey.call("changeQuote", body: #"{"discount":"0.50"}"#)
+        try await journey.call("sendQuote")
+        try await journey.call("acceptQuote")
+        let sold = #"{"payments":[{"method":"card","amount":"2.00"}]}"#
+        try await journey.call("convertQuote", body: sold)
+        try await journey.call("readQuote")
+        try await journey.call("listQuotes", query: "status=accepted")
+        try await journey.call("createQuote", body: body)
+        try await journey.call("cancelQuote")
+        try await journey.call("createQuote", body: body)
     }
 
     /// Counts what is at the first place, in two counts at once.

@@ -154,6 +154,7 @@ final class Journey {
                 "lines":[{"sku":"ña-1","quantity":"1"}]}
                 """
         )
+        try await self.call("createQuote", body: #"{"lines":[{"sku":"ña-1","quantity":"1"}]}"#)
         for path in ["/v1/locations/{id}", "/v1/products/{id}"] { self.places[path] = places[path] }
     }
 

@@ -178,7 +178,8 @@ struct RecordTablesTests {
         ],
         "a copy of what has a bound where it is entered": [
             "customer_search.name_key", "product_search.name_key", "purchase_line.name", "purchase_line.sku",
-            "purchase_line.unit", "sale_line.name", "sale_line.sku", "sale_line.unit",
+            "purchase_line.unit", "quote_line.name", "quote_line.sku", "quote_line.unit", "sale_line.name",
+            "sale_line.sku", "sale_line.unit",
             "sale_return_line.name", "sale_return_line.sku", "sale_return_line.unit", "stock_level.name_key",
             "location_level.name_key", "transfer_line.name", "transfer_line.sku", "transfer_line.unit",
         ],
@@ -211,7 +212,7 @@ struct RecordTablesTests {
         "purchase.reference": (.externalID, false), "purchase_cost.name": (.name, false),
         "sale.external_id": (.externalID, false), "sale.note": (.note, true),
         "sale_return.external_id": (.externalID, false), "sale_return.note": (.note, true),
-        "stock_count.note": (.note, true), "transfer.note": (.note, true),
+        "stock_count.note": (.note, true), "quote.note": (.note, true), "transfer.note": (.note, true),
         "stock_movement.reason": (.reason, false),
         "tenant.locale": (.locale, false), "tenant.name": (.name, false), "tenant.timezone": (.timezone, false),
     ]
