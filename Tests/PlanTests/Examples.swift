@@ -430,7 +430,7 @@ struct Examples {
         runs["core.conclude_deletion"] = [record]
         runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL, 0.05, 2"]
         runs["settings.update"] = [
-            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow', 'keep'"
+            "'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow', 'keep', true, 5"
         ]
         runs["core.take_key"] = ["'POST /v1/sales', 'key-new', '\\x00'", "'POST /v1/payments', 'key-40', '\\x00'"]
         runs["core.find_record"] = ["'POST /v1/sales', 'key-40'"]
@@ -529,6 +529,16 @@ struct Examples {
         own["quotes.send"] = Example(before: quotes, runs: ["\(new(7)), NULL"])
         own["quotes.accept"] = Example(before: quotes, runs: ["\(new(6)), NULL"])
         own["quotes.cancel"] = Example(before: quotes, runs: ["\(new(7)), NULL"])
+        let approval = """
+            INSERT INTO stock.approval (tenant_id, id, secret_hash, user_id, discount_limit, expires_at)
+            SELECT \(tenant), CASE n WHEN 1 THEN \(new(7))::uuid ELSE gen_random_uuid() END, '\\xbb', \(user), 10,
+                   now() + CASE WHEN n % 2 = 1 THEN interval '5 minutes' ELSE interval '-5 minutes' END
+            FROM generate_series(1, 300) n
+            """
+        own["sales.approve"] = Example(before: approval, runs: ["\(new()), '\\xbb', \(user), 'owner', 10, 10, NULL"])
+        own["sales.read_approval"] = Example(before: approval, runs: ["\(new(7)), '\\xbb'"])
+        own["sales.take_approval"] = Example(before: approval, runs: ["\(new(7)), '\\xbb', \(sale), \(user)"])
+        own["sales.approval.conclude"] = Example(before: approval, runs: ["\(new(7)), \(concluded)"])
         own["sales.read_draft"] = Example(before: drafts, runs: [new(7)])
         own["sales.discard"] = Example(before: drafts, runs: ["\(new(7)), NULL"])
         own["sales.list_returns"] = Example(

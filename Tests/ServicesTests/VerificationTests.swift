@@ -62,6 +62,7 @@ struct VerificationTests {
             let paid = SaleConfirmation(payments: [try card("10.00")])
             _ = try await shop.quotes.convert(quote, paid, shop.context, key: nil)
             _ = try await shop.put(try shop.request([("B", "1")], paid: []))
+            try await approve(shop)
             let register = try required(RegisterID(TestShop.register))
             let opening = CashSessionOpening(float: try Money("50"))
             let session = try JSONObjectBody(try await shop.cash.open(register, opening, shop.context, key: nil).body)
@@ -74,6 +75,17 @@ struct VerificationTests {
             #expect(try await shop.violations() == [])
             return shop.database
         }
+    }
+
+    /// Sells what somebody approved of.
+    private func approve(_ shop: TestShop) async throws {
+        var owner = shop.context
+        owner.caller.user = UserID(TestShop.owner)
+        owner.caller.role = .owner
+        let given = try await shop.sales.approve(ApprovalRequest(discountLimit: try Percent("5")), owner)
+        var request = try shop.request([("S", "1")], paid: [try card("10.00")])
+        request.approval = try JSONObjectBody(given.body)["approval"]
+        try await shop.sell(request)
     }
 
     /// Sends five pieces of `A`, three of which come and one is lost; counts one of `B` less than there is.
@@ -285,6 +297,8 @@ struct VerificationTests {
         ("UPDATE stock.stock_count SET status = 'open'", ["I28"]),
         ("UPDATE stock.sale SET number = 99 WHERE status = 'draft'", ["I9", "I18"]),
         ("UPDATE stock.sale SET cash_session_id = gen_random_uuid() WHERE status = 'draft'", ["I9"]),
+        ("UPDATE stock.sale SET approval_id = NULL", ["I33"]),
+        ("UPDATE stock.approval SET sale_id = gen_random_uuid()", ["I33"]),
         ("UPDATE stock.quote SET number = 5", ["I18"]),
         ("UPDATE stock.quote SET total = total + 1", ["I32"]),
         ("UPDATE stock.quote SET sale_id = gen_random_uuid()", ["I32"]),

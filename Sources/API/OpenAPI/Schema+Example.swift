@@ -98,6 +98,7 @@ private enum ExampleWords {
         "tip": "0.00",
         "title": "Not found", "to": "2026-01-31", "total": "21.90", "type": "sale", "unit": "pc",
         "unit_cost": "12.50", "value": "50.00", "unit_price": "21.90", "version": "1.0.0", "valid_until": "2035-12-31",
+        "discount_limit": "15", "manager_credit_limit": "0",
         "view": "monthly",
         // Parameters.
         "If-Match": #""3.17""#, "If-None-Match": #""3.17""#, "Idempotency-Key": "till-2-4711", "cursor": "AZz-8rJw",

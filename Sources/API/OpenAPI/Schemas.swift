@@ -23,6 +23,7 @@ enum Schemas {
         ("Sale", sale), ("SaleLine", saleLine), ("PricedCart", pricedCart), ("CartLine", .object(lineFigures)),
         ("SaleLineTax", saleLineTax), ("TaxSum", taxSum),
         ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
+        ("Approval", approval), ("SaleApproval", .object(approvalFigures)),
         ("Quote", quote), ("QuoteLine", quoteLine), ("QuoteSummary", .object(quoteFigures)),
         ("Payment", payment), ("PaymentAllocation", allocation), ("Undoing", undoing),
         ("Return", returned), ("ReturnSummary", .object(returnFigures)), ("ReturnLine", returnLine),
@@ -84,6 +85,7 @@ enum Schemas {
             Field.required("prices_include_tax", .boolean), Field.required("oversell", .choice(["deny", "allow"])),
             Field.required("manager_discount_limit", discountLimit),
             Field.required("cashier_discount_limit", discountLimit),
+            Field.required("manager_credit_limit", discountLimit),
             Field.required("cash_rounding", .money),
             Field.required("returns_without_sale", .choice(TenantReturns.allCases.map(\.rawValue))),
             Field.required("on_price_change", .choice(TenantPriceChange.allCases.map(\.rawValue))),
@@ -94,7 +96,8 @@ enum Schemas {
     private static let discountLimit = Schema.nullable(
         .pattern(
             #"^(100(\.0{1,2})?|\d{1,2}(\.\d{1,2})?)$"#,
-            description: "Percent off the list price that the role may give; null is without limit."
+            description:
+                "Percent off the list price, or past a credit limit, that the role may give; null is without limit."
         )
     )
     private static let member = Schema.object([
@@ -317,6 +320,19 @@ enum Schemas {
             Field.required("cancellation", .nullable(.reference("Undoing"))),
             Field.required("returns", .array(.reference("ReturnSummary"))),
             Field.required("quote_id", .nullable(.id)),
+            Field.required("approval", .nullable(.reference("SaleApproval"))),
+        ]
+    )
+    /// What somebody approved of.
+    private static let approvalFigures: [Field] = [
+        Field.required("user_id", .id), Field.required("discount_limit", .nullable(.rate)),
+        Field.required("credit_limit", .nullable(.rate)), Field.required("note", .nullable(.text)),
+        Field.required("approved_at", .time),
+    ]
+    private static let approval = Schema.object(
+        [Field.required("id", .id)] + approvalFigures + [
+            Field.required("expires_at", .time),
+            Field.required("approval", .string(description: "Shown this once; the till sends it with the sale.")),
         ]
     )
     private static let quoteFigures: [Field] = [

@@ -5,7 +5,7 @@ import Services
 extension SaleRequest {
     /// Reads the body of `POST /v1/sales`.
     static func read(_ reader: inout JSONObjectReader) -> SaleRequest {
-        let request = SaleRequest(
+        var request = SaleRequest(
             registerID: reader.optionalID("register_id"),
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
@@ -15,7 +15,11 @@ extension SaleRequest {
             payments: Tender.readAll(&reader),
             isDraft: reader.optionalChoice("status") == NewSaleStatus.draft
         )
+        request.approval = reader.approval()
         guard request.isDraft else { return request }
+        if request.approval != nil {
+            reader.fail("approval", "not_allowed", "A draft is approved of when it is confirmed.")
+        }
         if !request.payments.isEmpty {
             reader.fail("payments", "not_allowed", "A draft is paid when it is confirmed.")
         }
@@ -77,11 +81,31 @@ extension SalePatch {
 extension SaleConfirmation {
     /// Reads the body of `POST /v1/sales/{id}/confirm`, and of `POST /v1/quotes/{id}/convert`.
     static func read(_ reader: inout JSONObjectReader) -> SaleConfirmation {
-        SaleConfirmation(
+        var confirmation = SaleConfirmation(
             registerID: reader.optionalID("register_id"),
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
             payments: Tender.readAll(&reader)
+        )
+        confirmation.approval = reader.approval()
+        return confirmation
+    }
+}
+
+extension JSONObjectReader {
+    /// What somebody with a higher limit gave for a sale; what it may look like is asked where it is looked up.
+    fileprivate mutating func approval() -> String? {
+        optional("approval", isShown: false, .text(TextRule(maximum: 128)))
+    }
+}
+
+extension ApprovalRequest {
+    /// Reads the body of `POST /v1/approvals`.
+    static func read(_ reader: inout JSONObjectReader) -> ApprovalRequest {
+        ApprovalRequest(
+            discountLimit: reader.optional("discount_limit", .decimal(.notNegative)),
+            creditLimit: reader.optional("credit_limit", isShown: false, .decimal(.notNegative)),
+            note: reader.optional("note", .note())
         )
     }
 }

@@ -40,6 +40,17 @@ struct SalesRoutes: Area {
                 answer: .reference("PricedCart"),
                 problems: [.productInactive, .discountLimit, .paymentMismatch, .quantityPrecision]
             ) { call, request in Reply(.ok, body: try await shop.sales.price(request, call.context())) },
+            .post(
+                "/v1/approvals",
+                "approve",
+                "Approve of one sale that whoever is at the till may not make",
+                area: "sales",
+                access: .roles(.owner, .manager),
+                body: Body("ApprovalRequest") { ApprovalRequest.read(&$0) },
+                status: .created,
+                answer: .reference("Approval"),
+                namesResource: false
+            ) { call, request in try call.reply(await shop.sales.approve(request, call.context())) },
             .page(
                 "/v1/sales",
                 "listSales",

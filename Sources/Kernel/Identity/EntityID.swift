@@ -155,6 +155,7 @@ package enum Entity {
     package enum Invitation {}
     package enum AuditEntry {}
     package enum Quote {}
+    package enum Approval {}
     package enum QuoteLine {}
 }
 
@@ -183,6 +184,7 @@ package typealias PurchaseID = ID<Entity.Purchase>
 package typealias PurchaseLineID = ID<Entity.PurchaseLine>
 package typealias ImportID = ID<Entity.Import>
 package typealias InvitationID = ID<Entity.Invitation>
+package typealias ApprovalID = ID<Entity.Approval>
 package typealias QuoteID = ID<Entity.Quote>
 package typealias QuoteLineID = ID<Entity.QuoteLine>
 package typealias AuditEntryID = ID<Entity.AuditEntry>

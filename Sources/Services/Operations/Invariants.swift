@@ -13,7 +13,7 @@ enum Invariants {
         Invariant20.self, Invariant21.self,
         Invariant22.self,
         Invariant23Events.self, Invariant24.self, Invariant26.self, Invariant27.self, Invariant28.self,
-        Invariant32.self,
+        Invariant32.self, Invariant33.self,
     ]
 
     /// Those of what belongs to no tenant.
@@ -1006,6 +1006,21 @@ struct Invariant28: Invariant {
         JOIN stock.stock_count c ON c.tenant_id = l.tenant_id AND c.id = l.count_id
         WHERE l.tenant_id = stock.current_tenant()
           AND l.open_at IS DISTINCT FROM CASE WHEN c.status = 'open' THEN c.location_id END
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// An approval that was used is of the sale that it says, which says so, and by somebody who was asked.
+struct Invariant33: Invariant {
+    static let number = "I33"
+    static let name = "verify.i33"
+    static let sql: SQL = """
+        SELECT format('sale %s names approval %s, which was used for sale %s', s.id, s.approval_id, a.sale_id)
+        FROM (SELECT * FROM stock.sale WHERE tenant_id = stock.current_tenant() AND approval_id IS NOT NULL) s
+        FULL JOIN (SELECT * FROM stock.approval WHERE tenant_id = stock.current_tenant() AND used_at IS NOT NULL) a
+            ON a.id = s.approval_id AND a.sale_id = s.id
+        WHERE s.id IS NULL OR a.id IS NULL
         """
 
     typealias Row = SingleColumn<String>

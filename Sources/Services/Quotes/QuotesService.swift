@@ -152,16 +152,17 @@ package final class QuotesService: Sendable {
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
-        try await sales.attempts { (isFirst) async throws(WriteFailure) -> Answer in
+        let approval = try await sales.approval(confirmation.approval, context)
+        return try await sales.attempts { (isFirst) async throws(WriteFailure) -> Answer in
             let quote = try await read(id, in: [.sent, .accepted], context)
             let request = quote.sold(confirmation)
             let plan = try await sales.compute(request, isFirst, context) { (snapshot) throws(Problem) in
-                try SalePlan(request, from: snapshot, by: context.caller, quote: quote)
+                try SalePlan(request, from: snapshot, by: context.caller, quote: quote, approval: approval)
             }
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
                 try unit.refuseElsewhere(.quote(id), context.caller)
                 try unit.refuseElsewhere(.register(request.registerID), context.caller)
-                try unit.add(ConfirmSale(plan: plan))
+                try unit.sell(plan)
                 return .created(Sale(plan.id))
             }
         }

@@ -29,8 +29,14 @@ struct PricedCart: Sendable {
     ///   - request: What is asked for.
     ///   - snapshot: The products of its lines.
     ///   - caller: Who sells.
+    ///   - approved: How far below the list price somebody else lets them.
     /// - Throws: The refusals that need no look at running figures, all lines of a kind at once.
-    init(_ request: SaleRequest, from snapshot: SellingSnapshot, by caller: Caller) throws(Problem) {
+    init(
+        _ request: SaleRequest,
+        from snapshot: SellingSnapshot,
+        by caller: Caller,
+        approved: Percent? = nil
+    ) throws(Problem) {
         var unknown: [FieldError] = []
         var inactive: [FieldError] = []
         var changed: [FieldError] = []
@@ -115,7 +121,8 @@ struct PricedCart: Sendable {
             )
         }
         if !request.isDraft, request.quoting != .agreed {
-            try Self.check(priced, of: lines, request, caller.discountLimit(snapshot.rules), exponent)
+            let limit = caller.discountLimit(snapshot.rules).map { max($0, approved ?? .zero) }
+            try Self.check(priced, of: lines, request, limit, exponent)
         }
         rules = snapshot.rules
         self.lines = lines

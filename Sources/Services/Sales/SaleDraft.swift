@@ -32,6 +32,8 @@ package struct SaleConfirmation: Sendable, Equatable {
     package var occurredAt: Timestamp?
     /// What is paid at once; what it leaves stays due, which needs a customer.
     package var payments: [Tender]
+    /// What somebody with a higher limit gave for it, as they got it.
+    package var approval: String?
 
     /// Makes a confirmation.
     ///

@@ -8,6 +8,8 @@ struct SalePlan: Sendable {
     let draftVersion: Int64?
     /// The quote that it is made of, and its version; nil for none.
     let quote: (id: QuoteID, version: Int64)?
+    /// What somebody gave for it; nil for none.
+    let approval: OpenApproval?
     let registerID: RegisterID?
     let customerID: CustomerID?
     let userID: UserID?
@@ -55,15 +57,17 @@ struct SalePlan: Sendable {
     ///   - caller: Who sells.
     ///   - draft: The draft that becomes the sale, if there is one.
     ///   - quote: The quote that is sold, if there is one.
+    ///   - approval: What somebody gave for it, if they did.
     /// - Throws: The refusals that need no look at running figures, all lines of a kind at once.
     init(
         _ request: SaleRequest,
         from snapshot: SellingSnapshot,
         by caller: Caller,
         draft: SaleDraft? = nil,
-        quote: QuoteOnFile? = nil
+        quote: QuoteOnFile? = nil,
+        approval: OpenApproval? = nil
     ) throws(Problem) {
-        cart = try PricedCart(request, from: snapshot, by: caller)
+        cart = try PricedCart(request, from: snapshot, by: caller, approved: approval?.discountLimit)
         settlement = try Settlement(
             total: cart.priced.total,
             tenders: request.payments,
@@ -74,6 +78,7 @@ struct SalePlan: Sendable {
         )
         id = draft?.id ?? .make()
         draftVersion = draft?.version
+        self.approval = approval
         self.quote = quote.map { ($0.id, $0.version) }
         registerID = request.registerID
         customerID = request.customerID

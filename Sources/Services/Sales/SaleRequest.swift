@@ -77,6 +77,9 @@ package struct SaleRequest: Sendable, Equatable {
     /// Whether it is put away and not sold yet.
     package var isDraft: Bool
 
+    /// What somebody with a higher limit gave for it, as they got it.
+    package var approval: String?
+
     /// Whether it is of a quote, which keeps its prices.
     package var quoting: Quoting?
 

@@ -56,6 +56,16 @@ struct ConfirmSale: Statement {
     }
 }
 
+extension UnitOfWork {
+    /// Confirms a sale, by what somebody gave for it if they did.
+    mutating func sell(_ plan: SalePlan) throws(PostgresError) {
+        if let approval = plan.approval {
+            try add(TakeApproval(text: approval.text, saleID: plan.id, userID: plan.userID))
+        }
+        try add(ConfirmSale(plan: plan))
+    }
+}
+
 extension Parameters {
     /// The lines of a cart: ids, products with what they were when the cart was priced, and figures.
     mutating func append<Line>(_ cart: PricedCart, _ ids: [ID<Line>]) throws(PostgresError) {

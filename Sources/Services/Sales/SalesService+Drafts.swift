@@ -79,16 +79,17 @@ extension SalesService {
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
-        try await attempts { (isFirst) async throws(WriteFailure) -> Answer in
+        let approval = try await self.approval(confirmation.approval, context)
+        return try await attempts { (isFirst) async throws(WriteFailure) -> Answer in
             let draft = try await read(id, context)
             let request = draft.sold(confirmation)
             let plan = try await compute(request, isFirst, context) { (snapshot) throws(Problem) in
-                try SalePlan(request, from: snapshot, by: context.caller, draft: draft)
+                try SalePlan(request, from: snapshot, by: context.caller, draft: draft, approval: approval)
             }
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
                 try unit.refuseElsewhere(.sale(id), context.caller)
                 try unit.refuseElsewhere(.register(request.registerID), context.caller)
-                try unit.add(ConfirmSale(plan: plan))
+                try unit.sell(plan)
                 return .changed(Sale(id))
             }
         }

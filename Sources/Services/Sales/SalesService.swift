@@ -13,6 +13,7 @@ package final class SalesService: Sendable {
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
         ReadSellableProducts.self, ConfirmSale.self, ShowCart.self, AnnotateSale.self, CancelSale.self, ReadDraft.self,
+        GiveApproval.self, Conclude<Approval>.self, ReadApproval.self, TakeApproval.self,
         DraftSale.self, DiscardSale.self, Conclude<Sale>.self, ReadSale.self,
         ListSales.self,
         ListNumberedSales.self, ReturnOfSale.self, ReturnUnsold.self, Conclude<SaleReturn>.self,
@@ -47,13 +48,14 @@ package final class SalesService: Sendable {
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
-        try await attempts { (isFirst) async throws(WriteFailure) -> Answer in
+        let approval = try await self.approval(request.approval, context)
+        return try await attempts { (isFirst) async throws(WriteFailure) -> Answer in
             let plan = try await compute(request, isFirst, context) { (snapshot) throws(Problem) in
-                try SalePlan(request, from: snapshot, by: context.caller)
+                try SalePlan(request, from: snapshot, by: context.caller, approval: approval)
             }
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
                 try unit.refuseElsewhere(.register(request.registerID), context.caller)
-                try unit.add(ConfirmSale(plan: plan))
+                try unit.sell(plan)
                 return .created(Sale(plan.id))
             }
         }
@@ -114,10 +116,12 @@ package final class SalesService: Sendable {
     /// - Returns: The body of a priced cart.
     /// - Throws: What a sale is refused with for its lines and payments; what kept the statements from answering.
     package func price(_ request: SaleRequest, _ context: CallContext) async throws(Problem) -> ByteBuffer {
+        let approval = try await self.approval(request.approval, context)
         let cart = try PricedCart(
             request,
             from: try await read(request.lines.map(\.product), context),
-            by: context.caller
+            by: context.caller,
+            approved: approval?.discountLimit
         )
         let settlement = try Settlement(
             total: cart.priced.total,

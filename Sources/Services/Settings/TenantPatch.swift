@@ -18,6 +18,8 @@ package struct TenantPatch: Sendable, Equatable {
     package var managerDiscountLimit: Change<Percent?> = .keep
     /// The same for a cashier.
     package var cashierDiscountLimit: Change<Percent?> = .keep
+    /// How far past a customer's credit limit a manager may approve of; nil is without limit.
+    package var managerCreditLimit: Change<Percent?> = .keep
     /// What cash is a multiple of; zero is none.
     package var cashRounding: Change<Money> = .keep
     /// Whether goods are taken back of which no sale is known.

@@ -89,13 +89,14 @@ struct UpdateTenant: Statement {
             cash_rounding = coalesce($14, t.cash_rounding),
             returns_without_sale = coalesce($15, t.returns_without_sale),
             on_price_change = coalesce($16, t.on_price_change),
+            manager_credit_limit = CASE WHEN $17 THEN $18 ELSE t.manager_credit_limit END,
             version = t.version + 1,
             updated_at = now()
         WHERE t.id = stock.current_tenant()
         """
     static let parameterTypes: [PostgresType] = [
         .text, .text, .text, .text, .int2, .bool, .text, .bool, .numeric, .bool, .numeric, .bool, .date,
-        .numeric, .text, .text,
+        .numeric, .text, .text, .bool, .numeric,
     ]
 
     var patch: TenantPatch
@@ -117,5 +118,7 @@ struct UpdateTenant: Statement {
         try parameters.append(patch.cashRounding.newValue)
         try parameters.append(patch.returnsWithoutSale.newValue)
         try parameters.append(patch.onPriceChange.newValue)
+        try parameters.append(patch.managerCreditLimit.isSet)
+        try parameters.append(patch.managerCreditLimit.newValue ?? nil)
     }
 }

@@ -115,6 +115,7 @@ struct ContractWalkTests {
         try await journey.call("priceSale")
         try await Self.drafts(journey)
         try await Self.quotes(journey)
+        try await Self.approval(journey)
         try await Self.undo(journey)
         try await journey.call("confirmSale", body: #"{"customer_id":"\#(customer)","lines":\#(lines)}"#)
         let sale = try #require(journey.answers["confirmSale"]?["id"].string)
@@ -164,6 +165,17 @@ struct ContractWalkTests {
         try await journey.call("createQuote", body: body)
         try await journey.call("cancelQuote")
         try await journey.call("createQuote", body: body)
+    }
+
+    /// Somebody approves of a sale, which tells of it.
+    private static func approval(_ journey: Journey) async throws {
+        try await journey.call("approve")
+        let given = try #require(journey.answers["approve"]?["approval"].string)
+        let cheap = #"{"sku":"FI-001","quantity":"1","unit_price":"2.40"}"#
+        try await journey.call(
+            "confirmSale",
+            body: #"{"approval":"\#(given)","lines":[\#(cheap)],"payments":[{"method":"card","amount":"2.40"}]}"#
+        )
     }
 
     /// Counts what is at the first place, in two counts at once.

@@ -212,7 +212,8 @@ struct RecordTablesTests {
         "purchase.reference": (.externalID, false), "purchase_cost.name": (.name, false),
         "sale.external_id": (.externalID, false), "sale.note": (.note, true),
         "sale_return.external_id": (.externalID, false), "sale_return.note": (.note, true),
-        "stock_count.note": (.note, true), "quote.note": (.note, true), "transfer.note": (.note, true),
+        "stock_count.note": (.note, true), "quote.note": (.note, true), "approval.note": (.note, true),
+        "transfer.note": (.note, true),
         "stock_movement.reason": (.reason, false),
         "tenant.locale": (.locale, false), "tenant.name": (.name, false), "tenant.timezone": (.timezone, false),
     ]
