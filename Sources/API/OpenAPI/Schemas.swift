@@ -69,7 +69,7 @@ enum Schemas {
         Field.optional("on_hand", .quantity), Field.optional("credit_limit", .money), Field.optional("balance", .money),
         Field.optional("amount", .money), Field.optional("due", .money), Field.optional("limit", .rate),
         Field.optional("list_price", .price), Field.optional("count_id", .id),
-        Field.optional("transfer_id", .id),
+        Field.optional("transfer_id", .id), Field.optional("after", .integer(minimum: 0)),
     ])
 
     // MARK: Identity

@@ -151,6 +151,9 @@ extension Problem.Code {
             "The books are closed up to a day, and the document lies in that time. Date it later, or open the period."
         case .stockChanged:
             "What is on hand is not what the request expected. Count again, or send it without the expectation."
+        case .eventsPruned:
+            "The events after the number that was asked for are gone: they are kept for some days, or the database was restored. Read "
+                + "what you mirror anew, and go on from the number that errors names in after."
         case .versionMismatch:
             "Somebody else changed the resource after it was read. Read it again, and send the change with its new ETag."
         case .tooLarge:

@@ -25,6 +25,7 @@ enum Routes {
         PaymentMethodsRoutes.self,
         MoneyEntriesRoutes.self,
         BalanceRoutes.self,
+        EventsRoutes.self,
         CacheRoutes.self,
     ]
 

@@ -88,6 +88,9 @@ package final class Shop: Sendable {
     /// Cash sessions.
     package let cash: CashService
 
+    /// What happened, by its numbers.
+    package let events: EventsService
+
     /// What an owner may see of the tenant's cache, and do to it.
     package let cache: CacheService
 
@@ -124,6 +127,7 @@ package final class Shop: Sendable {
         balance = BalanceService(tenants: tenants)
         identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
         cash = CashService(store: store, cursors: cursors)
+        events = EventsService(store: store)
         self.cache = CacheService(store: store)
     }
 
@@ -140,6 +144,7 @@ package final class Shop: Sendable {
         + SalesService.statements + PaymentsService.statements + PurchasesService.statements
         + MoneyEntriesService<ExpenseSource>.statements + MoneyEntriesService<ManualSource>.statements
         + BalanceService.statements + IdentityService.statements + CashService.statements + CacheService.statements
+        + EventsService.statements
 }
 
 /// A statement, for those who hand lists of them on.
