@@ -58,6 +58,10 @@ extension API {
         let tokens = try await AccessTokens(keys: settings.signingKeys, clock: settings.clock)
         let rates = RateLimits(settings.rates)
         let identity = shop.identity
+        let hub = shop.events.hub
+        // Streams go first, so that their clients are elsewhere when the rest ends.
+        health.lifecycle.whenDraining { hub.wakeEverybody() }
+        settings.metrics.observe { EventsRoutes.samples(of: hub) }
         return API(
             routes: Routes.all(
                 shop: shop,

@@ -352,6 +352,9 @@ package final class API: Sendable {
             }
         case .work(let handler):
             return try await work(call, caller, handler)
+        case .live(let handler):
+            try rates.take(caller, bytes: 0)
+            return try await handler(LiveCall(call, caller, authenticator, rates, lifecycle, limits))
         }
     }
 
@@ -427,6 +430,8 @@ package final class API: Sendable {
         switch reply.status.code {
         case 204, 304:
             reply.body = ByteBuffer()
+        case _ where reply.stream != nil:
+            if isHead { reply.stream = nil }
         default:
             reply.append(.contentLength, String(reply.body.readableBytes))
             if isHead { reply.body = ByteBuffer() }

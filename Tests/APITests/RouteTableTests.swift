@@ -92,6 +92,8 @@ struct RouteTableTests {
         let everyone: Set<String> = [
             "/v1/auth/logout", "/v1/auth/switch", "/v1/me", "/v1/me/password", "/v1/me/invitations", "/v1/tenant",
             "/v1/colleagues",
+            // What each gets of them follows from the types of events.
+            "/v1/events", "/v1/events/stream",
         ]
         for route in try await self.routes() {
             switch route.access {

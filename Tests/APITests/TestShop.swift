@@ -88,7 +88,10 @@ final class TestShop: Sendable {
                 subscriber: nil,
                 logger: logger
             )
-            self.tasks = [Task { await service.run() }, Task { await postgres.run() }]
+            let hub = shop.events.hub
+            self.tasks = [
+                Task { await service.run() }, Task { await hub.run() }, Task { await postgres.run() },
+            ]
         } else {
             self.tasks = []
         }

@@ -80,6 +80,7 @@ final class LiveShop: Sendable {
         let connections = Task { await postgres.run() }
         let followers = Task { await coherence.run() }
         let notes = Task { await shop.identity.writeLateNotes() }
+        let hub = Task { await shop.events.hub.run() }
         let result: Result<Value, any Error>
         do {
             let owner = try await shop.identity.signUp(
@@ -111,8 +112,10 @@ final class LiveShop: Sendable {
         shop.identity.endLateNotes()
         await notes.value
         followers.cancel()
+        hub.cancel()
         connections.cancel()
         await followers.value
+        await hub.value
         await connections.value
         loop.stop()
         return try result.get()

@@ -50,6 +50,10 @@ package struct MetricDescription: Sendable {
         .init("stock_http_tenant_wait_seconds", .histogram, "What a request waited for its tenant's others."),
         .init("stock_ready", .gauge, "1 while /health/ready answers 200."),
         .init("stock_warm_up_replayed_total", .counter, "Busy requests replayed before the instance was ready."),
+        // Events
+        .init("stock_event_streams", .gauge, "Streams of events, and requests that wait for one."),
+        .init("stock_events_sent_total", .counter, "Events sent, each counted for everybody it was sent to."),
+        .init("stock_event_streams_slow_total", .counter, "Streams closed, as their clients took too little."),
         // Stores
         .init("stock_postgres_connections", .gauge, "Connections that take work.", labels: true),
         .init("stock_postgres_in_flight", .gauge, "Units of work and leases on connections.", labels: true),

@@ -173,6 +173,10 @@ package enum OpenAPIDocument {
                 Route.Parameter("If-None-Match", .string(description: "Entity tags."), "The ETag you have.")
             )
         }
+        if route.takes.resumes {
+            let description = "The id of the last event that came; what came after it is sent first."
+            parameters.append(Route.Parameter("Last-Event-ID", .integer(minimum: 0), description))
+        }
         if route.takesConsistency {
             let description = "What the last answer said; nothing older than the client's writes is answered."
             parameters.append(Route.Parameter("Stock-Consistency", .text, description))

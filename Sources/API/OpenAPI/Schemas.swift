@@ -83,7 +83,7 @@ enum Schemas {
         Field.optional("amount", .money), Field.optional("due", .money), Field.optional("limit", .rate),
         Field.optional("list_price", .price), Field.optional("old_price", .price),
         Field.optional("new_price", .price), Field.optional("count_id", .id),
-        Field.optional("transfer_id", .id),
+        Field.optional("transfer_id", .id), Field.optional("after", .integer(minimum: 0)),
     ])
 
     // MARK: Identity

@@ -191,6 +191,9 @@ extension Problem.Code {
         case .priceChanged:
             "List prices are not what they were when the draft was made, and the shop wants that to be seen. Each line is named "
                 + "with both prices; send the draft's lines again to take the new ones."
+        case .eventsPruned:
+            "The events after the number that was asked for are gone: they are kept for some days, or the database was restored. Read "
+                + "what you mirror anew, and go on from the number that errors names in after."
         case .versionMismatch:
             "Somebody else changed the resource after it was read. Read it again, and send the change with its new ETag."
         case .tooLarge:

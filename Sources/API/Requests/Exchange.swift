@@ -27,6 +27,9 @@ final class Exchange: Sendable {
     private let channel: (any Channel)?
     private let proxies: TrustedProxies
 
+    /// Ends the connection, whatever is still to be written on it.
+    func closeConnection() { channel?.close(promise: nil) }
+
     private init(
         _ method: HTTPRequest.Method,
         _ target: String,

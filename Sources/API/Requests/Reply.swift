@@ -2,7 +2,7 @@ package import HTTPTypes
 import Kernel
 package import NIOCore
 
-/// An answer: status, fields and one buffer, written in one go.
+/// An answer: status, fields and one buffer, written in one go, or a stream.
 ///
 /// Not Hummingbird's `Response`, whose setters search the fields again and again; here fields are only appended, to a plain array, and the
 /// length is added when the answer is sent.
@@ -13,6 +13,8 @@ package struct Reply: Sendable {
     package var fields: [HTTPField] = []
     /// The body; empty for 204 and 304.
     package var body: ByteBuffer
+    /// The body piece by piece, each made when the one before was taken; nil where it is ``body``.
+    var stream: AsyncThrowingStream<ByteBuffer, any Error>?
     /// Whether the connection cannot be used after this answer.
     var closesConnection = false
     /// Whether the answer came from this instance's memory and cost nobody anything.
@@ -79,6 +81,8 @@ package enum ContentType: Sendable {
     case html
     /// Lines of text.
     case plain
+    /// Server-sent events.
+    case events
 
     /// The field.
     var field: HTTPField {
@@ -89,6 +93,7 @@ package enum ContentType: Sendable {
         case .metrics: Self.metricsField
         case .html: Self.htmlField
         case .plain: Self.plainField
+        case .events: Self.eventsField
         }
     }
 
@@ -101,6 +106,7 @@ package enum ContentType: Sendable {
         case .metrics: "text/plain"
         case .html: "text/html"
         case .plain: "text/plain"
+        case .events: "text/event-stream"
         }
     }
 
@@ -112,6 +118,7 @@ package enum ContentType: Sendable {
     )
     private static let metricsField = HTTPField(name: .contentType, value: "text/plain; version=0.0.4; charset=utf-8")
     private static let plainField = HTTPField(name: .contentType, value: "text/plain; charset=utf-8")
+    private static let eventsField = HTTPField(name: .contentType, value: "text/event-stream; charset=utf-8")
     private static let htmlField = HTTPField(name: .contentType, value: "text/html; charset=utf-8")
 }
 
@@ -136,6 +143,8 @@ extension HTTPField.Name {
     static let idempotencyReplayed = Self.known("Idempotency-Replayed")
     /// draft-ietf-httpapi-ratelimit-headers.
     static let rateLimitPolicy = Self.known("RateLimit-Policy")
+    /// Has proxies pass on each part of an answer as it comes.
+    static let accelBuffering = Self.known("X-Accel-Buffering")
     /// What is left of it.
     static let rateLimit = Self.known("RateLimit")
 

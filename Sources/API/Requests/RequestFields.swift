@@ -17,6 +17,7 @@ struct RequestFields: Sendable {
     var idempotencyKey: String?
     var ifMatch: String?
     var ifNoneMatch: String?
+    var lastEventID: String?
     var origin: String?
     var requestID: String?
     var traceParent: String?
@@ -69,10 +70,10 @@ struct RequestFields: Sendable {
     private enum Name {
         case accept, acceptEncoding, authorization, cacheControl, consistency, contentEncoding, contentLength
         case contentType, expect
-        case forwardedFor, idempotencyKey, ifMatch, ifNoneMatch, origin, requestID, traceParent, transferEncoding,
-            upgrade
+        case forwardedFor, idempotencyKey, ifMatch, ifNoneMatch, lastEventID, origin, requestID, traceParent,
+            transferEncoding, upgrade
 
-        /// Finds the field of a name in any case; at most three have the same length.
+        /// Finds the field of a name in any case; at most four have the same length.
         init?(_ text: String) {
             switch text.utf8.count {
             case 6 where Self.isSame(text, "accept"): self = .accept
@@ -86,6 +87,7 @@ struct RequestFields: Sendable {
             case 13 where Self.isSame(text, "authorization"): self = .authorization
             case 13 where Self.isSame(text, "if-none-match"): self = .ifNoneMatch
             case 13 where Self.isSame(text, "cache-control"): self = .cacheControl
+            case 13 where Self.isSame(text, "last-event-id"): self = .lastEventID
             case 14 where Self.isSame(text, "content-length"): self = .contentLength
             case 15 where Self.isSame(text, "accept-encoding"): self = .acceptEncoding
             case 15 where Self.isSame(text, "idempotency-key"): self = .idempotencyKey
@@ -118,6 +120,7 @@ struct RequestFields: Sendable {
         case .idempotencyKey: Self.set(&self.idempotencyKey, value, sent, &repeated)
         case .ifMatch: Self.set(&self.ifMatch, value, sent, &repeated)
         case .ifNoneMatch: Self.join(&self.ifNoneMatch, value)
+        case .lastEventID: Self.set(&self.lastEventID, value, sent, &repeated)
         case .origin: self.origin = value
         case .requestID: self.requestID = value
         case .traceParent: self.traceParent = value

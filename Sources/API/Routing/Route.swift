@@ -74,6 +74,8 @@ package final class Route: Sendable {
         var key: KeyDemand?
         /// What is demanded of conditions; nil where none is heeded.
         var version: VersionDemand?
+        /// Whether `Last-Event-ID` is heeded.
+        var resumes = false
     }
 
     /// What success gives, and what else may be answered.
@@ -97,6 +99,9 @@ package final class Route: Sendable {
     /// Serves a call.
     package typealias Handler = @Sendable (Call) async throws -> Reply
 
+    /// Serves a call for as long as its caller wants.
+    package typealias LiveHandler = @Sendable (LiveCall) async throws -> Reply
+
     /// Says which read answers a call; does nothing yet, so that an answer in memory needs no task.
     package typealias Reading = @Sendable (Call, Caller) throws -> CachedRead
 
@@ -106,6 +111,8 @@ package final class Route: Sendable {
         case read(Reading)
         /// By work of its own.
         case work(Handler)
+        /// By waiting for what happens, which takes no turn from anybody meanwhile.
+        case live(LiveHandler)
     }
 
     /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.

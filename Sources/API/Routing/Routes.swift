@@ -28,6 +28,7 @@ enum Routes {
         MoneyEntriesRoutes.self,
         BalanceRoutes.self,
         ReportsRoutes.self,
+        EventsRoutes.self,
         CacheRoutes.self,
     ]
 

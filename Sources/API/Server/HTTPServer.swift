@@ -83,7 +83,7 @@ package struct HTTPServer: Service {
                 let reply = await api.respond(to: request, channel: channel)
                 try await writer.write(
                     response: HTTPResponse(status: reply.status, headerFields: HTTPFields(reply.fields)),
-                    body: reply.body.readableBytes > 0 ? ResponseBody(byteBuffer: reply.body) : ResponseBody()
+                    body: reply.responseBody
                 )
             },
             onServerRunning: { [onListening] channel in
@@ -120,5 +120,13 @@ private struct Drain: Service {
         await channel.stopQueueing()
         // Another one: whoever is in the queue is accepted, and sends what it connected for.
         try? await Task.sleep(for: lastCall)
+    }
+}
+
+extension Reply {
+    /// The body as Hummingbird writes it.
+    fileprivate var responseBody: ResponseBody {
+        if let stream { return ResponseBody(asyncSequence: stream) }
+        return body.readableBytes > 0 ? ResponseBody(byteBuffer: body) : ResponseBody()
     }
 }

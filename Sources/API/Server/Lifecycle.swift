@@ -5,6 +5,7 @@ package final class Lifecycle: Sendable {
     private let draining = Atomic<Bool>(false)
     private let warmingUp = Atomic<Bool>(false)
     private let examining = Atomic<Bool>(false)
+    private let onDraining = Mutex<[@Sendable () -> Void]>([])
 
     /// An instance that serves.
     package init() {}
@@ -31,5 +32,11 @@ package final class Lifecycle: Sendable {
     func endWarmUp() { warmingUp.store(false, ordering: .relaxed) }
 
     /// Readiness turns 503 from now on; requests are still served.
-    package func beginDraining() { draining.store(true, ordering: .relaxed) }
+    package func beginDraining() {
+        draining.store(true, ordering: .sequentiallyConsistent)
+        for tell in onDraining.withLock({ $0 }) { tell() }
+    }
+
+    /// Has somebody told when the end begins.
+    func whenDraining(_ tell: @escaping @Sendable () -> Void) { onDraining.withLock { $0.append(tell) } }
 }

@@ -12,6 +12,7 @@ package final class CoherenceLane: Sendable {
     private let settledTransaction = Atomic<UInt64>(0)
 
     private let clock: CacheClock
+    private let listener = Mutex<(any LogListener)?>(nil)
 
     init(settings: CacheSettings, scopes: ScopeTable, clock: CacheClock) {
         machine = Mutex(LaneStateMachine(settings: settings))
@@ -27,6 +28,9 @@ package final class CoherenceLane: Sendable {
 
     /// A copy of the machine, to look at.
     package var state: LaneStateMachine { machine.withLock { $0 } }
+
+    /// Has one hear what is retired from now on.
+    package func tell(_ listener: any LogListener) { self.listener.withLock { $0 = listener } }
 
     /// Begins a probe.
     package func probeBegins(at time: Int64) -> LaneStateMachine.ProbeStart {
@@ -77,7 +81,7 @@ package final class CoherenceLane: Sendable {
     private func perform(
         _ step: (inout LaneStateMachine) -> LaneStateMachine.Effects
     ) -> LaneStateMachine.Effects {
-        machine.withLock { machine in
+        let effects = machine.withLock { machine in
             let effects = step(&machine)
             if effects.forgetsWrites { self.scopes.forEach { $0.forgetWrites() } }
             if effects.dropsAll { self.scopes.forEach { $0.bump() } }
@@ -95,5 +99,10 @@ package final class CoherenceLane: Sendable {
             self.usableUntilTime.store(machine.usableUntil, ordering: .releasing)
             return effects
         }
+        if effects.dropsAll || !effects.bumps.isEmpty, let listener = listener.withLock({ $0 }) {
+            if effects.dropsAll { listener.lostPlace() }
+            if !effects.bumps.isEmpty { listener.retired(effects.bumps) }
+        }
+        return effects
     }
 }

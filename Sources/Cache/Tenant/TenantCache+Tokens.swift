@@ -34,6 +34,30 @@ extension TenantCache {
         self.token(incoming, tenant, .replayed(xid: xid, modules: modules, seenBy: snapshot))
     }
 
+    /// A token of transactions that retired something, whoever ran them: for clients that are told of it.
+    ///
+    /// - Parameters:
+    ///   - tenant: whose they are.
+    ///   - retired: the transactions, with the modules of each.
+    /// - Returns: the value of the header.
+    package func token(tenant: Int64, retired: [(xid: UInt64, modules: [Module])]) -> String {
+        let ns = lane.ns
+        let settled = lane.settled
+        let now = clock.now
+        return composer.withLock { composer in
+            retired.reduce(ConsistencyToken(tenant: tenant)) { token, item in
+                composer.compose(
+                    token,
+                    tenant: tenant,
+                    adding: .wrote(xid: item.xid, modules: item.modules),
+                    ns: ns,
+                    settled: settled,
+                    at: now
+                )
+            }
+        }.text
+    }
+
     private func token(_ incoming: ConsistencyToken?, _ tenant: Int64, _ addition: TokenComposer.Addition) -> String {
         let ns = lane.ns
         let settled = lane.settled

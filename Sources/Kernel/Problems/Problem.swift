@@ -27,6 +27,7 @@ package struct Problem: Error, Sendable, Equatable {
         case periodClosed = "period_closed"
         case stockChanged = "stock_changed"
         case priceChanged = "price_changed"
+        case eventsPruned = "events_pruned"
         case versionMismatch = "version_mismatch"
         case tooLarge = "too_large"
         case unsupportedMediaType = "unsupported_media_type"
@@ -112,6 +113,7 @@ extension Problem.Code {
         case .insufficientStock, .idempotencyInProgress, .invalidState, .duplicate, .inUse, .creditLimitExceeded,
             .paymentExceedsDue, .productInactive, .sessionClosed, .periodClosed, .stockChanged, .priceChanged:
             409
+        case .eventsPruned: 410
         case .versionMismatch: 412
         case .tooLarge: 413
         case .unsupportedMediaType: 415
@@ -151,6 +153,7 @@ extension Problem.Code {
         case .periodClosed: "The period is closed"
         case .stockChanged: "The stock changed"
         case .priceChanged: "A list price changed"
+        case .eventsPruned: "The events are not kept any more"
         case .versionMismatch: "The resource was changed meanwhile"
         case .tooLarge: "Too large"
         case .unsupportedMediaType: "The media type is not supported"

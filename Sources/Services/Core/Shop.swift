@@ -96,6 +96,9 @@ package final class Shop: Sendable {
     /// Cash sessions.
     package let cash: CashService
 
+    /// What happened, by its numbers.
+    package let events: EventsService
+
     /// What an owner may see of the tenant's cache, and do to it.
     package let cache: CacheService
 
@@ -135,6 +138,7 @@ package final class Shop: Sendable {
         reports = ReportsService(cursors: cursors, tenants: tenants)
         identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
         cash = CashService(store: store, cursors: cursors)
+        events = EventsService(store: store)
         self.cache = CacheService(store: store)
     }
 
@@ -152,7 +156,7 @@ package final class Shop: Sendable {
         + PurchasesService.statements
         + MoneyEntriesService<ExpenseSource>.statements + MoneyEntriesService<ManualSource>.statements
         + BalanceService.statements + ReportsService.statements + IdentityService.statements + CashService.statements
-        + CacheService.statements
+        + CacheService.statements + EventsService.statements
 }
 
 /// A statement, for those who hand lists of them on.

@@ -137,6 +137,7 @@ extension App {
             )
             metrics.observe { Self.samples(of: shop.identity.hasher.load) }
             services.append(LateNotesWriter(identity: shop.identity))
+            services.append(Background { await shop.events.hub.run() })
             let api = try await API.make(
                 shop: shop,
                 settings: settings,

@@ -322,6 +322,7 @@ struct ContractWalkTests {
         )
         let second = try #require(journey.answers["createTransfer"]?["to_location_id"].string)
         try await journey.call("changeLocation", at: "/v1/locations/\(second)", body: #"{"active":false}"#, gives: 409)
+        try await journey.call("listEvents", query: "after=999999999", gives: 410)
         for name in ["deleteProduct", "deleteCustomer"] {
             let refused = try await journey.call(name, gives: 409)
             #expect(refused.json["code"].string == "in_use", "\(name)")

@@ -183,7 +183,7 @@ package final class Contract: Sendable {
     /// Fields that every answer has, or that HTTP itself is about.
     private static let common: Set<String> = [
         "content-type", "content-length", "date", "connection", "cache-control", "x-content-type-options",
-        "content-security-policy", "referrer-policy", "transfer-encoding", "keep-alive",
+        "content-security-policy", "referrer-policy", "transfer-encoding", "keep-alive", "x-accel-buffering",
     ]
 
     private func fieldFaults(_ exchange: Exchange, _ response: JSON, _ name: String) -> [String] {

@@ -1,0 +1,33 @@
+package import Kernel
+
+/// What an event is about: the word before the dot of its type.
+///
+/// The one table of who may read which events; what no topic is said for is read by those alone who may do everything.
+package enum EventTopic: String, CaseIterable, Sendable {
+    case sale
+    case payment
+    case expense
+    case cashSession = "cash_session"
+    case cashEntry = "cash_entry"
+    case ledgerEntry = "ledger_entry"
+    case stock
+    case transfer
+    case purchase
+    /// Chunks of a file that is imported.
+    case imported = "import"
+
+    /// What reading it takes: the scope by which the documents themselves are read.
+    package var scope: Scope {
+        switch self {
+        case .sale, .payment, .expense, .cashSession, .cashEntry: .salesRead
+        case .ledgerEntry: .reportsRead
+        case .stock, .transfer, .purchase: .stockRead
+        case .imported: .admin
+        }
+    }
+
+    /// The topic of a type; nil for one that this program does not know.
+    package init?(ofType type: some StringProtocol) {
+        self.init(rawValue: String(type.prefix { $0 != "." }))
+    }
+}

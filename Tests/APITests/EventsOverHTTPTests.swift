@@ -1,0 +1,239 @@
+import Foundation
+import HTTPTypes
+import Kernel
+import NIOCore
+import Services
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import API
+
+@Suite("Events over HTTP")
+struct EventsOverHTTPTests {
+    /// A shop with a product, its owner's token, and the number of the last event so far.
+    private static func open(
+        _ name: String = #function,
+        _ body: (TestShop, TestDatabase, String) async throws -> Void
+    ) async throws {
+        let database = try await PostgresServer.shared().database(named: name)
+        let shop = try await TestShop(url: database.appURL, runs: true)
+        do {
+            let token = try await shop.signUp()
+            let unit = await shop.send(
+                .post,
+                "/v1/units",
+                token: token,
+                body: #"{"name":"Stück","symbol":"St","decimals":0}"#
+            )
+            let id = try #require(unit.json["id"].string, "\(unit.text)")
+            let made = await shop.send(
+                .post,
+                "/v1/products",
+                token: token,
+                body: #"{"name":"Ñandú","sku":"ÑA-1","price":"2.50","unit_id":"\#(id)","tracks_stock":false}"#
+            )
+            try #require(made.status == .created, "\(made.text)")
+            try await body(shop, database, token)
+            await shop.stop()
+        } catch {
+            await shop.stop()
+            throw error
+        }
+    }
+
+    private static func sell(_ shop: TestShop, _ token: String) async throws {
+        let sold = await shop.send(
+            .post,
+            "/v1/sales",
+            token: token,
+            ["Idempotency-Key": UUID().uuidString],
+            body: #"{"lines":[{"sku":"ña-1","quantity":"1"}],"payments":[{"method":"card","amount":"2.50"}]}"#
+        )
+        try #require(sold.status == .created, "\(sold.text)")
+    }
+
+    private static func key(_ shop: TestShop, _ token: String, _ scopes: String...) async throws -> (String, id: String)
+    {
+        let scopes = scopes.map { "\"\($0)\"" }.joined(separator: ",")
+        let made = await shop.send(.post, "/v1/api-keys", token: token, body: #"{"name":"Łódź","scopes":[\#(scopes)]}"#)
+        return (try #require(made.json["secret"].string), try #require(made.json["id"].string))
+    }
+
+    /// Reads the feed until it has so many events.
+    private static func feed(_ shop: TestShop, _ token: String, _ query: String, count: Int) async throws -> JSON {
+        var json = JSON.null
+        try await eventually("there are \(count) events at \(query)") {
+            json = await shop.send(.get, "/v1/events?\(query)", token: token).json
+            return json["data"].elements.count >= count
+        }
+        return json
+    }
+
+    @Test("are read in order from any number on, and say where they go on")
+    func feed() async throws {
+        try await Self.open { shop, _, token in
+            for _ in 0..<3 { try await Self.sell(shop, token) }
+            let all = try await Self.feed(shop, token, "", count: 3)
+            #expect(all["data"].elements.map { $0["seq"].int } == [1, 2, 3])
+            #expect(all["data"].elements.allSatisfy { $0["type"].string == "sale.confirmed" })
+            #expect(all["data"].elements[0]["data"]["number"].int == 1)
+            #expect(all["next"].int == 3 && all["head"].int == 3)
+            let second = await shop.send(.get, "/v1/events?after=1&limit=1", token: token).json
+            #expect(second["data"].elements.map { $0["seq"].int } == [2] && second["next"].int == 2)
+            let none = await shop.send(.get, "/v1/events?after=1&types=payment,stock.low", token: token).json
+            #expect(none["data"].elements.isEmpty && none["next"].int == 3)
+            let some = await shop.send(.get, "/v1/events?after=1&types=payment,sale&limit=1", token: token).json
+            #expect(some["data"].elements.map { $0["seq"].int } == [2] && some["next"].int == 2)
+        }
+    }
+
+    @Test("are those alone that a role or a scope may read; who asks for others is told which scope it takes")
+    func rights() async throws {
+        try await Self.open { shop, database, token in
+            try await Self.sell(shop, token)
+            try await database.psql(
+                """
+                INSERT INTO stock.domain_event (tenant_id, type)
+                SELECT t.id, n.type FROM stock.tenant t, unnest('{stock.low,new.kind}'::text[]) n (type)
+                """
+            )
+            let all = try await Self.feed(shop, token, "", count: 3)
+            let types = Set(all["data"].elements.compactMap { $0["type"].string })
+            #expect(types == ["sale.confirmed", "stock.low", "new.kind"])
+            let (stock, _) = try await Self.key(shop, token, "stock:read")
+            let seen = await shop.send(.get, "/v1/events", token: stock).json
+            #expect(seen["data"].elements.map { $0["type"].string } == ["stock.low"] && seen["next"].int == 3)
+            let refused = await shop.send(.get, "/v1/events?types=stock,sale", token: stock)
+            #expect(refused.status == .forbidden && refused.text.contains("sales:read"))
+            let (none, _) = try await Self.key(shop, token, "payments:write")
+            #expect(await shop.send(.get, "/v1/events/stream", token: none).status == .forbidden)
+            let unknown = await shop.send(.get, "/v1/events?types=sail.confirmed", token: token)
+            #expect(unknown.status == .badRequest && unknown.text.contains("?types"))
+        }
+    }
+
+    @Test("are waited for without a statement, and come as soon as they are numbered")
+    func waiting() async throws {
+        try await Self.open { shop, _, token in
+            try await Self.sell(shop, token)
+            _ = try await Self.feed(shop, token, "", count: 1)
+            async let first = shop.send(.get, "/v1/events?after=1&wait=25", token: token)
+            async let other = shop.send(.get, "/v1/events?after=1&wait=25&types=stock", token: token)
+            try await eventually("two wait") { shop.shop.events.hub.statistics.waiting == 2 }
+            try await Self.sell(shop, token)
+            #expect(await first.json["data"].elements.map { $0["seq"].int } == [2])
+            // Who does not want it goes on waiting, until the instance drains.
+            #expect(shop.shop.events.hub.statistics.waiting == 1)
+            shop.api.lifecycle.beginDraining()
+            let late = await other.json
+            #expect(late["data"].elements.isEmpty && late["next"].int == 2 && late["head"].int == 2)
+        }
+    }
+
+    @Test("that are not kept any more are refused, with where to begin anew")
+    func pruned() async throws {
+        try await Self.open { shop, database, token in
+            for _ in 0..<3 { try await Self.sell(shop, token) }
+            _ = try await Self.feed(shop, token, "", count: 3)
+            try await database.psql("DELETE FROM stock.domain_event WHERE seq <= 2")
+            for path in ["/v1/events?after=1", "/v1/events/stream?after=1"] {
+                let gone = await shop.send(.get, path, token: token)
+                #expect(gone.status.code == 410 && gone.json["code"].string == "events_pruned")
+                #expect(gone.json["errors"].elements.first?["after"].int == 2)
+            }
+            #expect(await shop.send(.get, "/v1/events?after=2", token: token).json["data"].elements.count == 1)
+            #expect(await shop.send(.get, "/v1/events", token: token).json["data"].elements.count == 1)
+            let ahead = await shop.send(.get, "/v1/events/stream", token: token, ["Last-Event-ID": "9"])
+            #expect(ahead.status.code == 410 && ahead.json["errors"].elements.first?["after"].int == 3)
+        }
+    }
+
+    /// What a stream has sent so far.
+    final class Sink: Sendable {
+        private let text = Mutex("")
+
+        var sent: String { text.withLock { $0 } }
+
+        func write(_ bytes: ByteBuffer) { text.withLock { $0 += String(buffer: bytes) } }
+
+        /// Waits until something was sent.
+        func hears(_ part: String) async throws {
+            try await eventually("the stream says \(part)") { self.sent.contains(part) }
+        }
+    }
+
+    /// Opens a stream; what it sends goes to the sink until it ends.
+    private static func stream(
+        _ shop: TestShop,
+        _ token: String,
+        _ query: String = "",
+        _ fields: [String: String] = [:]
+    ) async throws -> (Sink, Task<Void, any Error>) {
+        let reply = await shop.send(.get, "/v1/events/stream?\(query)", token: token, fields)
+        try #require(reply.status == .ok, "\(reply.text)")
+        let stream = try #require(reply.stream)
+        let sink = Sink()
+        return (sink, Task { for try await bytes in stream { sink.write(bytes) } })
+    }
+
+    @Test("are streamed: what was missed, then what happens, what was retired, and a sign of life each second")
+    func streaming() async throws {
+        try await Self.open { shop, _, token in
+            for _ in 0..<3 { try await Self.sell(shop, token) }
+            _ = try await Self.feed(shop, token, "", count: 3)
+            let (sink, stream) = try await Self.stream(shop, token, "after=0&changes=true", ["Last-Event-ID": "1"])
+            try await sink.hears("id: 3\nevent: ready\ndata: {\"head\":3}\n\n")
+            #expect(sink.sent.hasPrefix("retry: ") && !sink.sent.contains("id: 1\n"))
+            #expect(sink.sent.contains("id: 2\ndata: {\"seq\":2,\"type\":\"sale.confirmed\""))
+            try await Self.sell(shop, token)
+            try await sink.hears("id: 4\ndata: {\"seq\":4,")
+            let modules = #"["balance","sales","payments","dashboard","reports"]"#
+            try await sink.hears("event: change\ndata: {\"modules\":\(modules),\"consistency\":\"")
+            try await sink.hears("id: 4\nevent: progress\ndata: {\"head\":4}\n\n")
+            shop.api.lifecycle.beginDraining()
+            try await sink.hears("event: end\ndata: {\"reason\":\"draining\"}\n\n")
+            try await stream.value
+            #expect(shop.shop.events.hub.statistics.waiting == 0)
+        }
+    }
+
+    @Test("end within a second when the key is revoked, the role changed or the tenant suspended, and say so")
+    func ending() async throws {
+        try await Self.open { shop, database, token in
+            let (secret, id) = try await Self.key(shop, token, "sales:read")
+            let (byKey, keyed) = try await Self.stream(shop, secret)
+            try await byKey.hears("event: ready")
+            let revoked = await shop.send(.delete, "/v1/api-keys/\(id)", token: token, ["If-Match": "*"])
+            #expect(revoked.status == .noContent, "\(revoked.text)")
+            try await byKey.hears("event: end\ndata: {\"reason\":\"unauthenticated\"}")
+            try await keyed.value
+
+            let (byOwner, owned) = try await Self.stream(shop, token)
+            try await byOwner.hears("event: ready")
+            try await database.psql("UPDATE stock.membership SET role = 'manager'")
+            try await byOwner.hears("event: end\ndata: {\"reason\":\"forbidden\"}")
+            try await owned.value
+
+            let (last, ended) = try await Self.stream(shop, token)
+            try await last.hears("event: ready")
+            try await database.psql("UPDATE stock.tenant SET status = 'suspended'")
+            try await last.hears("event: end\ndata: {\"reason\":\"tenant_suspended\"}")
+            try await ended.value
+        }
+    }
+
+    @Test("are sent to a hundred of a tenant at once, and to no more")
+    func crowd() async throws {
+        try await Self.open { shop, _, token in
+            var seats: [EventHub.Seat] = []
+            let tenant = try #require(await shop.send(.get, "/v1/tenant", token: token).json["id"].int)
+            for _ in 0..<100 { seats.append(try shop.shop.events.hub.admit(TenantID(rawValue: Int64(tenant)))) }
+            let refused = await shop.send(.get, "/v1/events/stream", token: token)
+            #expect(refused.status == .tooManyRequests && refused["retry-after"] != nil)
+            seats.removeLast()
+            #expect(await shop.send(.head, "/v1/events/stream", token: token).status == .ok)
+            #expect(shop.shop.events.hub.statistics.waiting == 99)
+        }
+    }
+}
