@@ -54,7 +54,7 @@ extension ProductUpsert {
         )
         // A code that is refused is not a code that is missing.
         if upsert.sku == nil, upsert.externalID == nil, reader.errors.list.count == before {
-            reader.fail("sku", "required", "Give sku or external_id, by which the product is found.")
+            reader.fail("sku", .required, "Give sku or external_id, by which the product is found.")
         }
         upsert.name = reader.optional("name", .text(.productName))
         upsert.categoryID = reader.optionalID("category_id")

@@ -62,7 +62,7 @@ enum Schemas {
             "pointer",
             .string(description: "A JSON pointer into the body, or a question mark and the parameter's name.")
         ),
-        Field.required("code", .text), Field.required("detail", .text),
+        Field.required("code", .choice(FieldError.Code.allCases.map(\.rawValue))), Field.required("detail", .text),
         // What some codes tell more.
         Field.optional("product_id", .id), Field.optional("requested", .quantity),
         Field.optional("available", .quantity), Field.optional("expected", .quantity),
@@ -240,7 +240,7 @@ enum Schemas {
     private static let transferLine = Schema.object([
         Field.required("id", .id), Field.required("product_id", .id), Field.required("sku", .nullable(.text)),
         Field.required("name", .text), Field.required("unit", .text), Field.required("quantity", .quantity),
-        Field.required("received", .quantity), Field.required("lost", .quantity),
+        Field.required("received_quantity", .quantity), Field.required("lost", .quantity),
     ])
 
     // MARK: Sales and payments

@@ -12,7 +12,7 @@ extension SaleRequest {
             registerID: reader.optionalID("register_id"),
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
-            note: reader.optional("note", .note()),
+            note: reader.optionalText("note", .note),
             discount: reader.optionalMoney("discount") ?? .zero,
             lines: reader.objects("lines", of: "SaleLineRequest", count: 1...1000) { line in
                 Line(
@@ -31,7 +31,7 @@ extension FieldReading where Value == Bool {
     /// The one state that a new sale may have.
     fileprivate static var confirmed: FieldReading {
         FieldReading<String>.string.described(as: .choice(["confirmed"])).map { text in
-            text == "confirmed" ? .success(true) : .failure(ReadingFault("not_allowed", "Must be \"confirmed\"."))
+            text == "confirmed" ? .success(true) : .failure(ReadingFault(.notAllowed, "Must be \"confirmed\"."))
         }
     }
 }
@@ -41,7 +41,7 @@ extension FieldReading where Value == PaymentMethodCode {
     static var paymentMethod: FieldReading {
         FieldReading<String>.string.described(as: Schemas.method).map { text in
             PaymentMethodCode(rawValue: text).map { .success($0) }
-                ?? .failure(ReadingFault("format", PaymentMethodCode.rule))
+                ?? .failure(ReadingFault(.format, PaymentMethodCode.rule))
         }
     }
 }
@@ -62,12 +62,12 @@ extension ProductReference {
             return .sku(sku)
         case (nil, nil):
             if !reader.contains("product_id"), !reader.contains("sku") {
-                reader.fail("product_id", "required", "Give product_id or sku.")
+                reader.fail("product_id", .required, "Give product_id or sku.")
             } else if reader.contains("sku"), !reader.contains("product_id") {
-                reader.fail("sku", "required", "Must not be blank.")
+                reader.fail("sku", .required, "Must not be blank.")
             }
         case (_?, _?):
-            reader.fail("sku", "conflict", "Give product_id or sku, not both.")
+            reader.fail("sku", .conflict, "Give product_id or sku, not both.")
         }
         return .sku("")
     }

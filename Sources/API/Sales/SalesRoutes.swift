@@ -61,7 +61,7 @@ struct SalesRoutes: Area {
                 "Change the remark on a sale",
                 area: "sales",
                 access: .scope(.salesWrite),
-                body: Body("SalePatch") { $0.clearableChange("note", .note()) },
+                body: Body("SalePatch") { $0.clearableText("note", .note) },
                 answer: .reference("Sale")
             ) { (id, note, expected, context) throws(Problem) in
                 try await shop.sales.annotate(id, note: note, expected: expected, context)

@@ -54,7 +54,7 @@ extension IdentityService {
         ).first
         if let found, found.hasLoggedIn || found.tenants.contains(where: { $0 != context.tenant }) {
             let detail = "This address has an account in use, which keeps its password. Invite it instead."
-            throw Problem(.duplicate, detail, errors: [FieldError("/email", "duplicate", detail)])
+            throw Problem(.duplicate, detail, errors: [FieldError("/email", .duplicate, detail)])
         }
         let hash = try await hasher.hash(draft.password)
         let id = found?.id ?? UserID.make()
@@ -135,14 +135,14 @@ extension IdentityService {
             throw Problem(
                 .validationFailed,
                 "A key needs a scope.",
-                errors: [FieldError("/scopes", "required", "Must name at least one scope.")]
+                errors: [FieldError("/scopes", .required, "Must name at least one scope.")]
             )
         }
         if let end = draft.expiresAt, end <= clock.now() {
             throw Problem(
                 .validationFailed,
                 "The key would have ended already.",
-                errors: [FieldError("/expires_at", "out_of_range", "Must be in the future.")]
+                errors: [FieldError("/expires_at", .outOfRange, "Must be in the future.")]
             )
         }
         let key = APIKeyText(tenant: context.tenant, id: .make())
