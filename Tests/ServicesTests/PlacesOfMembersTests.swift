@@ -15,7 +15,7 @@ struct PlacesOfMembersTests {
             try await shop.move("A", .opening, "5", at: second)
             let (here, there) = (try await shop.openRegister(at: second), try await shop.openRegister(at: main))
             var context = shop.context
-            context.caller.locations = [second]
+            context.caller.workplaces = .only([second])
             let limited = context
             func carry(from: LocationID, to: LocationID, _ context: CallContext) async throws -> TransferID {
                 let request = TransferRequest(
@@ -112,7 +112,7 @@ struct PlacesOfMembersTests {
             (fields.supplierID, fields.locationID) = (.set(supplier), .set(try TestShop.main()))
             let wanted = PurchaseRequest(fields: fields)
             var context = shop.context
-            context.caller.locations = [second]
+            context.caller.workplaces = .only([second])
             let limited = context
             let refusals: [Problem?] = [
                 await refusal { try await shop.sales.cancel(sale, reason: "x", limited, key: nil) },
@@ -157,9 +157,9 @@ struct PlacesOfMembersTests {
                     deadline: live.deadline
                 )
             }
-            #expect(try await caller().locations == [])
+            #expect(try await caller().workplaces == .everywhere)
             #expect(try await place([main])["location_ids.0"] == main.description)
-            #expect(try await caller().locations == [main])
+            #expect(try await caller().workplaces == .only([main]))
             let unknown = await refusal { try await place([main, .make()]) }
             #expect(unknown?.errors.map(\.pointer) == ["/location_ids/1"])
             let transit = try TestShop.transit()
@@ -169,7 +169,7 @@ struct PlacesOfMembersTests {
             let kept = try await live.shop.identity.updateMember(live.owner.user, patch, expected: .any, live.context)
             #expect(try JSONBody(kept).count("location_ids") == 1)
             #expect(try await place([]).count("location_ids") == 0)
-            #expect(try await caller().locations == [])
+            #expect(try await caller().workplaces == .everywhere)
             let noted = try await live.database.psql(
                 "SELECT count(*) FROM stock.audit_log WHERE action = 'member.locations_changed'"
             )

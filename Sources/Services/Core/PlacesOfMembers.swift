@@ -33,8 +33,8 @@ extension UnitOfWork {
     ///   - caller: Who asks.
     /// - Throws: ``PostgresError`` of code `encoding`.
     mutating func refuseElsewhere(_ placed: Placed, _ caller: Caller) throws(PostgresError) {
-        guard !caller.locations.isEmpty else { return }
-        try add(RefuseElsewhere(locations: caller.locations, placed: placed))
+        guard case .only(let locations) = caller.workplaces else { return }
+        try add(RefuseElsewhere(locations: locations, placed: placed))
     }
 }
 

@@ -220,7 +220,7 @@ private struct MeFill: Fill {
             }
             writer.name("location_ids")
             writer.array { list in
-                for location in caller.locations { list.string(location.description) }
+                for location in caller.workplaces.named { list.string(location.description) }
             }
             writer.name("tenant")
             writer.raw(row.tenant)
