@@ -138,6 +138,37 @@ struct PlacesOfMembersTests {
         }
     }
 
+    @Test("a place where a member works is not deleted, which would have them work everywhere")
+    func deleted() async throws {
+        try await LiveShop.open { live in
+            var fields = LocationFields()
+            fields.name = .set("Ñuñoa")
+            fields.kind = .set(.warehouse)
+            fields.active = .set(true)
+            let locations = live.shop.records(Location.self)
+            let made = try JSONBody(try await locations.create(fields, live.context))
+            let place = try required(LocationID(try required(made["id"])))
+            func work(at places: [LocationID]) async throws {
+                var patch = MemberPatch()
+                patch.locations = .set(places)
+                _ = try await live.shop.identity.updateMember(live.owner.user, patch, expected: .any, live.context)
+            }
+            func close() async throws {
+                var fields = LocationFields()
+                fields.active = .set(false)
+                _ = try await locations.change(place, fields, expected: .any, live.context)
+            }
+            try await work(at: [place])
+            let refused = await refusal { try await locations.delete(place, expected: .any, live.context) }
+            #expect(refused?.code == .inUse)
+            #expect(refused?.errors.first?.extra.map { "\($0.name) \($0.json)" } == ["user_id \"\(live.owner.user)\""])
+            try await close()
+            #expect(await refusal { try await locations.delete(place, expected: .any, live.context) }?.code == .inUse)
+            try await work(at: [])
+            _ = try await locations.delete(place, expected: .any, live.context)
+        }
+    }
+
     @Test("an owner says where a member works; it counts at once, is noted, and names places that are there")
     func administered() async throws {
         try await LiveShop.open { live in

@@ -29,6 +29,7 @@ enum Schemas {
         ("CashSession", cashSession), ("CashSessionSummary", .object(cashSessionFigures)),
         ("CashTender", cashTender), ("CashEntry", cashEntry), ("CashPieces", cashPieces),
         ("Purchase", purchase), ("PurchaseLine", purchaseLine), ("PurchaseCost", purchaseCost),
+        ("PurchaseCancelled", purchaseCancelled),
         ("PurchaseSummary", .object(purchaseFigures)), ("ReorderLine", reorderLine), ("MoneyEntry", moneyEntry),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
         ("MethodTotal", methodTotal), ("Dashboard", dashboard),
@@ -69,7 +70,8 @@ enum Schemas {
         Field.optional("on_hand", .quantity), Field.optional("credit_limit", .money), Field.optional("balance", .money),
         Field.optional("amount", .money), Field.optional("due", .money), Field.optional("limit", .rate),
         Field.optional("list_price", .price), Field.optional("count_id", .id),
-        Field.optional("transfer_id", .id),
+        Field.optional("transfer_id", .id), Field.optional("purchase_id", .id), Field.optional("user_id", .id),
+        Field.optional("register_id", .id),
     ])
 
     // MARK: Identity
@@ -419,8 +421,13 @@ enum Schemas {
         purchaseFigures + [
             Field.required("lines", .array(.reference("PurchaseLine"))),
             Field.required("costs", .array(.reference("PurchaseCost"))),
+            Field.required("cancellation", .nullable(.reference("PurchaseCancelled"))),
         ]
     )
+    private static let purchaseCancelled = Schema.object([
+        Field.required("reason", .nullable(.text)), Field.required("user_id", .nullable(.id)),
+        Field.required("occurred_at", .time), Field.required("business_day", .day),
+    ])
     private static let purchaseLine = Schema.object([
         Field.required("id", .id), Field.required("position", .integer(minimum: 1)),
         Field.required("product_id", .id), Field.required("sku", .nullable(.text)), Field.required("name", .text),

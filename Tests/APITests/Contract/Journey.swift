@@ -173,6 +173,13 @@ final class Journey {
         )
     }
 
+    /// Makes what the walk does not come back to.
+    func aside(_ steps: () async throws -> Void) async throws {
+        let places = self.places
+        try await steps()
+        self.places = places
+    }
+
     /// Calls every operation that was not called yet by its own example, deletions last, but for those that end the walk.
     func callTheRest(but last: Set<String>) async throws {
         let rest = shop.api.routes.filter { answers[$0.name] == nil && !last.contains($0.name) }
