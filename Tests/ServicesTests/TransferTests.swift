@@ -95,7 +95,7 @@ struct TransferTests {
             let events = "SELECT string_agg(type, ',' ORDER BY id) FROM stock.domain_event"
             #expect(
                 try await shop.psql("\(events) WHERE entity_id = '\(transfer)'")
-                    == "transfer.sent,transfer.received,transfer.received"
+                    == "transfer.created,transfer.sent,transfer.received,transfer.received"
             )
             #expect(try await shop.violations() == [])
         }

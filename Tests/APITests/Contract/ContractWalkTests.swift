@@ -10,11 +10,16 @@ import Testing
 
 @Suite("Every operation, walked through")
 struct ContractWalkTests {
-    static func journey(_ name: String = #function, _ body: (Journey) async throws -> Void) async throws {
+    static func journey(
+        _ name: String = #function,
+        recordsEvents: Bool = false,
+        _ body: (Journey) async throws -> Void
+    ) async throws {
         let database = try await PostgresServer.shared().database(named: name)
         let shop = try await TestShop(url: database.appURL, runs: true)
         do {
             let journey = await Journey(shop, database)
+            journey.recordsEvents = recordsEvents
             try await journey.open()
             try await body(journey)
             await shop.stop()
@@ -28,7 +33,7 @@ struct ContractWalkTests {
         "every documented success and property comes from a shop that uses its own examples, and no read is stale after a change"
     )
     func everything() async throws {
-        try await Self.journey { journey in
+        try await Self.journey(recordsEvents: true) { journey in
             journey.comparesReads = true
             try await self.identity(journey)
             try await self.people(journey)
@@ -44,6 +49,7 @@ struct ContractWalkTests {
             try await journey.callTheRest(but: ["logOut"])
             try await journey.call("logOut", body: #"{"everywhere":true}"#)
 
+            try EventsOfCommands.check(journey)
             let coverage = journey.contract.coverage
             #expect(journey.contract.successes.subtracting(coverage.answers).sorted() == [])
             #expect(journey.contract.properties.subtracting(coverage.properties).sorted() == [])
