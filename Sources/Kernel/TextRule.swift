@@ -40,7 +40,7 @@ package struct TextRule: Sendable, Hashable {
         if case .code = kind { text = Text.withSingleSpaces(text) }
         // Bytes bound scalars, so most texts need no counting.
         guard text.utf8.count <= maximum || text.unicodeScalars.count <= maximum else {
-            return .failure(ReadingFault("too_long", "Must have at most \(maximum) characters."))
+            return .failure(ReadingFault(.tooLong, "Must have at most \(maximum) characters."))
         }
         // Most texts are printable ASCII: there is nothing to look up.
         if !text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) {
@@ -59,17 +59,17 @@ package struct TextRule: Sendable, Hashable {
         read(text).flatMap { text in
             // What is made of joiners and marks alone looks blank, too.
             text.unicodeScalars.allSatisfy(Text.isInvisible)
-                ? .failure(ReadingFault("required", "Must not be blank.")) : .success(text)
+                ? .failure(ReadingFault(.required, "Must not be blank.")) : .success(text)
         }
     }
 
     private func fault(of scalar: Unicode.Scalar) -> ReadingFault? {
         if Text.isControl(scalar) {
             if kind == .lines, scalar == "\n" || scalar == "\t" || scalar == "\r" { return nil }
-            return ReadingFault("format", "Must not contain control characters.")
+            return ReadingFault(.format, "Must not contain control characters.")
         }
         guard Text.isInvisible(scalar), refusesInvisible(scalar) else { return nil }
-        return ReadingFault("format", "Must not contain the invisible character \(Text.codePoint(of: scalar)).")
+        return ReadingFault(.format, "Must not contain the invisible character \(Text.codePoint(of: scalar)).")
     }
 
     private func refusesInvisible(_ scalar: Unicode.Scalar) -> Bool {

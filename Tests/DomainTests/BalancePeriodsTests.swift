@@ -80,7 +80,7 @@ struct RightsTests {
     func strong() {
         #expect(PasswordRules.fault(of: "correct horse battery staple", email: "a@b") == nil)
         #expect(PasswordRules.fault(of: String(repeating: "añb1", count: 32), email: "a@b") == nil)
-        #expect(PasswordRules.fault(of: String(repeating: "añb1", count: 33), email: "a@b")?.code == "too_long")
+        #expect(PasswordRules.fault(of: String(repeating: "añb1", count: 33), email: "a@b")?.code == .tooLong)
     }
 
     @Test("a loss takes away however it is signed, an opening only adds")

@@ -24,7 +24,7 @@ struct IdentityRulesTests {
 
     @Test("a password is prepared before it is judged: eight marks are no eight characters")
     func prepared() {
-        #expect(PasswordRules.fault(of: "e\u{301}o\u{301}i\u{301}a\u{301}", email: "a@b.c")?.code == "too_short")
+        #expect(PasswordRules.fault(of: "e\u{301}o\u{301}i\u{301}a\u{301}", email: "a@b.c")?.code == .tooShort)
         #expect(Array(PasswordRules.prepared("e\u{301}\u{A0}x").utf8) == Array("\u{E9} x".utf8))
     }
 

@@ -160,7 +160,7 @@ struct JSONObjectReaderTests {
         _ = bad.text("a")
         _ = bad.text("b", TextRule(maximum: 4))
         let problem = #expect(throws: Problem.self) { try bad.finish() }
-        #expect(problem?.errors.map(\.code) == ["format", "too_long"])
+        #expect(problem?.errors.map(\.code) == [.format, .tooLong])
     }
 
     @Test("a merge patch tells absent from null")
@@ -191,7 +191,7 @@ struct JSONObjectReaderTests {
         _ = bad.optional("c", .currency)
         _ = bad.optional("d", .date)
         let problem = #expect(throws: Problem.self) { try bad.finish() }
-        #expect(problem?.errors.map(\.code) == ["type", "out_of_range", "type", "format", "not_allowed", "format"])
+        #expect(problem?.errors.map(\.code) == [.type, .outOfRange, .type, .format, .notAllowed, .format])
     }
 
     @Test("a body that is no object is refused")

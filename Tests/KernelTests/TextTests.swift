@@ -87,7 +87,7 @@ struct TextTests {
         for rule in [TextRule.sku, .barcode, .externalID] {
             for text in ["A\(character)1", "\(character)A1", "A1\(character)"] {
                 let fault = #expect(throws: ReadingFault.self) { try rule.read(text).get() }
-                #expect(fault?.code == "format")
+                #expect(fault?.code == .format)
                 #expect(fault?.detail.contains(name) == true, "\(fault?.detail ?? "")")
             }
         }

@@ -179,6 +179,11 @@ struct CashTests {
             try await close(live, first, "110", "c1")
             let closed = await problem { try await cancel(live, sale, "k0") }
             #expect(closed?.code == .sessionClosed)
+            // Whoever cancels has named no register: they are told which one.
+            #expect(closed?.errors.map { "\($0.pointer) \($0.code)" } == [" session_closed"])
+            #expect(closed?.errors.first?.extra.map { "\($0.name) \($0.json)" } == ["register_id \"\(register)\""])
+            let name = try await live.database.psql("SELECT name FROM stock.register WHERE is_default")
+            #expect(closed?.detail == "The register \(name) has no open cash session.")
 
             let second = try await opened(live, register, "2", float: "100")
             try await cancel(live, sale, "k1")

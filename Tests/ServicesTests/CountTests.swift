@@ -79,7 +79,7 @@ struct CountTests {
                     "/lines/1/product_id", "/lines/2/sku", "/lines/3/product_id", "/lines/4/counted",
                 ]
             )
-            #expect(faults?.errors.last?.code == "quantity_precision")
+            #expect(faults?.errors.last?.code == .quantityPrecision)
             _ = try await close(shop, count)
             #expect(try await shop.onHand("A", at: try TestShop.main()) == "9")
             #expect(try await shop.violations() == [])

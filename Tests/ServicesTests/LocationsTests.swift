@@ -87,8 +87,8 @@ struct LocationsTests {
             _ = try await shop.move("A", .opening, "1", at: nil)
             let second = try await shop.openLocation("Zwei")
             for (location, code) in [
-                (nil, "required"), (LocationID.make(), "validation_failed"),
-                (try TestShop.transit(), "validation_failed"),
+                (nil, FieldError.Code.required), (LocationID.make(), .notFound),
+                (try TestShop.transit(), .notFound),
             ] {
                 let problem = await refusal { try await shop.move("A", .adjustment, "1", at: location) }
                 #expect(problem?.errors.map(\.pointer) == ["/movements/0/location_id"])

@@ -15,7 +15,7 @@ struct PlacesOfMembersTests {
             try await shop.move("A", .opening, "5", at: second)
             let (here, there) = (try await shop.openRegister(at: second), try await shop.openRegister(at: main))
             var context = shop.context
-            context.caller.locations = [second]
+            context.caller.workplaces = .only([second])
             let limited = context
             func carry(from: LocationID, to: LocationID, _ context: CallContext) async throws -> TransferID {
                 let request = TransferRequest(
@@ -112,7 +112,7 @@ struct PlacesOfMembersTests {
             (fields.supplierID, fields.locationID) = (.set(supplier), .set(try TestShop.main()))
             let wanted = PurchaseRequest(fields: fields)
             var context = shop.context
-            context.caller.locations = [second]
+            context.caller.workplaces = .only([second])
             let limited = context
             let refusals: [Problem?] = [
                 await refusal { try await shop.sales.cancel(sale, reason: "x", limited, key: nil) },
@@ -138,6 +138,37 @@ struct PlacesOfMembersTests {
         }
     }
 
+    @Test("a place where a member works is not deleted, which would have them work everywhere")
+    func deleted() async throws {
+        try await LiveShop.open { live in
+            var fields = LocationFields()
+            fields.name = .set("Ñuñoa")
+            fields.kind = .set(.warehouse)
+            fields.active = .set(true)
+            let locations = live.shop.records(Location.self)
+            let made = try JSONBody(try await locations.create(fields, live.context))
+            let place = try required(LocationID(try required(made["id"])))
+            func work(at places: [LocationID]) async throws {
+                var patch = MemberPatch()
+                patch.locations = .set(places)
+                _ = try await live.shop.identity.updateMember(live.owner.user, patch, expected: .any, live.context)
+            }
+            func close() async throws {
+                var fields = LocationFields()
+                fields.active = .set(false)
+                _ = try await locations.change(place, fields, expected: .any, live.context)
+            }
+            try await work(at: [place])
+            let refused = await refusal { try await locations.delete(place, expected: .any, live.context) }
+            #expect(refused?.code == .inUse)
+            #expect(refused?.errors.first?.extra.map { "\($0.name) \($0.json)" } == ["user_id \"\(live.owner.user)\""])
+            try await close()
+            #expect(await refusal { try await locations.delete(place, expected: .any, live.context) }?.code == .inUse)
+            try await work(at: [])
+            _ = try await locations.delete(place, expected: .any, live.context)
+        }
+    }
+
     @Test("an owner says where a member works; it counts at once, is noted, and names places that are there")
     func administered() async throws {
         try await LiveShop.open { live in
@@ -157,9 +188,9 @@ struct PlacesOfMembersTests {
                     deadline: live.deadline
                 )
             }
-            #expect(try await caller().locations == [])
+            #expect(try await caller().workplaces == .everywhere)
             #expect(try await place([main])["location_ids.0"] == main.description)
-            #expect(try await caller().locations == [main])
+            #expect(try await caller().workplaces == .only([main]))
             let unknown = await refusal { try await place([main, .make()]) }
             #expect(unknown?.errors.map(\.pointer) == ["/location_ids/1"])
             let transit = try TestShop.transit()
@@ -169,7 +200,7 @@ struct PlacesOfMembersTests {
             let kept = try await live.shop.identity.updateMember(live.owner.user, patch, expected: .any, live.context)
             #expect(try JSONBody(kept).count("location_ids") == 1)
             #expect(try await place([]).count("location_ids") == 0)
-            #expect(try await caller().locations == [])
+            #expect(try await caller().workplaces == .everywhere)
             let noted = try await live.database.psql(
                 "SELECT count(*) FROM stock.audit_log WHERE action = 'member.locations_changed'"
             )

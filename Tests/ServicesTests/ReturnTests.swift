@@ -95,7 +95,7 @@ struct ReturnTests {
             #expect(fine?.errors.map(\.pointer) == ["/lines/0/quantity", "/lines/1/quantity"])
             let twice = await refusal { try await shop.takeBack(sale, [(1, "1"), (1, "1")]) }
             #expect(twice?.code == .validationFailed)
-            #expect(twice?.errors.map(\.code) == ["conflict", "conflict"])
+            #expect(twice?.errors.map(\.code) == [.duplicate, .duplicate])
             let other = try await shop.sell(try shop.request([("A", "1")], paid: [try card("2.50")]))
             let foreign = await refusal {
                 try await shop.sales.takeBack(
@@ -110,7 +110,7 @@ struct ReturnTests {
                     key: nil
                 )
             }
-            #expect(foreign?.errors.map(\.code) == ["not_found"])
+            #expect(foreign?.errors.map(\.code) == [.notFound])
             #expect(try await shop.psql("SELECT count(*) FROM stock.sale_return") == "1")
             #expect(try await shop.violations() == [])
         }

@@ -49,7 +49,7 @@ struct TenderTests {
             let before = await refusal { try await shop.sell(request) }
             #expect(before?.code == .validationFailed)
             #expect(before?.errors.map(\.pointer) == ["/payments/0/method"])
-            #expect(before?.errors.map(\.code) == ["not_found"])
+            #expect(before?.errors.map(\.code) == [.notFound])
             try await add("mercadopago", .other, to: shop)
             let sale = try await shop.sell(request)
             #expect(sale.list("payments").map { $0["method"] } == ["mercadopago"])
@@ -78,7 +78,7 @@ struct TenderTests {
             let paid = await refusal { try await shop.payments.register(payment, shop.context, key: nil) }
             #expect(paid?.code == .validationFailed)
             #expect(paid?.errors.map(\.pointer) == ["/method"])
-            #expect(paid?.errors.map(\.code) == ["not_found"])
+            #expect(paid?.errors.map(\.code) == [.notFound])
             try await shop.psql("UPDATE stock.payment_method SET active = true WHERE code = 'card'")
             try await shop.sell(request)
             _ = try await shop.payments.register(payment, shop.context, key: nil)

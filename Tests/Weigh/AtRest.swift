@@ -118,6 +118,7 @@ struct AtRest {
             user: user,
             email: owner.name,
             role: .owner,
+            workplaces: .everywhere,
             expiresAt: Timestamp(microsecondsSince1970: .max),
             isTenantActive: true
         )

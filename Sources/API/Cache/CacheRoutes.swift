@@ -118,7 +118,7 @@ extension Query {
             }
         }
         if !isName || key.hasPrefix("_") {
-            fail(name, "format", "Must be of letters, digits and . _ = - % : *, and must not begin with _.")
+            fail(name, .format, "Must be of letters, digits and . _ = - % : *, and must not begin with _.")
         }
         return key
     }

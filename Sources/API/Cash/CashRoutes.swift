@@ -76,7 +76,7 @@ struct CashRoutes: Area {
 extension CashSessionOpening {
     /// Reads the body of `POST /v1/registers/{id}/sessions`.
     static func read(_ reader: inout JSONObjectReader) -> CashSessionOpening {
-        CashSessionOpening(float: reader.money("float", .notNegative), note: reader.optional("note", .note()))
+        CashSessionOpening(float: reader.money("float", .notNegative), note: reader.optionalText("note", .note))
     }
 }
 
@@ -87,7 +87,7 @@ extension CashEntryRequest {
             kind: reader.choice("kind", else: .paidIn),
             amount: reader.money("amount", .positive),
             category: reader.optionalText("category", .name),
-            note: reader.optional("note", .note())
+            note: reader.optionalText("note", .note)
         )
     }
 }
@@ -110,10 +110,10 @@ extension CashCount {
                     counted: tender.money("counted", .notNegative)
                 )
             },
-            note: reader.optional("note", .note())
+            note: reader.optionalText("note", .note)
         )
         if count.counted == nil, count.pieces.isEmpty, reader.errors.list.count == before {
-            reader.fail("counted", "required", "Say what is in the drawer, in all or by coin and note.")
+            reader.fail("counted", .required, "Say what is in the drawer, in all or by coin and note.")
         }
         return count
     }

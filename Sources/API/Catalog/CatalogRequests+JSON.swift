@@ -84,7 +84,7 @@ extension FieldReading where Value == String {
             .described(as: .pattern(pattern, description: "The two digits in front, 20 to 29."))
             .map { text in
                 text.count == 2 && Int(text).map { (20...29).contains($0) } == true
-                    ? .success(text) : .failure(ReadingFault("format", "Must be two digits, 20 to 29."))
+                    ? .success(text) : .failure(ReadingFault(.format, "Must be two digits, 20 to 29."))
             }
     }
 }
@@ -99,7 +99,7 @@ extension ProductUpsert {
         )
         // A code that is refused is not a code that is missing.
         if upsert.sku == nil, upsert.externalID == nil, reader.errors.list.count == before {
-            reader.fail("sku", "required", "Give sku or external_id, by which the product is found.")
+            reader.fail("sku", .required, "Give sku or external_id, by which the product is found.")
         }
         upsert.name = reader.optional("name", .text(.productName))
         upsert.categoryID = reader.optionalID("category_id")

@@ -55,7 +55,7 @@ extension TenantReference {
         case (nil, let id?): return .id(TenantID(rawValue: Int64(id)))
         case (nil, nil): return nil
         case (.some, .some):
-            reader.fail("tenant_id", "not_allowed", "Give either tenant or tenant_id.")
+            reader.fail("tenant_id", .conflict, "Give either tenant or tenant_id.")
             return nil
         }
     }
@@ -68,7 +68,7 @@ extension TenantReference {
         let reference = read(&reader)
         // Refused, it is not missing.
         if reference == nil, reader.errors.list.count == before {
-            reader.fail("tenant", "required", "Give a slug, or tenant_id.")
+            reader.fail("tenant", .required, "Give a slug, or tenant_id.")
         }
         return reference
     }
@@ -138,7 +138,7 @@ extension MemberPatch {
                 patch.locations = .set(locations)
             } else if !reader.isRecording, reader.errors.list.count == before {
                 // Nothing said is not everywhere.
-                reader.fail("location_ids", "required", "Name the locations; an empty list is everywhere.")
+                reader.fail("location_ids", .required, "Name the locations; an empty list is everywhere.")
             }
         }
         return patch
@@ -203,7 +203,7 @@ extension FieldReading where Value == String? {
                 ? .success(text)
                 : .failure(
                     ReadingFault(
-                        "format",
+                        .format,
                         "Must be a URL that begins with https://, or a name of letters, digits, dots, dashes and slashes."
                     )
                 )
@@ -223,7 +223,7 @@ extension FieldReading where Value == String {
     fileprivate static var boundedPassword: FieldReading {
         FieldReading.string.map { text in
             text.unicodeScalars.count <= 1024
-                ? .success(text) : .failure(ReadingFault("too_long", "Must have at most 1024 characters."))
+                ? .success(text) : .failure(ReadingFault(.tooLong, "Must have at most 1024 characters."))
         }
     }
 
@@ -232,7 +232,7 @@ extension FieldReading where Value == String {
         FieldReading.text(.locale).map { text in
             LanguageTag.isWellFormed(text)
                 ? .success(text)
-                : .failure(ReadingFault("format", "Must be a language tag of BCP 47 like \"en\" or \"es-UY\"."))
+                : .failure(ReadingFault(.format, "Must be a language tag of BCP 47 like \"en\" or \"es-UY\"."))
         }
     }
 
@@ -242,7 +242,7 @@ extension FieldReading where Value == String {
             Text.slug(text).map { .success($0) }
                 ?? .failure(
                     ReadingFault(
-                        "format",
+                        .format,
                         "Must have a to z, 0 to 9 and hyphens between, like \"corner-shop\", and not digits alone."
                     )
                 )

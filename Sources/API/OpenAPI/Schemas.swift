@@ -42,6 +42,7 @@ enum Schemas {
         ("CashSession", cashSession), ("CashSessionSummary", .object(cashSessionFigures)),
         ("CashTender", cashTender), ("CashEntry", cashEntry), ("CashPieces", cashPieces),
         ("Purchase", purchase), ("PurchaseLine", purchaseLine), ("PurchaseCost", purchaseCost),
+        ("PurchaseCancelled", purchaseCancelled),
         ("PurchaseSummary", .object(purchaseFigures)), ("ReorderLine", reorderLine), ("MoneyEntry", moneyEntry),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
         ("MethodTotal", methodTotal), ("Dashboard", dashboard),
@@ -75,7 +76,7 @@ enum Schemas {
             "pointer",
             .string(description: "A JSON pointer into the body, or a question mark and the parameter's name.")
         ),
-        Field.required("code", .text), Field.required("detail", .text),
+        Field.required("code", .choice(FieldError.Code.allCases.map(\.rawValue))), Field.required("detail", .text),
         // What some codes tell more.
         Field.optional("product_id", .id), Field.optional("requested", .quantity),
         Field.optional("available", .quantity), Field.optional("expected", .quantity),
@@ -84,6 +85,8 @@ enum Schemas {
         Field.optional("list_price", .price), Field.optional("old_price", .price),
         Field.optional("new_price", .price), Field.optional("count_id", .id),
         Field.optional("transfer_id", .id), Field.optional("after", .integer(minimum: 0)),
+        Field.optional("purchase_id", .id), Field.optional("user_id", .id),
+        Field.optional("register_id", .id),
     ])
 
     // MARK: Identity
@@ -262,7 +265,7 @@ enum Schemas {
     private static let transferLine = Schema.object([
         Field.required("id", .id), Field.required("product_id", .id), Field.required("sku", .nullable(.text)),
         Field.required("name", .text), Field.required("unit", .text), Field.required("quantity", .quantity),
-        Field.required("received", .quantity), Field.required("lost", .quantity),
+        Field.required("received_quantity", .quantity), Field.required("lost", .quantity),
     ])
 
     // MARK: Sales and payments
@@ -521,8 +524,13 @@ enum Schemas {
         purchaseFigures + [
             Field.required("lines", .array(.reference("PurchaseLine"))),
             Field.required("costs", .array(.reference("PurchaseCost"))),
+            Field.required("cancellation", .nullable(.reference("PurchaseCancelled"))),
         ]
     )
+    private static let purchaseCancelled = Schema.object([
+        Field.required("reason", .nullable(.text)), Field.required("user_id", .nullable(.id)),
+        Field.required("occurred_at", .time), Field.required("business_day", .day),
+    ])
     private static let purchaseLine = Schema.object([
         Field.required("id", .id), Field.required("position", .integer(minimum: 1)),
         Field.required("product_id", .id), Field.required("sku", .nullable(.text)), Field.required("name", .text),

@@ -25,12 +25,18 @@ struct ProblemPages: Sendable {
             "<tr id=\"\(code.rawValue)\"><td>\(code.status)</td>"
                 + "<td><a href=\"\(code.type)\">\(code.rawValue)</a></td><td>\(code.title)</td></tr>\n"
         }
+        let faults = FieldError.Code.allCases.map { fault in
+            "<tr><td>\(fault)</td><td>\(fault.meaning.split(separator: "`", omittingEmptySubsequences: false).joined())</td></tr>\n"
+        }
         index = Self.page(
             "Problems",
             """
             <p>What the <code>code</code> of a problem document (RFC 9457) means, and what to do about it.</p>
             <table>
             \(rows.joined())</table>
+            <p>What each of its <code>errors</code> says with its own <code>code</code>:</p>
+            <table>
+            \(faults.joined())</table>
 
             """
         )

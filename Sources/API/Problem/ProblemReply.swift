@@ -55,7 +55,7 @@ extension Problem {
                 for error in self.errors {
                     writer.object { writer in
                         writer.member("pointer", error.pointer)
-                        writer.member("code", error.code)
+                        writer.member("code", error.code.rawValue)
                         writer.member("detail", error.detail)
                         for (name, json) in error.extra {
                             writer.name(name)

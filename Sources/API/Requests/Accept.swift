@@ -24,7 +24,7 @@ enum Accept {
             throw Problem(
                 .notAcceptable,
                 "Accept names nothing that this can be had as: \(names.joined(separator: ", ")).",
-                errors: names.map { FieldError("", "offered", $0) }
+                errors: names.map { FieldError("", .offered, $0) }
             )
         }
         return best.type

@@ -12,7 +12,7 @@ extension JSONObjectReader {
         if contains("lines"), lines.isEmpty, !isRecording,
             !errors.list.contains(where: { $0.pointer.hasPrefix("/lines") })
         {
-            fail("lines", "too_few", "Name a line, or leave them out: then all that is open is meant.")
+            fail("lines", .required, "Name a line, or leave them out: then all that is open is meant.")
         }
         return lines
     }

@@ -84,7 +84,7 @@ struct Query {
             malformed = Problem(
                 .invalidRequest,
                 "The query has more than \(Self.maximumCount) parameters.",
-                errors: [FieldError("", "too_many", "Must have at most \(Self.maximumCount) parameters.")]
+                errors: [FieldError("", .tooMany, "Must have at most \(Self.maximumCount) parameters.")]
             )
             return
         }
@@ -105,7 +105,7 @@ struct Query {
             malformed = Problem(
                 .invalidRequest,
                 "The parameter \(shown) was given twice.",
-                errors: [FieldError("?\(shown)", "duplicate", "Give it once.")]
+                errors: [FieldError("?\(shown)", .duplicate, "Give it once.")]
             )
             return
         }
@@ -137,11 +137,11 @@ struct Query {
     private mutating func plain(_ name: String, maximum: Int = 200) -> String? {
         guard let value = self.value(name) else { return nil }
         guard value.utf8.count <= maximum || value.unicodeScalars.count <= maximum else {
-            fail(name, "too_long", "Must have at most \(maximum) characters.")
+            fail(name, .tooLong, "Must have at most \(maximum) characters.")
             return nil
         }
         guard !value.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
-            fail(name, "format", "Must not contain control characters.")
+            fail(name, .format, "Must not contain control characters.")
             return nil
         }
         return value
@@ -201,7 +201,7 @@ struct Query {
         guard let number = Int(text), range.contains(number) else {
             let bounds =
                 range.upperBound == .max ? "\(range.lowerBound) on" : "\(range.lowerBound) to \(range.upperBound)"
-            fail(name, "out_of_range", "Must be a whole number from \(bounds).")
+            fail(name, .outOfRange, "Must be a whole number from \(bounds).")
             return nil
         }
         return number
@@ -223,7 +223,7 @@ struct Query {
         case "true": return true
         case "false": return false
         default:
-            fail(name, "not_allowed", "Must be true or false.")
+            fail(name, .notAllowed, "Must be true or false.")
             return nil
         }
     }
@@ -246,7 +246,7 @@ struct Query {
         note(name, .id, description)
         guard let text = plain(name) else { return nil }
         guard let id = ID<Kind>(text) else {
-            fail(name, "format", "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\".")
+            fail(name, .format, "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\".")
             return nil
         }
         return id
@@ -257,7 +257,7 @@ struct Query {
         note(name, .day, description)
         guard let text = plain(name) else { return nil }
         guard let day = BusinessDay(text) else {
-            fail(name, "format", "Must be a date like \"2026-01-31\".")
+            fail(name, .format, "Must be a date like \"2026-01-31\".")
             return nil
         }
         return day
@@ -286,7 +286,7 @@ struct Query {
         guard let text = plain(name), text != every else { return nil }
         guard let code = PaymentMethodCode(rawValue: text) else {
             let also = every.map { " \"\($0)\" means every method." } ?? ""
-            fail(name, "format", PaymentMethodCode.rule + also)
+            fail(name, .format, PaymentMethodCode.rule + also)
             return nil
         }
         return code
@@ -297,7 +297,7 @@ struct Query {
         guard let text = plain(name) else { return nil }
         guard let value = T(rawValue: text) else {
             let names = T.allCases.map(\.rawValue).joined(separator: ", ")
-            fail(name, "not_allowed", "Must be one of \(names).")
+            fail(name, .notAllowed, "Must be one of \(names).")
             return nil
         }
         return value
@@ -406,11 +406,11 @@ struct Query {
 
     /// Notes that a parameter must be there.
     private func require(_ name: String) {
-        fail(name, "required", "This parameter is required.")
+        fail(name, .required, "This parameter is required.")
     }
 
     /// Notes that a parameter is wrong.
-    func fail(_ name: String, _ code: String, _ detail: String) {
+    func fail(_ name: String, _ code: FieldError.Code, _ detail: String) {
         errors.add(FieldError("?\(Text.excerpt(name))", code, detail))
     }
 
@@ -421,7 +421,7 @@ struct Query {
     func finish() throws(Problem) {
         if let malformed { throw malformed }
         for item in items where !item.isRead {
-            fail(item.name, "unknown_parameter", "This parameter is not known.")
+            fail(item.name, .unknownParameter, "This parameter is not known.")
         }
         guard let first = self.errors.list.first else {
             if let reversed { throw reversed }

@@ -73,7 +73,7 @@ extension ReturnRequest {
         ReturnRequest(
             registerID: reader.optionalID("register_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
-            note: reader.optional("note", .note()),
+            note: reader.optionalText("note", .note),
             lines: reader.objects("lines", of: "ReturnLineRequest", count: 1...1000) { line in
                 Line(
                     saleLineID: line.id("sale_line_id"),
@@ -93,7 +93,7 @@ extension UnsoldReturnRequest {
             registerID: reader.optionalID("register_id"),
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
-            note: reader.optional("note", .note()),
+            note: reader.optionalText("note", .note),
             lines: reader.objects("lines", of: "UnsoldReturnLineRequest", count: 1...1000) { line in
                 Line(
                     product: .read(&line, isByPackaging: false),

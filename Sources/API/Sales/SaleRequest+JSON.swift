@@ -9,7 +9,7 @@ extension SaleRequest {
             registerID: reader.optionalID("register_id"),
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
-            note: reader.optional("note", .note()),
+            note: reader.optionalText("note", .note),
             discount: reader.optionalMoney("discount") ?? .zero,
             lines: Line.read(&reader),
             payments: Tender.readAll(&reader),
@@ -18,13 +18,13 @@ extension SaleRequest {
         request.approval = reader.approval()
         guard request.isDraft else { return request }
         if request.approval != nil {
-            reader.fail("approval", "not_allowed", "A draft is approved of when it is confirmed.")
+            reader.fail("approval", .notAllowed, "A draft is approved of when it is confirmed.")
         }
         if !request.payments.isEmpty {
-            reader.fail("payments", "not_allowed", "A draft is paid when it is confirmed.")
+            reader.fail("payments", .notAllowed, "A draft is paid when it is confirmed.")
         }
         if request.occurredAt != nil {
-            reader.fail("occurred_at", "not_allowed", "A draft is dated when it is confirmed.")
+            reader.fail("occurred_at", .notAllowed, "A draft is dated when it is confirmed.")
         }
         return request
     }
@@ -115,7 +115,7 @@ extension FieldReading where Value == PaymentMethodCode {
     static var paymentMethod: FieldReading {
         FieldReading<String>.string.described(as: Schemas.method).map { text in
             PaymentMethodCode(rawValue: text).map { .success($0) }
-                ?? .failure(ReadingFault("format", PaymentMethodCode.rule))
+                ?? .failure(ReadingFault(.format, PaymentMethodCode.rule))
         }
     }
 }
@@ -140,15 +140,15 @@ extension ProductReference {
         let given = references.filter { $0.reference != nil }
         let names = isByPackaging ? "product_id, sku, packaging_id or code" : "product_id or sku"
         if let last = given.last, given.count > 1 {
-            reader.fail(last.field, "conflict", "Give \(names), and one of them alone.")
+            reader.fail(last.field, .conflict, "Give \(names), and one of them alone.")
         } else if let reference = given.first?.reference {
             return reference
         } else if reader.errors.list.count > before {
             // Refused, and so not missing.
         } else if reader.contains("sku"), !reader.contains("product_id") {
-            reader.fail("sku", "required", "Must not be blank.")
+            reader.fail("sku", .required, "Must not be blank.")
         } else if !reader.contains("product_id") {
-            reader.fail("product_id", "required", "Give \(names).")
+            reader.fail("product_id", .required, "Give \(names).")
         }
         return .sku("")
     }

@@ -146,7 +146,7 @@ extension SaleFilter {
         filter.status = query.choice("status", "In this state only; confirmed and cancelled ones if left out.")
         filter.userID = query.id("user_id", "Drafts of this user only; with status=draft.")
         if filter.userID != nil, filter.status != .draft {
-            query.fail("user_id", "not_allowed", "Only drafts are listed by user: add status=draft.")
+            query.fail("user_id", .notAllowed, "Only drafts are listed by user: add status=draft.")
         }
         filter.customerID = query.id("customer_id", "Of this customer only.")
         filter.registerID = query.id("register_id", "Of this register only.")

@@ -98,7 +98,7 @@ extension CountRequest {
     static func read(_ reader: inout JSONObjectReader) -> CountRequest {
         CountRequest(
             locationID: reader.optional("location_id", .id()),
-            note: reader.optional("note", .note())
+            note: reader.optionalText("note", .note)
         )
     }
 }

@@ -104,7 +104,7 @@ extension TransferRequest {
         TransferRequest(
             fromLocationID: reader.optional("from_location_id", .id()),
             toLocationID: reader.optionalID("to_location_id"),
-            note: reader.optional("note", .note()),
+            note: reader.optionalText("note", .note),
             lines: reader.objects("lines", of: "TransferLineRequest", count: count) { .read(&$0) }
         )
     }
@@ -123,7 +123,7 @@ extension TransferPatch {
         var patch = TransferPatch()
         patch.fromLocationID = reader.change("from_location_id", .id())
         patch.toLocationID = reader.change("to_location_id", isShown: false, .id())
-        patch.note = reader.clearableChange("note", .note())
+        patch.note = reader.clearableText("note", .note)
         if reader.contains("lines") || reader.isRecording {
             // A patch need not name them; one that does leaves some.
             let count = reader.isRecording ? 0...TransferRequest.count.upperBound : TransferRequest.count

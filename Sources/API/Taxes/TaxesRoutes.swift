@@ -50,13 +50,13 @@ extension FieldReading {
     fileprivate static func ids<Kind>(_ count: ClosedRange<Int>) -> FieldReading where Value == [ID<Kind>] {
         FieldReading(.array(.id, maximum: count.upperBound)) { value, pointer, errors in
             guard case .array(let elements) = value else {
-                errors.add(FieldError(pointer, "type", "Must be an array, not \(value.kind)."))
+                errors.add(FieldError(pointer, .type, "Must be an array, not \(value.kind)."))
                 return nil
             }
             guard count.contains(elements.count) else {
                 let bounds = "\(count.lowerBound) to \(count.upperBound)"
                 errors.add(
-                    FieldError(pointer, "too_many", "Must have \(bounds) elements, not \(elements.count).")
+                    FieldError(pointer, .tooMany, "Must have \(bounds) elements, not \(elements.count).")
                 )
                 return nil
             }
@@ -68,7 +68,7 @@ extension FieldReading {
                     errors.add(
                         FieldError(
                             "\(pointer)/\(index)",
-                            "format",
+                            .format,
                             "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\"."
                         )
                     )

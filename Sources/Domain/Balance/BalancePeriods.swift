@@ -92,7 +92,7 @@ package struct BalanceRange: Sendable, Hashable {
             throw Problem(
                 .validationFailed,
                 "The range has more than \(Self.maximumPeriods) periods.",
-                errors: [FieldError("?from", "out_of_range", "Ask for fewer periods, or a coarser view.")]
+                errors: [FieldError("?from", .outOfRange, "Ask for fewer periods, or a coarser view.")]
             )
         }
         self.from = from

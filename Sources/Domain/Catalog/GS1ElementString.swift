@@ -82,7 +82,7 @@ package struct GS1ElementString: Sendable, Hashable {
                     throw element.fault("has 14 digits")
                 }
                 guard GS1CheckDigit.holds(element.value) else {
-                    throw ReadingFault("check_digit", "The check digit of (01)\(element.text) is not right.")
+                    throw ReadingFault(.checkDigit, "The check digit of (01)\(element.text) is not right.")
                 }
                 guard gtin == nil || gtin == element.text else { throw element.fault("is one product") }
                 gtin = element.text
@@ -97,14 +97,14 @@ package struct GS1ElementString: Sendable, Hashable {
                 amount = try element.figure(digits: 1...15)
             case let identifier where ["31", "32", "33", "34", "35", "36", "39"].contains(identifier.prefix(2)):
                 throw ReadingFault(
-                    "format",
+                    .format,
                     "What (\(identifier)) measures is not sold by; (310n) is a weight in kilograms, (392n) a price."
                 )
             default:
                 break
             }
         }
-        guard let gtin else { throw ReadingFault("format", "The code names no product: it has no (01).") }
+        guard let gtin else { throw ReadingFault(.format, "The code names no product: it has no (01).") }
         self.gtin = gtin
     }
 
@@ -130,7 +130,7 @@ extension GS1ElementString {
         var text: String { String(decoding: value, as: UTF8.self) }
 
         func fault(_ rule: String) -> ReadingFault {
-            ReadingFault("format", "What follows (\(identifier)) \(rule), not \"\(text)\".")
+            ReadingFault(.format, "What follows (\(identifier)) \(rule), not \"\(text)\".")
         }
 
         /// A number whose decimals the last digit of the identifier says.
@@ -211,7 +211,7 @@ extension GS1ElementString {
                 rest.prefix(length).allSatisfy(\.isDigit)
             else {
                 throw ReadingFault(
-                    "format",
+                    .format,
                     "\"\(String(decoding: head, as: UTF8.self))\" begins no application identifier of GS1."
                 )
             }
@@ -221,7 +221,7 @@ extension GS1ElementString {
             if let fixed = valueLength(prefix) {
                 value = rest.prefix(fixed)
                 guard value.count == fixed, !value.contains(separator) else {
-                    throw ReadingFault("format", "What follows (\(identifier)) has \(fixed) characters.")
+                    throw ReadingFault(.format, "What follows (\(identifier)) has \(fixed) characters.")
                 }
             } else {
                 value = rest.prefix { $0 != separator }

@@ -80,7 +80,7 @@ package struct ScannedCode: Sendable, Hashable {
                 expiresOn = elements.expiresOn
             }
             if quantity?.isZero == true || amount?.isZero == true {
-                throw ReadingFault("out_of_range", "\(text) says that there is nothing.")
+                throw ReadingFault(.outOfRange, "\(text) says that there is nothing.")
             }
         } catch {
             fault = error
@@ -89,7 +89,7 @@ package struct ScannedCode: Sendable, Hashable {
 
     private mutating func read(by pattern: ScalePattern) throws(ReadingFault) {
         guard GS1CheckDigit.holds(Array(text.utf8)) else {
-            throw ReadingFault("check_digit", "The check digit of \(text) is not right.")
+            throw ReadingFault(.checkDigit, "The check digit of \(text) is not right.")
         }
         let item = text.dropFirst(pattern.prefix.utf8.count).prefix(pattern.itemDigits)
         let value = text.dropLast().suffix(pattern.valueDigits)
@@ -99,7 +99,7 @@ package struct ScannedCode: Sendable, Hashable {
             case .price: amount = try Money(digits: value.utf8, decimals: pattern.decimals)
             }
         } catch {
-            throw ReadingFault("format", "\(text) says no \(pattern.measure.rawValue) that can be counted.")
+            throw ReadingFault(.format, "\(text) says no \(pattern.measure.rawValue) that can be counted.")
         }
         others = [String(item), pattern.prefix + item]
     }

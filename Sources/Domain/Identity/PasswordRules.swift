@@ -29,17 +29,17 @@ package enum PasswordRules {
         let password = prepared(password)
         let count = password.unicodeScalars.count
         if count < minimum {
-            return ReadingFault("too_short", "Must have at least \(minimum) characters; 15 or more are advised.")
+            return ReadingFault(.tooShort, "Must have at least \(minimum) characters; 15 or more are advised.")
         }
         if count > maximum {
-            return ReadingFault("too_long", "Must have at most \(maximum) characters.")
+            return ReadingFault(.tooLong, "Must have at most \(maximum) characters.")
         }
         let folded = password.lowercased()
         let local = email.split(separator: "@").first.map { $0.lowercased() }
         if common.contains(folded) || Set(folded).count < 3 || folded == email.lowercased()
             || local.map({ folded == $0 }) == true
         {
-            return ReadingFault("too_common", "Is among the passwords that are tried first. Choose another.")
+            return ReadingFault(.tooCommon, "Is among the passwords that are tried first. Choose another.")
         }
         return nil
     }

@@ -96,7 +96,7 @@ struct RowFaults {
         switch rule.read(text) {
         case .success(let text):
             return text
-        case .failure(let fault) where fault.code == "too_long":
+        case .failure(let fault) where fault.code == .tooLong:
             add(.textTooLong, "\(field) is longer than \(rule.maximum) characters")
         case .failure(let fault):
             // A sentence about a field, without its subject and its stop.

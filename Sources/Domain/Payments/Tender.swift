@@ -42,12 +42,12 @@ package struct Tender: Sendable, Equatable {
     ///   - errors: Where faults go.
     package func check(at pointer: String, kind: PaymentKind?, exponent: Int, into errors: inout [FieldError]) {
         if amount.rawValue <= 0 {
-            errors.append(FieldError("\(pointer)/amount", "out_of_range", "Must be greater than 0."))
+            errors.append(FieldError("\(pointer)/amount", .outOfRange, "Must be greater than 0."))
         } else if !amount.fits(decimals: exponent) {
             errors.append(.tooManyDecimals("\(pointer)/amount", exponent))
         }
         if tip.rawValue < 0 {
-            errors.append(FieldError("\(pointer)/tip", "out_of_range", "Must be 0 or more."))
+            errors.append(FieldError("\(pointer)/tip", .outOfRange, "Must be 0 or more."))
         } else if !tip.fits(decimals: exponent) {
             errors.append(.tooManyDecimals("\(pointer)/tip", exponent))
         }
@@ -60,13 +60,13 @@ package struct Tender: Sendable, Equatable {
         }
         guard let tendered else { return }
         if let kind, kind != .cash {
-            errors.append(FieldError("\(pointer)/tendered", "not_allowed", "Only cash is tendered."))
+            errors.append(FieldError("\(pointer)/tendered", .notAllowed, "Only cash is tendered."))
         } else if !tendered.fits(decimals: exponent) {
             errors.append(.tooManyDecimals("\(pointer)/tendered", exponent))
         } else if tendered < covered {
             let told = covered.text(minimumDecimals: exponent)
             let what = tip.isZero ? "the amount of \(told)" : "the amount with its tip, \(told)"
-            errors.append(FieldError("\(pointer)/tendered", "too_low", "Must cover \(what)."))
+            errors.append(FieldError("\(pointer)/tendered", .tooLow, "Must cover \(what)."))
         }
     }
 }
@@ -149,14 +149,14 @@ package struct Settlement: Sendable, Equatable {
                 hasCustomer
                     ? "The payments add up to \(told), in cash the sale comes to \(whole)."
                     : "The payments add up to \(told) of \(whole). Only a customer can owe the rest.",
-                errors: [FieldError("/payments", "short", "Adds up to \(told), less than \(what).")]
+                errors: [FieldError("/payments", .short, "Adds up to \(told), less than \(what).")]
             )
         } else {
             throw Problem(
                 .paymentMismatch,
                 "The payments add up to \(told), the sale to \(whole). Give the amount that counts, and cash handed over "
                     + "as tendered.",
-                errors: [FieldError("/payments", "exceeds_total", "Adds up to \(told), more than \(what).")]
+                errors: [FieldError("/payments", .exceedsTotal, "Adds up to \(told), more than \(what).")]
             )
         }
         self.paid = paid
@@ -168,7 +168,7 @@ package struct Settlement: Sendable, Equatable {
                 .paymentMismatch,
                 "The cash is in more parts than can be rounded. Give it as one payment.",
                 errors: [
-                    FieldError("/payments/\(rounded)/amount", "too_low", "Must be more than what it is rounded by.")
+                    FieldError("/payments/\(rounded)/amount", .tooLow, "Must be more than what it is rounded by.")
                 ]
             )
         }
@@ -188,11 +188,11 @@ package struct Settlement: Sendable, Equatable {
 extension FieldError {
     /// The error of an amount that no column holds, though the figures it is made of are right each by itself.
     package static func outOfRange(_ pointer: String, _ amount: String) -> FieldError {
-        FieldError(pointer, "out_of_range", "\(amount) must be at most \(Money(rawValue: Money.largestRawValue)).")
+        FieldError(pointer, .outOfRange, "\(amount) must be at most \(Money(rawValue: Money.largestRawValue)).")
     }
 
     /// The error of an amount with more decimals than its currency has.
     package static func tooManyDecimals(_ pointer: String, _ exponent: Int) -> FieldError {
-        FieldError(pointer, "too_many_decimals", "Must have at most \(exponent) decimals, as the currency has.")
+        FieldError(pointer, .tooManyDecimals, "Must have at most \(exponent) decimals, as the currency has.")
     }
 }

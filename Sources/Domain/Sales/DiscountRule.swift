@@ -69,7 +69,7 @@ package struct DiscountRule: Sendable, Equatable {
             errors.append(
                 FieldError(
                     "/lines/\(index)/\(field)",
-                    "discount_limit",
+                    .discountLimit,
                     "At most \(limit) % off the list price of \(list.price.text(minimumDecimals: self.exponent)).",
                     extra: [
                         ("limit", "\"\(limit)\""),
@@ -88,7 +88,7 @@ package struct DiscountRule: Sendable, Equatable {
             errors.append(
                 FieldError(
                     documentDiscount.isZero ? "/lines" : "/discount",
-                    "discount_limit",
+                    .discountLimit,
                     "At most \(limit) % off the list prices of all lines together.",
                     extra: [("limit", "\"\(limit)\"")]
                 )

@@ -80,7 +80,7 @@ package struct PackedGoods: Sendable, Hashable {
             }
             guard !factor.isZero else { throw NumberError.outOfRange }
         } catch {
-            throw ReadingFault("out_of_range", "The price in the code is none that the product could have.")
+            throw ReadingFault(.outOfRange, "The price in the code is none that the product could have.")
         }
     }
 
@@ -94,14 +94,14 @@ package struct PackedGoods: Sendable, Hashable {
         let (units, rest) = (Int128(count.rawValue) * Int128(factor.rawValue)).quotientAndRemainder(dividingBy: one)
         guard rest == 0 else {
             throw ReadingFault(
-                "quantity_precision",
+                .quantityPrecision,
                 "Must be a quantity of the product, \(factor.text()) of which are in one."
             )
         }
         do throws(NumberError) {
             return try Quantity(checking: units)
         } catch {
-            throw ReadingFault("out_of_range", "Must be a quantity that can be counted.")
+            throw ReadingFault(.outOfRange, "Must be a quantity that can be counted.")
         }
     }
 
@@ -119,7 +119,7 @@ package struct PackedGoods: Sendable, Hashable {
                 )
             )
         } catch {
-            throw ReadingFault("out_of_range", "A unit of it would cost more than can be counted.")
+            throw ReadingFault(.outOfRange, "A unit of it would cost more than can be counted.")
         }
     }
 }

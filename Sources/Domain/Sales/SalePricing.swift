@@ -112,18 +112,18 @@ package struct PricedSale: Sendable, Equatable {
         for (index, line) in lines.enumerated() {
             let pointer = "/lines/\(index)"
             if line.quantity.rawValue <= 0 {
-                errors.append(FieldError("\(pointer)/quantity", "out_of_range", "Must be greater than 0."))
+                errors.append(FieldError("\(pointer)/quantity", .outOfRange, "Must be greater than 0."))
             } else if !line.quantity.fits(decimals: line.unitDecimals) {
                 imprecise.append(
                     FieldError(
                         "\(pointer)/quantity",
-                        "quantity_precision",
+                        .quantityPrecision,
                         "Must have at most \(line.unitDecimals) decimals, as the product's unit has."
                     )
                 )
             }
             if line.unitPrice.isNegative {
-                errors.append(FieldError("\(pointer)/unit_price", "out_of_range", "Must be 0 or more."))
+                errors.append(FieldError("\(pointer)/unit_price", .outOfRange, "Must be 0 or more."))
             }
             let amount: Money
             do throws(NumberError) {
@@ -137,20 +137,20 @@ package struct PricedSale: Sendable, Equatable {
                 amount = .zero
             }
             if line.discount.isNegative {
-                errors.append(FieldError("\(pointer)/discount", "out_of_range", "Must be 0 or more."))
+                errors.append(FieldError("\(pointer)/discount", .outOfRange, "Must be 0 or more."))
             } else if !line.discount.fits(decimals: rules.exponent) {
                 errors.append(.tooManyDecimals("\(pointer)/discount", rules.exponent))
             } else if line.discount > amount {
                 let told = amount.text(minimumDecimals: rules.exponent)
                 errors.append(
-                    FieldError("\(pointer)/discount", "out_of_range", "Must be at most the line's amount of \(told).")
+                    FieldError("\(pointer)/discount", .outOfRange, "Must be at most the line's amount of \(told).")
                 )
             }
             gross.append(amount)
             remaining.append(Money(rawValue: max(amount.rawValue - max(line.discount.rawValue, 0), 0)))
         }
         if documentDiscount.isNegative {
-            errors.append(FieldError("/discount", "out_of_range", "Must be 0 or more."))
+            errors.append(FieldError("/discount", .outOfRange, "Must be 0 or more."))
         } else if !documentDiscount.fits(decimals: rules.exponent) {
             errors.append(.tooManyDecimals("/discount", rules.exponent))
         }
@@ -243,7 +243,7 @@ package enum DiscountSpread {
             throw Problem(
                 .validationFailed,
                 "The discount is larger than what it reduces.",
-                errors: [FieldError("/discount", "out_of_range", "Must be at most what the lines leave.")]
+                errors: [FieldError("/discount", .outOfRange, "Must be at most what the lines leave.")]
             )
         }
         let unit = Int128(Money.smallestUnit(exponent: exponent).rawValue)

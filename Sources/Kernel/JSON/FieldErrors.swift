@@ -29,7 +29,7 @@ package final class FieldErrors {
     /// - Parameter pointer: Where it stands.
     package func addUnknown(_ pointer: String) {
         isMalformed = true
-        add(FieldError(pointer, "unknown_field", "This field is not known."))
+        add(FieldError(pointer, .unknownField, "This field is not known."))
     }
 
     /// Ends the reading: nothing wrong, or every fault in one problem.
@@ -38,7 +38,7 @@ package final class FieldErrors {
     package func check() throws(Problem) {
         guard let first = list.first else { return }
         if isMalformed {
-            let unknown = list.first { $0.code == "unknown_field" } ?? first
+            let unknown = list.first { $0.code == .unknownField } ?? first
             throw Problem(.invalidRequest, "The field \(unknown.pointer) is not known.", errors: list)
         }
         throw Problem(.validationFailed, "\(first.pointer): \(first.detail)", errors: list)

@@ -42,7 +42,7 @@ package struct FieldReading<Value> {
 /// Why a value that has the right type was refused.
 package struct ReadingFault: Error, Sendable, Hashable {
     /// For programs.
-    package let code: String
+    package let code: FieldError.Code
 
     /// For people.
     package let detail: String
@@ -52,7 +52,7 @@ package struct ReadingFault: Error, Sendable, Hashable {
     /// - Parameters:
     ///   - code: For programs.
     ///   - detail: For people.
-    package init(_ code: String, _ detail: String) {
+    package init(_ code: FieldError.Code, _ detail: String) {
         self.code = code
         self.detail = detail
     }
@@ -63,7 +63,7 @@ extension FieldReading where Value == String {
     package static var string: FieldReading {
         FieldReading(.text) { value, pointer, errors in
             guard case .string(let text) = value else {
-                errors.add(FieldError(pointer, "type", "Must be a string, not \(value.kind)."))
+                errors.add(FieldError(pointer, .type, "Must be a string, not \(value.kind)."))
                 return nil
             }
             return text
@@ -84,7 +84,7 @@ extension FieldReading where Value == String {
     package static var email: FieldReading {
         text(.email).described(as: .string(format: "email", maximum: TextRule.email.maximum)).map { text in
             Text.email(text).map { .success($0) }
-                ?? .failure(ReadingFault("format", "Must be an e-mail address like \"ana@example.com\"."))
+                ?? .failure(ReadingFault(.format, "Must be an e-mail address like \"ana@example.com\"."))
         }
     }
 }
@@ -105,13 +105,13 @@ extension FieldReading where Value: FixedPoint {
         FieldReading(.decimal(Value.self, range)) { value, pointer, errors in
             guard case .string(let text) = value else {
                 let hint = "Must be a string like \"12.50\", not \(value.kind)."
-                errors.add(FieldError(pointer, "type", hint))
+                errors.add(FieldError(pointer, .type, hint))
                 return nil
             }
             do throws(NumberError) {
                 let number = try Value(text, maximumDecimals: maximumDecimals)
                 guard range.contains(number.rawValue) else {
-                    errors.add(FieldError(pointer, "out_of_range", "Must be \(range.rawValue)."))
+                    errors.add(FieldError(pointer, .outOfRange, "Must be \(range.rawValue)."))
                     return nil
                 }
                 return number
@@ -145,11 +145,11 @@ package enum DecimalRange: String, Sendable {
 
 extension NumberError {
     /// The code of a field error.
-    package var code: String {
+    package var code: FieldError.Code {
         switch self {
-        case .empty, .malformed, .leadingZero: "format"
-        case .tooManyDecimals: "too_many_decimals"
-        case .outOfRange: "out_of_range"
+        case .empty, .malformed, .leadingZero: .format
+        case .tooManyDecimals: .tooManyDecimals
+        case .outOfRange: .outOfRange
         }
     }
 }
@@ -159,7 +159,7 @@ extension FieldReading {
     package static func id<Kind>() -> FieldReading where Value == ID<Kind> {
         FieldReading<String>.string.described(as: .id).map { text in
             ID<Kind>(text).map { .success($0) }
-                ?? .failure(ReadingFault("format", "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\"."))
+                ?? .failure(ReadingFault(.format, "Must be a UUID like \"018f3b6e-1c2d-7000-8000-0123456789ab\"."))
         }
     }
 
@@ -169,7 +169,7 @@ extension FieldReading {
         FieldReading<String>.string.described(as: .choice(Value.allCases.map(\.rawValue))).map { text in
             if let value = Value(rawValue: text) { return .success(value) }
             let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
-            return .failure(ReadingFault("not_allowed", "Must be one of \(names)."))
+            return .failure(ReadingFault(.notAllowed, "Must be one of \(names)."))
         }
     }
 }
@@ -179,7 +179,7 @@ extension FieldReading where Value == Bool {
     package static var bool: FieldReading {
         FieldReading(.boolean) { value, pointer, errors in
             guard case .bool(let bool) = value else {
-                errors.add(FieldError(pointer, "type", "Must be true or false, not \(value.kind)."))
+                errors.add(FieldError(pointer, .type, "Must be true or false, not \(value.kind)."))
                 return nil
             }
             return bool
@@ -194,12 +194,12 @@ extension FieldReading where Value == Int {
             .integer(minimum: range.lowerBound, maximum: range.upperBound == .max ? nil : range.upperBound)
         ) { value, pointer, errors in
             guard case .number(let literal) = value, let number = Int(literal) else {
-                errors.add(FieldError(pointer, "type", "Must be a whole number, not \(value.kind)."))
+                errors.add(FieldError(pointer, .type, "Must be a whole number, not \(value.kind)."))
                 return nil
             }
             guard range.contains(number) else {
                 let bounds = "\(range.lowerBound) to \(range.upperBound)"
-                errors.add(FieldError(pointer, "out_of_range", "Must be from \(bounds)."))
+                errors.add(FieldError(pointer, .outOfRange, "Must be from \(bounds)."))
                 return nil
             }
             return number
@@ -212,7 +212,7 @@ extension FieldReading where Value == Timestamp {
     package static var timestamp: FieldReading {
         FieldReading<String>.string.described(as: .time).map { text in
             Timestamp(text).map { .success($0) }
-                ?? .failure(ReadingFault("format", "Must be an RFC 3339 time like \"2026-01-31T12:00:00Z\"."))
+                ?? .failure(ReadingFault(.format, "Must be an RFC 3339 time like \"2026-01-31T12:00:00Z\"."))
         }
     }
 }
@@ -222,7 +222,7 @@ extension FieldReading where Value == BusinessDay {
     package static var date: FieldReading {
         FieldReading<String>.string.described(as: .day).map { text in
             BusinessDay(text).map { .success($0) }
-                ?? .failure(ReadingFault("format", "Must be a date like \"2026-01-31\"."))
+                ?? .failure(ReadingFault(.format, "Must be a date like \"2026-01-31\"."))
         }
     }
 }
@@ -232,7 +232,7 @@ extension FieldReading where Value == Currency {
     package static var currency: FieldReading {
         FieldReading<String>.string.described(as: .currency).map { text in
             Currency(code: text).map { .success($0) }
-                ?? .failure(ReadingFault("not_allowed", "Must be an ISO 4217 currency code like \"EUR\"."))
+                ?? .failure(ReadingFault(.notAllowed, "Must be an ISO 4217 currency code like \"EUR\"."))
         }
     }
 }

@@ -10,6 +10,14 @@ extension JSONObjectReader {
         optional(name, .blankable(rule)) ?? nil
     }
 
+    /// A line of text of a merge patch, which null removes, and a blank one too.
+    package mutating func clearableText(_ name: String, _ rule: TextRule = .name) -> Change<String?> {
+        switch clearableChange(name, .blankable(rule)) {
+        case .keep: .keep
+        case .set(let text): .set(text ?? nil)
+        }
+    }
+
     /// A required amount.
     package mutating func money(_ name: String, _ range: DecimalRange = .notNegative) -> Money {
         required(name, else: .zero, .decimal(range))

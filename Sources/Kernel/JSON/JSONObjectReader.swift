@@ -108,7 +108,7 @@ package struct JSONObjectReader {
     ///   - name: The member's name.
     ///   - code: For programs.
     ///   - detail: For people.
-    package func fail(_ name: String, _ code: String, _ detail: String) {
+    package func fail(_ name: String, _ code: FieldError.Code, _ detail: String) {
         errors.add(FieldError(pointer(to: name), code, detail))
     }
 
@@ -117,10 +117,10 @@ package struct JSONObjectReader {
         note(name, read.schema, isRequired: true)
         switch value(name) {
         case nil:
-            fail(name, "required", "This field is required.")
+            fail(name, .required, "This field is required.")
             return placeholder
         case .null:
-            fail(name, "required", "This field must not be null.")
+            fail(name, .required, "This field must not be null.")
             return placeholder
         case .some(let value):
             return read.apply(value, pointer(to: name), errors) ?? placeholder
@@ -149,7 +149,7 @@ package struct JSONObjectReader {
         case nil:
             return .keep
         case .null:
-            fail(name, "required", "This field cannot be removed.")
+            fail(name, .required, "This field cannot be removed.")
             return .keep
         case .some(let value):
             return read.apply(value, pointer(to: name), errors).map { .set($0) } ?? .keep
@@ -196,17 +196,17 @@ package struct JSONObjectReader {
         let values: [JSONValue]
         switch value(name) {
         case nil, .null:
-            if count.lowerBound > 0 { fail(name, "required", "This field is required.") }
+            if count.lowerBound > 0 { fail(name, .required, "This field is required.") }
             return []
         case .array(let array):
             values = array
         case .some(let other):
-            fail(name, "type", "Must be an array, not \(other.kind).")
+            fail(name, .type, "Must be an array, not \(other.kind).")
             return []
         }
         guard count.contains(values.count) else {
             let bounds = "\(count.lowerBound) to \(count.upperBound)"
-            fail(name, values.isEmpty ? "required" : "too_many", "Must have \(bounds) elements, not \(values.count).")
+            fail(name, values.isEmpty ? .required : .tooMany, "Must have \(bounds) elements, not \(values.count).")
             return []
         }
         var result: [T] = []
@@ -214,7 +214,7 @@ package struct JSONObjectReader {
         for (index, value) in values.enumerated() {
             let place = "\(pointer(to: name))/\(index)"
             guard case .object(let object) = value else {
-                errors.add(FieldError(place, "type", "Must be an object, not \(value.kind)."))
+                errors.add(FieldError(place, .type, "Must be an object, not \(value.kind)."))
                 continue
             }
             var reader = JSONObjectReader(object, at: place, errors: errors)
@@ -229,7 +229,7 @@ package struct JSONObjectReader {
         note(name, .array(read.schema, maximum: count.upperBound), isRequired: count.lowerBound > 0)
         return elements(name, count: count, read)
             ?? {
-                if count.lowerBound > 0 { fail(name, "required", "This field is required.") }
+                if count.lowerBound > 0 { fail(name, .required, "This field is required.") }
                 return []
             }()
     }
@@ -251,14 +251,14 @@ package struct JSONObjectReader {
         case .array(let values):
             guard count.contains(values.count) else {
                 let bounds = "\(count.lowerBound) to \(count.upperBound)"
-                fail(name, "too_many", "Must have \(bounds) elements, not \(values.count).")
+                fail(name, .tooMany, "Must have \(bounds) elements, not \(values.count).")
                 return []
             }
             return values.enumerated().compactMap { index, value in
                 read.apply(value, "\(pointer(to: name))/\(index)", errors)
             }
         case .some(let other):
-            fail(name, "type", "Must be an array, not \(other.kind).")
+            fail(name, .type, "Must be an array, not \(other.kind).")
             return []
         }
     }

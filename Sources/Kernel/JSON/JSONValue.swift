@@ -124,7 +124,7 @@ package struct JSONError: Error, Sendable, Equatable, CustomStringConvertible {
         Problem(
             .invalidRequest,
             "The body is not acceptable JSON: \(description).",
-            errors: [FieldError(pointer, "invalid_json", description)]
+            errors: [FieldError(pointer, .invalidJSON, description)]
         )
     }
 }

@@ -181,39 +181,3 @@ extension Problem.Code {
         }
     }
 }
-
-/// One field that is wrong.
-package struct FieldError: Error, Sendable, Equatable {
-    /// Where, as a JSON pointer (RFC 6901).
-    ///
-    /// `/lines/0/quantity`. Empty means the whole body.
-    package var pointer: String
-
-    /// What, for programs: `required`, `unknown_field`, `out_of_range`, ...
-    package var code: String
-
-    /// What, for people.
-    package var detail: String
-
-    /// Further members, already JSON text: `("available", "\"3\"")`.
-    package var extra: [(name: String, json: String)]
-
-    /// Makes an error of a field.
-    ///
-    /// - Parameters:
-    ///   - pointer: A JSON pointer.
-    ///   - code: For programs.
-    ///   - detail: For people.
-    ///   - extra: Further members as JSON text.
-    package init(_ pointer: String, _ code: String, _ detail: String, extra: [(name: String, json: String)] = []) {
-        self.pointer = pointer
-        self.code = code
-        self.detail = detail
-        self.extra = extra
-    }
-
-    package static func == (left: FieldError, right: FieldError) -> Bool {
-        left.pointer == right.pointer && left.code == right.code && left.detail == right.detail
-            && left.extra.elementsEqual(right.extra, by: ==)
-    }
-}

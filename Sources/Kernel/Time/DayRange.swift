@@ -26,8 +26,8 @@ package struct DayRange: Sendable, Hashable {
                 .validationFailed,
                 "The range ends before it begins: from is \(from), to is \(to).",
                 errors: [
-                    FieldError("?from", "out_of_range", "Must not be after to, \(to)."),
-                    FieldError("?to", "out_of_range", "Must not be before from, \(from)."),
+                    FieldError("?from", .outOfRange, "Must not be after to, \(to)."),
+                    FieldError("?to", .outOfRange, "Must not be before from, \(from)."),
                 ]
             )
         }

@@ -75,18 +75,12 @@ struct CloseCashSession: Statement {
 /// A page of sessions, the last opened first.
 struct ListCashSessions: Statement {
     static let name = "cash.sessions"
-    static let sql: SQL = """
-        WITH placed AS (
-            SELECT p.id, p.opened_at, p.place FROM stock.session_page($1, $2, $3, $4, $5, $6, $7 + 1) WITH ORDINALITY
-                AS p (id, opened_at, place)
-        )
-        SELECT string_agg(stock.cash_session_summary(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $7),
-               CASE WHEN count(*) > $7 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.opened_at), l.id::text] FROM placed l WHERE l.place = $7) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
+    static let sql: SQL = .page(
+        "stock.session_page($1, $2, $3, $4, $5, $6, $7 + 1)",
+        along: .moment("opened_at"),
+        limit: "$7",
+        each: "stock.cash_session_summary(stock.current_tenant(), p.id)"
+    )
     static let parameterTypes: [PostgresType] = [.uuid, .text, .date, .date, .timestamptz, .uuid, .int4]
 
     typealias Row = PageRow

@@ -68,7 +68,7 @@ struct GuardCycle: Statement {
             FROM above a
             JOIN stock.category c ON c.tenant_id = stock.current_tenant() AND c.id = a.parent_id
         )
-        SELECT stock.refuse_field('validation_failed', '/parent_id', 'A category can not lie within itself.')
+        SELECT stock.refuse_field('conflict', '/parent_id', 'A category can not lie within itself.')
         FROM above a
         WHERE a.id = $1
         """

@@ -169,14 +169,14 @@ struct Asked: Sendable {
             if let fault = code?.fault { throw FieldError(pointer, fault.code, fault.detail) }
             throw FieldError(
                 pointer,
-                "not_found",
+                .notFound,
                 code == nil ? "There is no such packaging." : "No product has this code."
             )
         }
         guard candidates.count == 1 else {
             throw FieldError(
                 pointer,
-                "ambiguous",
+                .ambiguous,
                 "Several products have this code.",
                 extra: [("candidates", Self.json(candidates))]
             )

@@ -129,16 +129,16 @@ struct GuardNewProduct: Statement {
     static let sql: SQL = """
         SELECT CASE
                    WHEN u.id IS NULL
-                       THEN stock.refuse_field('validation_failed', '/unit_id', 'There is no such unit.')
+                       THEN stock.refuse_field('not_found', '/unit_id', 'There is no such unit.')
                    WHEN $3 IS NOT NULL AND NOT EXISTS (SELECT FROM stock.category c
                                                        WHERE c.tenant_id = stock.current_tenant() AND c.id = $3)
-                       THEN stock.refuse_field('validation_failed', '/category_id', 'There is no such category.')
+                       THEN stock.refuse_field('not_found', '/category_id', 'There is no such category.')
                    WHEN $5 IS NOT NULL AND NOT EXISTS (SELECT FROM stock.tax_group g
                                                        WHERE g.tenant_id = stock.current_tenant() AND g.id = $5)
-                       THEN stock.refuse_field('validation_failed', '/tax_group_id', 'There is no such tax group.')
+                       THEN stock.refuse_field('not_found', '/tax_group_id', 'There is no such tax group.')
                    WHEN $4 IS DISTINCT FROM stock.tax_group_rate(stock.current_tenant(), $5)
                         AND $4 IS NOT NULL AND $5 IS NOT NULL
-                       THEN stock.refuse_field('validation_failed', '/tax_rate',
+                       THEN stock.refuse_field('conflict', '/tax_rate',
                                                'The tax group has another rate; give one of the two.')
                    WHEN min_scale($2) > u.decimals
                        THEN stock.refuse_field('quantity_precision', '/min_stock',
@@ -174,16 +174,16 @@ struct GuardProductFields: Statement {
                        THEN stock.refuse_field('invalid_state', '/tracks_stock',
                                                'A document names the product: whether it tracks stock is fixed.')
                    WHEN u.id IS NULL
-                       THEN stock.refuse_field('validation_failed', '/unit_id', 'There is no such unit.')
+                       THEN stock.refuse_field('not_found', '/unit_id', 'There is no such unit.')
                    WHEN $5 IS NOT NULL AND NOT EXISTS (SELECT FROM stock.category c
                                                        WHERE c.tenant_id = stock.current_tenant() AND c.id = $5)
-                       THEN stock.refuse_field('validation_failed', '/category_id', 'There is no such category.')
+                       THEN stock.refuse_field('not_found', '/category_id', 'There is no such category.')
                    WHEN $7 IS NOT NULL AND NOT EXISTS (SELECT FROM stock.tax_group g
                                                        WHERE g.tenant_id = stock.current_tenant() AND g.id = $7)
-                       THEN stock.refuse_field('validation_failed', '/tax_group_id', 'There is no such tax group.')
+                       THEN stock.refuse_field('not_found', '/tax_group_id', 'There is no such tax group.')
                    WHEN $6 IS DISTINCT FROM stock.tax_group_rate(stock.current_tenant(), $7)
                         AND $6 IS NOT NULL AND $7 IS NOT NULL
-                       THEN stock.refuse_field('validation_failed', '/tax_rate',
+                       THEN stock.refuse_field('conflict', '/tax_rate',
                                                'The tax group has another rate; give one of the two.')
                    WHEN min_scale(coalesce($4, p.min_stock)) > u.decimals
                        THEN stock.refuse_field('quantity_precision', '/min_stock',

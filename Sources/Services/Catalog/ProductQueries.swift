@@ -39,9 +39,9 @@ package struct ProductCode: Sendable, Hashable {
             if index > 0 { read.unicodeScalars.append(separator) }
             read += try TextRule.barcode.readRequired(part).get()
         }
-        guard read.utf8.count > 1 else { throw ReadingFault("required", "Must not be blank.") }
+        guard read.utf8.count > 1 else { throw ReadingFault(.required, "Must not be blank.") }
         guard read.unicodeScalars.count <= TextRule.barcode.maximum else {
-            throw ReadingFault("too_long", "Must have at most \(TextRule.barcode.maximum) characters.")
+            throw ReadingFault(.tooLong, "Must have at most \(TextRule.barcode.maximum) characters.")
         }
         self.text = read
     }

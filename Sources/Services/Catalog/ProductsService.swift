@@ -118,10 +118,10 @@ extension Records<Product> {
     ) async throws(Problem) -> Answer {
         var errors: [FieldError] = []
         if upserts.isEmpty || upserts.count > 1000 {
-            errors.append(FieldError("/products", "too_many", "Must have 1 to 1000 elements."))
+            errors.append(FieldError("/products", .tooMany, "Must have 1 to 1000 elements."))
         }
         for (index, upsert) in upserts.enumerated() where upsert.sku == nil && upsert.externalID == nil {
-            errors.append(FieldError("/products/\(index)", "required", "Must have a sku or an external_id."))
+            errors.append(FieldError("/products/\(index)", .required, "Must have a sku or an external_id."))
         }
         guard errors.isEmpty else {
             throw Problem(.validationFailed, "Some products are not valid.", errors: errors)

@@ -23,8 +23,8 @@ package struct Caller: Sendable, Equatable {
     /// What the caller may do.
     package var scopes: Set<Scope>
 
-    /// Where the caller works; everywhere if empty, as an API key does.
-    package var locations: [LocationID]
+    /// Where the caller works.
+    package var workplaces: Workplaces
 
     /// The name the audit log shows.
     package var name: String
@@ -37,7 +37,7 @@ package struct Caller: Sendable, Equatable {
         session: SessionID? = nil,
         role: Role? = nil,
         scopes: Set<Scope>,
-        locations: [LocationID] = [],
+        workplaces: Workplaces = .everywhere,
         name: String
     ) {
         self.tenant = tenant
@@ -46,7 +46,7 @@ package struct Caller: Sendable, Equatable {
         self.session = session
         self.role = role
         self.scopes = scopes
-        self.locations = locations
+        self.workplaces = workplaces
         self.name = name
     }
 

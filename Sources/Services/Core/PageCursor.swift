@@ -42,7 +42,7 @@ package struct PageCursors: Sendable {
         let mismatch = Problem(
             .cursorMismatch,
             "The cursor belongs to another query. Use it with the parameters of the page that answered it.",
-            errors: [FieldError("/cursor", "cursor_mismatch", "Does not belong to this query.")]
+            errors: [FieldError("?cursor", .cursorMismatch, "Does not belong to this query.")]
         )
         guard text.utf8.count <= 4096, let bytes = Base64URL.decode(text), bytes.count > Self.signatureLength else {
             throw mismatch

@@ -39,8 +39,8 @@ extension UnitOfWork {
     /// - Throws: ``PostgresError`` of code `encoding`.
     mutating func refuseElsewhere(_ placed: Placed, _ caller: Caller) throws(PostgresError) {
         try add(EnterPlaces(placed: placed))
-        guard !caller.locations.isEmpty else { return }
-        try add(RefuseElsewhere(locations: caller.locations, placed: placed))
+        guard case .only(let locations) = caller.workplaces else { return }
+        try add(RefuseElsewhere(locations: locations, placed: placed))
     }
 }
 

@@ -99,11 +99,12 @@ extension PostgresError {
         var errors: [FieldError] = []
         if let serverDetail, case .array(let members)? = try? JSONValue.parse(Array(serverDetail.utf8)) {
             for case .object(let object) in members {
-                var error = FieldError("", code.rawValue, "")
+                // A word that is not among the codes is a defect that a test finds; it is told as a fault all the same.
+                var error = FieldError("", FieldError.Code(rawValue: code.rawValue) ?? .notAllowed, "")
                 for member in object.members {
                     switch (member.name, member.value) {
                     case ("pointer", .string(let text)): error.pointer = text
-                    case ("code", .string(let text)): error.code = text
+                    case ("code", .string(let text)): error.code = FieldError.Code(rawValue: text) ?? error.code
                     case ("detail", .string(let text)): error.detail = text
                     default:
                         var writer = JSONWriter(capacity: 32)
@@ -136,7 +137,7 @@ extension PostgresError {
         Problem(
             .duplicate,
             field.map { "Another one has the same \($0)." } ?? "Another one like it exists.",
-            errors: field.map { [FieldError("/\($0)", "duplicate", "Must be unique.")] } ?? []
+            errors: field.map { [FieldError("/\($0)", .duplicate, "Must be unique.")] } ?? []
         )
     }
 
@@ -145,7 +146,7 @@ extension PostgresError {
         Problem(
             .validationFailed,
             "The body names something that does not exist.",
-            errors: [FieldError(field.map { "/\($0)" } ?? "", "not_found", "There is no such resource.")]
+            errors: [FieldError(field.map { "/\($0)" } ?? "", .notFound, "There is no such resource.")]
         )
     }
 }

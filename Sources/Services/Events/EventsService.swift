@@ -84,7 +84,7 @@ package struct EventsService: Sendable {
             .eventsPruned,
             "\(why). Read what you mirror anew, and go on with after=\(begin).",
             errors: [
-                FieldError("?after", "events_pruned", "Begin anew at \(begin).", extra: [("after", String(begin))])
+                FieldError("?after", .eventsPruned, "Begin anew at \(begin).", extra: [("after", String(begin))])
             ]
         )
     }

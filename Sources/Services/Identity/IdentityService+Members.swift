@@ -59,7 +59,7 @@ extension IdentityService {
         ).first
         if let found, found.hasLoggedIn || found.tenants.contains(where: { $0 != context.tenant }) {
             let detail = "This address has an account in use, which keeps its password. Invite it instead."
-            throw Problem(.duplicate, detail, errors: [FieldError("/email", "duplicate", detail)])
+            throw Problem(.duplicate, detail, errors: [FieldError("/email", .duplicate, detail)])
         }
         let hash = try await hasher.hash(draft.password)
         let id = found?.id ?? UserID.make()
@@ -140,14 +140,14 @@ extension IdentityService {
             throw Problem(
                 .validationFailed,
                 "A key needs a scope.",
-                errors: [FieldError("/scopes", "required", "Must name at least one scope.")]
+                errors: [FieldError("/scopes", .required, "Must name at least one scope.")]
             )
         }
         if let end = draft.expiresAt, end <= clock.now() {
             throw Problem(
                 .validationFailed,
                 "The key would have ended already.",
-                errors: [FieldError("/expires_at", "out_of_range", "Must be in the future.")]
+                errors: [FieldError("/expires_at", .outOfRange, "Must be in the future.")]
             )
         }
         let key = APIKeyText(tenant: context.tenant, id: .make())
@@ -225,7 +225,7 @@ private struct MeFill: Fill {
             }
             writer.name("location_ids")
             writer.array { list in
-                for location in caller.locations { list.string(location.description) }
+                for location in caller.workplaces.named { list.string(location.description) }
             }
             writer.name("tenant")
             writer.raw(row.tenant)

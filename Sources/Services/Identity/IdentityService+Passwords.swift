@@ -37,7 +37,7 @@ extension IdentityService {
             throw Problem(
                 .validationFailed,
                 "The current password is wrong.",
-                errors: [FieldError("/current_password", "wrong", "Is not the password of this account.")]
+                errors: [FieldError("/current_password", .wrong, "Is not the password of this account.")]
             )
         }
         let hash = try await hasher.hash(new, from: context.origin.network, until: context.deadline)

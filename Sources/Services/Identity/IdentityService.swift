@@ -493,7 +493,7 @@ package struct IdentityService: Sendable {
             session: session,
             role: entry.role,
             scopes: entry.role.scopes,
-            locations: entry.locations,
+            workplaces: entry.workplaces,
             name: entry.email
         )
     }
@@ -558,8 +558,8 @@ struct SessionEntry: Sendable {
     let user: UserID
     let email: String
     let role: Role
-    /// Where they work; everywhere if empty.
-    var locations: [LocationID] = []
+    /// Where they work.
+    let workplaces: Workplaces
     let expiresAt: Timestamp
     let isTenantActive: Bool
 }

@@ -144,7 +144,7 @@ package final class PaymentsService: Sendable {
         var errors: [FieldError] = []
         // Whether the method is there, and is cash, is asked where the payment is written.
         request.tender.check(at: "", kind: nil, exponent: exponent, into: &errors)
-        let isShort = !errors.isEmpty && errors.allSatisfy { $0.code == "too_low" }
+        let isShort = !errors.isEmpty && errors.allSatisfy { $0.code == .tooLow }
         errors += request.namingErrors
         guard errors.isEmpty else {
             throw Problem(
@@ -193,9 +193,9 @@ extension PaymentRequest {
         foreign: [(name: String, isThere: Bool)]
     ) -> [FieldError] {
         let missing = expected.contains(where: \.isThere) ? [] : expected.prefix(1)
-        return missing.map { FieldError("/\($0.name)", "required", detail) }
+        return missing.map { FieldError("/\($0.name)", .required, detail) }
             + foreign.filter(\.isThere).map {
-                FieldError("/\($0.name)", "not_allowed", "Does not go with this direction.")
+                FieldError("/\($0.name)", .notAllowed, "Does not go with this direction.")
             }
     }
 }

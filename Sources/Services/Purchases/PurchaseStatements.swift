@@ -172,18 +172,12 @@ struct CancelPurchase: Statement {
 /// A page of purchases, newest first.
 struct ListPurchases: Statement {
     static let name = "purchases.list"
-    static let sql: SQL = """
-        WITH placed AS (
-            SELECT p.id, p.occurred_at, p.place FROM stock.purchase_page($1, $2, $3, $4, $5, $6, $7, $8 + 1) WITH ORDINALITY
-                AS p (id, occurred_at, place)
-        )
-        SELECT string_agg(stock.purchase_summary(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $8),
-               CASE WHEN count(*) > $8 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $8) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
+    static let sql: SQL = .page(
+        "stock.purchase_page($1, $2, $3, $4, $5, $6, $7, $8 + 1)",
+        along: .moment("occurred_at"),
+        limit: "$8",
+        each: "stock.purchase_summary(stock.current_tenant(), p.id)"
+    )
     static let parameterTypes: [PostgresType] = [.text, .uuid, .date, .date, .date, .timestamptz, .uuid, .int4]
 
     typealias Row = PageRow

@@ -128,7 +128,7 @@ package final class PurchasesService: Sendable {
     ///   - context: Who asks.
     ///   - key: The request's key.
     /// - Returns: 200 with the purchase.
-    /// - Throws: 404, 409 `invalid_state` unless something is open, and for more than is; 409 `period_closed`; 422.
+    /// - Throws: 404, 409 `invalid_state` unless something is open; 409 `period_closed`; 422 for more than is open.
     package func receive(
         _ id: PurchaseID,
         _ request: ReceiptRequest,

@@ -96,18 +96,12 @@ struct DeleteRecord<Deleted: Record>: Statement {
 struct ListRecords<Listed: ListedByName>: Statement {
     static var name: String { "\(Listed.name).list" }
     static var sql: SQL {
-        """
-        WITH placed AS (
-            SELECT p.id, p.name_key, p.place
-            FROM stock.record_page('\(Listed.table)'::regclass, $1 + 1, $2, $3) WITH ORDINALITY AS p (id, name_key, place)
+        .page(
+            "stock.record_page('\(Listed.table)'::regclass, $1 + 1, $2, $3)",
+            along: .text("name_key"),
+            limit: "$1",
+            each: "\(Listed.body)(stock.current_tenant(), p.id)"
         )
-        SELECT string_agg(\(Listed.body)(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $1),
-               CASE WHEN count(*) > $1 THEN (
-                   SELECT ARRAY[l.name_key, l.id::text] FROM placed l WHERE l.place = $1) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
     }
     static var parameterTypes: [PostgresType] { [.int4, .text, .uuid] }
     typealias Row = PageRow

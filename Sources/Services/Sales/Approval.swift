@@ -49,7 +49,7 @@ extension SalesService {
             throw Problem(
                 .validationFailed,
                 "An approval is of something.",
-                errors: [FieldError("/discount_limit", "required", "Give discount_limit, credit_limit or both.")]
+                errors: [FieldError("/discount_limit", .required, "Give discount_limit, credit_limit or both.")]
             )
         }
         let text = ApprovalText(tenant: context.tenant, id: .make())
@@ -79,7 +79,7 @@ extension SalesService {
             if let row = rows.first { return OpenApproval(text: given, discountLimit: row.discountLimit) }
         }
         let detail = "The approval was used, has expired, or is none."
-        throw Problem(.validationFailed, detail, errors: [FieldError("/approval", "validation_failed", detail)])
+        throw Problem(.validationFailed, detail, errors: [FieldError("/approval", .notFound, detail)])
     }
 }
 

@@ -101,12 +101,12 @@ struct PricedCart: Sendable {
         for (index, (line, product)) in zip(request.lines, snapshot.products).enumerated() {
             let pointer = "/lines/\(index)/\(line.product.field)"
             guard let product else {
-                unknown.append(FieldError(pointer, "not_found", "There is no such product."))
+                unknown.append(FieldError(pointer, .notFound, "There is no such product."))
                 continue
             }
             let wasPutAway = line.seenPrice != nil
             if !product.isActive, !(request.isDraft && wasPutAway) {
-                inactive.append(FieldError(pointer, "product_inactive", "The product is archived."))
+                inactive.append(FieldError(pointer, .productInactive, "The product is archived."))
             }
             var listPrice = product.price
             if let (seen, now) = line.changedPrice(of: product) {
@@ -136,7 +136,7 @@ struct PricedCart: Sendable {
             throw Problem(
                 .validationFailed,
                 "A sale needs a line.",
-                errors: [FieldError("/lines", "required", "Must have at least one line.")]
+                errors: [FieldError("/lines", .required, "Must have at least one line.")]
             )
         }
         let exponent = Int(snapshot.rules.exponent)
@@ -146,7 +146,7 @@ struct PricedCart: Sendable {
             let kind = snapshot.rules.methods[tender.method]
             if kind == nil {
                 let detail = "There is no such active payment method."
-                tenderErrors.append(FieldError("/payments/\(index)/method", "not_found", detail))
+                tenderErrors.append(FieldError("/payments/\(index)/method", .notFound, detail))
             }
             tender.check(at: "/payments/\(index)", kind: kind, exponent: exponent, into: &tenderErrors)
             kinds.append(kind ?? .other)
@@ -168,7 +168,7 @@ struct PricedCart: Sendable {
         )
         guard tenderErrors.isEmpty else {
             // Cash handed over that does not cover its amount is a matter of the money, not of the form.
-            let isShort = tenderErrors.allSatisfy { $0.code == "too_low" }
+            let isShort = tenderErrors.allSatisfy { $0.code == .tooLow }
             throw Problem(
                 isShort ? .paymentMismatch : .validationFailed,
                 isShort ? "Cash handed over does not cover its amount." : "Some payments are not valid.",
@@ -216,7 +216,7 @@ extension FieldError {
         let (was, now) = (old.text(minimumDecimals: exponent), new.text(minimumDecimals: exponent))
         return FieldError(
             "/lines/\(line)/unit_price",
-            "price_changed",
+            .priceChanged,
             "It was \(was), and is \(now) now.",
             extra: [("old_price", "\"\(was)\""), ("new_price", "\"\(now)\"")]
         )

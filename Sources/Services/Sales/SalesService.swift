@@ -285,7 +285,7 @@ package final class SalesService: Sendable {
             throw Problem(
                 .validationFailed,
                 "A sale needs a line.",
-                errors: [FieldError("/lines", "required", "Must have at least one line.")]
+                errors: [FieldError("/lines", .required, "Must have at least one line.")]
             )
         }
         let snapshot = SellingSnapshot(rules: rules, products: rows.map(\.product))

@@ -51,7 +51,7 @@ struct GuardPlace: Statement {
                     WHEN NOT EXISTS (SELECT FROM stock.location l
                                      WHERE l.tenant_id = stock.current_tenant() AND l.id = p.id AND l.active
                                        AND l.kind <> 'transit' FOR SHARE)
-                    THEN stock.refuse_field('validation_failed', '/location_id', 'There is no such open location.') END
+                    THEN stock.refuse_field('not_found', '/location_id', 'There is no such active location.') END
         FROM (SELECT coalesce($1, stock.only_location()) AS id OFFSET 0) p
         """
     static let parameterTypes: [PostgresType] = [.uuid]

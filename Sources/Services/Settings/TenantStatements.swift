@@ -39,16 +39,16 @@ struct GuardTenant: Statement {
                        THEN stock.refuse_field('invalid_state', '/prices_include_tax',
                                                'The first document has fixed whether prices include tax.')
                    WHEN $4::text IS NOT NULL AND NOT stock.is_timezone($4)
-                       THEN stock.refuse_field('validation_failed', '/timezone', 'The time zone is not an IANA zone.')
+                       THEN stock.refuse_field('not_allowed', '/timezone', 'The time zone is not an IANA zone.')
                    WHEN $5::date >= (now() AT TIME ZONE coalesce($4, t.timezone))::date
-                       THEN stock.refuse_field('validation_failed', '/closed_until', 'Must be before today.')
+                       THEN stock.refuse_field('out_of_range', '/closed_until', 'Must be before today.')
                    WHEN min_scale(coalesce($6, t.cash_rounding)) > coalesce($7, t.currency_exponent)
-                       THEN stock.refuse_field('validation_failed', '/cash_rounding',
+                       THEN stock.refuse_field('too_many_decimals', '/cash_rounding',
                                                format('Must have at most %s decimals, as the currency has.',
                                                       coalesce($7, t.currency_exponent)))
                    -- A step is a coin or a note: what is less than half of one costs nothing.
                    WHEN $6 > 10000
-                       THEN stock.refuse_field('validation_failed', '/cash_rounding', 'Must be 10000 or less.')
+                       THEN stock.refuse_field('out_of_range', '/cash_rounding', 'Must be 10000 or less.')
                END
         FROM (SELECT * FROM stock.tenant WHERE id = stock.current_tenant() FOR NO KEY UPDATE) t,
              LATERAL (SELECT EXISTS (SELECT FROM stock.sale s WHERE s.tenant_id = t.id)

@@ -159,18 +159,12 @@ struct CancelCount: Statement {
 /// A page of counts, the last opened first.
 struct ListCounts: Statement {
     static let name = "stock.list_counts"
-    static let sql: SQL = """
-        WITH placed AS (
-            SELECT p.id, p.created_at, p.place FROM stock.count_page($1, $2, $3, $4 + 1) WITH ORDINALITY
-                AS p (id, created_at, place)
-        )
-        SELECT string_agg(stock.stock_count_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $4),
-               CASE WHEN count(*) > $4 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.created_at), l.id::text] FROM placed l WHERE l.place = $4) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
+    static let sql: SQL = .page(
+        "stock.count_page($1, $2, $3, $4 + 1)",
+        along: .moment("created_at"),
+        limit: "$4",
+        each: "stock.stock_count_body(stock.current_tenant(), p.id)"
+    )
     static let parameterTypes: [PostgresType] = [.text, .uuid, .uuid, .int4]
     typealias Row = PageRow
 
@@ -189,19 +183,13 @@ struct ListCounts: Statement {
 /// A page of a count's lines, by product; no row if there is no such count.
 struct ListCountLines: Statement {
     static let name = "stock.list_count_lines"
-    static let sql: SQL = """
-        WITH placed AS (
-            SELECT p.id, p.counted_at, p.place FROM stock.count_line_page($1, $2, $3, $4 + 1) WITH ORDINALITY
-                AS p (id, counted_at, place)
-        )
-        SELECT string_agg(stock.stock_count_line_body(stock.current_tenant(), $1, p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $4),
-               CASE WHEN count(*) > $4 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.counted_at), l.id::text] FROM placed l WHERE l.place = $4) END,
-               pg_current_snapshot()
-        FROM placed p
-        HAVING EXISTS (SELECT FROM stock.stock_count c WHERE c.tenant_id = stock.current_tenant() AND c.id = $1)
-        """
+    static let sql: SQL = .page(
+        "stock.count_line_page($1, $2, $3, $4 + 1)",
+        along: .moment("counted_at"),
+        limit: "$4",
+        each: "stock.stock_count_line_body(stock.current_tenant(), $1, p.id)",
+        of: "SELECT FROM stock.stock_count c WHERE c.tenant_id = stock.current_tenant() AND c.id = $1"
+    )
     static let parameterTypes: [PostgresType] = [.uuid, .bool, .uuid, .int4]
     typealias Row = PageRow
 

@@ -48,20 +48,20 @@ package final class StockService: Sendable {
                 errors.append(
                     FieldError(
                         "/movements/\(index)/quantity",
-                        "out_of_range",
+                        .outOfRange,
                         movement.type == .opening ? "Must be greater than 0." : "Must not be 0."
                     )
                 )
             }
             if Text.trimmed(movement.reason).isEmpty {
-                errors.append(FieldError("/movements/\(index)/reason", "required", "Say why."))
+                errors.append(FieldError("/movements/\(index)/reason", .required, "Say why."))
             }
             if movement.unitCost?.isNegative == true {
-                errors.append(FieldError("/movements/\(index)/unit_cost", "out_of_range", "Must be 0 or more."))
+                errors.append(FieldError("/movements/\(index)/unit_cost", .outOfRange, "Must be 0 or more."))
             }
         }
         if request.movements.isEmpty {
-            errors.append(FieldError("/movements", "required", "Must have at least one row."))
+            errors.append(FieldError("/movements", .required, "Must have at least one row."))
         }
         guard errors.isEmpty else {
             throw Problem(.validationFailed, "Some movements are not valid.", errors: errors)

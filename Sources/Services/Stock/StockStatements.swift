@@ -50,19 +50,12 @@ struct RecordedMovements: Document {
 /// A page of levels of active products, by name, as `stock.product_page` finds them.
 struct ListLevels: Statement {
     static let name = "stock.list_levels"
-    static let sql: SQL = """
-        WITH placed AS (
-            SELECT p.id, p.name_key, p.place
-            FROM stock.product_page($3, NULL, $2, $1, 'active', $6 + 1, $4, $5) WITH ORDINALITY
-                AS p (id, name_key, place)
-        )
-        SELECT string_agg(stock.stock_level_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $6),
-               CASE WHEN count(*) > $6 THEN (
-                   SELECT ARRAY[l.name_key, l.id::text] FROM placed l WHERE l.place = $6) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
+    static let sql: SQL = .page(
+        "stock.product_page($3, NULL, $2, $1, 'active', $6 + 1, $4, $5)",
+        along: .text("name_key"),
+        limit: "$6",
+        each: "stock.stock_level_body(stock.current_tenant(), p.id)"
+    )
     static let parameterTypes: [PostgresType] = [.text, .uuid, .text, .text, .uuid, .int4]
 
     typealias Row = PageRow
@@ -83,18 +76,12 @@ struct ListLevels: Statement {
 /// A page of what has been at a location, by name, as `stock.location_page` finds it.
 struct ListLevelsAt: Statement {
     static let name = "stock.list_levels_at"
-    static let sql: SQL = """
-        WITH placed AS (
-            SELECT p.id, p.name_key, p.place
-            FROM stock.location_page($7, $3, $2, $1, $6 + 1, $4, $5) WITH ORDINALITY AS p (id, name_key, place)
-        )
-        SELECT string_agg(stock.location_level_body(stock.current_tenant(), p.id, $7), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $6),
-               CASE WHEN count(*) > $6 THEN (
-                   SELECT ARRAY[l.name_key, l.id::text] FROM placed l WHERE l.place = $6) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
+    static let sql: SQL = .page(
+        "stock.location_page($7, $3, $2, $1, $6 + 1, $4, $5)",
+        along: .text("name_key"),
+        limit: "$6",
+        each: "stock.location_level_body(stock.current_tenant(), p.id, $7)"
+    )
     static let parameterTypes: [PostgresType] = ListLevels.parameterTypes + [.uuid]
 
     typealias Row = PageRow
@@ -138,18 +125,12 @@ struct SetPlaceMinimum: Statement {
 /// A page of movements, the last recorded first: ids are made in the order of recording.
 struct ListMovements: Statement {
     static let name = "stock.list_movements"
-    static let sql: SQL = """
-        WITH placed AS (
-            SELECT p.id, p.recorded_at, p.place FROM stock.movement_page($1, $2, $3, $4, $5, $6 + 1, $7, $8, $9)
-                WITH ORDINALITY AS p (id, recorded_at, place)
-        )
-        SELECT string_agg(stock.movement_body(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $6),
-               CASE WHEN count(*) > $6 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.recorded_at), l.id::text] FROM placed l WHERE l.place = $6) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
+    static let sql: SQL = .page(
+        "stock.movement_page($1, $2, $3, $4, $5, $6 + 1, $7, $8, $9)",
+        along: .moment("recorded_at"),
+        limit: "$6",
+        each: "stock.movement_body(stock.current_tenant(), p.id)"
+    )
     static let parameterTypes: [PostgresType] = [
         .uuid, .text, .date, .date, .uuid, .int4, .uuid, .uuid, .text,
     ]

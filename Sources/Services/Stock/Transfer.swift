@@ -233,18 +233,12 @@ struct CancelTransfer: Statement {
 /// A page of transfers, the last made first.
 struct ListTransfers: Statement {
     static let name = "stock.list_transfers"
-    static let sql: SQL = """
-        WITH placed AS (
-            SELECT p.id, p.created_at, p.place FROM stock.transfer_page($1, $2, $3, $4 + 1) WITH ORDINALITY
-                AS p (id, created_at, place)
-        )
-        SELECT string_agg(stock.transfer_summary(stock.current_tenant(), p.id), ',' ORDER BY p.place)
-                   FILTER (WHERE p.place <= $4),
-               CASE WHEN count(*) > $4 THEN (
-                   SELECT ARRAY[stock.rfc3339(l.created_at), l.id::text] FROM placed l WHERE l.place = $4) END,
-               pg_current_snapshot()
-        FROM placed p
-        """
+    static let sql: SQL = .page(
+        "stock.transfer_page($1, $2, $3, $4 + 1)",
+        along: .moment("created_at"),
+        limit: "$4",
+        each: "stock.transfer_summary(stock.current_tenant(), p.id)"
+    )
     static let parameterTypes: [PostgresType] = [.text, .uuid, .uuid, .int4]
     typealias Row = PageRow
 

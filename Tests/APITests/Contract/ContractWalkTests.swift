@@ -10,11 +10,16 @@ import Testing
 
 @Suite("Every operation, walked through")
 struct ContractWalkTests {
-    static func journey(_ name: String = #function, _ body: (Journey) async throws -> Void) async throws {
+    static func journey(
+        _ name: String = #function,
+        recordsEvents: Bool = false,
+        _ body: (Journey) async throws -> Void
+    ) async throws {
         let database = try await PostgresServer.shared().database(named: name)
         let shop = try await TestShop(url: database.appURL, runs: true)
         do {
             let journey = await Journey(shop, database)
+            journey.recordsEvents = recordsEvents
             try await journey.open()
             try await body(journey)
             await shop.stop()
@@ -28,7 +33,7 @@ struct ContractWalkTests {
         "every documented success and property comes from a shop that uses its own examples, and no read is stale after a change"
     )
     func everything() async throws {
-        try await Self.journey { journey in
+        try await Self.journey(recordsEvents: true) { journey in
             journey.comparesReads = true
             try await self.identity(journey)
             try await self.people(journey)
@@ -44,6 +49,7 @@ struct ContractWalkTests {
             try await journey.callTheRest(but: ["logOut"])
             try await journey.call("logOut", body: #"{"everywhere":true}"#)
 
+            try EventsOfCommands.check(journey)
             let coverage = journey.contract.coverage
             #expect(journey.contract.successes.subtracting(coverage.answers).sorted() == [])
             #expect(journey.contract.properties.subtracting(coverage.properties).sorted() == [])
@@ -282,7 +288,7 @@ struct ContractWalkTests {
         let refused = try await journey.call("cancelPurchase", gives: 409)
         #expect(refused.json["code"].string == "in_use")
         try await journey.buy()
-        try await journey.call("cancelPurchase")
+        try await journey.call("cancelPurchase", body: #"{"reason":"Zweimal bestellt."}"#)
     }
 
     /// What problems tell of the fields they are about.
@@ -323,10 +329,44 @@ struct ContractWalkTests {
         let second = try #require(journey.answers["createTransfer"]?["to_location_id"].string)
         try await journey.call("changeLocation", at: "/v1/locations/\(second)", body: #"{"active":false}"#, gives: 409)
         try await journey.call("listEvents", query: "after=999999999", gives: 410)
+        try await journey.aside { try await elsewhere(journey) }
         for name in ["deleteProduct", "deleteCustomer"] {
             let refused = try await journey.call(name, gives: 409)
             #expect(refused.json["code"].string == "in_use", "\(name)")
         }
+    }
+
+    /// What is refused of a place that others name, and of a till without a session.
+    private func elsewhere(_ journey: Journey) async throws {
+        let opened = try await journey.call("createLocation", body: #"{"name":"Gdańsk"}"#)
+        let place = try #require(opened.json["id"].string)
+        let register = try await journey.call(
+            "createRegister",
+            body: #"{"name":"Kasa 2",\#(Self.main),"requires_session":true}"#
+        )
+        try await journey.call(
+            "confirmSale",
+            body: """
+                {"register_id":"\(register.json["id"].string ?? "")","lines":[{"sku":"FI-001","quantity":"1"}],
+                "payments":[{"method":"cash","amount":"2.50"}]}
+                """,
+            gives: 409
+        )
+        let me = try #require(try await journey.call("readMe").json["user"]["id"].string)
+        try await journey.call("changeUser", at: "/v1/users/\(me)", body: #"{"location_ids":["\#(place)"]}"#)
+        let worked = try await journey.call("deleteLocation", at: "/v1/locations/\(place)", gives: 409)
+        #expect(worked.json["errors"][0]["user_id"].string == me)
+        try await journey.call("changeUser", at: "/v1/users/\(me)", body: #"{"location_ids":[]}"#)
+        let supplier = try #require(journey.answers["orderPurchase"]?["supplier_id"].string)
+        try await journey.call(
+            "createPurchase",
+            body: """
+                {"supplier_id":"\(supplier)","location_id":"\(place)",
+                "lines":[{"sku":"BE-1","quantity":"1","unit_cost":"1"}]}
+                """
+        )
+        let bought = try await journey.call("deleteLocation", at: "/v1/locations/\(place)", gives: 409)
+        #expect(bought.json["errors"][0]["purchase_id"].string != nil)
     }
 
     private func records(_ journey: Journey) async throws {

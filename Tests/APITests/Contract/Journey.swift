@@ -22,6 +22,12 @@ final class Journey {
     /// Whether every cached read is compared with the database after each change.
     var comparesReads = false
 
+    /// The types of events that each operation has written, once ``recordsEvents``.
+    private(set) var events: [String: Set<String>] = [:]
+    /// Whether it is kept which events each change writes.
+    var recordsEvents = false
+    private var lastEvent = "0"
+
     /// What opens a session of the owner.
     private static let ofTheOwner: Set<String> = ["signUp", "logIn", "refresh", "switchTenant"]
 
@@ -82,6 +88,14 @@ final class Journey {
             places["/\(template)/{id}"] = location
         }
         if Self.ofTheOwner.contains(name), let token = reply.json["access_token"].string { self.token = token }
+        if recordsEvents, route.method != .get, reply.status.code < 300 {
+            let told = try await database.psql(
+                "SELECT max(id), string_agg(DISTINCT type, ',') FROM stock.domain_event WHERE id > \(lastEvent)"
+            ).split(separator: "|")
+            if let last = told.first { lastEvent = String(last) }
+            let types = told.count > 1 ? told[1].split(separator: ",").map { String($0) } : []
+            events[name, default: []].formUnion(types)
+        }
         // Who reset the password has no session any more to read with.
         if comparesReads, route.method != .get, reply.status.code < 300, name != "resetPassword" {
             await compareReads(after: name)
@@ -172,6 +186,13 @@ final class Journey {
                 "lines":[{"sku":"\(name)","quantity":"4","unit_cost":"2.50"}],"costs":[{"name":"Freight","amount":"1.00"}]}
                 """
         )
+    }
+
+    /// Makes what the walk does not come back to.
+    func aside(_ steps: () async throws -> Void) async throws {
+        let places = self.places
+        try await steps()
+        self.places = places
     }
 
     /// Calls every operation that was not called yet by its own example, deletions last, but for those that end the walk.

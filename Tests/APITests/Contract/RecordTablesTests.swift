@@ -210,6 +210,7 @@ struct RecordTablesTests {
         "cash_session.closing_note": (.note, true),
         "money_entry.reversal_reason": (.reason, false),
         "payment_reversal.reason": (.reason, false), "sale_cancellation.reason": (.reason, false),
+        "purchase_cancellation.reason": (.reason, false),
         "money_entry.category": (.name, false), "money_entry.note": (.note, false), "purchase.note": (.note, false),
         "purchase.reference": (.externalID, false), "purchase_cost.name": (.name, false),
         "sale.external_id": (.externalID, false), "sale.note": (.note, true),
