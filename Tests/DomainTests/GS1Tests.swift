@@ -71,7 +71,7 @@ struct GS1Tests {
             ("(01)09506000134352(01)09520123456788", "format"),
         ] {
             var told: String?
-            do throws(ReadingFault) { _ = try GS1ElementString.read(code) } catch { told = error.code }
+            do throws(ReadingFault) { _ = try GS1ElementString.read(code) } catch { told = error.code.rawValue }
             #expect(told == fault, "\(code)")
         }
     }
@@ -99,10 +99,10 @@ struct GS1Tests {
     @Test("a scale's code with a wrong check digit, or of nothing, is faulty and names no article")
     func faultyScaleCodes() {
         let wrong = ScannedCode("2112345012505", scales: Self.scales)
-        #expect(wrong.fault?.code == "check_digit")
+        #expect(wrong.fault?.code == .checkDigit)
         #expect(wrong.others == [])
         #expect(wrong.quantity == nil)
         let empty = ScannedCode("2112345000008", scales: Self.scales)
-        #expect(empty.fault?.code == "out_of_range")
+        #expect(empty.fault?.code == .outOfRange)
     }
 }

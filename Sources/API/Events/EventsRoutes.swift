@@ -119,7 +119,7 @@ extension Query {
         guard let text = text("types", maximum: 1000, description) else { return [] }
         let types = text.split(separator: ",", omittingEmptySubsequences: false).map { Text.trimmed(String($0)) }
         for type in types where EventTopic(ofType: type) == nil {
-            fail("types", "not_allowed", "\"\(Text.excerpt(type))\" is no type of event.")
+            fail("types", .notAllowed, "\"\(Text.excerpt(type))\" is no type of event.")
         }
         return types
     }

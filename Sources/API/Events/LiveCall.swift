@@ -81,7 +81,7 @@ package final class LiveCall: Sendable {
     }
 
     private func compare(_ now: Caller) throws(Problem) {
-        guard now.role == caller.role, now.scopes == caller.scopes, now.locations == caller.locations else {
+        guard now.role == caller.role, now.scopes == caller.scopes, now.workplaces == caller.workplaces else {
             throw Problem(.forbidden, "What this credential may do was changed.")
         }
     }

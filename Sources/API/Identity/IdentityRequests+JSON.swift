@@ -163,11 +163,11 @@ extension TenantPatch {
         patch.name = reader.change("name", .text(.name))
         patch.timezone = reader.change("timezone", .text(.timezone))
         patch.locale = reader.change("locale", .locale)
-        patch.address = reader.clearableText("address", .blankable(.address))
-        patch.taxID = reader.clearableText("tax_id", .blankable(.taxID))
-        patch.phone = reader.clearableText("phone", .blankable(.phone))
-        patch.receiptFooter = reader.clearableText("receipt_footer", .blankable(.receiptFooter))
-        patch.logo = reader.clearableText("logo", .logo)
+        patch.address = reader.clearableText("address", .address)
+        patch.taxID = reader.clearableText("tax_id", .taxID)
+        patch.phone = reader.clearableText("phone", .phone)
+        patch.receiptFooter = reader.clearableText("receipt_footer", .receiptFooter)
+        if case .set(let logo) = reader.clearableChange("logo", FieldReading<String?>.logo) { patch.logo = .set(logo ?? nil) }
         patch.currency = reader.change("currency", .currency)
         patch.pricesIncludeTax = reader.change("prices_include_tax", .bool)
         patch.oversell = reader.change("oversell", .oneOf())
@@ -179,16 +179,6 @@ extension TenantPatch {
         patch.onPriceChange = reader.change("on_price_change", .oneOf())
         patch.closedUntil = reader.clearableChange("closed_until", .date)
         return patch
-    }
-}
-
-extension JSONObjectReader {
-    /// A text that a patch may change; null and a blank say that there is none.
-    fileprivate mutating func clearableText(_ name: String, _ read: FieldReading<String?>) -> Change<String?> {
-        switch clearableChange(name, read) {
-        case .keep: .keep
-        case .set(let text): .set(text ?? nil)
-        }
     }
 }
 

@@ -339,13 +339,13 @@ struct Query {
         guard let text = plain("ids", maximum: 4000) else { return nil }
         let words = text.split(separator: ",", omittingEmptySubsequences: false)
         guard words.count <= 100 else {
-            fail("ids", "too_many", "Must be at most 100 ids.")
+            fail("ids", .tooMany, "Must be at most 100 ids.")
             return nil
         }
         var ids: [EntityID] = []
         for word in words {
             guard let id = EntityID(Text.trimmed(String(word))) else {
-                fail("ids", "format", "Must be UUIDs between commas; \"\(Text.excerpt(word))\" is none.")
+                fail("ids", .format, "Must be UUIDs between commas; \"\(Text.excerpt(word))\" is none.")
                 return nil
             }
             ids.append(id)
@@ -356,7 +356,7 @@ struct Query {
     private mutating func time(_ name: String) -> Timestamp? {
         guard let text = plain(name) else { return nil }
         guard let time = Timestamp(text) else {
-            fail(name, "format", "Must be an RFC 3339 time like \"2026-01-31T12:00:00Z\".")
+            fail(name, .format, "Must be an RFC 3339 time like \"2026-01-31T12:00:00Z\".")
             return nil
         }
         return time
@@ -365,7 +365,7 @@ struct Query {
     /// Notes every parameter that does not go with another one.
     private func stands(_ name: String, beside companions: Set<String>) {
         for item in items where item.isRead && item.name != name && !companions.contains(item.name) {
-            fail(item.name, "conflict", "Does not go with \(name).")
+            fail(item.name, .conflict, "Does not go with \(name).")
         }
     }
 
@@ -387,7 +387,7 @@ struct Query {
         guard let text = plain("expand") else { return [] }
         let asked = Set(text.split(separator: ",", omittingEmptySubsequences: false).map { Text.trimmed(String($0)) })
         for word in asked.sorted() where !words.contains(word) {
-            fail("expand", "not_allowed", "Must be some of \(words.joined(separator: ", ")), between commas.")
+            fail("expand", .notAllowed, "Must be some of \(words.joined(separator: ", ")), between commas.")
             break
         }
         return possible.filter { asked.contains($0.rawValue) }

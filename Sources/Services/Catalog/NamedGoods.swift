@@ -121,7 +121,7 @@ struct GoodsFinder: Sendable {
 
     /// The refusal of quantities that are none of the products'.
     static func refusal(of errors: [FieldError]) -> Problem {
-        let isPrecision = errors.allSatisfy { $0.code == "quantity_precision" }
+        let isPrecision = errors.allSatisfy { $0.code == .quantityPrecision }
         return Problem(
             isPrecision ? .quantityPrecision : .validationFailed,
             isPrecision ? "Some quantities have more decimals than their units." : "Some lines are not valid.",

@@ -152,7 +152,7 @@ final class ModelTenant: Sendable {
                 tenant: id,
                 role: clerk.role,
                 scopes: clerk.role.scopes,
-                locations: try clerk.location.map { [try required(LocationID(ModelIDs.location($0)))] } ?? [],
+                workplaces: try clerk.location.map { .only([try required(LocationID(ModelIDs.location($0)))]) } ?? .everywhere,
                 name: "model"
             ),
             deadline: .now + .seconds(120),
