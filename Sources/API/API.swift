@@ -307,6 +307,7 @@ package final class API: Sendable {
             // Refused unread, perhaps: reading what is left only to throw it away is not worth a connection.
             reply.closesConnection = true
         }
+        if reply.stream != nil, exchange.method == .head { reply.closesConnection = true }
         if lifecycle.isDraining {
             // Clients that keep connections learn here, and not by a reset, that this one ends.
             reply.closesConnection = true
@@ -430,7 +431,9 @@ package final class API: Sendable {
         switch reply.status.code {
         case 204, 304:
             reply.body = ByteBuffer()
+            reply.stream = nil
         case _ where reply.stream != nil:
+            // Chunks tell where it ends; of a HEAD nobody could, but for the end of the connection.
             if isHead { reply.stream = nil }
         default:
             reply.append(.contentLength, String(reply.body.readableBytes))

@@ -170,6 +170,9 @@ package final class PostgresClient: Sendable {
         return status.shared > 0 && status.exclusive > 0
     }
 
+    /// How many connections are leased at most at once.
+    package var lentConnections: Int { configuration.exclusiveConnections }
+
     /// The server's version, 150020 for 15.20, once connected.
     package var serverVersion: Int? { pool.status.current.serverVersion }
 

@@ -18,7 +18,7 @@ struct Stock: AsyncParsableCommand {
         version: Release.version,
         subcommands: [
             Serve.self, Migrate.self, TenantCommand.self, UserCommand.self, KeyCommand.self, ImportCommand.self,
-            VerifyCommand.self, DoctorCommand.self, Bench.self, CoherenceCommand.self,
+            ExportCommand.self, VerifyCommand.self, DoctorCommand.self, Bench.self, CoherenceCommand.self,
         ]
     )
 }

@@ -169,7 +169,7 @@ final class TestShop: Sendable {
             if headers[.contentType] == nil { headers[.contentType] = "application/json" }
         }
         let request = Self.request(method, path, headers, body)
-        let reply = await self.api.respond(to: request, channel: nil)
+        let reply = await self.api.respond(to: request, channel: nil).whole()
         // What no target may have is gone from it.
         for fault in self.contract.faults(of: reply.exchange(method, request.head.path ?? path)) {
             Issue.record("\(Self.occasion)\(method) \(path.debugDescription): \(fault)")
@@ -224,6 +224,20 @@ extension Reply {
             fields: self.fields.map { ($0.name.rawName, $0.value) },
             body: Array(self.body.readableBytesView)
         )
+    }
+
+    /// The answer with all of its body.
+    func whole() async -> Reply {
+        // Events do not end.
+        guard let stream, self["content-type"]?.hasPrefix("text/event-stream") != true else { return self }
+        var reply = self
+        reply.stream = nil
+        do {
+            for try await portion in stream { reply.body.writeImmutableBuffer(portion) }
+        } catch {
+            Issue.record("the answer is cut off: \(error)")
+        }
+        return reply
     }
 
     /// The body as JSON.

@@ -329,6 +329,24 @@ struct Examples {
             """
         runs["catalog.batch.conclude"] = ["\(batch), \(concluded)"]
         runs["imports.products"] = [batch]
+        runs["imports.records"] = [
+            """
+            'customer', ARRAY[\(new()), \(new(2))]::uuid[], ARRAY['{"name":"New"}', '{"name":"Newer","external_id":"e"}']::json[],
+            false
+            """
+        ]
+        // Exports, from their beginning and from the middle
+        let (none, start) = ("'00000000-0000-0000-0000-000000000000'", "'0001-01-01T00:00:00Z'")
+        for kind in ["categories", "customers", "products", "suppliers", "units"] {
+            runs["exports.\(kind)"] = ["50, \(none)"]
+        }
+        runs["exports.products", default: []] += ["50, \(id(.product, 7))"]
+        runs["exports.stock"] = ["50, \(none), \(none)", "50, \(id(.product, 7)), \(none)"]
+        runs["exports.sales"] = [
+            "50, \(start), 0, 0, \(none), 0", "50, now() - interval '30 days', 0, 0, \(none), 0",
+        ]
+        runs["exports.purchases"] = ["50, \(start), \(none), 0"]
+        for kind in ["payments", "expenses"] { runs["exports.\(kind)"] = ["50, \(start), \(none)"] }
         // Taxes
         let (tax, group) = (new(5), new(6))
         let taxed = """

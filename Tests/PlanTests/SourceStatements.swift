@@ -88,7 +88,9 @@ struct SourceStatements: Sendable {
     }
 
     /// Where statements are that no connection of an instance prepares.
-    private static let unlisted = ["Services/Imports/", "Services/Operations/", "Services/Catalog/BatchStatements"]
+    private static let unlisted = [
+        "Services/Imports/", "Services/Exports/", "Services/Operations/", "Services/Catalog/BatchStatements",
+    ]
 
     private static func sql(in body: Substring) -> String? {
         guard let start = body.firstMatch(of: /static let sql: SQL =\s*"/) else { return nil }

@@ -83,6 +83,10 @@ package enum ContentType: Sendable {
     case plain
     /// Server-sent events.
     case events
+    /// Rows for spreadsheets and imports.
+    case csv
+    /// Rows for programs, an object to a line.
+    case ndjson
 
     /// The field.
     var field: HTTPField {
@@ -94,6 +98,8 @@ package enum ContentType: Sendable {
         case .html: Self.htmlField
         case .plain: Self.plainField
         case .events: Self.eventsField
+        case .csv: Self.csvField
+        case .ndjson: Self.ndjsonField
         }
     }
 
@@ -107,6 +113,8 @@ package enum ContentType: Sendable {
         case .html: "text/html"
         case .plain: "text/plain"
         case .events: "text/event-stream"
+        case .csv: "text/csv"
+        case .ndjson: "application/x-ndjson"
         }
     }
 
@@ -119,6 +127,8 @@ package enum ContentType: Sendable {
     private static let metricsField = HTTPField(name: .contentType, value: "text/plain; version=0.0.4; charset=utf-8")
     private static let plainField = HTTPField(name: .contentType, value: "text/plain; charset=utf-8")
     private static let eventsField = HTTPField(name: .contentType, value: "text/event-stream; charset=utf-8")
+    private static let csvField = HTTPField(name: .contentType, value: "text/csv; charset=utf-8")
+    private static let ndjsonField = HTTPField(name: .contentType, value: "application/x-ndjson")
     private static let htmlField = HTTPField(name: .contentType, value: "text/html; charset=utf-8")
 }
 

@@ -29,6 +29,7 @@ enum Routes {
         BalanceRoutes.self,
         ReportsRoutes.self,
         EventsRoutes.self,
+        ExportsRoutes.self,
         CacheRoutes.self,
     ]
 

@@ -56,6 +56,8 @@ struct ConnectionDeadlines {
     private var lastActive: NIODeadline
     /// Requests read or being read whose answer is not written yet.
     private(set) var answering = 0
+    /// Since when an answer is written as it is made.
+    private var streaming: NIODeadline?
     /// Bytes of answers the kernel has not taken, as of the last verdict, and since when it is above zero and unmoved.
     private var pending: (bytes: Int, since: NIODeadline, moved: NIODeadline)?
 
@@ -101,8 +103,14 @@ struct ConnectionDeadlines {
         endParsed(now: now)
     }
 
+    /// An answer begins whose length nobody knows yet.
+    mutating func streams(now: NIODeadline) {
+        streaming = now
+    }
+
     /// An answer was handed to the kernel's queue.
     mutating func answered(now: NIODeadline) {
+        streaming = nil
         answering = max(0, answering - 1)
         lastActive = now
     }
@@ -128,7 +136,9 @@ struct ConnectionDeadlines {
             }
             self.pending = pending
             guard within(pending.moved + limits.writeIdle) else { return .close(.writeIdle) }
-            guard within(pending.since + limits.writeTotal) else { return .close(.writeTotal) }
+            // Much is pending all the time of what is written as fast as it is taken.
+            let end = max(pending.since + limits.writeTotal, streaming.map { $0 + limits.streamTotal } ?? .distantPast)
+            guard within(end) else { return .close(.writeTotal) }
         } else {
             self.pending = nil
         }

@@ -222,6 +222,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
         case .head(var head):
             if head.status.code >= 200 {
                 isAnswering = true
+                if !head.headers.contains(name: "content-length"), head.status.mayHaveResponseBody {
+                    deadlines.streams(now: .now())
+                }
                 if deadlines.isReadingBody { _ = connection?.isBusy() }
             }
             if head.headers.first(name: "connection") == "close" {

@@ -19,6 +19,8 @@ package struct ServerLimits: Sendable {
     package var writeIdle: TimeAmount = .seconds(10)
     /// Longest time for a whole answer to be taken.
     package var writeTotal: TimeAmount = .seconds(60)
+    /// Longest time for an answer that is written as it is made, whose length nobody knows; ``writeIdle`` holds for it, too.
+    package var streamTotal: TimeAmount = .seconds(330)
     /// How long a connection may wait between requests; above the 60 s that proxies use themselves.
     package var keepAlive: TimeAmount = .seconds(75)
     /// How long what a refused client still sends is read and thrown away, so that it sees the answer and not a reset.

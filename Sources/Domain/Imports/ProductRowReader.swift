@@ -8,6 +8,8 @@ package struct ProductRow: Sendable, Equatable {
     package var name: String?
     package var price: Price?
     package var taxRate: TaxRate?
+    /// The name of the group of its taxes.
+    package var taxGroup: String?
     /// The unit's name or symbol.
     package var unit: String?
     /// The category's name.
@@ -17,14 +19,16 @@ package struct ProductRow: Sendable, Equatable {
     package var oversell: OversellRule?
     /// Barcodes are separated by spaces in their field.
     package var barcodes: [String]?
+    package var status: ProductStatus?
 }
 
 /// Reads the records of a products file as rows, or tells all that is wrong with them.
 package struct ProductRowReader: Sendable {
     /// The fields of a products file, of which `sku` or `external_id` must be there.
     package static let fields = [
-        "sku", "external_id", "name", "price", "tax_rate", "unit", "category", "min_stock", "tracks_stock", "oversell",
-        "barcodes",
+        "sku", "external_id", "name", "price", "tax_rate", "tax_group", "unit", "category", "min_stock", "tracks_stock",
+        "oversell",
+        "barcodes", "status",
     ]
 
     /// The names of the columns that nothing is read from.
@@ -40,11 +44,13 @@ package struct ProductRowReader: Sendable {
     /// - Parameters:
     ///   - mapping: what the columns are called and how values are written.
     ///   - record: the file's first record.
+    ///   - readsStatus: whether products are archived that the file says are; of those no history can be imported any more.
     ///   - limits: those of the parser, for reasons.
     /// - Throws: `ImportMapping.Fault` if the header lacks a column, or the mapping names a field that does not exist.
     package init(
         mapping: ImportMapping,
         header record: borrowing CSVRecord,
+        readsStatus: Bool = false,
         limits: CSVLimits = CSVLimits()
     ) throws(ImportMapping.Fault) {
         try mapping.validate(fields: Self.fields)
@@ -52,7 +58,7 @@ package struct ProductRowReader: Sendable {
         self.mapping = mapping
         self.limits = limits
         width = header.width
-        for field in Self.fields {
+        for field in Self.fields where readsStatus || field != "status" {
             columns[field] = try header.column(of: field, isRequired: false)
         }
         unusedColumns = header.unusedColumns
@@ -83,6 +89,7 @@ package struct ProductRowReader: Sendable {
         let lacksCode = row.sku == nil && row.externalID == nil && faults.count == before
         row.name = text("name", record, .productName, &faults)
         row.unit = text("unit", record, .name, &faults)
+        row.taxGroup = text("tax_group", record, .name, &faults)
         row.category = text("category", record, .name, &faults)
         row.price = number("price", record, .priceInvalid, &faults).map { Price(rawValue: $0) }
         row.minStock = number("min_stock", record, .valueInvalid, &faults).map { Quantity(rawValue: $0) }
@@ -96,6 +103,7 @@ package struct ProductRowReader: Sendable {
         row.tracksStock = flag("tracks_stock", record, &faults)
         row.oversell = text("oversell", record, .name, &faults).flatMap { faults.oneOf("oversell", $0) }
         row.barcodes = barcodes(record, &faults)
+        row.status = text("status", record, .name, &faults).flatMap { faults.oneOf("status", $0) }
         if lacksCode { faults.add(.skuMissing, missingCode) }
         if let rejection = faults.rejection(of: record) { throw rejection }
         return row
@@ -120,16 +128,16 @@ package struct ProductRowReader: Sendable {
         return faults.text(field, text, rule).flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// The barcodes of a row: any white space separates them.
+    /// The barcodes of a row.
     private func barcodes(_ record: borrowing CSVRecord, _ faults: inout RowFaults) -> [String]? {
         guard let text = decoded("barcodes", record, &faults) else { return nil }
-        let codes = text.unicodeScalars.split { $0.properties.isWhitespace }.map { String($0) }
+        let (codes, areGuarded) = BarcodeCell.codes(of: text)
         guard !codes.isEmpty else { return nil }
         guard TextRule.barcodesOfProduct.contains(codes.count) else {
             faults.add(.valueInvalid, "barcodes has more than \(TextRule.barcodesOfProduct.upperBound) codes")
             return nil
         }
-        return codes.compactMap { faults.text("barcodes", $0, .barcode) }
+        return codes.compactMap { faults.text("barcodes", $0, .barcode, isGuarded: areGuarded) }
     }
 
     private func decoded(_ field: String, _ record: borrowing CSVRecord, _ faults: inout RowFaults) -> String? {

@@ -8,7 +8,7 @@ package struct RejectedRows: Sendable {
     private var ownWidth: Int?
     /// Whether the file itself is one of rejected rows.
     private var isOfRejected = false
-    private(set) var bytes: [UInt8] = []
+    private var writer = CSVWriter()
 
     /// For a file in this encoding.
     package init(encoding: TextEncoding) {
@@ -26,6 +26,7 @@ package struct RejectedRows: Sendable {
             isOfRejected = true
         }
         ownWidth = width
+        writer = CSVWriter(delimiter: record.delimiter)
         row(record, ImportHeader.reasonColumns)
     }
 
@@ -40,8 +41,7 @@ package struct RejectedRows: Sendable {
 
     /// Takes what was written so far, in UTF-8 or the file's own 8-bit encoding.
     package mutating func drain() -> [UInt8] {
-        defer { bytes.removeAll(keepingCapacity: true) }
-        return bytes
+        writer.drain()
     }
 
     private func isReason(_ field: ArraySlice<UInt8>, _ place: Int) -> Bool {
@@ -52,27 +52,8 @@ package struct RejectedRows: Sendable {
         let width = ownWidth ?? record.count
         // A row with too many fields keeps them: what is too much only its author knows.
         let count = isOfRejected && record.count == width + 3 ? width : record.count
-        for column in 0..<max(width, count) {
-            if column > 0 { bytes.append(record.delimiter) }
-            if column < count { field(record[column], record.delimiter) }
-        }
-        for text in more {
-            bytes.append(record.delimiter)
-            field(encoding.encode(text)[...], record.delimiter)
-        }
-        bytes.append(contentsOf: [0x0D, 0x0A])
-    }
-
-    private mutating func field(_ field: ArraySlice<UInt8>, _ delimiter: UInt8) {
-        guard field.contains(where: { $0 == delimiter || $0 == 0x22 || $0 == 0x0A || $0 == 0x0D }) else {
-            bytes.append(contentsOf: field)
-            return
-        }
-        bytes.append(0x22)
-        for byte in field {
-            if byte == 0x22 { bytes.append(0x22) }
-            bytes.append(byte)
-        }
-        bytes.append(0x22)
+        for column in 0..<max(width, count) { writer.field(column < count ? record[column] : []) }
+        for text in more { writer.field(encoding.encode(text)) }
+        writer.endRecord()
     }
 }

@@ -87,13 +87,14 @@ struct RowFaults {
 
     /// A field's text, trimmed and within its rule; nil after its fault was noted.
     ///
-    /// A code is held against what spreadsheets make of codes as well.
-    mutating func text(_ field: String, _ text: String, _ rule: TextRule) -> String? {
-        if case .code = rule.kind, let fault = SpreadsheetCode.fault(of: Array(text.utf8)) {
+    /// A code is held against what spreadsheets make of codes as well. The guard before what looks like a formula is taken off,
+    /// unless the text stands where none is put.
+    mutating func text(_ field: String, _ text: String, _ rule: TextRule, isGuarded: Bool = true) -> String? {
+        if isGuarded, case .code = rule.kind, let fault = SpreadsheetCode.fault(of: Array(text.utf8)) {
             add(.valueInvalid, "\(field) holds \(excerpt(Array(text.utf8)[...])): \(fault)")
             return nil
         }
-        switch rule.read(text) {
+        switch rule.read(isGuarded ? FormulaGuard.unguarded(text) : text) {
         case .success(let text):
             return text
         case .failure(let fault) where fault.code == .tooLong:

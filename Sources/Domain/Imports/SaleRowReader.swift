@@ -157,7 +157,7 @@ package struct SaleRowReader: Sendable {
             faults.add(.encodingInvalid, "\(field) is no \(mapping.encoding.rawValue) text")
             return []
         }
-        if text.count > rule.maximum || !Self.isPlain(text, rule) {
+        if text.count > rule.maximum || text.first == UInt8(ascii: "'") || !Self.isPlain(text, rule) {
             guard let read = faults.text(field, String(decoding: text, as: UTF8.self), rule) else { return [] }
             text = Array(read.utf8)
         }

@@ -11,6 +11,9 @@ package struct RowReader: ~Copyable {
         self.row = row
     }
 
+    /// Whether every column was read.
+    package var isAtEnd: Bool { column >= result.columnCount }
+
     /// Reads the next column.
     ///
     /// - Parameter type: What it is read as; an optional for a column that may be NULL.

@@ -73,21 +73,7 @@ struct ImportProducts: Statement {
         """
     static let parameterTypes = ProductBatch.parameterTypes
 
-    /// What became of a row.
-    struct Row: DecodableRow {
-        /// The row's place in the batch, counted from 0.
-        let place: Int32
-        /// `created`, `updated`, `unchanged` or `refused`.
-        let outcome: String
-        /// Why it was refused: a JSON array of errors, as a batch's problem has them.
-        let errors: String?
-
-        init(from row: inout RowReader) throws(PostgresError) {
-            place = try row.next()
-            outcome = try row.next()
-            errors = try row.next()
-        }
-    }
+    typealias Row = ImportedRow
 
     var batch: ProductBatch
 

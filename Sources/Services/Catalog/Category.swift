@@ -58,20 +58,7 @@ package struct Category: ListedByName {
 /// Refuses a category that would lie within itself.
 struct GuardCycle: Statement {
     static let name = "catalog.category_cycle"
-    static let sql: SQL = """
-        WITH RECURSIVE above AS (
-            SELECT c.id, c.parent_id
-            FROM stock.category c
-            WHERE c.tenant_id = stock.current_tenant() AND c.id = $2
-            UNION
-            SELECT c.id, c.parent_id
-            FROM above a
-            JOIN stock.category c ON c.tenant_id = stock.current_tenant() AND c.id = a.parent_id
-        )
-        SELECT stock.refuse_field('conflict', '/parent_id', 'A category can not lie within itself.')
-        FROM above a
-        WHERE a.id = $1
-        """
+    static let sql: SQL = "SELECT stock.check_category_parent($1, $2)"
     static let parameterTypes: [PostgresType] = [.uuid, .uuid]
 
     let id: CategoryID

@@ -51,12 +51,7 @@ package struct Unit: ListedByName {
 /// Refuses fewer decimals than quantities already recorded have.
 struct GuardDecimals: Statement {
     static let name = "catalog.unit_decimals"
-    static let sql: SQL = """
-        SELECT stock.refuse_field('invalid_state', '/decimals', 'Quantities with more decimals are recorded.')
-        FROM stock.unit u
-        WHERE u.tenant_id = stock.current_tenant() AND u.id = $1 AND $2 < u.decimals
-          AND stock.has_finer_quantity(u.id, $2)
-        """
+    static let sql: SQL = "SELECT stock.check_unit_decimals($1, $2)"
     static let parameterTypes: [PostgresType] = [.uuid, .int4]
 
     let id: UnitID

@@ -99,6 +99,9 @@ package final class Shop: Sendable {
     /// What happened, by its numbers.
     package let events: EventsService
 
+    /// Exports.
+    package let exports: ExportService
+
     /// What an owner may see of the tenant's cache, and do to it.
     package let cache: CacheService
 
@@ -139,6 +142,7 @@ package final class Shop: Sendable {
         identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
         cash = CashService(store: store, cursors: cursors)
         events = EventsService(store: store)
+        exports = ExportService(postgres: postgres, logger: logger)
         self.cache = CacheService(store: store)
     }
 

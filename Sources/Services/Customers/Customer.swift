@@ -76,14 +76,7 @@ package struct Customer: Record {
 /// Refuses a limit with more decimals than the currency has.
 struct GuardCreditLimit: Statement {
     static let name = "customers.guard_limit"
-    static let sql: SQL = """
-        SELECT stock.refuse('validation_failed', 'The credit limit has too many decimals.', json_build_array(
-                   json_build_object('pointer', '/credit_limit', 'code', 'too_many_decimals',
-                                     'detail', format('Must have at most %s decimals, as the currency has.',
-                                                      t.currency_exponent))))
-        FROM stock.tenant t
-        WHERE t.id = stock.current_tenant() AND min_scale($1) > t.currency_exponent
-        """
+    static let sql: SQL = "SELECT stock.check_credit_limit($1)"
     static let parameterTypes: [PostgresType] = [.numeric]
 
     var limit: Money

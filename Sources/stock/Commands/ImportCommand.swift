@@ -5,12 +5,12 @@ import Kernel
 import Postgres
 import Services
 
-/// `stock import products|sales FILE`.
+/// `stock import KIND FILE`.
 struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
         abstract: "Takes a CSV file over into a tenant.",
-        subcommands: [Products.self, Sales.self]
+        subcommands: [Products.self, Categories.self, Units.self, Customers.self, Suppliers.self, Sales.self]
     )
 
     /// What every kind of import is told.
@@ -175,31 +175,122 @@ struct ImportCommand: AsyncParsableCommand {
 
         @OptionGroup var options: Options
 
+        @Flag(name: .long, help: "Reads the status, too: what the file says is archived takes no history any more.")
+        var status = false
+
         func execute() async throws {
-            try await options.run { postgres, file, mapping, rejected, display in
-                let choices = ProductsImport.Options(
-                    tenant: try await options.tenant.find(in: postgres),
-                    mapping: mapping,
-                    onError: options.onError,
-                    isDryRun: options.dryRun
+            try await options.runRecords(.products) { $0.readsStatus = status }
+        }
+    }
+
+    /// `stock import categories FILE`.
+    struct Categories: RecordsCommand {
+        static let kind = RecordsImport.Kind.categories
+        static let configuration = configured(
+            "Makes and updates categories.",
+            "`parent` is the name of the category that one lies in, which may stand behind it in the file."
+        )
+
+        @OptionGroup var options: Options
+        @OptionGroup var mode: ModeOption
+    }
+
+    /// `stock import units FILE`.
+    struct Units: RecordsCommand {
+        static let kind = RecordsImport.Kind.units
+        static let configuration = configured("Makes and updates units of measure.", nil)
+
+        @OptionGroup var options: Options
+        @OptionGroup var mode: ModeOption
+    }
+
+    /// `stock import customers FILE`.
+    struct Customers: RecordsCommand {
+        static let kind = RecordsImport.Kind.customers
+        static let configuration = configured("Makes and updates customers.", nil)
+
+        @OptionGroup var options: Options
+        @OptionGroup var mode: ModeOption
+    }
+
+    /// `stock import suppliers FILE`.
+    struct Suppliers: RecordsCommand {
+        static let kind = RecordsImport.Kind.suppliers
+        static let configuration = configured("Makes and updates suppliers.", nil)
+
+        @OptionGroup var options: Options
+        @OptionGroup var mode: ModeOption
+    }
+}
+
+/// What a row does that names something that is there.
+enum ImportMode: String, ExpressibleByArgument, CaseIterable {
+    case insert
+    case upsert
+}
+
+/// `--mode`.
+struct ModeOption: ParsableArguments {
+    @Option(name: .long, help: "upsert changes what is there already, insert rejects it.")
+    var mode: ImportMode = .upsert
+}
+
+/// An import of records that have nothing below them.
+protocol RecordsCommand: OperatorCommand {
+    static var kind: RecordsImport.Kind { get }
+    var options: ImportCommand.Options { get }
+    var mode: ModeOption { get }
+}
+
+extension RecordsCommand {
+    static func configured(_ abstract: String, _ note: String?) -> CommandConfiguration {
+        CommandConfiguration(
+            abstract: abstract,
+            discussion: """
+                A row is found by external_id, else by name, and makes one if there is none; fields that are empty or not there \
+                stay as they are.\(note.map { " \($0)" } ?? "")
+                Fields: \(kind.fields.joined(separator: ", ")).
+                """
+        )
+    }
+
+    func execute() async throws {
+        try await options.runRecords(Self.kind) { $0.insertsOnly = mode.mode == .insert }
+    }
+}
+
+extension ImportCommand.Options {
+    /// Imports a file of records.
+    fileprivate func runRecords(
+        _ kind: RecordsImport.Kind,
+        _ choose: (inout RecordsImport.Options) -> Void
+    ) async throws {
+        try await run { postgres, file, mapping, rejected, display in
+            var options = RecordsImport.Options(
+                kind: kind,
+                tenant: try await tenant.find(in: postgres),
+                mapping: mapping,
+                onError: onError,
+                isDryRun: dryRun
+            )
+            choose(&options)
+            let choices = options
+            let records = RecordsImport(postgres: postgres)
+            func take<Source: AsyncSequence>(
+                _ source: Source
+            ) async throws -> RecordsImport.Report where Source.Element == [UInt8] {
+                try await records.run(
+                    source,
+                    options: choices,
+                    onReject: { rejected.add($0) },
+                    onProgress: { display.show($0) }
                 )
-                let products = ProductsImport(postgres: postgres)
-                func take<Source: AsyncSequence>(
-                    _ source: Source
-                ) async throws -> ProductsImport.Report where Source.Element == [UInt8] {
-                    try await products.run(
-                        source,
-                        options: choices,
-                        onReject: { rejected.add($0) },
-                        onProgress: { display.show($0) }
-                    )
-                }
-                return file.isGzip
-                    ? try await GzipChunks.with(path: file.path) { try await take($0) }
-                    : try await take(FileChunks(path: file.path))
-            } describe: { report in
-                (report.text(isDryRun: options.dryRun), report.json, report.rejectedRows)
             }
+            return file.isGzip
+                ? try await GzipChunks.with(path: file.path) { try await take($0) }
+                : try await take(FileChunks(path: file.path))
+        } describe: { report in
+            (report.text(isDryRun: dryRun), report.json, report.rejectedRows)
         }
     }
 }
@@ -366,7 +457,7 @@ extension SalesImport.Report {
     }
 }
 
-extension ProductsImport.Report {
+extension RecordsImport.Report {
     private var figures: Figures {
         Figures(
             rows: rows,

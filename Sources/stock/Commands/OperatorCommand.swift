@@ -15,6 +15,8 @@ struct CommandFailure: Error {
         case configuration = 78
         /// Ended by SIGINT or SIGTERM: 128 and the signal's number, as shells have it.
         case interrupted = 130
+        /// Nobody reads what is written any more: 128 and SIGPIPE.
+        case brokenPipe = 141
         case terminated = 143
     }
 

@@ -22,7 +22,7 @@ struct ProductsImportTests {
 
     /// What an import came to.
     private struct Outcome {
-        var report: ProductsImport.Report
+        var report: RecordsImport.Report
         var rejections: [RowRejection]
     }
 
@@ -38,12 +38,12 @@ struct ProductsImportTests {
         into shop: TestShop,
         header: String = Self.header,
         rejected: Rejections = Rejections(),
-        _ change: (inout ProductsImport.Options) -> Void = { _ in }
+        _ change: (inout RecordsImport.Options) -> Void = { _ in }
     ) async throws -> Outcome {
-        var options = ProductsImport.Options(tenant: shop.tenant, mapping: ImportMapping())
+        var options = RecordsImport.Options(tenant: shop.tenant, mapping: ImportMapping())
         change(&options)
         let text = ([header] + lines).joined(separator: "\n") + "\n"
-        let report = try await ProductsImport(postgres: shop.postgres).run(
+        let report = try await RecordsImport(postgres: shop.postgres).run(
             Portions(bytes: Array(text.utf8)[...]),
             options: options,
             onReject: { rejected.rows.append($0) },

@@ -220,7 +220,7 @@ package final class Contract: Sendable {
         }
         // What is compressed says the same; tests of compression compare the two.
         if exchange.field("Content-Encoding") != nil { return [] }
-        let isText = type.hasPrefix("text/")
+        let isText = type.hasPrefix("text/") || type == "application/x-ndjson"
         let value = isText ? .string(String(decoding: exchange.body, as: UTF8.self)) : JSON(parsing: exchange.body)
         let place = Self.place(name, String(exchange.status))
         let result = JSONSchema(content[type]["schema"], at: place, in: document).validate(value)

@@ -2,30 +2,30 @@ import Domain
 import Kernel
 import Postgres
 
-/// One run of a products import on one connection.
-final class ProductsImportRun {
-    private static let batchRows = 1_000
-
+/// One run of an import of records on one connection.
+final class RecordsImportRun<Rows: ImportedRows> {
+    private var kind: Rows
     private let session: ImportSession
-    private let options: ProductsImport.Options
-    private let figures: ProductsImport.Figures
+    private let options: RecordsImport.Options
+    private let figures: RecordsImport.Figures
     private let onReject: (RowRejection) throws -> Void
     private let onProgress: (ImportProgress) -> Void
 
-    private var names = CatalogNames()
-    private var reader: ProductRowReader?
+    private var isOpen = false
     /// Rows that were read and not applied yet, from `next` on.
-    private var pending: [ProductRow] = []
+    private var pending: [Rows.Row] = []
     private var next = 0
     private var seen: Set<String> = []
 
     init(
+        _ kind: Rows,
         session: ImportSession,
-        options: ProductsImport.Options,
-        figures: ProductsImport.Figures,
+        options: RecordsImport.Options,
+        figures: RecordsImport.Figures,
         onReject: @escaping (RowRejection) throws -> Void,
         onProgress: @escaping (ImportProgress) -> Void
     ) {
+        self.kind = kind
         self.session = session
         self.options = options
         self.figures = figures
@@ -35,7 +35,7 @@ final class ProductsImportRun {
 
     /// Imports the file.
     func run<Source: AsyncSequence>(_ source: Source) async throws where Source.Element == [UInt8] {
-        names = CatalogNames(try await session.all(ListCatalogNames()))
+        try await kind.prepare(session)
         // Whatever is all or nothing is read to its end before anything is written.
         let isWhole = options.onError == .abort || options.isDryRun
         do {
@@ -63,30 +63,29 @@ final class ProductsImportRun {
             try parser.consume(transcoder.decode(chunk)) { try take($0) }
             figures.report.blankRows = parser.blankRecords
             onProgress(.reading(rows: figures.report.rows))
-            while applying, pending.count - next >= Self.batchRows { try await applyBatch() }
+            while applying, pending.count - next >= kind.batchRows { try await applyBatch() }
             pending.removeFirst(next)
             next = 0
         }
         try parser.consume(transcoder.finish()) { try take($0) }
         try parser.finish { try take($0) }
         figures.report.blankRows = parser.blankRecords
-        guard reader != nil else { throw ImportMapping.Fault("the file is empty; a header is needed") }
+        guard isOpen else { throw ImportMapping.Fault("the file is empty; a header is needed") }
     }
 
     private func take(_ record: borrowing CSVRecord) throws {
-        guard let reader else {
-            let made = try ProductRowReader(mapping: options.mapping, header: record)
-            figures.report.unusedColumns = made.unusedColumns
-            reader = made
+        guard isOpen else {
+            figures.report.unusedColumns = try kind.open(record)
+            isOpen = true
             return
         }
         figures.report.rows += 1
         do throws(RowRejection) {
-            let row = try reader.read(record)
-            try names.check(row)
-            let keys = row.keys
+            let row = try kind.read(record)
+            let keys = kind.keys(of: row)
             guard seen.isDisjoint(with: keys) else {
-                throw RowRejection(line: row.line, code: .duplicate, reason: "an earlier row names this product")
+                let reason = "an earlier row names this \(kind.noun)"
+                throw RowRejection(line: record.line, code: .duplicate, reason: reason)
             }
             seen.formUnion(keys)
             pending.append(row)
@@ -104,9 +103,9 @@ final class ProductsImportRun {
 
     /// Applies the next rows as a transaction of their own.
     private func applyBatch() async throws {
-        let batch = pending[next..<min(next + Self.batchRows, pending.count)]
+        let batch = pending[next...].prefix(kind.batchRows)
         let outcomes = try await session.retried {
-            try await session.all(ImportProducts(batch: ProductBatch(batch.map(names.upsert))))
+            try await kind.apply(batch, in: session)
         }
         try count(outcomes, of: batch)
         next += batch.count
@@ -119,11 +118,11 @@ final class ProductsImportRun {
         let outcomes = try await session.retried {
             try await session.lease.begin(tenant: session.tenant)
             do {
-                var outcomes: [[ImportProducts.Row]] = []
+                var outcomes: [[ImportedRow]] = []
                 var place = 0
                 while place < pending.count {
-                    let batch = pending[place..<min(place + Self.batchRows, pending.count)]
-                    outcomes.append(try await session.all(ImportProducts(batch: ProductBatch(batch.map(names.upsert)))))
+                    let batch = pending[place...].prefix(kind.batchRows)
+                    outcomes.append(try await kind.apply(batch, in: session))
                     place += batch.count
                     onProgress(.writing(rows: place, of: pending.count))
                 }
@@ -142,7 +141,7 @@ final class ProductsImportRun {
             }
         }
         for (index, batch) in outcomes.enumerated() {
-            let start = index * Self.batchRows
+            let start = outcomes[..<index].reduce(0) { $0 + $1.count }
             try count(batch, of: pending[start..<start + batch.count])
         }
         if options.onError == .abort, figures.report.rejectedRows > 0 {
@@ -152,7 +151,7 @@ final class ProductsImportRun {
 
     private var written: Int { figures.report.created + figures.report.updated + figures.report.unchanged }
 
-    private func count(_ outcomes: [ImportProducts.Row], of batch: ArraySlice<ProductRow>) throws {
+    private func count(_ outcomes: [ImportedRow], of batch: ArraySlice<Rows.Row>) throws {
         for outcome in outcomes {
             switch outcome.outcome {
             case "created": figures.report.created += 1
@@ -161,16 +160,9 @@ final class ProductsImportRun {
             default:
                 let index = batch.startIndex + Int(outcome.place)
                 guard batch.indices.contains(index) else { continue }
-                try reject(RowRejection(line: batch[index].line, errors: outcome.errors ?? "[]"))
+                try reject(RowRejection(line: kind.line(of: batch[index]), errors: outcome.errors ?? "[]"))
             }
         }
-    }
-}
-
-extension ProductRow {
-    /// What a later row must not name again.
-    fileprivate var keys: [String] {
-        [sku.map { "sku " + Text.folded($0) }, externalID.map { "id " + $0 }].compactMap { $0 }
     }
 }
 
@@ -201,92 +193,8 @@ extension RowRejection {
         case ("name", "required"): .nameMissing
         case ("price", "required"): .priceInvalid
         case ("unit_id", "not_found"): .unitUnknown
-        case ("category_id", "not_found"): .categoryUnknown
+        case ("category_id", "not_found"), ("parent", "not_found"): .categoryUnknown
         default: Code(rawValue: code) ?? .valueInvalid
-        }
-    }
-}
-
-/// The tenant's units and categories by what a file calls them.
-private struct CatalogNames: Sendable {
-    /// By name and by symbol, as they are written.
-    ///
-    /// Nothing keeps two units from being called alike.
-    private var units: [String: Set<UnitID>] = [:]
-    /// The same, folded.
-    private var foldedUnits: [String: Set<UnitID>] = [:]
-    private var categories: [String: CategoryID] = [:]
-
-    init() {}
-
-    init(_ rows: [ListCatalogNames.Row]) {
-        for row in rows {
-            let name = Text.folded(row.name)
-            if row.isUnit {
-                units[row.name, default: []].insert(UnitID(row.id))
-                foldedUnits[name, default: []].insert(UnitID(row.id))
-            } else {
-                categories[name] = CategoryID(row.id)
-            }
-        }
-    }
-
-    /// The units that a text may mean: those called so letter by letter, else those called so in any case.
-    private func units(called text: String) -> Set<UnitID> {
-        units[text] ?? foldedUnits[Text.folded(text)] ?? []
-    }
-
-    func check(_ row: ProductRow) throws(RowRejection) {
-        if let unit = row.unit {
-            switch units(called: unit).count {
-            case 0: throw RowRejection(line: row.line, code: .unitUnknown, reason: "there is no unit '\(unit)'")
-            case 1: break
-            default:
-                let reason = "'\(unit)' is the name or symbol of more than one unit"
-                throw RowRejection(line: row.line, code: .unitUnknown, reason: reason)
-            }
-        }
-        if let category = row.category, categories[Text.folded(category)] == nil {
-            throw RowRejection(line: row.line, code: .categoryUnknown, reason: "there is no category '\(category)'")
-        }
-    }
-
-    func upsert(_ row: ProductRow) -> ProductUpsert {
-        var upsert = ProductUpsert(sku: row.sku, externalID: row.externalID)
-        upsert.name = row.name
-        upsert.price = row.price
-        upsert.taxRate = row.taxRate
-        upsert.unitID = row.unit.flatMap { units(called: $0).first }
-        upsert.categoryID = row.category.flatMap { categories[Text.folded($0)] }
-        upsert.minStock = row.minStock
-        upsert.tracksStock = row.tracksStock
-        upsert.oversell = row.oversell
-        upsert.barcodes = row.barcodes
-        return upsert
-    }
-}
-
-/// Every name that a file may call a unit or a category by.
-private struct ListCatalogNames: Statement {
-    static let name = "imports.catalog_names"
-    static let sql: SQL = """
-        SELECT u.id, v.name, true
-        FROM stock.unit u, LATERAL (VALUES (u.name), (u.symbol)) AS v (name)
-        WHERE u.tenant_id = stock.current_tenant()
-        UNION ALL
-        SELECT c.id, c.name, false FROM stock.category c WHERE c.tenant_id = stock.current_tenant()
-        """
-
-    struct Row: DecodableRow {
-        let id: EntityID
-        let name: String
-        let isUnit: Bool
-
-        init(from row: inout RowReader) throws(PostgresError) {
-            let uuid: PostgresUUID = try row.next()
-            id = EntityID(high: uuid.high, low: uuid.low)
-            name = try row.next()
-            isUnit = try row.next()
         }
     }
 }

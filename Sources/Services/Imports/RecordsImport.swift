@@ -2,27 +2,53 @@ package import Domain
 package import Kernel
 package import Postgres
 
-/// Takes a file of products over: rows match a product by `external_id`, else by SKU, and make one if none does.
+/// Takes a file of records over: each row is found by what it is called by, and makes a record if there is none.
 ///
-/// Batches of a thousand rows go the way of `POST /v1/products/batch`, so an unchanged row writes nothing and the same
-/// file again changes nothing. Under ``ImportErrorPolicy/abort`` and in a dry run the whole file is one transaction: all of it
+/// Batches of rows go in as a whole, an unchanged row writes nothing, and so the same file again changes nothing. Under ``ImportErrorPolicy/abort`` and in a dry run the whole file is one transaction: all of it
 /// or nothing, and the dry run is the run, rolled back.
-package struct ProductsImport: Sendable {
+package struct RecordsImport: Sendable {
+    /// What the rows of a file are.
+    package enum Kind: String, Sendable, CaseIterable {
+        case products
+        case categories
+        case units
+        case customers
+        case suppliers
+
+        /// The fields of such a file.
+        package var fields: [String] {
+            switch self {
+            case .products: ProductRowReader.fields
+            case .categories: RecordField.ofCategories.map(\.name)
+            case .units: RecordField.ofUnits.map(\.name)
+            case .customers: RecordField.ofCustomers.map(\.name)
+            case .suppliers: RecordField.ofSuppliers.map(\.name)
+            }
+        }
+    }
+
     /// How a file is to be imported.
     package struct Options: Sendable {
-        /// The tenant that takes the products over.
+        package var kind: Kind
+        /// The tenant that takes the records over.
         package var tenant: TenantID
         package var mapping: ImportMapping
         package var onError: ImportErrorPolicy
         /// Does everything and keeps nothing of it.
         package var isDryRun: Bool
+        /// Refuses what is there already; of products what is there is changed.
+        package var insertsOnly = false
+        /// Archives products that the file says are.
+        package var readsStatus = false
 
         package init(
+            kind: Kind = .products,
             tenant: TenantID,
             mapping: ImportMapping,
             onError: ImportErrorPolicy = .skip,
             isDryRun: Bool = false
         ) {
+            self.kind = kind
             self.tenant = tenant
             self.mapping = mapping
             self.onError = onError
@@ -79,14 +105,25 @@ package struct ProductsImport: Sendable {
         let figures = Figures()
         do {
             try await postgres.withLease(deadline: start + timeLimit) { lease in
-                let run = ProductsImportRun(
-                    session: ImportSession(lease: lease, tenant: options.tenant.rawValue),
-                    options: options,
-                    figures: figures,
-                    onReject: onReject,
-                    onProgress: onProgress
-                )
-                try await run.run(source)
+                let session = ImportSession(lease: lease, tenant: options.tenant.rawValue)
+                func run<Rows: ImportedRows>(_ rows: Rows) async throws {
+                    let run = RecordsImportRun(
+                        rows,
+                        session: session,
+                        options: options,
+                        figures: figures,
+                        onReject: onReject,
+                        onProgress: onProgress
+                    )
+                    try await run.run(source)
+                }
+                switch options.kind {
+                case .products: try await run(ProductRows(options))
+                case .categories: try await run(RecordRows("category", RecordField.ofCategories, options))
+                case .units: try await run(RecordRows("unit", RecordField.ofUnits, options))
+                case .customers: try await run(RecordRows("customer", RecordField.ofCustomers, options))
+                case .suppliers: try await run(RecordRows("supplier", RecordField.ofSuppliers, options))
+                }
             }
         } catch let failure as ImportFailure {
             throw failure

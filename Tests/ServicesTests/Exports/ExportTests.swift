@@ -1,0 +1,268 @@
+import Domain
+import Kernel
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("An export")
+struct ExportTests {
+    /// A file in one portion.
+    private struct Portion: AsyncSequence, AsyncIteratorProtocol {
+        var bytes: [UInt8]?
+
+        func makeAsyncIterator() -> Self { self }
+
+        mutating func next() async -> [UInt8]? {
+            defer { bytes = nil }
+            return bytes
+        }
+    }
+
+    /// What takes an export.
+    private final class Taken {
+        var bytes: [UInt8] = []
+        var portions = 0
+
+        func take(_ portion: [UInt8]) {
+            bytes += portion
+            portions += 1
+        }
+    }
+
+    private func export(
+        _ kind: ExportKind,
+        of shop: TestShop,
+        format: ExportFormat = .csv,
+        showsCursor: Bool = false,
+        after: String? = nil
+    ) async throws -> String {
+        let request = try ExportRequest(kind, format: format, showsCursor: showsCursor, after: after)
+        let taken = Taken()
+        try await ExportService(postgres: shop.postgres)
+            .run(request, of: shop.tenant, deadline: .now + .seconds(60)) { taken.take($0) }
+        return String(decoding: taken.bytes, as: UTF8.self)
+    }
+
+    private func importRecords(
+        _ kind: RecordsImport.Kind,
+        _ text: String,
+        into shop: TestShop,
+        readsStatus: Bool = false
+    ) async throws -> RecordsImport.Report {
+        var options = RecordsImport.Options(kind: kind, tenant: shop.tenant, mapping: ImportMapping())
+        options.readsStatus = readsStatus
+        return try await RecordsImport(postgres: shop.postgres).run(
+            Portion(bytes: Array(text.utf8)),
+            options: options,
+            onReject: { Issue.record("line \($0.line): \($0.reason)") },
+            onProgress: { _ in }
+        )
+    }
+
+    private func importSales(_ text: String, into shop: TestShop) async throws -> SalesImport.Report {
+        var options = SalesImport.Options(tenant: shop.tenant, mapping: ImportMapping())
+        options.fileName = "sales.csv"
+        return try await SalesImport(postgres: shop.postgres).run(
+            Portion(bytes: Array(text.utf8)),
+            options: options,
+            onReject: { Issue.record("line \($0.line): \($0.reason)") },
+            onProgress: { _ in }
+        )
+    }
+
+    private static let products = #"""
+        sku,name,price,unit,category,tax_rate,barcodes,min_stock,oversell\#r
+        Ñ-1,"=1+1, a ""formula""",2.50,pc,Früchte,21,"4006381333931 -7",3,deny\#r
+        '+2,'-minus,0.333333,Kilogram,,,,,\#r
+        ''q,'quoted,12,pc,,10,"[""A B"",""[x]""]",,allow\#r
+        N3,名前 🇪🇸,1,pc,,0,,,\#r
+
+        """#
+
+    private static let sales = """
+        sale,sku,quantity,unit_price,occurred_at,payment_method\r
+        Ä 1,Ñ-1,2,2.50,2026-03-01T10:00:00Z,card\r
+        Ä 1,'+2,1.5,0.333333,2026-03-01T10:00:00Z,card\r
+        '=2,''q,1,0,2026-03-01T10:00:00Z,\r
+        Ä 1,Ñ-1,-1,2.50,2026-03-01T10:00:00Z,transfer\r
+        3,N3,7,1,2026-03-02T23:59:59.123456Z,cash\r
+
+        """
+
+    private static let books = """
+        SELECT p.sku, l.on_hand FROM stock.product p JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
+        ORDER BY p.sku;
+        SELECT e.business_day, e.direction, e.method, e.category, sum(e.amount) FROM stock.ledger_entry e
+        GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
+        SELECT p.sku, b.code FROM stock.product p JOIN stock.product_barcode b ON b.tenant_id = p.tenant_id AND b.product_id = p.id
+        ORDER BY 1, 2;
+        SELECT p.sku, p.name, p.price, p.tax_rate, p.min_stock, p.oversell, p.status FROM stock.product p ORDER BY p.sku;
+        """
+
+    @Test("of products and sales goes into an empty shop unchanged: stock, balance and the next export are the same")
+    func roundTrip() async throws {
+        try await TestShop.open("exports_from", onHand: 0) { (shop) async throws -> Void in
+            try await shop.psql(
+                """
+                INSERT INTO stock.category (tenant_id, id, name)
+                VALUES (\(shop.tenant.rawValue), '00000000-0000-7000-8000-0000000000ca', 'Früchte')
+                """
+            )
+            #expect(try await importRecords(.products, Self.products, into: shop).created == 4)
+            #expect(try await importSales(Self.sales, into: shop).applied == 5)
+            #expect(try await shop.psql("SELECT name FROM stock.product WHERE sku = '''q'") == "'quoted")
+            #expect(try await shop.psql("SELECT name FROM stock.product WHERE sku = '+2'") == "-minus")
+            #expect(try await shop.psql("SELECT external_id FROM stock.sale WHERE number = 2") == "=2")
+            let (products, sales, categories) = (
+                try await export(.products, of: shop), try await export(.sales, of: shop),
+                try await export(.categories, of: shop)
+            )
+            let books = try await shop.psql(Self.books)
+
+            try await TestShop.open("exports_to", onHand: 0) { (other) async throws -> Void in
+                #expect(try await importRecords(.categories, categories, into: other).created == 1)
+                #expect(try await importRecords(.products, products, into: other).created == 4)
+                #expect(try await importSales(sales, into: other).applied == 5)
+                #expect(try await other.psql(Self.books) == books)
+                #expect(try await export(.products, of: other) == products)
+                #expect(try await export(.sales, of: other) == sales)
+                #expect(try await other.violations() == [])
+            }
+            // What is there already is left alone.
+            #expect(try await importRecords(.products, products, into: shop, readsStatus: true).unchanged == 8)
+            #expect(try await importSales(sales, into: shop).unchanged == 5)
+        }
+    }
+
+    @Test(
+        "writes what the file had, by RFC 4180, with times in UTC and cells that begin like formulas behind an apostrophe"
+    )
+    func bytes() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await shop.psql(
+                """
+                UPDATE stock.product SET name = E'=cmd()\\'"', external_id = '@x' WHERE sku = 'A';
+                UPDATE stock.product SET status = 'archived' WHERE sku = 'S';
+                """
+            )
+            let lines = try await export(.products, of: shop).split(separator: "\r\n").map { String($0) }
+            #expect(
+                lines[0]
+                    == "sku,external_id,name,price,tax_rate,tax_group,unit,category,min_stock,tracks_stock,oversell,barcodes,status"
+            )
+            #expect(lines[1].hasPrefix(#"A,'@x,"'=cmd()'""",2.50,21,"#))
+            #expect(lines.count == 5)
+            let archived = lines.filter { $0.hasSuffix(",archived") }
+            #expect(archived.count == 1)
+
+            let objects = try await export(.products, of: shop, format: .ndjson).split(separator: "\n")
+            #expect(objects.count == 4)
+            let first = try JSONValue.parse(Array(objects[0].utf8))
+            guard case .object(let object) = first else {
+                Issue.record("no object: \(objects[0])")
+                return
+            }
+            #expect(object["name"] == .string(#"=cmd()'""#))
+            #expect(object["tracks_stock"] == .bool(true))
+            #expect(object["barcodes"] == .array([]))
+            #expect(object["category"] == .null)
+        }
+    }
+
+    @Test(
+        "goes on behind any of its rows, over the bounds of pages and documents",
+        arguments: [ExportKind.sales, .products]
+    )
+    func resumed(kind: ExportKind) async throws {
+        try await TestShop.open("exports_resumed_\(kind)", onHand: 0) { (shop) async throws -> Void in
+            let products = (0..<2_100).map { "R\($0),Thing \($0),1" }.joined(separator: "\n")
+            #expect(try await importRecords(.products, "sku,name,price\n\(products)\n", into: shop).created == 2_100)
+            // One sale is longer than a page, and many have the same time.
+            let sales = (0..<4_300).map { "\($0 < 2_050 ? 0 : $0 / 3),R\($0 % 2_100),1,1,2026-03-01T10:00:00Z" }
+            let header = "sale,sku,quantity,unit_price,occurred_at\n"
+            #expect(try await importSales(header + sales.joined(separator: "\n") + "\n", into: shop).applied == 4_300)
+
+            let whole = try await export(kind, of: shop, showsCursor: true).split(separator: "\r\n").dropFirst().map {
+                String($0)
+            }
+            #expect(whole.count == (kind == .sales ? 4_300 : 2_104))
+            #expect(Set(whole).count == whole.count)
+            for place in [0, 1_998, 1_999, 2_000, 2_049, whole.count - 1] {
+                let cursor = try #require(whole[place].split(separator: ",").last.map { String($0) })
+                let rest = try await export(kind, of: shop, showsCursor: true, after: cursor)
+                #expect(rest.split(separator: "\r\n").map { String($0) } == Array(whole[(place + 1)...]))
+            }
+        }
+    }
+
+    @Test("of every kind has as many cells as columns, of a shop that has something of each")
+    func kinds() async throws {
+        try await TestShop.open { (shop) async throws -> Void in
+            try await shop.sell(shop.request([("A", "2"), ("B", "1")], paid: [try cash("9.00")]))
+            for kind in ExportKind.allCases {
+                let text = try await export(kind, of: shop)
+                let rows = text.split(separator: "\r\n")
+                let columns = kind.page.columns.count
+                #expect(
+                    rows.allSatisfy { $0.split(separator: ",", omittingEmptySubsequences: false).count == columns },
+                    "\(text)"
+                )
+                if [.products, .units, .customers, .stock, .sales, .payments].contains(kind) {
+                    #expect(rows.count > 1, "\(kind)")
+                }
+            }
+        }
+    }
+
+    @Test(
+        "refuses a place that is none of its kind",
+        arguments: ["", "x", "2026-03-01T10:00:00Z/0/1", "1/2/3/4/5", "a/b"]
+    )
+    func places(text: String) {
+        for kind in ExportKind.allCases {
+            #expect(throws: Problem.self) { try ExportRequest(kind, after: text) }
+        }
+    }
+
+    @Test("that nobody takes gives its connection back, and what it threw comes through")
+    func given() async throws {
+        struct Full: Error {}
+        try await TestShop.open { (shop) async throws -> Void in
+            let service = ExportService(postgres: shop.postgres)
+            for _ in 0..<8 {
+                await #expect(throws: Full.self) {
+                    try await service.run(try ExportRequest(.products), of: shop.tenant, deadline: .now + .seconds(60))
+                    { _ in
+                        throw Full()
+                    }
+                }
+            }
+            #expect(try await export(.units, of: shop).hasPrefix("name,external_id,symbol,decimals\r\n"))
+        }
+    }
+
+    @Test("waits for no other of its tenant, and leaves connections to tills")
+    func turns() async throws {
+        let turns = ExportTurns(connections: 6)
+        var first: ExportTurn? = try turns.take(TenantID(rawValue: 1))
+        #expect(problem(turns, 1) == .rateLimited)
+        let second = try turns.take(TenantID(rawValue: 2))
+        #expect(problem(turns, 3) == .overloaded)
+        #expect(first != nil)
+        first = nil
+        #expect(problem(turns, 3) == nil)
+        #expect(problem(turns, 2) == .rateLimited)
+        withExtendedLifetime(second) {}
+        #expect(problem(ExportTurns(connections: 1), 1) == .overloaded)
+    }
+
+    private func problem(_ turns: ExportTurns, _ tenant: Int64) -> Problem.Code? {
+        do throws(Problem) {
+            _ = try turns.take(TenantID(rawValue: tenant))
+            return nil
+        } catch {
+            return error.code
+        }
+    }
+}

@@ -1,0 +1,152 @@
+import Domain
+import Kernel
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("An import of categories, units, customers and suppliers")
+struct RecordsImportTests {
+    private struct Portion: AsyncSequence, AsyncIteratorProtocol {
+        var bytes: [UInt8]?
+
+        func makeAsyncIterator() -> Self { self }
+
+        mutating func next() async -> [UInt8]? {
+            defer { bytes = nil }
+            return bytes
+        }
+    }
+
+    /// What an import came to.
+    private struct Outcome {
+        var report: RecordsImport.Report
+        var rejections: [RowRejection]
+
+        /// Created, updated, unchanged, rejected.
+        var counts: [Int] { [report.created, report.updated, report.unchanged, report.rejectedRows] }
+    }
+
+    private func run(
+        _ kind: RecordsImport.Kind,
+        _ lines: [String],
+        into shop: TestShop,
+        _ change: (inout RecordsImport.Options) -> Void = { _ in }
+    ) async throws -> Outcome {
+        var options = RecordsImport.Options(kind: kind, tenant: shop.tenant, mapping: ImportMapping())
+        change(&options)
+        var rejections: [RowRejection] = []
+        let report = try await RecordsImport(postgres: shop.postgres).run(
+            Portion(bytes: Array((lines.joined(separator: "\n") + "\n").utf8)),
+            options: options,
+            onReject: { rejections.append($0) },
+            onProgress: { _ in }
+        )
+        return Outcome(report: report, rejections: rejections)
+    }
+
+    private static let customers = [
+        "name,external_id,tax_id,phone,email,credit_limit,active",
+        "Zoë,c1,B-1,+34 600,ZOE@Example.org,12.50,true",
+        "Zoë,c2,,,,,false",
+        "Łukasz,,,,,,",
+    ]
+
+    @Test("makes, changes and leaves alone; the same file again writes nothing")
+    func again() async throws {
+        try await TestShop.open { (shop) async throws -> Void in
+            #expect(try await run(.customers, Self.customers, into: shop).counts == [3, 0, 0, 0])
+            #expect(
+                try await shop.psql(
+                    "SELECT concat_ws('|', name, tax_id, phone, email, credit_limit, active) FROM stock.customer WHERE external_id = 'c1'"
+                ) == "Zoë|B-1|+34 600|zoe@example.org|12.5000|t"
+            )
+            let outbox = try await shop.psql("SELECT max(id) FROM stock.cache_outbox")
+            #expect(try await run(.customers, Self.customers, into: shop).counts == [0, 0, 3, 0])
+            #expect(try await shop.psql("SELECT max(id) FROM stock.cache_outbox") == outbox)
+            // A field that is empty or has no column stays as it is.
+            let change = ["external_id,phone,tax_id", "c1,600,"]
+            #expect(try await run(.customers, change, into: shop).counts == [0, 1, 0, 0])
+            #expect(
+                try await shop.psql(
+                    "SELECT concat_ws('|', tax_id, phone, version) FROM stock.customer WHERE external_id = 'c1'"
+                ) == "B-1|600|2"
+            )
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("tells every row's fault at once, by line and field, and takes the others")
+    func faults() async throws {
+        try await TestShop.open { (shop) async throws -> Void in
+            let lines = [
+                "name,external_id,email,credit_limit,active",
+                "Ana,1,nobody,1.123456,yes",
+                "Bo,2,,1.125,",
+                "Cy,3,,5.00,TRUE",
+                ",,,,true",
+                "Cy,3,,,",
+                ",9,,,",
+            ]
+            let outcome = try await run(.customers, lines, into: shop)
+            #expect(outcome.counts == [1, 0, 0, 5])
+            let reasons = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.reason) })
+            #expect(reasons[2]?.contains("email") == true && reasons[2]?.contains("credit_limit") == true)
+            #expect(reasons[2]?.contains("active") == true)
+            #expect(reasons[3] == "credit_limit: Must have at most 2 decimals, as the currency has.")
+            #expect(reasons[5] == "name and external_id are empty")
+            #expect(reasons[6] == "an earlier row names this customer")
+            #expect(reasons[7] == "name: Must not be blank.")
+        }
+    }
+
+    @Test("puts a category into one that comes behind it, and none within itself")
+    func categories() async throws {
+        try await TestShop.open { (shop) async throws -> Void in
+            let lines = ["name,parent,active", "Äpfel,Obst,true", "Obst,,false", "Birnen,Nüsse,", "Boskop,äpfel,"]
+            let outcome = try await run(.categories, lines, into: shop)
+            #expect(outcome.counts == [3, 0, 0, 1])
+            #expect(outcome.rejections.map(\.code) == [.categoryUnknown])
+            #expect(
+                try await shop.psql(
+                    """
+                    SELECT string_agg(concat_ws('<', c.name, p.name, q.name), ',' ORDER BY c.id)
+                    FROM stock.category c
+                    LEFT JOIN stock.category p ON p.tenant_id = c.tenant_id AND p.id = c.parent_id
+                    LEFT JOIN stock.category q ON q.tenant_id = c.tenant_id AND q.id = p.parent_id
+                    """
+                ) == "Äpfel<Obst,Obst,Boskop<Äpfel<Obst"
+            )
+            let cycle = try await run(.categories, ["name,parent", "Obst,Boskop"], into: shop)
+            #expect(cycle.rejections.map(\.reason) == ["parent_id: A category can not lie within itself."])
+        }
+    }
+
+    @Test("of units finds them by name, wants a symbol for a new one, and takes no decimals from what has them")
+    func units() async throws {
+        try await TestShop.open { (shop) async throws -> Void in
+            let lines = ["name,symbol,decimals,external_id", "piece,Stk,,p", "Litre,l,3,", "Box,,0,", "Crate,c,7,"]
+            let outcome = try await run(.units, lines, into: shop)
+            #expect(outcome.counts == [1, 1, 0, 2])
+            try await shop.sell(shop.request([("W", "0.125")], paid: [try cash("1.53")]))
+            let fewer = try await run(.units, ["name,decimals", "Kilogram,2"], into: shop)
+            #expect(fewer.rejections.map(\.reason) == ["decimals: Quantities with more decimals are recorded."])
+        }
+    }
+
+    @Test("of suppliers in a dry run keeps nothing, aborted keeps nothing, and inserting refuses what is there")
+    func modes() async throws {
+        try await TestShop.open { (shop) async throws -> Void in
+            let lines = ["name,contact", "Müller & Söhne,Anna", "Bäcker,"]
+            #expect(try await run(.suppliers, lines, into: shop) { $0.isDryRun = true }.counts == [2, 0, 0, 0])
+            await #expect(throws: ImportFailure.self) {
+                try await run(.suppliers, lines + [",x"], into: shop) { $0.onError = .abort }
+            }
+            #expect(try await shop.psql("SELECT count(*) FROM stock.supplier") == "0")
+            #expect(try await run(.suppliers, lines, into: shop) { $0.insertsOnly = true }.counts == [2, 0, 0, 0])
+            let again = try await run(.suppliers, lines, into: shop) { $0.insertsOnly = true }
+            #expect(again.counts == [0, 0, 0, 2])
+            #expect(Set(again.rejections.map(\.code)) == [.duplicate])
+        }
+    }
+}
