@@ -28,7 +28,7 @@ CALL stock.watch_table('stock.packaging', 'cache_touch', 'products');
 ALTER TABLE stock.product_barcode ADD COLUMN packaging_id uuid;
 ALTER TABLE stock.product_barcode
     ADD CONSTRAINT product_barcode_packaging_fkey FOREIGN KEY (tenant_id, product_id, packaging_id)
-        REFERENCES stock.packaging (tenant_id, product_id, id) ON DELETE CASCADE NOT VALID;
+        REFERENCES stock.packaging (tenant_id, product_id, id) ON DELETE CASCADE;
 
 -- Makes the barcodes of a product, and its packagings with theirs, exactly these; NULL keeps those that it has. A packaging is
 -- told by its name, and keeps its id while it has it. p_codes: an array of codes for each packaging, as JSON.

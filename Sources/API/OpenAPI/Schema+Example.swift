@@ -135,6 +135,7 @@ private enum ExampleWords {
         case "price" where owner.hasPrefix("Packaging"): "240.00"
         case "counted" where owner.hasPrefix("StockCount"): "29"
         case "difference" where owner.hasPrefix("StockCount"): "-1"
+        case "type" where owner.hasPrefix("Event"): "sale.confirmed"
         case "method" where owner.hasPrefix("CountedTender"): "card"
         case "email" where owner.hasPrefix("Member") || owner.hasPrefix("Invitation"): "bo@example.com"
         default: Self.texts[name]

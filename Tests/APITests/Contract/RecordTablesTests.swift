@@ -179,7 +179,8 @@ struct RecordTablesTests {
         "a copy of what has a bound where it is entered": [
             "customer_search.name_key", "location_level.name_key", "price_history.packaging",
             "product_search.name_key", "purchase_line.name", "purchase_line.packaging", "purchase_line.sku",
-            "purchase_line.unit", "quote_line.name", "quote_line.packaging", "quote_line.sku", "quote_line.unit", "sale_line.name", "sale_line.packaging", "sale_line.sku", "sale_line.unit",
+            "purchase_line.unit", "quote_line.name", "quote_line.packaging", "quote_line.sku", "quote_line.unit",
+            "sale_line.name", "sale_line.packaging", "sale_line.sku", "sale_line.unit",
             "sale_return_line.name", "sale_return_line.sku", "sale_return_line.unit", "stock_level.name_key",
             "transfer_line.name", "transfer_line.sku", "transfer_line.unit",
         ],
