@@ -176,6 +176,18 @@ SELECT s.tenant_id, pg_temp.fill_id(15, s.tenant_id, s.number), 'income', s.tota
        pg_temp.fill_id(14, s.tenant_id, s.number), s.at, s.at, s.at::date
 FROM fill_sale s WHERE s.customer_id IS NULL;
 
+-- A schema of before knows no sales that have happened.
+DO $$
+BEGIN
+    IF to_regclass('stock.sale_exception') IS NOT NULL THEN
+        INSERT INTO stock.sale_exception (tenant_id, id, sale_id, code, pointer, detail, settled_at, note)
+        SELECT s.tenant_id, pg_temp.fill_id(35, s.tenant_id, s.number), s.id, 'insufficient_stock', '/lines', 'None left.',
+               CASE WHEN s.number % 2 = 0 THEN s.at END, CASE WHEN s.number % 2 = 0 THEN 'Counted.' END
+        FROM fill_sale s WHERE s.number <= 50;
+    END IF;
+END
+$$;
+
 -- What every command leaves behind.
 INSERT INTO stock.idempotency_record (tenant_id, route, key, request_hash, status, body, resource_id, created_at, expires_at)
 SELECT s.tenant_id, 'POST /v1/sales', 'key-' || s.number, decode(md5(s.number::text), 'hex'), 201, '{}', s.id, s.at,

@@ -12,6 +12,7 @@ struct Examples {
         case user = 1
         case session, family, key, register, unit, category, product, customer, sale, line, opening, movement, payment
         case ledger, job, invitation, made, purchase, entry
+        case exception = 35
     }
 
     /// How one statement is run.
@@ -375,6 +376,10 @@ struct Examples {
             ARRAY[]::text[], 5, 0, 0, 5, 0, 0, 5, 5, 0
             """
         ]
+        runs["sales.fact_end"] = ["\(sale), now(), '[]'"]
+        runs["sales.fact_begin"] = [""]
+        runs["sales.list_exceptions"] = ["'open', NULL, 10", "'settled', NULL, 10"]
+        runs["sales.settle_exception"] = ["\(id(.exception, 1)), 'Contado', NULL"]
         runs["sales.pack_lines"] = ["ARRAY[\(id(.line, 155))]::uuid[], ARRAY['Kiste'], ARRAY[1], ARRAY[2.5]"]
         runs["catalog.find_goods"] = [
             "ARRAY[NULL, NULL]::uuid[], ARRAY['4444444444477', 'x'], ARRAY['sku-77'], ARRAY[2]",

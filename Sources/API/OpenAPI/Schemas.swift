@@ -20,7 +20,9 @@ enum Schemas {
         ("Movement", movement), ("StockCount", stockCount), ("StockCountLine", stockCountLine),
         ("Transfer", .object(transferFigures + [Field.required("lines", .array(.reference("TransferLine")))])),
         ("TransferLine", transferLine), ("TransferSummary", .object(transferFigures)),
-        ("Sale", sale), ("SaleLine", saleLine), ("LinePackaging", linePackaging), ("PricedCart", pricedCart),
+        ("Sale", sale), ("SaleLine", saleLine), ("LinePackaging", linePackaging), ("SaleException", saleException),
+        ("SaleBatch", saleBatch),
+        ("PricedCart", pricedCart),
         ("CartLine", .object(lineFigures)),
         ("SaleLineTax", saleLineTax), ("TaxSum", taxSum),
         ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
@@ -379,8 +381,29 @@ enum Schemas {
             Field.required("returns", .array(.reference("ReturnSummary"))),
             Field.required("quote_id", .nullable(.id)),
             Field.required("approval", .nullable(.reference("SaleApproval"))),
+            Field.required("recorded", .choice(["live", "offline"])), Field.required("happened_at", .nullable(.time)),
+            Field.required("exceptions", .array(.reference("SaleException"))),
         ]
     )
+    private static let saleBatch = Schema.object([
+        Field.required(
+            "data",
+            .array(
+                .object([
+                    Field.required("key", .text), Field.required("status", .integer(minimum: 200, maximum: 599)),
+                    Field.required("replayed", .boolean), Field.required("sale", .nullable(.reference("Sale"))),
+                    Field.required("problem", .nullable(.reference("Problem"))),
+                ])
+            )
+        )
+    ])
+    private static let saleException = Schema.object([
+        Field.required("id", .id), Field.required("sale_id", .id), Field.required("code", .text),
+        Field.required("pointer", .text), Field.required("detail", .text),
+        Field.required("status", .choice(SaleException.Status.allCases.map(\.rawValue))),
+        Field.required("recorded_at", .time), Field.required("settled_at", .nullable(.time)),
+        Field.required("settled_by", .nullable(.id)), Field.required("note", .nullable(.text)),
+    ])
     /// What somebody approved of.
     private static let approvalFigures: [Field] = [
         Field.required("user_id", .id), Field.required("discount_limit", .nullable(.rate)),

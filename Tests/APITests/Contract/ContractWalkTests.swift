@@ -151,6 +151,7 @@ struct ContractWalkTests {
         try await Self.counts(journey)
         try await Self.transfers(journey)
         try await Self.buying(journey)
+        try await journey.sellOffline("FI-001")
         for price in ["2.75", "2.50"] {
             try await journey.call("changeProduct", at: "/v1/products/\(product)", body: #"{"price":"\#(price)"}"#)
         }

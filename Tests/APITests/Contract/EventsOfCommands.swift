@@ -19,6 +19,7 @@ enum EventsOfCommands {
         "registerPayment": ["payment.received", "payment.made"], "reversePayment": ["payment.reversed"],
         "recordExpense": ["expense.recorded"], "reverseExpense": ["expense.reversed"],
         "recordLedgerEntry": ["ledger_entry.recorded"], "reverseLedgerEntry": ["ledger_entry.reversed"],
+        "confirmSales": ["sale.confirmed", "payment.received"], "settleException": ["sale.exception_settled"],
         "createPurchase": ["purchase.created"], "changePurchase": ["purchase.updated"],
         "orderPurchase": ["purchase.ordered"], "receivePurchase": ["purchase.received"],
         "cancelPurchase": ["purchase.cancelled"], "reorder": ["purchase.created"],
