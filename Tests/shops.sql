@@ -89,12 +89,6 @@ SELECT h.id AS tenant_id, n AS number, pg_temp.fill_id(10, h.id, n) AS id, h.lin
        CASE WHEN n % 10 < 6 THEN 'cash' WHEN n % 10 < 9 THEN 'card' ELSE 'transfer' END AS method,
        date_trunc('day', now()) - d.days * interval '1 day' + n * ((d.days - 1) * interval '1 day' / h.sales) AS at
 FROM fill_shop h, generate_series(1, h.sales) n, (SELECT current_setting('fill.days')::integer AS days) d;
-INSERT INTO stock.sale (tenant_id, id, register_id, number, status, customer_id, occurred_at, recorded_at, business_day,
-                        subtotal, discount, tax, total, paid, due, external_id)
-SELECT s.tenant_id, s.id, pg_temp.fill_id(5, s.tenant_id, 1), s.number, 'confirmed', s.customer_id, s.at, s.at, s.at::date,
-       s.total, 0, 0, s.total, CASE WHEN s.customer_id IS NULL THEN s.total ELSE 0 END,
-       CASE WHEN s.customer_id IS NULL THEN 0 ELSE s.total END, 'ext-' || s.number
-FROM fill_sale s;
 INSERT INTO stock.document_counter (tenant_id, register_id, kind, last_number)
 SELECT h.id, pg_temp.fill_id(5, h.id, 1), k.kind, CASE k.kind WHEN 'sale' THEN h.sales ELSE 0 END
 FROM fill_shop h, (VALUES ('sale'), ('return')) k (kind);
@@ -163,6 +157,14 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Behind its lines and what they moved, as a sale is confirmed: it is summed up then.
+INSERT INTO stock.sale (tenant_id, id, register_id, number, status, customer_id, occurred_at, recorded_at, business_day,
+                        subtotal, discount, tax, total, paid, due, external_id)
+SELECT s.tenant_id, s.id, pg_temp.fill_id(5, s.tenant_id, 1), s.number, 'confirmed', s.customer_id, s.at, s.at, s.at::date,
+       s.total, 0, 0, s.total, CASE WHEN s.customer_id IS NULL THEN s.total ELSE 0 END,
+       CASE WHEN s.customer_id IS NULL THEN 0 ELSE s.total END, 'ext-' || s.number
+FROM fill_sale s;
 
 INSERT INTO stock.payment (tenant_id, id, direction, method, amount, sale_id, occurred_at, recorded_at, business_day)
 SELECT s.tenant_id, pg_temp.fill_id(14, s.tenant_id, s.number), 'in', s.method, s.total, s.id, s.at, s.at, s.at::date

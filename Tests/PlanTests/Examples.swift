@@ -349,6 +349,22 @@ struct Examples {
             "\(customer), current_date - 400, current_date, 50, NULL, NULL, NULL, NULL",
             "\(customer), NULL, NULL, 50, 2.5, now() - interval '500 days', 2, \(customer)",
         ]
+        let register = id(.register, 1)
+        runs["balance.series"] = [
+            "'daily', current_date - 30, current_date, 'all', 'day', 'YYYY-MM-DD', NULL, NULL",
+            "'monthly', current_date - 300, current_date, 'cash', 'month', 'YYYY-MM', \(main), NULL",
+            "'monthly', current_date - 300, current_date, 'all', 'month', 'YYYY-MM', NULL, \(register)",
+        ]
+        runs["balance.summary"] = [
+            "current_date - 30, current_date, NULL, NULL", "current_date - 30, current_date, \(main), NULL",
+            "current_date - 30, current_date, \(main), \(register)",
+        ]
+        runs["reports.top_products"] = ["current_date - 6, current_date, 'revenue', 50"]
+        for name in ["category_margins", "taxes"] { runs["reports.\(name)"] = ["current_date - 6, current_date"] }
+        runs["reports.stock_value"] = ["current_date"]
+        runs["reports.dead_stock"] = [
+            "current_date - 5, 50, NULL", "current_date - 5, 50, \(id(.product, 7))",
+        ]
         runs["reports.customer_ageing"] = ["\(customer), current_date"]
         runs["reports.receivables"] = ["current_date, 50, NULL, NULL", "current_date, 50, 'customer 2', \(customer)"]
         // Documents

@@ -47,7 +47,8 @@ enum Schemas {
         ("PurchaseCancelled", purchaseCancelled),
         ("PurchaseSummary", .object(purchaseFigures)), ("ReorderLine", reorderLine), ("MoneyEntry", moneyEntry),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
-        ("MethodTotal", methodTotal), ("Dashboard", dashboard),
+        ("MethodTotal", methodTotal), ("Dashboard", dashboard), ("HourTotal", hourTotal),
+        ("DayTotal", dayTotal),
         ("Acknowledgement", acknowledgement), ("Health", health), ("CacheHealth", .object(cacheHealth)),
         ("Version", build), ("CacheTest", cacheTest),
     ]
@@ -592,7 +593,8 @@ enum Schemas {
     ])
     private static let series = Schema.object([
         Field.required("view", .choice(["daily", "weekly", "monthly", "yearly"])),
-        Field.required("method", method), Field.required("from", .day),
+        Field.required("method", method), Field.required("location_id", .nullable(.id)),
+        Field.required("register_id", .nullable(.id)), Field.required("from", .day),
         Field.required("to", .day), Field.required("timezone", .text), Field.required("currency", .text),
         Field.required("data", .array(.reference("PeriodTotal"))),
     ])
@@ -606,6 +608,7 @@ enum Schemas {
     ]
     private static let summary = Schema.object(
         [
+            Field.required("location_id", .nullable(.id)), Field.required("register_id", .nullable(.id)),
             Field.required("from", .day), Field.required("to", .day), Field.required("timezone", .text),
             Field.required("currency", .text),
         ] + totals
@@ -617,9 +620,24 @@ enum Schemas {
             Field.required("sales_count", count), Field.required("sales_total", .money),
         ] + totals + [
             Field.required("receivables", .money), Field.required("out_of_stock", count),
-            Field.required("low_stock", count),
+            Field.required("low_stock", count), Field.required("hours", .array(.reference("HourTotal"))),
+            Field.required(
+                "compared",
+                .object([
+                    Field.required("day_before", .reference("DayTotal")),
+                    Field.required("week_before", .reference("DayTotal")),
+                ])
+            ),
         ]
     )
+    private static let hourTotal = Schema.object([
+        Field.required("hour", .integer(minimum: 0, maximum: 23)), Field.required("sales_count", count),
+        Field.required("sales_total", .money),
+    ])
+    private static let dayTotal = Schema.object([
+        Field.required("date", .day), Field.required("sales_count", count), Field.required("sales_total", .money),
+        Field.required("income", .money), Field.required("expense", .money), Field.required("net", .money),
+    ])
 
     // MARK: Operations
 

@@ -83,6 +83,8 @@ package enum ContentType: Sendable {
     case plain
     /// Server-sent events.
     case events
+    /// A table, with names in its first line (RFC 4180, RFC 7111).
+    case csv
 
     /// The field.
     var field: HTTPField {
@@ -94,6 +96,7 @@ package enum ContentType: Sendable {
         case .html: Self.htmlField
         case .plain: Self.plainField
         case .events: Self.eventsField
+        case .csv: Self.csvField
         }
     }
 
@@ -107,6 +110,7 @@ package enum ContentType: Sendable {
         case .html: "text/html"
         case .plain: "text/plain"
         case .events: "text/event-stream"
+        case .csv: "text/csv"
         }
     }
 
@@ -117,6 +121,7 @@ package enum ContentType: Sendable {
         value: "application/vnd.oai.openapi+json;version=3.1"
     )
     private static let metricsField = HTTPField(name: .contentType, value: "text/plain; version=0.0.4; charset=utf-8")
+    private static let csvField = HTTPField(name: .contentType, value: "text/csv; charset=utf-8; header=present")
     private static let plainField = HTTPField(name: .contentType, value: "text/plain; charset=utf-8")
     private static let eventsField = HTTPField(name: .contentType, value: "text/event-stream; charset=utf-8")
     private static let htmlField = HTTPField(name: .contentType, value: "text/html; charset=utf-8")
@@ -135,6 +140,8 @@ extension Reply {
 extension HTTPField.Name {
     /// What the client has written and seen.
     static let stockConsistency = Self.known("Stock-Consistency")
+    /// RFC 8288.
+    static let link = Self.known("Link")
     /// RFC 9211.
     static let cacheStatus = Self.known("Cache-Status")
     /// Our name for the request.
