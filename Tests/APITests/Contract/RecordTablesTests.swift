@@ -256,6 +256,7 @@ struct RecordTablesTests {
             // What no person enters has no rule.
             for column in [
                 "idempotency_record.key", "audit_log.action", "sale_exception.pointer", "sale_exception.detail",
+                "register_day.method", "tax_day.name",
             ] { bounds[column] = nil }
             for column in Set(bounds.keys).union(expected.keys).sorted() {
                 #expect(bounds[column] == expected[column], "\(column)")
