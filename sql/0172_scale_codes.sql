@@ -20,7 +20,7 @@ CREATE TABLE stock.scale_code (
 );
 ALTER TABLE stock.scale_code ALTER COLUMN tenant_id SET STATISTICS 0;
 CREATE INDEX scale_code_name_idx ON stock.scale_code (tenant_id, name_key, id) WHERE name_key IS NOT NULL;
-CREATE UNIQUE INDEX scale_code_prefix_idx ON stock.scale_code (tenant_id, prefix);
+CREATE UNIQUE INDEX scale_code_prefix_idx ON stock.scale_code (tenant_id, prefix) WHERE prefix IS NOT NULL;
 CALL stock.secure_table('stock.scale_code', 'SELECT, INSERT, UPDATE, DELETE');
 CALL stock.watch_table('stock.scale_code', 'cache_touch', 'settings');
 CALL stock.audit_table('stock.scale_code', 'scale code');
