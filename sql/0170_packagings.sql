@@ -52,9 +52,11 @@ BEGIN
         INTO v_errors
         FROM (SELECT k.*, row_number() OVER (PARTITION BY k.key ORDER BY k.n) AS copy
               FROM unnest(v_keys, p_factors) WITH ORDINALITY AS k (key, factor, n)) w
-        CROSS JOIN (SELECT u.decimals FROM stock.product p
-                    JOIN stock.unit u ON u.tenant_id = v_tenant AND u.id = p.unit_id
-                    WHERE p.tenant_id = v_tenant AND p.id = p_product) u,
+        CROSS JOIN (SELECT n.decimals
+                    FROM (SELECT o.unit_id FROM stock.product o
+                          WHERE o.tenant_id = v_tenant AND o.id = p_product OFFSET 0) p,
+                    LATERAL (SELECT o.decimals FROM stock.unit o
+                             WHERE o.tenant_id = v_tenant AND o.id = p.unit_id OFFSET 0) n) u,
         LATERAL (VALUES
             (w.copy > 1, '/name', 'duplicate', 'Another packaging of the product is called so.'),
             (min_scale(w.factor) > u.decimals, '/factor', 'quantity_precision',

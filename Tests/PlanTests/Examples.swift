@@ -71,8 +71,8 @@ struct Examples {
             columns.map { $0 == "kind" ? kinds[record] ?? "'other'" : value(of: $1, called: $0, number) }
         }
         let made = id(.made, 7)
-        // There are ten prefixes of scales.
-        let most = record == "catalog.scale_code" ? 9 : 300
+        // There are ten prefixes of scales, of which the shop has one.
+        let most = record == "catalog.scale_code" ? 8 : 300
         let before = """
             PREPARE made (\(insert.types.joined(separator: ", "))) AS \(insert.sql);
             \((1...most).map { "EXECUTE made (\(([id(.made, $0)] + values($0)).joined(separator: ", ")))" }.joined(separator: ";\n"))
@@ -216,7 +216,7 @@ struct Examples {
         case "location_id": main
         case "tax_group_id": "NULL"
         case "code": "'nothing_\(number)'"
-        case "prefix": "'2\(number % 10)'"
+        case "prefix": "'2\((number + 1) % 10)'"
         case "item_digits", "value_digits": "5"
         case "measure": "'weight'"
         case "currency": "'EUR'"
