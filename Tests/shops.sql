@@ -89,12 +89,6 @@ SELECT h.id AS tenant_id, n AS number, pg_temp.fill_id(10, h.id, n) AS id, h.lin
        CASE WHEN n % 10 < 6 THEN 'cash' WHEN n % 10 < 9 THEN 'card' ELSE 'transfer' END AS method,
        date_trunc('day', now()) - d.days * interval '1 day' + n * ((d.days - 1) * interval '1 day' / h.sales) AS at
 FROM fill_shop h, generate_series(1, h.sales) n, (SELECT current_setting('fill.days')::integer AS days) d;
-INSERT INTO stock.sale (tenant_id, id, register_id, number, status, customer_id, occurred_at, recorded_at, business_day,
-                        subtotal, discount, tax, total, paid, due, external_id)
-SELECT s.tenant_id, s.id, pg_temp.fill_id(5, s.tenant_id, 1), s.number, 'confirmed', s.customer_id, s.at, s.at, s.at::date,
-       s.total, 0, 0, s.total, CASE WHEN s.customer_id IS NULL THEN s.total ELSE 0 END,
-       CASE WHEN s.customer_id IS NULL THEN 0 ELSE s.total END, 'ext-' || s.number
-FROM fill_sale s;
 INSERT INTO stock.document_counter (tenant_id, register_id, kind, last_number)
 SELECT h.id, pg_temp.fill_id(5, h.id, 1), k.kind, CASE k.kind WHEN 'sale' THEN h.sales ELSE 0 END
 FROM fill_shop h, (VALUES ('sale'), ('return')) k (kind);
@@ -164,6 +158,14 @@ BEGIN
 END
 $$;
 
+-- Behind its lines and what they moved, as a sale is confirmed: it is summed up then.
+INSERT INTO stock.sale (tenant_id, id, register_id, number, status, customer_id, occurred_at, recorded_at, business_day,
+                        subtotal, discount, tax, total, paid, due, external_id)
+SELECT s.tenant_id, s.id, pg_temp.fill_id(5, s.tenant_id, 1), s.number, 'confirmed', s.customer_id, s.at, s.at, s.at::date,
+       s.total, 0, 0, s.total, CASE WHEN s.customer_id IS NULL THEN s.total ELSE 0 END,
+       CASE WHEN s.customer_id IS NULL THEN 0 ELSE s.total END, 'ext-' || s.number
+FROM fill_sale s;
+
 INSERT INTO stock.payment (tenant_id, id, direction, method, amount, sale_id, occurred_at, recorded_at, business_day)
 SELECT s.tenant_id, pg_temp.fill_id(14, s.tenant_id, s.number), 'in', s.method, s.total, s.id, s.at, s.at, s.at::date
 FROM fill_sale s WHERE s.customer_id IS NULL;
@@ -175,6 +177,18 @@ INSERT INTO stock.ledger_entry (tenant_id, id, direction, amount, method, catego
 SELECT s.tenant_id, pg_temp.fill_id(15, s.tenant_id, s.number), 'income', s.total, s.method, 'sale', 'payment',
        pg_temp.fill_id(14, s.tenant_id, s.number), s.at, s.at, s.at::date
 FROM fill_sale s WHERE s.customer_id IS NULL;
+
+-- A schema of before knows no sales that have happened.
+DO $$
+BEGIN
+    IF to_regclass('stock.sale_exception') IS NOT NULL THEN
+        INSERT INTO stock.sale_exception (tenant_id, id, sale_id, code, pointer, detail, settled_at, note)
+        SELECT s.tenant_id, pg_temp.fill_id(35, s.tenant_id, s.number), s.id, 'insufficient_stock', '/lines', 'None left.',
+               CASE WHEN s.number % 2 = 0 THEN s.at END, CASE WHEN s.number % 2 = 0 THEN 'Counted.' END
+        FROM fill_sale s WHERE s.number <= 50;
+    END IF;
+END
+$$;
 
 -- What every command leaves behind.
 INSERT INTO stock.idempotency_record (tenant_id, route, key, request_hash, status, body, resource_id, created_at, expires_at)

@@ -243,7 +243,7 @@ BEGIN
     v_moment := stock.moment(NULL);
     v_register := stock.register_named(p_register);
     IF p_valid_until < v_moment.business_day THEN
-        PERFORM stock.refuse_field('validation_failed', '/valid_until', 'Must be today or later.');
+        PERFORM stock.refuse_field('out_of_range', '/valid_until', 'Must be today or later.');
     END IF;
     IF p_read IS NOT NULL THEN
         PERFORM stock.quote_held(p_quote, p_expected, p_read, '{draft}', false);

@@ -85,7 +85,7 @@ BEGIN
     WHERE a.tenant_id = stock.current_tenant() AND a.id = p_approval AND a.secret_hash = p_hash AND a.used_at IS NULL
       AND a.expires_at > now();
     IF NOT FOUND THEN
-        PERFORM stock.refuse_field('validation_failed', '/approval', 'The approval was used, has expired, or is none.');
+        PERFORM stock.refuse_field('not_found', '/approval', 'The approval was used, has expired, or is none.');
     END IF;
     PERFORM set_config('stock.approval', p_approval::text, true);
 END

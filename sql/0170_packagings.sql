@@ -14,12 +14,12 @@ CREATE TABLE stock.packaging (
     -- What one costs; NULL: what its units cost.
     price       numeric(18,6) CHECK (price >= 0),
     created_at  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (tenant_id, product_id, id),
+    -- By its own id first, by which lines name it.
+    PRIMARY KEY (tenant_id, id, product_id),
     FOREIGN KEY (tenant_id, product_id) REFERENCES stock.product (tenant_id, id) ON DELETE CASCADE
 );
 ALTER TABLE stock.packaging ALTER COLUMN tenant_id SET STATISTICS 0;
-CREATE UNIQUE INDEX packaging_name_key_idx ON stock.packaging (tenant_id, product_id, name_key);
-CREATE UNIQUE INDEX packaging_id_idx ON stock.packaging (tenant_id, id);
+CREATE UNIQUE INDEX packaging_name_key_idx ON stock.packaging (tenant_id, product_id, name_key) WHERE product_id IS NOT NULL;
 CALL stock.secure_table('stock.packaging', 'SELECT, INSERT, UPDATE, DELETE');
 CALL stock.watch_table('stock.packaging', 'cache_touch', 'products');
 
@@ -27,8 +27,8 @@ CALL stock.watch_table('stock.packaging', 'cache_touch', 'products');
 -- it replaces those of a product, it takes away those of its packagings.
 ALTER TABLE stock.product_barcode ADD COLUMN packaging_id uuid;
 ALTER TABLE stock.product_barcode
-    ADD CONSTRAINT product_barcode_packaging_fkey FOREIGN KEY (tenant_id, product_id, packaging_id)
-        REFERENCES stock.packaging (tenant_id, product_id, id) ON DELETE CASCADE NOT VALID;
+    ADD CONSTRAINT product_barcode_packaging_fkey FOREIGN KEY (tenant_id, packaging_id, product_id)
+        REFERENCES stock.packaging (tenant_id, id, product_id) ON DELETE CASCADE;
 
 -- Makes the barcodes of a product, and its packagings with theirs, exactly these; NULL keeps those that it has. A packaging is
 -- told by its name, and keeps its id while it has it. p_codes: an array of codes for each packaging, as JSON.
@@ -52,9 +52,11 @@ BEGIN
         INTO v_errors
         FROM (SELECT k.*, row_number() OVER (PARTITION BY k.key ORDER BY k.n) AS copy
               FROM unnest(v_keys, p_factors) WITH ORDINALITY AS k (key, factor, n)) w
-        CROSS JOIN (SELECT u.decimals FROM stock.product p
-                    JOIN stock.unit u ON u.tenant_id = v_tenant AND u.id = p.unit_id
-                    WHERE p.tenant_id = v_tenant AND p.id = p_product) u,
+        CROSS JOIN (SELECT n.decimals
+                    FROM (SELECT o.unit_id FROM stock.product o
+                          WHERE o.tenant_id = v_tenant AND o.id = p_product OFFSET 0) p,
+                    LATERAL (SELECT o.decimals FROM stock.unit o
+                             WHERE o.tenant_id = v_tenant AND o.id = p.unit_id OFFSET 0) n) u,
         LATERAL (VALUES
             (w.copy > 1, '/name', 'duplicate', 'Another packaging of the product is called so.'),
             (min_scale(w.factor) > u.decimals, '/factor', 'quantity_precision',
@@ -69,7 +71,7 @@ BEGIN
         INSERT INTO stock.packaging AS k (tenant_id, product_id, id, name, factor, price)
         SELECT v_tenant, p_product, w.id, w.name, w.factor, w.price
         FROM unnest(stock.new_ids(cardinality(p_names)), p_names, p_factors, p_prices) AS w (id, name, factor, price)
-        ON CONFLICT (tenant_id, product_id, name_key) DO UPDATE
+        ON CONFLICT (tenant_id, product_id, name_key) WHERE product_id IS NOT NULL DO UPDATE
         SET name = excluded.name, factor = excluded.factor, price = excluded.price
         WHERE (k.name, k.factor, k.price) IS DISTINCT FROM (excluded.name, excluded.factor, excluded.price);
         v_ids := ARRAY(

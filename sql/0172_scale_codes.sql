@@ -20,7 +20,7 @@ CREATE TABLE stock.scale_code (
 );
 ALTER TABLE stock.scale_code ALTER COLUMN tenant_id SET STATISTICS 0;
 CREATE INDEX scale_code_name_idx ON stock.scale_code (tenant_id, name_key, id) WHERE name_key IS NOT NULL;
-CREATE UNIQUE INDEX scale_code_prefix_idx ON stock.scale_code (tenant_id, prefix);
+CREATE UNIQUE INDEX scale_code_prefix_idx ON stock.scale_code (tenant_id, prefix) WHERE prefix IS NOT NULL;
 CALL stock.secure_table('stock.scale_code', 'SELECT, INSERT, UPDATE, DELETE');
 CALL stock.watch_table('stock.scale_code', 'cache_touch', 'settings');
 CALL stock.audit_table('stock.scale_code', 'scale code');
@@ -53,11 +53,11 @@ BEGIN
     v_code.value_digits := coalesce(p_values, v_code.value_digits);
     v_code.decimals := coalesce(p_decimals, v_code.decimals);
     IF coalesce(p_items, v_code.item_digits) + v_code.value_digits > 10 THEN
-        PERFORM stock.refuse_field('validation_failed', '/value_digits',
+        PERFORM stock.refuse_field('conflict', '/value_digits',
                                    'Article and figure have at most ten digits together.');
     ELSIF v_code.decimals > v_code.value_digits
         OR coalesce(p_measure, v_code.measure) = 'price' AND v_code.decimals > v_exponent THEN
-        PERFORM stock.refuse_field('validation_failed', '/decimals',
+        PERFORM stock.refuse_field('conflict', '/decimals',
                                    'The figure has no more decimals than digits, and a price no more than the currency.');
     END IF;
 END
@@ -111,7 +111,7 @@ DECLARE
     v_as_is  boolean := EXISTS (SELECT FROM stock.goods_of_code(p_code));
 BEGIN
     IF NOT v_as_is AND p_fault IS NOT NULL THEN
-        PERFORM stock.refuse_field('validation_failed', '/code', p_fault);
+        PERFORM stock.refuse_field('format', '/code', p_fault);
     END IF;
     SELECT string_agg(stock.scanned_body(v_tenant, p.id, g.packaging_id, CASE WHEN NOT v_as_is THEN p_quantity END,
                                          CASE WHEN NOT v_as_is THEN p_amount END, CASE WHEN NOT v_as_is THEN p_lot END,

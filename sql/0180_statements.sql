@@ -27,6 +27,20 @@ CREATE FUNCTION stock.payment_change(p_direction text, p_amount numeric, p_round
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE p_direction WHEN 'in' THEN p_rounding - p_amount ELSE p_amount - p_rounding END;
 
+-- What a return changes of it: what came back, and what was given back more (p_rounding) or less without a payment that says so, as
+-- of what is too little for the smallest coin.
+CREATE FUNCTION stock.return_change(p_tenant bigint, p_return uuid, p_total numeric, p_rounding numeric) RETURNS numeric
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off AS $$
+BEGIN
+    IF p_rounding = 0 THEN
+        RETURN -p_total;
+    END IF;
+    RETURN (SELECT coalesce(sum(p.rounding), 0) FROM stock.payment p
+            WHERE p.tenant_id = p_tenant AND p.return_id = p_return) - p_rounding - p_total;
+END
+$$;
+
 CREATE FUNCTION stock.add_to_month(p_tenant bigint, p_customer uuid, p_day date, p_change numeric) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -45,7 +59,8 @@ END
 $$;
 CREATE FUNCTION stock.customer_returned() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM stock.add_to_month(NEW.tenant_id, NEW.customer_id, NEW.business_day, -NEW.total);
+    PERFORM stock.add_to_month(NEW.tenant_id, NEW.customer_id, NEW.business_day,
+                               stock.return_change(NEW.tenant_id, NEW.id, NEW.total, NEW.rounding));
     RETURN NULL;
 END
 $$;
@@ -95,7 +110,8 @@ CREATE VIEW stock.customer_change WITH (security_invoker = true) AS
 SELECT s.tenant_id, s.customer_id, s.business_day, s.total AS change
 FROM stock.sale s WHERE s.customer_id IS NOT NULL AND s.status IN ('confirmed', 'cancelled')
 UNION ALL
-SELECT r.tenant_id, r.customer_id, r.business_day, -r.total FROM stock.sale_return r WHERE r.customer_id IS NOT NULL
+SELECT r.tenant_id, r.customer_id, r.business_day, stock.return_change(r.tenant_id, r.id, r.total, r.rounding)
+FROM stock.sale_return r WHERE r.customer_id IS NOT NULL
 UNION ALL
 SELECT p.tenant_id, p.customer_id, p.business_day, stock.payment_change(p.direction, p.amount, p.rounding)
 FROM stock.payment p WHERE p.customer_id IS NOT NULL
@@ -167,7 +183,8 @@ BEGIN
            AND s.business_day BETWEEN v_from AND v_to
          ORDER BY s.occurred_at, s.id LIMIT p_count)
         UNION ALL
-        (SELECT r.occurred_at, 1, r.id, 'return', r.number, r.sale_id, NULL, r.business_day, -r.total
+        (SELECT r.occurred_at, 1, r.id, 'return', r.number, r.sale_id, NULL, r.business_day,
+                stock.return_change(r.tenant_id, r.id, r.total, r.rounding)
          FROM stock.sale_return r
          WHERE r.tenant_id = v_tenant AND r.customer_id = p_customer AND r.occurred_at BETWEEN v_after AND v_last
            AND (r.occurred_at, r.id) > (v_after, v_ids[2]) AND r.business_day BETWEEN v_from AND v_to

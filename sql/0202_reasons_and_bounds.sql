@@ -145,8 +145,6 @@ CALL stock.amend('purchase_compose', $$    UPDATE stock.purchase_line l SET cost
 $$, $$    PERFORM stock.refuse_sums(p_purchase, p_lines IS NOT NULL, v_goods, v_costs, v_shares);
     UPDATE stock.purchase_line l SET cost_share = v_shares[l.position]
 $$);
-CALL stock.amend('purchase_compose', $$            (w.quantity * w.unit_cost >= 100000000000000, '/unit_cost',$$,
-    $$            (round(w.quantity * w.unit_cost, v_exponent) >= 100000000000000, '/unit_cost',$$);
 
 -- What should be in a drawer is a sum of as much as was ever paid there: it can be more than what is paid at once, and is never why
 -- a session stays open. What is missing or too much goes to the ledger, which holds an amount.

@@ -124,7 +124,10 @@ package final class API: Sendable {
         let reply: Reply
         do {
             let visit = try self.visit(exchange, &subject)
-            guard visit.route.isCached else { return nil }
+            // A table is made of its body, which the thread of all connections does not wait for.
+            guard visit.route.isCached, visit.route.gives.table == nil || exchange.fields.accept == nil else {
+                return nil
+            }
             let credential = try authenticator.credential(exchange.fields.authorization, &seen)
             guard let caller = try authenticator.known(credential),
                 case .found(let found) = try lookUp(call(visit, caller, &subject))

@@ -188,7 +188,7 @@ struct EventsOverHTTPTests {
             #expect(sink.sent.contains("id: 2\ndata: {\"seq\":2,\"type\":\"sale.confirmed\""))
             try await Self.sell(shop, token)
             try await sink.hears("id: 4\ndata: {\"seq\":4,")
-            let modules = #"["balance","sales","payments","dashboard","reports"]"#
+            let modules = #"["balance","sales","payments","dashboard","reports","views"]"#
             try await sink.hears("event: change\ndata: {\"modules\":\(modules),\"consistency\":\"")
             try await sink.hears("id: 4\nevent: progress\ndata: {\"head\":4}\n\n")
             shop.api.lifecycle.beginDraining()

@@ -26,7 +26,11 @@ extension Integration {
             let record = "\(folder)/day.json"
             let seed = Int.random(in: 0..<1_000_000)
             let key = try await Self.key(of: tenant, deployment)
-            let played = try await Self.play(deployment, key, ["--seed", "\(seed)", "--record", record])
+            let played = try await Self.play(
+                deployment,
+                key,
+                ["--seed", "\(seed)", "--offline", "20", "--record", record]
+            )
             try #require(played.exit == 0, "seed \(seed): \(played.said)")
             #expect(played.said.contains("figures agree"))
             #expect(try await Self.play(deployment, key, ["--check", record]).exit == 0)
@@ -55,8 +59,8 @@ extension Integration {
         /// A key that may do everything.
         private static func key(of tenant: Tenant, _ deployment: Deployment) async throws -> String {
             let scopes =
-                "catalog:read,catalog:write,stock:read,stock:write,sales:read,sales:write,sales:discount,payments:write,"
-                + "customers:read,customers:write,reports:read,admin"
+                "catalog:read,catalog:write,stock:read,stock:write,sales:read,sales:write,sales:discount,sales:offline,"
+                + "payments:write,customers:read,customers:write,reports:read,admin"
             let made = try await deployment.command(
                 "key",
                 "create",

@@ -12,6 +12,7 @@ struct Examples {
         case user = 1
         case session, family, key, register, unit, category, product, customer, sale, line, opening, movement, payment
         case ledger, job, invitation, made, purchase, entry
+        case exception = 35
     }
 
     /// How one statement is run.
@@ -70,12 +71,14 @@ struct Examples {
             columns.map { $0 == "kind" ? kinds[record] ?? "'other'" : value(of: $1, called: $0, number) }
         }
         let made = id(.made, 7)
+        // There are ten prefixes of scales, of which the shop has one.
+        let most = record == "catalog.scale_code" ? 8 : 300
         let before = """
             PREPARE made (\(insert.types.joined(separator: ", "))) AS \(insert.sql);
-            \((1...300).map { "EXECUTE made (\(([id(.made, $0)] + values($0)).joined(separator: ", ")))" }.joined(separator: ";\n"))
+            \((1...most).map { "EXECUTE made (\(([id(.made, $0)] + values($0)).joined(separator: ", ")))" }.joined(separator: ";\n"))
             """
         let (one, needs) = existing[record].map { ($0, "") } ?? (made, before)
-        let news = values(301)
+        let news = values(most + 1)
         let runs = [
             "insert": [([new()] + news).joined(separator: ", ")],
             "guard": ["\(one), NULL"],
@@ -213,6 +216,9 @@ struct Examples {
         case "location_id": main
         case "tax_group_id": "NULL"
         case "code": "'nothing_\(number)'"
+        case "prefix": "'2\((number + 1) % 10)'"
+        case "item_digits", "value_digits": "5"
+        case "measure": "'weight'"
         case "currency": "'EUR'"
         case "timezone": "'Europe/Berlin'"
         case "oversell": "'deny'"
@@ -366,6 +372,22 @@ struct Examples {
             "\(customer), current_date - 400, current_date, 50, NULL, NULL, NULL, NULL",
             "\(customer), NULL, NULL, 50, 2.5, now() - interval '500 days', 2, \(customer)",
         ]
+        let register = id(.register, 1)
+        runs["balance.series"] = [
+            "'daily', current_date - 30, current_date, 'all', 'day', 'YYYY-MM-DD', NULL, NULL",
+            "'monthly', current_date - 300, current_date, 'cash', 'month', 'YYYY-MM', \(main), NULL",
+            "'monthly', current_date - 300, current_date, 'all', 'month', 'YYYY-MM', NULL, \(register)",
+        ]
+        runs["balance.summary"] = [
+            "current_date - 30, current_date, NULL, NULL", "current_date - 30, current_date, \(main), NULL",
+            "current_date - 30, current_date, \(main), \(register)",
+        ]
+        runs["reports.top_products"] = ["current_date - 6, current_date, 'revenue', 50"]
+        for name in ["category_margins", "taxes"] { runs["reports.\(name)"] = ["current_date - 6, current_date"] }
+        runs["reports.stock_value"] = ["current_date"]
+        runs["reports.dead_stock"] = [
+            "current_date - 5, 50, NULL", "current_date - 5, 50, \(id(.product, 7))",
+        ]
         runs["reports.customer_ageing"] = ["\(customer), current_date"]
         runs["reports.receivables"] = ["current_date, 50, NULL, NULL", "current_date, 50, 'customer 2', \(customer)"]
         // Documents
@@ -393,6 +415,10 @@ struct Examples {
             ARRAY[]::text[], 5, 0, 0, 5, 0, 0, 5, 5, 0
             """
         ]
+        runs["sales.fact_end"] = ["\(sale), now(), '[]'"]
+        runs["sales.fact_begin"] = [""]
+        runs["sales.list_exceptions"] = ["'open', NULL, 10", "'settled', NULL, 10"]
+        runs["sales.settle_exception"] = ["\(id(.exception, 1)), 'Contado', NULL"]
         runs["sales.pack_lines"] = ["ARRAY[\(id(.line, 155))]::uuid[], ARRAY['Kiste'], ARRAY[1], ARRAY[2.5]"]
         runs["catalog.find_goods"] = [
             "ARRAY[NULL, NULL]::uuid[], ARRAY['4444444444477', 'x'], ARRAY['sku-77'], ARRAY[2]",
@@ -465,11 +491,6 @@ struct Examples {
             "NULL, NULL, NULL, 50", "'open', NULL, NULL, 50", "'closed', NULL, NULL, 50", "NULL, \(main), NULL, 50",
         ]
         // Balance, settings, records
-        runs["balance.series"] = [
-            "'daily', current_date - 30, current_date, 'all', 'day', 'YYYY-MM-DD'",
-            "'yearly', current_date - 1000, current_date, 'all', 'year', 'YYYY'",
-        ]
-        runs["balance.summary"] = ["current_date - 30, current_date", "current_date - 1000, current_date"]
         runs["balance.dashboard"] = ["current_date - 2"]
         runs["settings.tenant.conclude"] = [concluded]
         runs["core.conclude_deletion"] = [record]

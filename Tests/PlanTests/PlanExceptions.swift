@@ -20,6 +20,7 @@ struct PlanException {
     /// Of invitations the open ones alone are rows.
     static let small: Set<String> = [
         "cache_lane", "schema_migration", "register", "document_counter", "unit", "category", "payment_method",
+        "scale_code",
         "invitation",
     ]
 
@@ -145,7 +146,25 @@ struct PlanException {
             statement: "balance.dashboard",
             rule: .filter,
             relation: "sale",
-            reason: "Three days are read for one, as a business day may lie a day away from the date in UTC."
+            reason: "Seven days are read for three, as a business day may lie a day away from the date in UTC."
+        ),
+        PlanException(
+            statement: "reports.*",
+            rule: .filter,
+            relation: "sale",
+            reason: "Of the days that are not added up, as above: those around them are read and left out."
+        ),
+        PlanException(
+            statement: "sales.confirm",
+            rule: .filter,
+            relation: "sale",
+            reason: "The first sale of a day adds up those before it, as above."
+        ),
+        PlanException(
+            statement: "reports.dead_stock",
+            rule: .filter,
+            relation: "stock_movement",
+            reason: "A product's movements are read backwards to its last sale."
         ),
         PlanException(
             statement: "imports.apply_sales",

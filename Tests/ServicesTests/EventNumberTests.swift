@@ -154,7 +154,9 @@ struct EventNumberTests {
                 shop,
                 "UPDATE stock.customer SET name = 'Ada' WHERE id = '\(TestShop.customer)'; \(Self.write("t.beside"))"
             )
-            #expect(try await shop.psql("SELECT array_to_string(modules, ' ') FROM stock.cache_outbox") == "customers")
+            let modules = try await shop.psql("SELECT array_to_string(modules, ' ') FROM stock.cache_outbox")
+            #expect(modules.split(separator: "\n").count == 1)
+            #expect(modules.hasPrefix("customers ") && !modules.contains("events"))
         }
     }
 

@@ -20,7 +20,7 @@ struct EventTypeTests {
             """
             SELECT DISTINCT t.parts[1]
             FROM pg_proc f,
-                 regexp_matches(f.prosrc, 'INSERT INTO stock\\.domain_event[^;]*', 'g') AS i (parts),
+                 regexp_matches(f.prosrc, '(?:INSERT INTO stock\\.domain_event|stock\\.quote_told\\()[^;]*', 'g') AS i (parts),
                  regexp_matches(i.parts[1], '''([a-z_]+\\.[a-z_]+)''', 'g') AS t (parts)
             WHERE f.pronamespace = 'stock'::regnamespace
             """

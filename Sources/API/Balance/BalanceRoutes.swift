@@ -21,7 +21,7 @@ struct BalanceRoutes: Area {
                 answer: .reference("BalanceSeries"),
                 query: { SeriesQuery.read(&$0) },
                 reading: { (series, caller) throws(Problem) in try shop.balance.series(series, caller) }
-            ),
+            ).tabular,
             .read(
                 "/v1/balance/summary",
                 "readBalanceSummary",
@@ -29,17 +29,21 @@ struct BalanceRoutes: Area {
                 area: "balance",
                 access: .scope(.reportsRead),
                 answer: .reference("BalanceSummary"),
-                query: { $0.days() },
-                reading: { (days, caller) throws(Problem) in try shop.balance.summary(days, caller) }
-            ),
+                query: { (days: $0.days(), place: BalancePlace.read(&$0)) },
+                reading: { (asked, caller) throws(Problem) in
+                    try shop.balance.summary(asked.days, at: asked.place, caller)
+                }
+            ).tabular,
             .read(
                 "/v1/dashboard",
                 "readDashboard",
-                "Today at a glance",
+                "A day at a glance, beside the day before and that of the week before",
                 area: "balance",
                 access: .scope(.reportsRead),
-                answer: .reference("Dashboard")
-            ) { _, caller in shop.balance.dashboard(caller) },
+                answer: .reference("Dashboard"),
+                query: { $0.day("date", "The business day; today if left out.") },
+                reading: { day, caller in shop.balance.dashboard(of: day, caller) }
+            ),
         ]
     }
 }
@@ -52,13 +56,24 @@ extension BalanceMethod {
     }
 }
 
+extension BalancePlace {
+    /// Reads where the money was taken or given.
+    static func read(_ query: inout Query) -> BalancePlace {
+        BalancePlace(
+            locationID: query.id("location_id", "What was taken and given at registers of this location only."),
+            registerID: query.id("register_id", "What was taken and given at this register only.")
+        )
+    }
+}
+
 extension SeriesQuery {
     /// Reads what `GET /v1/balance/series` asks for.
     static func read(_ query: inout Query) -> SeriesQuery {
         SeriesQuery(
             view: query.choice("view", "How finely the range is divided; daily if left out.") ?? .daily,
             days: query.days(),
-            method: .read(&query)
+            method: .read(&query),
+            place: .read(&query)
         )
     }
 }

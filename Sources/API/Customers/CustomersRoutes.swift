@@ -42,7 +42,7 @@ struct CustomersRoutes: Area {
                 reading: { (id, days, page, caller) throws(Problem) in
                     try shop.reports.statement(of: id, days, page, caller)
                 }
-            ),
+            ).tabular,
             .one(
                 "\(Customer.collection)/{id}/ageing",
                 "readCustomerAgeing",
@@ -50,7 +50,7 @@ struct CustomersRoutes: Area {
                 area: "customers",
                 access: .scope(.customersRead),
                 answer: ReportSchemas.ageing
-            ) { shop.reports.ageing(of: $0, $1) },
+            ) { shop.reports.ageing(of: $0, $1) }.tabular,
         ]
     }
 }

@@ -167,7 +167,9 @@ extension TenantPatch {
         patch.taxID = reader.clearableText("tax_id", .taxID)
         patch.phone = reader.clearableText("phone", .phone)
         patch.receiptFooter = reader.clearableText("receipt_footer", .receiptFooter)
-        if case .set(let logo) = reader.clearableChange("logo", FieldReading<String?>.logo) { patch.logo = .set(logo ?? nil) }
+        if case .set(let logo) = reader.clearableChange("logo", FieldReading<String?>.logo) {
+            patch.logo = .set(logo ?? nil)
+        }
         patch.currency = reader.change("currency", .currency)
         patch.pricesIncludeTax = reader.change("prices_include_tax", .bool)
         patch.oversell = reader.change("oversell", .oneOf())

@@ -11,6 +11,7 @@ enum AnswerHeader: String, CaseIterable {
     case replayed = "Idempotency-Replayed"
     case vary = "Vary"
     case contentEncoding = "Content-Encoding"
+    case link = "Link"
     case retryAfter = "Retry-After"
     case authenticate = "WWW-Authenticate"
     case rateLimit = "RateLimit"
@@ -26,6 +27,7 @@ enum AnswerHeader: String, CaseIterable {
         case .consistency: "To be sent with the next request, to any instance, which then sees this write."
         case .replayed: "The answer is that of an earlier request with the same Idempotency-Key."
         case .vary: "The bytes depend on this field of the request."
+        case .link: "Where the table goes on (RFC 8288), if it does."
         case .contentEncoding: "How the bytes are compressed, for clients that accept it."
         case .retryAfter: "Seconds after which the same request may succeed."
         case .authenticate: "How to say who asks."
@@ -37,7 +39,8 @@ enum AnswerHeader: String, CaseIterable {
     /// The shape of its value.
     var schema: Schema {
         switch self {
-        case .requestID, .location, .cacheStatus, .consistency, .rateLimit, .rateLimitPolicy, .authenticate: .text
+        case .link, .requestID, .location, .cacheStatus, .consistency, .rateLimit, .rateLimitPolicy, .authenticate:
+            .text
         case .eTag: .pattern(#"^"[^"]*"$"#, description: "Quoted, never weak.")
         case .replayed: .choice(["true"])
         case .vary: .choice(["Accept", "Accept-Encoding"])
@@ -57,6 +60,7 @@ enum AnswerHeader: String, CaseIterable {
         case .replayed: "true"
         case .vary: "Accept-Encoding"
         case .contentEncoding: "gzip"
+        case .link: #"</v1/reports/receivables?cursor=AZz-8rJw>; rel="next""#
         case .retryAfter: "1"
         case .authenticate: "Bearer realm=\"stock\""
         case .rateLimit: "\"tenant\";r=0;t=1"
@@ -79,6 +83,7 @@ extension Route {
         if isCreation && namesResource || isUpsert && isCreation { list.append((.location, true)) }
         if isCached { list += [(.cacheStatus, true), (.contentEncoding, false)] }
         if isCached || isNegotiated { list.append((.vary, isNegotiated)) }
+        if gives.table != nil { list.append((.link, false)) }
         if takesConsistency || startsSession { list.append((.consistency, false)) }
         if takesKey { list.append((.replayed, false)) }
         return list

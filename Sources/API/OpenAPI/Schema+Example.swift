@@ -91,7 +91,7 @@ private enum ExampleWords {
         "quantity": "1", "rate": "7", "reason": "Counted.", "receipt_footer": "Thank you!",
         "receivables": "0.00", "received": "1", "redis": "ok",
         "ref_type": "sale",
-        "reference": "F-2026-0042", "payable": "0.00", "category": "Rent",
+        "reference": "F-2026-0042", "category": "Rent",
         "refresh_token": "01a1fdf2b27076bb9b7563983f68fe97.Zm9vYmFy", "refunded": "0.00", "request_id": "stp2cqjb",
         "requested": "2", "returned_quantity": "0", "returned_total": "0.00", "role": "cashier",
         "sales_total": "21.90", "scopes": "catalog:read", "secret": "stk_1_01a1fdf2b27076bb9b7563983f68fe97_Zm9vYmFy",
@@ -107,6 +107,8 @@ private enum ExampleWords {
         // Reports.
         "current": "0.00", "days_1_30": "21.90", "days_31_60": "0.00", "days_61_90": "0.00", "days_over_90": "0.00",
         "opening": "0.00", "closing": "21.90", "without_customer": "0.00",
+        "revenue": "20.47", "margin": "7.97", "margin_percent": "38.94", "returned": "0", "by": "revenue",
+        "payable": "0.00", "deducted_base": "0.00", "deducted_amount": "0.00",
         // Parameters.
         "If-Match": #""3.17""#, "If-None-Match": #""3.17""#, "Idempotency-Key": "till-2-4711", "cursor": "AZz-8rJw",
         "q": "espresso", "Stock-Consistency": AnswerHeader.consistency.example,
@@ -135,6 +137,7 @@ private enum ExampleWords {
         case "price" where owner.hasPrefix("Packaging"): "240.00"
         case "counted" where owner.hasPrefix("StockCount"): "29"
         case "difference" where owner.hasPrefix("StockCount"): "-1"
+        case "type" where owner.hasPrefix("Event"): "sale.confirmed"
         case "method" where owner.hasPrefix("CountedTender"): "card"
         case "email" where owner.hasPrefix("Member") || owner.hasPrefix("Invitation"): "bo@example.com"
         default: Self.texts[name]

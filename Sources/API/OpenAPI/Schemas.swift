@@ -20,7 +20,9 @@ enum Schemas {
         ("Movement", movement), ("StockCount", stockCount), ("StockCountLine", stockCountLine),
         ("Transfer", .object(transferFigures + [Field.required("lines", .array(.reference("TransferLine")))])),
         ("TransferLine", transferLine), ("TransferSummary", .object(transferFigures)),
-        ("Sale", sale), ("SaleLine", saleLine), ("LinePackaging", linePackaging), ("PricedCart", pricedCart),
+        ("Sale", sale), ("SaleLine", saleLine), ("LinePackaging", linePackaging), ("SaleException", saleException),
+        ("SaleBatch", saleBatch),
+        ("PricedCart", pricedCart),
         ("CartLine", .object(lineFigures)),
         ("SaleLineTax", saleLineTax), ("TaxSum", taxSum),
         ("SalePayment", salePayment), ("SaleSummary", .object(saleFigures)),
@@ -45,7 +47,8 @@ enum Schemas {
         ("PurchaseCancelled", purchaseCancelled),
         ("PurchaseSummary", .object(purchaseFigures)), ("ReorderLine", reorderLine), ("MoneyEntry", moneyEntry),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
-        ("MethodTotal", methodTotal), ("Dashboard", dashboard),
+        ("MethodTotal", methodTotal), ("Dashboard", dashboard), ("HourTotal", hourTotal),
+        ("DayTotal", dayTotal),
         ("Acknowledgement", acknowledgement), ("Health", health), ("CacheHealth", .object(cacheHealth)),
         ("Version", build), ("CacheTest", cacheTest),
     ]
@@ -379,8 +382,29 @@ enum Schemas {
             Field.required("returns", .array(.reference("ReturnSummary"))),
             Field.required("quote_id", .nullable(.id)),
             Field.required("approval", .nullable(.reference("SaleApproval"))),
+            Field.required("recorded", .choice(["live", "offline"])), Field.required("happened_at", .nullable(.time)),
+            Field.required("exceptions", .array(.reference("SaleException"))),
         ]
     )
+    private static let saleBatch = Schema.object([
+        Field.required(
+            "data",
+            .array(
+                .object([
+                    Field.required("key", .text), Field.required("status", .integer(minimum: 200, maximum: 599)),
+                    Field.required("replayed", .boolean), Field.required("sale", .nullable(.reference("Sale"))),
+                    Field.required("problem", .nullable(.reference("Problem"))),
+                ])
+            )
+        )
+    ])
+    private static let saleException = Schema.object([
+        Field.required("id", .id), Field.required("sale_id", .id), Field.required("code", .text),
+        Field.required("pointer", .text), Field.required("detail", .text),
+        Field.required("status", .choice(SaleException.Status.allCases.map(\.rawValue))),
+        Field.required("recorded_at", .time), Field.required("settled_at", .nullable(.time)),
+        Field.required("settled_by", .nullable(.id)), Field.required("note", .nullable(.text)),
+    ])
     /// What somebody approved of.
     private static let approvalFigures: [Field] = [
         Field.required("user_id", .id), Field.required("discount_limit", .nullable(.rate)),
@@ -569,7 +593,8 @@ enum Schemas {
     ])
     private static let series = Schema.object([
         Field.required("view", .choice(["daily", "weekly", "monthly", "yearly"])),
-        Field.required("method", method), Field.required("from", .day),
+        Field.required("method", method), Field.required("location_id", .nullable(.id)),
+        Field.required("register_id", .nullable(.id)), Field.required("from", .day),
         Field.required("to", .day), Field.required("timezone", .text), Field.required("currency", .text),
         Field.required("data", .array(.reference("PeriodTotal"))),
     ])
@@ -583,6 +608,7 @@ enum Schemas {
     ]
     private static let summary = Schema.object(
         [
+            Field.required("location_id", .nullable(.id)), Field.required("register_id", .nullable(.id)),
             Field.required("from", .day), Field.required("to", .day), Field.required("timezone", .text),
             Field.required("currency", .text),
         ] + totals
@@ -594,9 +620,24 @@ enum Schemas {
             Field.required("sales_count", count), Field.required("sales_total", .money),
         ] + totals + [
             Field.required("receivables", .money), Field.required("out_of_stock", count),
-            Field.required("low_stock", count),
+            Field.required("low_stock", count), Field.required("hours", .array(.reference("HourTotal"))),
+            Field.required(
+                "compared",
+                .object([
+                    Field.required("day_before", .reference("DayTotal")),
+                    Field.required("week_before", .reference("DayTotal")),
+                ])
+            ),
         ]
     )
+    private static let hourTotal = Schema.object([
+        Field.required("hour", .integer(minimum: 0, maximum: 23)), Field.required("sales_count", count),
+        Field.required("sales_total", .money),
+    ])
+    private static let dayTotal = Schema.object([
+        Field.required("date", .day), Field.required("sales_count", count), Field.required("sales_total", .money),
+        Field.required("income", .money), Field.required("expense", .money), Field.required("net", .money),
+    ])
 
     // MARK: Operations
 

@@ -321,6 +321,7 @@ package struct Call: Sendable {
     func reply(_ answer: CachedAnswer) throws(Problem) -> Reply {
         guard let body = answer.body else { throw .notFound }
         let type = try answerType()
+        if type == .csv, let table = route.gives.table { return try reply(answer, body, as: table) }
         var reply: Reply
         if let compressed = answer.compressed {
             let isCompressed = exchange.fields.acceptsGzip
@@ -341,6 +342,31 @@ package struct Call: Sendable {
         }
         // Also of what is not sent again: the fields of both are one.
         reply.isPage = type == .html
+        return dressed(reply, of: answer)
+    }
+
+    /// The same as a table, which is made of the body that is cached; the page behind it is linked, as a table has no place for it.
+    private func reply(_ answer: CachedAnswer, _ body: ByteBuffer, as table: CSVTable) throws(Problem) -> Reply {
+        let etag = EntityTag.table(answer.etag)
+        var reply: Reply
+        if current(etag, sent: etag) != nil {
+            reply = Reply(.notModified)
+        } else {
+            let (text, next) = try table.write(body)
+            reply = Reply(.ok, body: text, type: .csv)
+            if let next {
+                let query = (exchange.query ?? "").split(separator: "&").filter { !$0.hasPrefix("cursor=") }
+                let rest = (query.map { String($0) } + ["cursor=\(next)"]).joined(separator: "&")
+                reply.append(.link, "<\(exchange.path)?\(rest)>; rel=\"next\"")
+            }
+        }
+        reply.append(.eTag, etag)
+        return dressed(reply, of: answer)
+    }
+
+    /// The fields of every cached read: where it came from, and what it reflects.
+    private func dressed(_ plain: Reply, of answer: CachedAnswer) -> Reply {
+        var reply = plain
         reply.append(.cacheStatus, answer.status.headerValue)
         if exchange.fields.consistency != nil, let cache = self.cache, let caller = self.caller {
             let token = self.token ?? ConsistencyToken(tenant: caller.tenant.rawValue)

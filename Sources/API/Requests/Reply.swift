@@ -83,7 +83,7 @@ package enum ContentType: Sendable {
     case plain
     /// Server-sent events.
     case events
-    /// Rows for spreadsheets and imports.
+    /// A table, with names in its first line (RFC 4180, RFC 7111).
     case csv
     /// Rows for programs, an object to a line.
     case ndjson
@@ -125,9 +125,9 @@ package enum ContentType: Sendable {
         value: "application/vnd.oai.openapi+json;version=3.1"
     )
     private static let metricsField = HTTPField(name: .contentType, value: "text/plain; version=0.0.4; charset=utf-8")
+    private static let csvField = HTTPField(name: .contentType, value: "text/csv; charset=utf-8; header=present")
     private static let plainField = HTTPField(name: .contentType, value: "text/plain; charset=utf-8")
     private static let eventsField = HTTPField(name: .contentType, value: "text/event-stream; charset=utf-8")
-    private static let csvField = HTTPField(name: .contentType, value: "text/csv; charset=utf-8")
     private static let ndjsonField = HTTPField(name: .contentType, value: "application/x-ndjson")
     private static let htmlField = HTTPField(name: .contentType, value: "text/html; charset=utf-8")
 }
@@ -145,6 +145,8 @@ extension Reply {
 extension HTTPField.Name {
     /// What the client has written and seen.
     static let stockConsistency = Self.known("Stock-Consistency")
+    /// RFC 8288.
+    static let link = Self.known("Link")
     /// RFC 9211.
     static let cacheStatus = Self.known("Cache-Status")
     /// Our name for the request.

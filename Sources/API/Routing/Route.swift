@@ -88,6 +88,8 @@ package final class Route: Sendable {
         var type: ContentType = .json
         /// Other forms that the body may be asked for in, by `Accept`.
         var others: [(type: ContentType, answer: Schema)] = []
+        /// How the body is written as a table, where `text/csv` is among the others.
+        var table: CSVTable?
         /// Whether it says where the new resource is found, and its entity tag; nil for what was created.
         var namesResource: Bool?
         /// Whether it carries the entity tag of what it answers; nil for what has one as a rule.

@@ -5,6 +5,8 @@ import Services
 extension SaleRequest {
     /// Reads the body of `POST /v1/sales`.
     static func read(_ reader: inout JSONObjectReader) -> SaleRequest {
+        let isOffline = reader.optional("recorded", isShown: false, FieldReading<Recorded>.oneOf()) == .offline
+        let id: SaleID? = reader.optional("id", isShown: false, .id())
         var request = SaleRequest(
             registerID: reader.optionalID("register_id"),
             customerID: reader.optionalID("customer_id"),
@@ -16,8 +18,13 @@ extension SaleRequest {
             isDraft: reader.optionalChoice("status") == NewSaleStatus.draft
         )
         request.approval = reader.approval()
+        if isOffline {
+            request.readFact(id, &reader)
+        } else if id != nil {
+            reader.fail("id", .notAllowed, "Only a sale that was recorded offline has an id already.")
+        }
         guard request.isDraft else { return request }
-        if request.approval != nil {
+        if request.approval != nil, !isOffline {
             reader.fail("approval", .notAllowed, "A draft is approved of when it is confirmed.")
         }
         if !request.payments.isEmpty {
@@ -27,6 +34,40 @@ extension SaleRequest {
             reader.fail("occurred_at", .notAllowed, "A draft is dated when it is confirmed.")
         }
         return request
+    }
+
+    /// Reads what there is to say of a sale that has happened already.
+    private mutating func readFact(_ id: SaleID?, _ reader: inout JSONObjectReader) {
+        if isDraft {
+            reader.fail("recorded", .notAllowed, "What is put away has not happened yet.")
+        }
+        if approval != nil {
+            reader.fail("approval", .notAllowed, "Nobody is asked to approve of what has happened already.")
+        }
+        for (index, line) in lines.enumerated() where line.unitPrice == nil {
+            reader.errors.add(
+                FieldError(
+                    "\(reader.pointer(to: "lines"))/\(index)/unit_price",
+                    .required,
+                    "Say at which price it was sold."
+                )
+            )
+        }
+        switch (id, occurredAt) {
+        case (let id?, let happenedAt?): fact = SaleFact(id: id, happenedAt: happenedAt)
+        case (nil, _):
+            if !reader.contains("id") { reader.fail("id", .required, "Give the id that the till gave it.") }
+        case (_, nil):
+            if !reader.contains("occurred_at") { reader.fail("occurred_at", .required, "Say when it took place.") }
+        }
+    }
+
+    /// When a sale reaches us.
+    private enum Recorded: String, CaseIterable {
+        /// As it happens.
+        case live
+        /// After it has happened.
+        case offline
     }
 }
 

@@ -20,15 +20,54 @@ struct SalesRoutes: Area {
                 access: .scope(.salesWrite),
                 key: .required,
                 store: shop.store,
-                body: Body("SaleRequest") { SaleRequest.read(&$0) },
+                body: SaleRequest.body,
                 answer: .reference("Sale"),
                 problems: [
                     .insufficientStock, .productInactive, .discountLimit, .creditLimitExceeded, .sessionClosed,
-                    .periodClosed, .paymentMismatch, .creditNeedsCustomer, .quantityPrecision,
+                    .periodClosed, .paymentMismatch, .creditNeedsCustomer, .quantityPrecision, .duplicate, .forbidden,
                 ]
             ) { (request, context, key) throws(Problem) in
-                if request.isDraft { return try await shop.sales.draft(request, context, key: key) }
-                return try await shop.sales.confirm(request, context, key: key)
+                try await shop.sales.take(request, context, key: key)
+            },
+            .post(
+                "/v1/sales/batch",
+                "confirmSales",
+                "Up to 100 sales, each by itself and under its own key; what became of each, in their order",
+                area: "sales",
+                access: .scope(.salesWrite),
+                body: Body("SaleBatchRequest") { reader in
+                    reader.objects("sales", of: "KeyedSale", count: 1...100) { KeyedSale.read(&$0) }
+                },
+                answer: .reference("SaleBatch")
+            ) { call, sales in try await call.sell(sales, shop) },
+            .freshPage(
+                "/v1/exceptions",
+                "listExceptions",
+                "What sales would have been refused for that had happened already, the last first",
+                area: "sales",
+                access: .roles(.owner, .manager, scope: .salesOffline),
+                store: shop.store,
+                answer: .reference("SaleException"),
+                query: { (query) -> SaleException.Status in
+                    query.choice("status", "Open, or settled; open if left out.") ?? .open
+                },
+                reading: { (status, page, caller) throws(Problem) in
+                    try shop.sales.exceptions(status, page, caller)
+                }
+            ),
+            .action(
+                "/v1/exceptions/{id}/settle",
+                "settleException",
+                "Settle what a sale would have been refused for",
+                area: "sales",
+                access: .roles(.owner, .manager),
+                store: shop.store,
+                body: Body("ExceptionNote") { $0.text("note", .note) },
+                answer: .reference("SaleException"),
+                givesTag: false,
+                problems: [.invalidState]
+            ) { (id, note, context, key) throws(Problem) in
+                try await shop.sales.settle(id, note: note, context, key: key)
             },
             .post(
                 "/v1/sales/price",
@@ -36,7 +75,7 @@ struct SalesRoutes: Area {
                 "What a sale would come to; writes nothing",
                 area: "sales",
                 access: .scope(.salesWrite),
-                body: Body("SaleRequest") { SaleRequest.read(&$0) },
+                body: SaleRequest.body,
                 answer: .reference("PricedCart"),
                 problems: [.productInactive, .discountLimit, .paymentMismatch, .quantityPrecision]
             ) { call, request in Reply(.ok, body: try await shop.sales.price(request, call.context())) },

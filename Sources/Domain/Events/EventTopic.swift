@@ -5,12 +5,14 @@ package import Kernel
 /// The one table of who may read which events; what no topic is said for is read by those alone who may do everything.
 package enum EventTopic: String, CaseIterable, Sendable {
     case sale
+    case quote
     case payment
     case expense
     case cashSession = "cash_session"
     case cashEntry = "cash_entry"
     case ledgerEntry = "ledger_entry"
     case stock
+    case stockCount = "stock_count"
     case transfer
     case purchase
     /// Chunks of a file that is imported.
@@ -19,9 +21,9 @@ package enum EventTopic: String, CaseIterable, Sendable {
     /// What reading it takes: the scope by which the documents themselves are read.
     package var scope: Scope {
         switch self {
-        case .sale, .payment, .expense, .cashSession, .cashEntry: .salesRead
+        case .sale, .quote, .payment, .expense, .cashSession, .cashEntry: .salesRead
         case .ledgerEntry: .reportsRead
-        case .stock, .transfer, .purchase: .stockRead
+        case .stock, .stockCount, .transfer, .purchase: .stockRead
         case .imported: .admin
         }
     }

@@ -19,7 +19,8 @@ extension Role {
     private static let ownerScopes = Set(Scope.allCases)
     private static let managerScopes = Set(Scope.allCases).subtracting([.admin])
     private static let cashierScopes: Set<Scope> = [
-        .catalogRead, .stockRead, .salesRead, .salesWrite, .paymentsWrite, .customersRead, .customersWrite,
+        .catalogRead, .stockRead, .salesRead, .salesWrite, .salesOffline, .paymentsWrite, .customersRead,
+        .customersWrite,
     ]
     private static let stockKeeperScopes: Set<Scope> = [.catalogRead, .catalogWrite, .stockRead, .stockWrite]
     private static let viewerScopes: Set<Scope> = [.catalogRead, .stockRead, .salesRead, .customersRead, .reportsRead]

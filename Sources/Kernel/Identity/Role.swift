@@ -17,6 +17,8 @@ package enum Scope: String, Sendable, Hashable, CaseIterable {
     case salesWrite = "sales:write"
     /// To sell below the list price: without limit by a key, up to the role's limit by a member.
     case salesDiscount = "sales:discount"
+    /// To write down sales that have happened while a till was away.
+    case salesOffline = "sales:offline"
     case paymentsWrite = "payments:write"
     case customersRead = "customers:read"
     case customersWrite = "customers:write"

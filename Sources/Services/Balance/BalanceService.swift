@@ -26,8 +26,11 @@ package struct BalanceService: Sendable {
                     builder.add(range.from.description)
                     builder.add(range.to.description)
                     builder.add(query.method.text)
+                    query.place.add(to: &builder)
                 },
-                fill: .body(ReadSeries(view: query.view, range: range, method: query.method))
+                fill: .body(
+                    ReadSeries(view: query.view, range: range, method: query.method, place: query.place)
+                )
             )
         }
     }
@@ -36,31 +39,44 @@ package struct BalanceService: Sendable {
     ///
     /// - Parameters:
     ///   - days: The range; a missing day is counted back from the tenant's today, thirty days in all.
+    ///   - place: Where the money was taken or given.
     ///   - caller: Who asks.
     /// - Returns: The read of the sums.
     /// - Throws: 422 `validation_failed` for a range that is reversed or too long.
-    package func summary(_ days: DayRange, _ caller: Caller) throws(Problem) -> CachedRead {
+    package func summary(
+        _ days: DayRange,
+        at place: BalancePlace = .anywhere,
+        _ caller: Caller
+    ) throws(Problem) -> CachedRead {
         try read(days, view: nil, caller) { range in
             CachedRead(
                 key: caller.key(.balance, "summary") { builder in
                     builder.add(range.from.description)
                     builder.add(range.to.description)
+                    place.add(to: &builder)
                 },
-                fill: .body(ReadSummary(range: range))
+                fill: .body(ReadSummary(range: range, place: place))
             )
         }
     }
 
     /// `GET /v1/dashboard`.
     ///
-    /// The tenant's local day. The day is in the key, so that midnight needs no invalidation.
-    package func dashboard(_ caller: Caller) -> CachedRead {
-        .dated(tenants.settings(of: caller.tenant)) { today in
+    /// A day beside the one before it and that of the week before. The day is in the key, so that midnight needs no invalidation.
+    ///
+    /// - Parameters:
+    ///   - day: The day; the tenant's local day if nil.
+    ///   - caller: Who asks.
+    /// - Returns: The read of its body.
+    package func dashboard(of day: BusinessDay? = nil, _ caller: Caller) -> CachedRead {
+        @Sendable func read(_ day: BusinessDay) -> CachedRead {
             CachedRead(
-                key: caller.key(.dashboard, "day") { $0.add(today.description) },
-                fill: .body(ReadDashboard(day: today))
+                key: caller.key(.dashboard, "day") { $0.add(day.description) },
+                fill: .body(ReadDashboard(day: day))
             )
         }
+        guard let day else { return .dated(tenants.settings(of: caller.tenant)) { today in read(today) } }
+        return read(day)
     }
 
     /// A read about days: known at once where both are named, else once the tenant's today is.

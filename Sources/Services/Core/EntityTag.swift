@@ -12,6 +12,12 @@ package enum EntityTag {
         return etag.dropLast() + Self.suffix + "\""
     }
 
+    /// The tag of the same said as a table.
+    package static func table(_ etag: String) -> String {
+        guard etag.hasSuffix("\"") else { return etag }
+        return etag.dropLast() + "-csv\""
+    }
+
     /// What stands between the quotes, whichever representation it is of.
     static func value(_ tag: String) -> Substring {
         let value = tag.dropFirst().dropLast()

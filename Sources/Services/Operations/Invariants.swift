@@ -13,7 +13,7 @@ enum Invariants {
         Invariant20.self, Invariant21.self,
         Invariant22.self,
         Invariant23Events.self, Invariant24.self, Invariant26.self, Invariant27.self, Invariant28.self,
-        Invariant30.self, Invariant32.self, Invariant33.self,
+        Invariant30.self, Invariant32.self, Invariant33.self, Invariant34.self, Invariant35.self,
     ]
 
     /// Those of what belongs to no tenant.
@@ -537,6 +537,24 @@ struct Invariant14: Invariant {
             ON l.business_day = b.business_day AND l.method = b.method,
         LATERAL (SELECT coalesce(b.business_day, l.business_day) AS business_day, coalesce(b.method, l.method) AS method) d
         WHERE (coalesce(b.income, 0), coalesce(b.expense, 0)) <> (coalesce(l.income, 0), coalesce(l.expense, 0))
+        UNION ALL
+        SELECT format('%s by %s at register %s, location %s: totals are %s in and %s out, the ledger adds up to %s and %s',
+                      d.business_day, d.method, d.register_id, d.location_id, coalesce(b.income, 0), coalesce(b.expense, 0),
+                      coalesce(l.income, 0), coalesce(l.expense, 0))
+        FROM (SELECT b.register_id, b.location_id, b.business_day, b.method, sum(b.income) AS income,
+                     sum(b.expense) AS expense FROM stock.register_day b
+              WHERE b.tenant_id = stock.current_tenant() GROUP BY 1, 2, 3, 4) b
+        FULL JOIN (SELECT e.register_id, e.location_id, e.business_day, e.method,
+                          sum(e.amount) FILTER (WHERE e.direction = 'income') AS income,
+                          sum(e.amount) FILTER (WHERE e.direction = 'expense') AS expense
+                   FROM stock.ledger_entry e
+                   WHERE e.tenant_id = stock.current_tenant() AND e.register_id IS NOT NULL GROUP BY 1, 2, 3, 4) l
+            ON l.register_id = b.register_id AND l.location_id = b.location_id AND l.business_day = b.business_day
+           AND l.method = b.method,
+        LATERAL (SELECT coalesce(b.register_id, l.register_id) AS register_id,
+                        coalesce(b.location_id, l.location_id) AS location_id,
+                        coalesce(b.business_day, l.business_day) AS business_day, coalesce(b.method, l.method) AS method) d
+        WHERE (coalesce(b.income, 0), coalesce(b.expense, 0)) <> (coalesce(l.income, 0), coalesce(l.expense, 0))
         """
 
     typealias Row = SingleColumn<String>
@@ -641,6 +659,73 @@ struct Invariant30: Invariant {
         LEFT JOIN (SELECT c.customer_id, sum(c.change) AS change FROM stock.customer_change c
                    WHERE c.tenant_id = stock.current_tenant() GROUP BY c.customer_id) c ON c.customer_id = a.customer_id
         WHERE a.tenant_id = stock.current_tenant() AND a.balance <> coalesce(c.change, 0)
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// What was sold of a product on a day that is added up, and of a tax, is what documents say, over all slots.
+struct Invariant34: Invariant {
+    static let number = "I34"
+    static let name = "verify.i34"
+    static let sql: SQL = """
+        SELECT format('product %s on %s: %s sold, %s returned, revenue %s, cost %s; documents say %s, %s, %s, %s', k.product_id,
+                      k.day, coalesce(d.sold, 0), coalesce(d.returned, 0), coalesce(d.revenue, 0), coalesce(d.cost, 0),
+                      coalesce(c.sold, 0), coalesce(c.returned, 0), coalesce(c.revenue, 0), coalesce(c.cost, 0))
+        FROM (SELECT d.business_day AS day, d.product AS product_id, sum(d.sold) AS sold, sum(d.returned) AS returned,
+                     sum(d.revenue) AS revenue, sum(d.cost) AS cost
+              FROM stock.product_day d WHERE d.tenant_id = stock.current_tenant() GROUP BY 1, 2) d
+        FULL JOIN (SELECT c.day, c.product_id, sum(c.sold) AS sold, sum(c.returned) AS returned, sum(c.revenue) AS revenue,
+                          sum(c.cost) AS cost
+                   FROM stock.product_change c
+                   WHERE c.tenant_id = stock.current_tenant() AND c.day < (SELECT stock.sums_open_from(stock.current_tenant())) GROUP BY 1, 2) c
+            ON c.day = d.day AND c.product_id = d.product_id,
+        LATERAL (SELECT coalesce(d.day, c.day) AS day, coalesce(d.product_id, c.product_id) AS product_id) k
+        WHERE (coalesce(d.sold, 0), coalesce(d.returned, 0), coalesce(d.revenue, 0), coalesce(d.cost, 0))
+              <> (coalesce(c.sold, 0), coalesce(c.returned, 0), coalesce(c.revenue, 0), coalesce(c.cost, 0))
+        UNION ALL
+        SELECT format('%s on %s: %s of %s, %s of %s deducted; documents say %s of %s, %s of %s', k.name, k.day,
+                      coalesce(d.amount, 0), coalesce(d.base, 0), coalesce(d.deducted_amount, 0), coalesce(d.deducted_base, 0),
+                      coalesce(c.amount, 0), coalesce(c.base, 0), coalesce(c.deducted_amount, 0), coalesce(c.deducted_base, 0))
+        FROM (SELECT d.business_day AS day, d.name, d.kind, d.rate, sum(d.base) AS base, sum(d.amount) AS amount,
+                     sum(d.deducted_base) AS deducted_base, sum(d.deducted_amount) AS deducted_amount
+              FROM stock.tax_day d WHERE d.tenant_id = stock.current_tenant() GROUP BY 1, 2, 3, 4) d
+        FULL JOIN (SELECT c.day, c.name, c.kind, c.rate, sum(c.base) AS base, sum(c.amount) AS amount,
+                          sum(c.deducted_base) AS deducted_base, sum(c.deducted_amount) AS deducted_amount
+                   FROM stock.tax_change c
+                   WHERE c.tenant_id = stock.current_tenant() AND c.day < (SELECT stock.sums_open_from(stock.current_tenant()))
+                   GROUP BY 1, 2, 3, 4) c
+            ON c.day = d.day AND c.name = d.name AND c.kind = d.kind AND c.rate = d.rate,
+        LATERAL (SELECT coalesce(d.day, c.day) AS day, coalesce(d.name, c.name) AS name) k
+        WHERE (coalesce(d.base, 0), coalesce(d.amount, 0), coalesce(d.deducted_base, 0), coalesce(d.deducted_amount, 0))
+              <> (coalesce(c.base, 0), coalesce(c.amount, 0), coalesce(c.deducted_base, 0), coalesce(c.deducted_amount, 0))
+        UNION ALL
+        SELECT format('return line %s: its taxes come to %s, not %s', l.id, stock.line_tax(l.taxes), l.tax)
+        FROM stock.sale_return_line l
+        WHERE l.tenant_id = stock.current_tenant() AND l.taxes IS NOT NULL AND stock.line_tax(l.taxes) <> l.tax
+        UNION ALL
+        SELECT format('sale line %s came back whole with a tax of %s, not %s', l.id, b.tax, l.tax)
+        FROM stock.sale_line l
+        JOIN (SELECT r.sale_line_id, sum(r.tax) AS tax FROM stock.sale_return_line r
+              WHERE r.tenant_id = stock.current_tenant() AND r.sale_line_id IS NOT NULL GROUP BY r.sale_line_id) b
+            ON b.sale_line_id = l.id
+        WHERE l.tenant_id = stock.current_tenant() AND l.returned_quantity = l.quantity AND b.tax <> l.tax
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// What stock is worth by its changes is what levels say.
+struct Invariant35: Invariant {
+    static let number = "I35"
+    static let name = "verify.i35"
+    static let sql: SQL = """
+        SELECT format('changes of the worth of stock come to %s, levels to %s', v.change, l.value)
+        FROM (SELECT coalesce(sum(v.change), 0) AS change FROM stock.stock_value_day v
+              WHERE v.tenant_id = stock.current_tenant()) v,
+             (SELECT coalesce(sum((l.on_hand + l.in_transit) * l.cost), 0) AS value FROM stock.stock_level l
+              WHERE l.tenant_id = stock.current_tenant()) l
+        WHERE v.change <> l.value
         """
 
     typealias Row = SingleColumn<String>

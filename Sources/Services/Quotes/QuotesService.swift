@@ -11,7 +11,8 @@ package final class QuotesService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        ReadQuote.self, DraftQuote.self, PackQuoteLines.self, SendQuote.self, AcceptQuote.self, CancelQuote.self, Conclude<Quote>.self,
+        ReadQuote.self, DraftQuote.self, PackQuoteLines.self, SendQuote.self, AcceptQuote.self, CancelQuote.self,
+        Conclude<Quote>.self,
         ReadDocument<QuoteOnDay>.self, ListQuotes.self,
     ]
 

@@ -19,5 +19,6 @@ package struct ReportsService: Sendable {
     /// Every statement of this service, prepared on each connection.
     static let statements: [any Statement.Type] = [
         ReadCustomerStatement.self, ReadCustomerAgeing.self, ReadReceivables.self, ReadPayables.self,
+        ReadTopProducts.self, ReadCategoryMargins.self, ReadTaxes.self, ReadStockValue.self, ReadDeadStock.self,
     ]
 }

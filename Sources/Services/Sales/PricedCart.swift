@@ -8,6 +8,8 @@ struct PricedCart: Sendable {
     /// What the method of each tender was taken for.
     let kinds: [PaymentKind]
     let priced: PricedSale
+    /// What it would be refused for, had it not happened already.
+    let exceptions: [FieldError]
 
     /// A line with the product it was priced by.
     struct Line: Sendable {
@@ -125,7 +127,7 @@ struct PricedCart: Sendable {
         guard unknown.isEmpty else {
             throw Problem(.validationFailed, "Some lines name no product.", errors: unknown)
         }
-        guard inactive.isEmpty else {
+        guard inactive.isEmpty || request.fact != nil else {
             throw Problem(.productInactive, "Some products are archived and can not be sold.", errors: inactive)
         }
         guard faulty.isEmpty else { throw GoodsFinder.refusal(of: faulty) }
@@ -175,10 +177,17 @@ struct PricedCart: Sendable {
                 errors: tenderErrors
             )
         }
+        var exceptions = inactive
         if !request.isDraft, request.quoting != .agreed {
             let limit = caller.discountLimit(snapshot.rules).map { max($0, approved ?? .zero) }
-            try Self.check(priced, of: lines, request, limit, exponent)
+            do throws(Problem) {
+                try Self.check(priced, of: lines, request, limit, exponent)
+            } catch {
+                guard request.fact != nil else { throw error }
+                exceptions += error.errors
+            }
         }
+        self.exceptions = request.fact == nil ? [] : exceptions
         rules = snapshot.rules
         self.lines = lines
         self.kinds = kinds

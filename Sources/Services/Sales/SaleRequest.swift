@@ -137,6 +137,9 @@ package struct SaleRequest: Sendable, Equatable {
         case agreed
     }
 
+    /// What there is to say of a sale that has happened already; nil for one that happens now.
+    package var fact: SaleFact?
+
     /// Makes a request.
     ///
     /// - Parameters:
@@ -166,6 +169,25 @@ package struct SaleRequest: Sendable, Equatable {
         self.lines = lines
         self.payments = payments
         self.isDraft = isDraft
+    }
+}
+
+/// A sale that has happened while its till was away: under the till's own id, at the time that it took place.
+package struct SaleFact: Sendable, Equatable {
+    /// The id that the till gave it.
+    package var id: SaleID
+
+    /// When it took place.
+    package var happenedAt: Timestamp
+
+    /// Makes it.
+    ///
+    /// - Parameters:
+    ///   - id: The id that the till gave it.
+    ///   - happenedAt: When it took place.
+    package init(id: SaleID, happenedAt: Timestamp) {
+        self.id = id
+        self.happenedAt = happenedAt
     }
 }
 

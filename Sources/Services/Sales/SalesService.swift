@@ -11,17 +11,20 @@ package final class SalesService: Sendable {
     private let products = SellableProducts()
 
     /// Every statement of this service, prepared on each connection.
-    package static let statements: [any Statement.Type] = [
-        ReadSellableProducts.self, FindGoods.self, ReadScalePatterns.self, ConfirmSale.self, PackSaleLines.self,
-        ShowCart.self, AnnotateSale.self, CancelSale.self, ReadDraft.self, GiveApproval.self, Conclude<Approval>.self,
-        ReadApproval.self, TakeApproval.self, DraftSale.self, DiscardSale.self, Conclude<Sale>.self, ReadSale.self,
-        ListSales.self,
-        ListNumberedSales.self, NamedDocument<Sale>.self, NamedPage<ListSales>.self, NamedPage<ListNumberedSales>.self,
-        NamedDocument<SaleReturn>.self, NamedPage<ListReturns>.self, ReturnOfSale.self, ReturnUnsold.self,
-        Conclude<SaleReturn>.self,
-        ReadDocument<SaleReturn>.self,
-        ListReturns.self,
-    ]
+    package static let statements: [any Statement.Type] =
+        [
+            ReadSellableProducts.self, FindGoods.self, ReadScalePatterns.self, ConfirmSale.self, PackSaleLines.self,
+            ShowCart.self, AnnotateSale.self, CancelSale.self, ReadDraft.self, GiveApproval.self,
+            Conclude<Approval>.self,
+            ReadApproval.self, TakeApproval.self, DraftSale.self, DiscardSale.self, Conclude<Sale>.self, ReadSale.self,
+            ListSales.self,
+            ListNumberedSales.self, NamedDocument<Sale>.self, NamedPage<ListSales>.self,
+            NamedPage<ListNumberedSales>.self,
+            NamedDocument<SaleReturn>.self, NamedPage<ListReturns>.self, ReturnOfSale.self, ReturnUnsold.self,
+            Conclude<SaleReturn>.self,
+            ReadDocument<SaleReturn>.self,
+            ListReturns.self,
+        ] + factStatements
 
     /// Makes the service.
     ///
@@ -57,7 +60,13 @@ package final class SalesService: Sendable {
             }
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
                 try unit.refuseElsewhere(.register(request.registerID), context.caller)
-                try unit.sell(plan)
+                if let fact = request.fact {
+                    try unit.add(BeginFact())
+                    try unit.sell(plan)
+                    try unit.add(EndFact(id: plan.id, happenedAt: fact.happenedAt, exceptions: plan.cart.exceptions))
+                } else {
+                    try unit.sell(plan)
+                }
                 return .created(Sale(plan.id))
             }
         }

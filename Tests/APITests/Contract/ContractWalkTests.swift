@@ -148,9 +148,16 @@ struct ContractWalkTests {
         try await journey.call("listSales")
         try await journey.call("readPayment")
         try await journey.call("listPayments")
+        for name in ["readTopProducts", "readMargins", "readTaxReport", "readStockValue"] {
+            try await journey.call(name)
+        }
+        try await journey.call("createProduct", body: #"{"name":"Old tins","sku":"OL-001","price":"2.50"}"#)
+        try await journey.call("moveStock", body: opening.replacingOccurrences(of: "FI-001", with: "OL-001"))
+        try await journey.call("listDeadStock", query: "days=1")
         try await Self.counts(journey)
         try await Self.transfers(journey)
         try await Self.buying(journey)
+        try await journey.sellOffline("FI-001")
         for price in ["2.75", "2.50"] {
             try await journey.call("changeProduct", at: "/v1/products/\(product)", body: #"{"price":"\#(price)"}"#)
         }

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTypes
+import Kernel
 import TestSupport
 import Testing
 
@@ -171,6 +172,22 @@ final class Journey {
         )
         try await self.call("createQuote", body: #"{"lines":[{"sku":"ña-1","quantity":"1"}]}"#)
         for path in ["/v1/locations/{id}", "/v1/products/{id}"] { self.places[path] = places[path] }
+    }
+
+    /// Writes down sales of more than there is, which leaves exceptions.
+    func sellOffline(_ sku: String) async throws {
+        func fact() -> String {
+            """
+            {"recorded":"offline","id":"\(UUIDv7.make())","occurred_at":"2026-01-05T10:00:00Z",\
+            "lines":[{"sku":"\(sku)","quantity":"1000","unit_price":"2.50"}],\
+            "payments":[{"method":"card","amount":"2500.00"}]}
+            """
+        }
+        try await self.call("confirmSale", body: fact())
+        try await self.call("confirmSales", body: #"{"sales":[{"key":"offline-1","sale":\#(fact())}]}"#)
+        try await self.call("listExceptions")
+        let exception = try #require(self.answers["listExceptions"]?["data"].elements.first?["id"].string)
+        self.places["/v1/exceptions/{id}"] = "/v1/exceptions/\(exception)"
     }
 
     /// Makes a draft of a purchase, of a product and from a supplier that nothing else names.

@@ -180,6 +180,14 @@ struct SalesImportTests {
                 DELETE FROM stock.payment p WHERE p.sale_id IS DISTINCT FROM (SELECT id FROM stock.sale WHERE number = 1);
                 DELETE FROM stock.sale WHERE number > 1;
                 DELETE FROM stock.sale_return;
+                DELETE FROM stock.product_day;
+                INSERT INTO stock.product_day (tenant_id, business_day, product, slot, sold, returned, revenue, cost)
+                SELECT c.tenant_id, c.day, c.product_id, 0, sum(c.sold), sum(c.returned), sum(c.revenue), sum(c.cost)
+                FROM stock.product_change c GROUP BY c.tenant_id, c.day, c.product_id;
+                DELETE FROM stock.tax_day;
+                INSERT INTO stock.tax_day (tenant_id, business_day, name, kind, rate, slot, base, amount)
+                SELECT c.tenant_id, c.day, c.name, c.kind, c.rate, 0, sum(c.base), sum(c.amount)
+                FROM stock.tax_change c GROUP BY c.tenant_id, c.day, c.name, c.kind, c.rate;
                 UPDATE stock.document_counter SET last_number = CASE kind WHEN 'sale' THEN 1 ELSE 0 END;
                 UPDATE stock.stock_level l SET (on_hand, stock_version) = (
                     SELECT sum(m.quantity), count(*) FROM stock.stock_movement m WHERE m.product_id = l.product_id)
@@ -192,7 +200,8 @@ struct SalesImportTests {
                 """
             )
             _ = try await run(Self.file, into: shop, chunked)
-            #expect(try await shop.violations() == [])
+            let violations = try await shop.violations()
+            #expect(violations == [])
             return try await state(shop)
         }
         #expect(resumed == undisturbed)

@@ -152,7 +152,8 @@ final class ModelTenant: Sendable {
                 tenant: id,
                 role: clerk.role,
                 scopes: clerk.role.scopes,
-                workplaces: try clerk.location.map { .only([try required(LocationID(ModelIDs.location($0)))]) } ?? .everywhere,
+                workplaces: try clerk.location.map { .only([try required(LocationID(ModelIDs.location($0)))]) }
+                    ?? .everywhere,
                 name: "model"
             ),
             deadline: .now + .seconds(120),

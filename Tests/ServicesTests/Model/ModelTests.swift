@@ -46,7 +46,8 @@ struct ModelTests {
             }
             Self.tell("one by one", seed, tally, began)
             #expect(tally.done > tally.refusedCount, "most commands can be done")
-            #expect(try await Self.violations(shop) == [])
+            let violations = try await Self.violations(shop)
+            #expect(violations == [])
         }
     }
 
@@ -66,7 +67,8 @@ struct ModelTests {
             }
             Self.tell("at once", seed, tally, began)
             #expect(tally.overloaded * 100 <= tally.done, "few give up on each other")
-            #expect(try await Self.violations(shop) == [])
+            let violations = try await Self.violations(shop)
+            #expect(violations == [])
         }
     }
 

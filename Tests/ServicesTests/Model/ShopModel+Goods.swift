@@ -49,7 +49,7 @@ extension ShopModel {
     ) throws(ModelRefusal) {
         try checkPurchase(place, in: [.ordered, .partiallyReceived], by: clerk)
         if lines.contains(where: { $0.quantity > purchases[place].lines[$0.line].open }) {
-            throw ModelRefusal(.invalidState)
+            throw ModelRefusal(.validationFailed)
         }
     }
 

@@ -1,0 +1,169 @@
+import Cache
+import Domain
+import Kernel
+import TestSupport
+import Testing
+
+@testable import Services
+
+@Suite("A sale that has happened", .serialized)
+struct FactTests {
+    private static func fact(
+        _ lines: [(sku: String, quantity: String, price: String)],
+        at time: String,
+        paid: [Tender],
+        customer: CustomerID? = nil
+    ) throws -> SaleRequest {
+        var request = SaleRequest(
+            customerID: customer,
+            lines: try lines.map {
+                SaleRequest.Line(
+                    product: .sku($0.sku),
+                    quantity: try Quantity($0.quantity),
+                    unitPrice: try Price($0.price)
+                )
+            },
+            payments: paid
+        )
+        let happenedAt = try required(Timestamp(time))
+        request.occurredAt = happenedAt
+        request.fact = SaleFact(id: .make(), happenedAt: happenedAt)
+        return request
+    }
+
+    private static func codes(_ sale: JSONObjectBody) -> [String?] { sale.list("exceptions").map { $0["code"] } }
+
+    @Test("is written below what is there, and the floor of its level sinks to it")
+    func stock() async throws {
+        try await TestShop.open(onHand: 2) { (shop) async throws in
+            let request = try Self.fact([("A", "5", "2.50")], at: "2026-03-02T10:00:00Z", paid: [try card("12.50")])
+            let sale = try JSONObjectBody(try await shop.sales.take(request, shop.context, key: shop.key("f")).body)
+            #expect(sale["id"] == request.fact?.id.description)
+            #expect(sale["recorded"] == "offline")
+            #expect(sale["happened_at"] == nil)
+            #expect(sale["business_day"] == "2026-03-02")
+            #expect(Self.codes(sale) == ["insufficient_stock"])
+            #expect(try await shop.onHand("A", at: TestShop.main()) == "-3")
+            // Sent again it is the same; as another one its id is taken.
+            let again = try await shop.sales.take(request, shop.context, key: shop.key("f"))
+            #expect(try JSONObjectBody(again.body)["number"] == sale["number"])
+            let twin = await refusal { try await shop.sales.take(request, shop.context, key: shop.key("g")) }
+            #expect(twin?.code == .duplicate)
+            // What happens now is refused as ever.
+            let now = await refusal { try await shop.sell(try shop.request([("A", "1")], paid: [try card("2.50")])) }
+            #expect(now?.code == .insufficientStock)
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("is refused for no price, no credit, no archived product, no drawer and no day that is closed")
+    func everything() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.psql(
+                """
+                UPDATE stock.customer SET credit_limit = 1;
+                UPDATE stock.product SET status = 'archived' WHERE sku = 'B';
+                UPDATE stock.register SET requires_session = true;
+                UPDATE stock.tenant SET closed_until = '2026-03-31'
+                """
+            )
+            var cashier = shop.context
+            cashier.caller = Caller(
+                tenant: shop.tenant,
+                role: .cashier,
+                scopes: [.salesWrite, .salesOffline],
+                name: "Ñ"
+            )
+            let context = cashier
+            let request = try Self.fact(
+                [("A", "2", "0.50"), ("B", "1", "4.00")],
+                at: "2026-03-02T10:00:00Z",
+                paid: [try cash("2.00")],
+                customer: shop.customerID
+            )
+            let sale = try JSONObjectBody(try await shop.sales.take(request, context, key: nil).body)
+            #expect(
+                Set(Self.codes(sale)) == [
+                    "session_closed", "credit_limit_exceeded", "product_inactive", "discount_limit", "period_closed",
+                ]
+            )
+            #expect(sale["business_day"] == "2026-04-01")
+            #expect(sale["happened_at"]?.hasPrefix("2026-03-02T10:00:00") == true)
+            #expect(sale["due"] == "3.00")
+            #expect(try await shop.violations() == [])
+            let answer = try await shop.answer(shop.sales.exceptions(.open, Page(limit: 10), shop.caller))
+            let list = try JSONObjectBody(try required(answer.body))
+            #expect(list.list("data").count == 5)
+            let first = try required(list.list("data").first?["id"])
+            let id = try required(ID<SaleException>(first))
+            let settled = try JSONObjectBody(
+                try await shop.sales.settle(id, note: "Visto.", shop.context, key: nil).body
+            )
+            #expect(settled["status"] == "settled")
+            #expect(settled["note"] == "Visto.")
+            let twice = await refusal { try await shop.sales.settle(id, note: "Otra vez.", shop.context, key: nil) }
+            #expect(twice?.code == .invalidState)
+            let events = try await shop.psql(
+                "SELECT count(*) FROM stock.domain_event WHERE type = 'sale.exception_settled'"
+            )
+            #expect(events == "1")
+        }
+    }
+
+    @Test("is of the day that it was at its place, and of the first open one there if that is closed")
+    func zones() async throws {
+        try await TestShop.open(onHand: 9) { (shop) async throws in
+            try await shop.psql(
+                """
+                UPDATE stock.location SET timezone = 'America/Los_Angeles' WHERE kind <> 'transit';
+                UPDATE stock.tenant SET closed_until = '2026-03-31'
+                """
+            )
+            let closed = try Self.fact([("A", "1", "2.50")], at: "2026-04-01T06:59:00Z", paid: [try card("2.50")])
+            let moved = try JSONObjectBody(try await shop.sales.take(closed, shop.context, key: nil).body)
+            #expect(moved["business_day"] == "2026-04-01")
+            #expect(moved["occurred_at"]?.hasPrefix("2026-04-01T07:00:00") == true)
+            #expect(moved["happened_at"]?.hasPrefix("2026-04-01T06:59:00") == true)
+            #expect(Self.codes(moved) == ["period_closed"])
+            let open = try Self.fact([("A", "1", "2.50")], at: "2026-04-01T07:01:00Z", paid: [try card("2.50")])
+            let kept = try JSONObjectBody(try await shop.sales.take(open, shop.context, key: nil).body)
+            #expect(kept["business_day"] == "2026-04-01")
+            #expect(kept["happened_at"] == nil)
+            #expect(Self.codes(kept) == [])
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("is refused where it adds up to something else, names nothing, or is written by who may not")
+    func malformed() async throws {
+        try await TestShop.open { (shop) async throws in
+            let short = await refusal {
+                try await shop.sales.take(
+                    try Self.fact([("A", "2", "2.50")], at: "2026-03-02T10:00:00Z", paid: [try card("4.99")]),
+                    shop.context,
+                    key: nil
+                )
+            }
+            #expect(short?.code == .creditNeedsCustomer)
+            let unknown = await refusal {
+                try await shop.sales.take(
+                    try Self.fact([("ZZZ", "2", "2.50")], at: "2026-03-02T10:00:00Z", paid: [try card("5")]),
+                    shop.context,
+                    key: nil
+                )
+            }
+            #expect(unknown?.code == .validationFailed)
+            var other = shop.context
+            other.caller = Caller(tenant: shop.tenant, scopes: [.salesWrite], name: "key")
+            let context = other
+            let forbidden = await refusal {
+                try await shop.sales.take(
+                    try Self.fact([("A", "1", "2.50")], at: "2026-03-02T10:00:00Z", paid: [try card("2.50")]),
+                    context,
+                    key: nil
+                )
+            }
+            #expect(forbidden?.code == .forbidden)
+        }
+    }
+}
