@@ -127,7 +127,8 @@ struct EventsOverHTTPTests {
             #expect(shop.shop.events.hub.statistics.waiting == 1)
             shop.api.lifecycle.beginDraining()
             let late = await other.json
-            #expect(late["data"].elements.isEmpty && late["next"].int == 2 && late["head"].int == 2)
+            // Whether it had passed over the second by then or not.
+            #expect(late["data"].elements.isEmpty && (1...2).contains(late["next"].int ?? 0) && late["head"].int == 2)
         }
     }
 

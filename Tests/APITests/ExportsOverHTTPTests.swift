@@ -107,7 +107,7 @@ struct ExportsOverHTTPTests {
         let shop = try await TestShop(url: database.appURL, runs: true)
         let token = try await shop.signUp()
         let units = await shop.send(.get, "/v1/exports/units?cursor=true", token: token)
-        #expect(units["content-type"] == "text/csv; charset=utf-8")
+        #expect(units["content-type"] == "text/csv; charset=utf-8; header=present")
         let rows = units.text.split(separator: "\r\n")
         #expect(rows.first == "name,external_id,symbol,decimals,cursor")
         #expect(rows.count == 3)
