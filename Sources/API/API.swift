@@ -125,9 +125,9 @@ package final class API: Sendable {
         do {
             let visit = try self.visit(exchange, &subject)
             // A table is made of its body, which the thread of all connections does not wait for.
-            guard visit.route.isCached, visit.route.gives.table == nil || exchange.fields.accept == nil else {
-                return nil
-            }
+            guard visit.route.isCached,
+                visit.route.gives.table == nil || visit.route.isFirstForm(exchange.fields.accept)
+            else { return nil }
             let credential = try authenticator.credential(exchange.fields.authorization, &seen)
             guard let caller = try authenticator.known(credential),
                 case .found(let found) = try lookUp(call(visit, caller, &subject))

@@ -107,8 +107,9 @@ package struct Call: Sendable {
     /// - Returns: The type.
     /// - Throws: 406 `not_acceptable`.
     func answerType() throws(Problem) -> ContentType {
-        guard route.isNegotiated else { return route.answerType }
-        return try Accept.choose(among: route.answerTypes, by: exchange.fields.accept)
+        let accept = exchange.fields.accept
+        if route.isFirstForm(accept) { return route.answerType }
+        return try Accept.choose(among: route.answerTypes, by: accept)
     }
 
     /// Reads the query; every fault is in one problem.

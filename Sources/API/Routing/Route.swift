@@ -287,6 +287,13 @@ package final class Route: Sendable {
     package var answerTypes: [ContentType] { [gives.type] + gives.others.map(\.type) }
     /// Whether a client chooses among them, by `Accept`.
     package var isNegotiated: Bool { !gives.others.isEmpty }
+    /// Whether `Accept` plainly asks for the first of them, as almost everybody's does, so that a hit reads no weights.
+    ///
+    /// - Parameter accept: the field; nil if there is none.
+    func isFirstForm(_ accept: String?) -> Bool {
+        guard let accept else { return true }
+        return gives.others.isEmpty || accept == "*/*" || accept == gives.type.mediaType
+    }
     /// Problems beside those that every route may give.
     package var problems: [Problem.Code] { gives.problems }
 
