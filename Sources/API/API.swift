@@ -316,7 +316,7 @@ package final class API: Sendable {
             reply.closesConnection = true
         }
         if let route = subject.route, route.isNegotiated, reply.status.code < 400 || reply.status == .notAcceptable {
-            reply.append(.vary, "Accept")
+            reply.fields.append(Reply.varyAccept)
         }
         crossOrigin.dress(&reply, origin: exchange.fields.origin)
         dress(&reply, requestID: exchange.requestID, isHead: exchange.method == .head)

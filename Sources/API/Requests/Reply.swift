@@ -65,6 +65,9 @@ package struct Reply: Sendable {
     package mutating func append(_ name: HTTPField.Name, _ value: String) {
         fields.append(HTTPField(name: name, value: value))
     }
+
+    /// That the form follows from `Accept`, made once.
+    static let varyAccept = HTTPField(name: .vary, value: "Accept")
 }
 
 /// The media types we answer with, as fields that are made once.
