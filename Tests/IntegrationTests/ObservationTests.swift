@@ -50,7 +50,7 @@ extension Integration {
                 page.split(separator: "### The key of an answer").last?.split(separator: "\n## ").first
             )
             let rows = section.split(separator: "\n").filter { $0.hasPrefix("| `/v1/") }
-            #expect(rows.count == 5)
+            #expect(rows.count == 6)
             for row in rows {
                 let words = row.replacingOccurrences(of: "{product}", with: "\(product)").split(separator: "`")
                     .map(String.init)
