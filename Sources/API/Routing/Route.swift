@@ -290,6 +290,7 @@ package final class Route: Sendable {
     /// Whether `Accept` plainly asks for the first of them, as almost everybody's does, so that a hit reads no weights.
     ///
     /// - Parameter accept: the field; nil if there is none.
+    /// - Returns: whether it does; an unusual one is read by its weights.
     func isFirstForm(_ accept: String?) -> Bool {
         guard let accept else { return true }
         return gives.others.isEmpty || accept == "*/*" || accept == gives.type.mediaType
