@@ -54,7 +54,8 @@ class Question:
             day = self.first + timedelta(days=number)
             income, expense = days.get(day, (Decimal(0), Decimal(0)))
             rows.append({"period": str(day), "income": f"{income:.2f}", "expense": f"{expense:.2f}", "net": f"{income - expense:.2f}"})
-        head = {"view": "daily", "method": "all", "from": str(self.first), "to": str(self.last), "timezone": timezone, "currency": currency}
+        head = {"view": "daily", "method": "all", "location_id": None, "register_id": None, "from": str(self.first), "to": str(self.last)}
+        head |= {"timezone": timezone, "currency": currency}
         # PostgreSQL puts a blank between the members of an array, and none within an object.
         return (_json(head)[:-1] + ',"data":[' + ", ".join(map(_json, rows)) + "]}").encode()
 
