@@ -193,6 +193,70 @@ struct LinesByCodeTests {
         }
     }
 
+    /// Gives the box of a product another price.
+    private static func reprice(_ id: ProductID, to price: String, _ live: LiveShop) async throws {
+        var fields = ProductFields()
+        fields.packagings = .set([
+            Packaging(name: "Caja", factor: try Quantity("12"), price: try Price(price), barcodes: ["7790002"])
+        ])
+        _ = try await live.shop.products.change(id, fields, expected: .any, live.context)
+    }
+
+    @Test("a draft of boxes stays one, to the cent, and is sold by what a box costs")
+    func drafts() async throws {
+        try await LiveShop.open { live in
+            let id = try await Self.make(try Self.water(), live)
+            let line = SaleRequest.Line(product: try Self.code("7790002"), quantity: try Quantity("1000"))
+            let put = try await live.shop.sales.draft(SaleRequest(lines: [line], isDraft: true), live.context, key: nil)
+            let draft = try JSONBody(put)
+            #expect(draft["total"] == "100000.00" && draft["lines.0.packaging.quantity"] == "1000")
+            let draftID = try required(SaleID(try required(draft["id"])))
+            // What does not name the lines leaves them as they were asked for.
+            var patch = SalePatch()
+            patch.discount = .set(try Money("0.01"))
+            let changed = try JSONBody(
+                try await live.shop.sales.change(draftID, patch, expected: .any, live.context)
+            )
+            #expect(changed["total"] == "99999.99" && changed["lines.0.packaging.name"] == "Caja")
+
+            let paid = SaleConfirmation(payments: [try card("99999.99")])
+            try await Self.reprice(id, to: "110", live)
+            let refused = await problem {
+                try await live.shop.sales.confirm(draftID, paid, live.context, key: nil)
+            }
+            #expect(refused?.code == .priceChanged)
+            #expect(refused?.errors.first?.extra.map(\.json) == ["\"100.00\"", "\"110.00\""])
+
+            try await Self.reprice(id, to: "100", live)
+            let sale = try JSONBody(try await live.shop.sales.confirm(draftID, paid, live.context, key: nil))
+            #expect(sale["status"] == "confirmed" && sale["total"] == "99999.99")
+            #expect(sale["lines.0.price_source"] == "list" && sale["lines.0.quantity"] == "12000")
+            #expect(sale["lines.0.packaging.name"] == "Caja" && sale["lines.0.packaging.price"] == "100.00")
+            #expect(try await live.violations() == [])
+        }
+    }
+
+    @Test("a quote of boxes is sold at the box's price of then, to the cent")
+    func quotes() async throws {
+        try await LiveShop.open { live in
+            let id = try await Self.make(try Self.water(), live)
+            let line = SaleRequest.Line(product: try Self.code("7790002"), quantity: try Quantity("1000"))
+            var cart = SaleRequest(lines: [line])
+            cart.quoting = .offered
+            let request = QuoteRequest(cart: cart)
+            let quote = try JSONBody(try await live.shop.quotes.create(request, live.context, key: nil))
+            #expect(quote["total"] == "100000.00" && quote["lines.0.packaging.quantity"] == "1000")
+            let quoteID = try required(QuoteID(try required(quote["id"])))
+            _ = try await live.shop.quotes.send(quoteID, live.context, key: nil)
+            try await Self.reprice(id, to: "110", live)
+            let paid = SaleConfirmation(payments: [try card("100000")])
+            let sale = try JSONBody(try await live.shop.quotes.convert(quoteID, paid, live.context, key: nil))
+            #expect(sale["total"] == "100000.00" && sale["due"] == "0.00")
+            #expect(sale["lines.0.packaging.price"] == "100.00" && sale["lines.0.quantity"] == "12000")
+            #expect(try await live.violations() == [])
+        }
+    }
+
     /// Describes the codes of two scales, and makes what they weigh.
     private static func weigh(_ live: LiveShop) async throws {
         let unit = try await live.shop.units.create(
