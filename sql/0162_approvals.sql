@@ -164,7 +164,17 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION stock.sale_confirm(
+-- A confirmed sale: what it rests on is still as the caller read it, what stays due goes on the customer's account, the
+-- goods leave, documents and money are written, and the number is taken last. The arrays: what leaves of each product
+-- whose stock is tracked; the lines, with their taxes as JSON where a rate does not say it all; the tenders, of which
+-- p_rounded is the place of the one that was rounded, with no tips if there are none. p_draft: the version of the draft that
+-- becomes it; p_quote: the quote that it is made of, of this version, which is sold by it. The program before calls it
+-- without either.
+DROP FUNCTION stock.sale_confirm(
+    bigint, uuid, uuid, uuid, uuid, text, timestamptz, numeric, numeric, numeric, numeric, numeric, uuid[], numeric[], uuid[],
+    uuid[], uuid[], bigint[], smallint[], numeric[], numeric[], boolean[], numeric[], numeric[], numeric[], numeric[], text[],
+    uuid[], uuid[], text[], numeric[], numeric[], text[], numeric[], uuid[], numeric, integer, uuid);
+CREATE FUNCTION stock.sale_confirm(
     p_tenant_version bigint, p_sale uuid, p_register uuid, p_customer uuid, p_user uuid, p_note text,
     p_occurred_at timestamptz, p_subtotal numeric, p_discount numeric, p_tax numeric, p_total numeric, p_paid numeric,
     p_moved uuid[], p_sold numeric[], p_movements uuid[],
@@ -331,26 +341,6 @@ BEGIN
                                 stock.rfc3339(p.occurred_at) AS occurred_at) c
                 WHERE a.tenant_id = s.tenant_id AND a.sale_id = s.id) b) m ON true
         WHERE s.tenant_id = p_tenant AND s.id = p_id
-    ) r;
-    RETURN v_body;
-END
-$$;
-
-CREATE OR REPLACE FUNCTION stock.tenant_body(p_tenant bigint) RETURNS text
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    v_body text;
-BEGIN
-    SELECT row_to_json(r)::text INTO v_body FROM (
-        SELECT t.id, t.slug, t.name, t.status, t.currency, t.timezone, t.locale, t.prices_include_tax, t.oversell,
-               stock.quantity_text(t.manager_discount_limit) AS manager_discount_limit,
-               stock.quantity_text(t.cashier_discount_limit) AS cashier_discount_limit,
-               stock.quantity_text(t.manager_credit_limit) AS manager_credit_limit,
-               stock.money_text(t.cash_rounding, t.currency_exponent) AS cash_rounding, t.returns_without_sale,
-               t.on_price_change,
-               t.closed_until, t.version,
-               stock.rfc3339(t.created_at) AS created_at, stock.rfc3339(t.updated_at) AS updated_at
-        FROM stock.tenant t WHERE t.id = p_tenant
     ) r;
     RETURN v_body;
 END

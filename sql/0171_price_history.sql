@@ -20,43 +20,46 @@ ALTER TABLE stock.price_history ALTER COLUMN tenant_id SET STATISTICS 0;
 CALL stock.secure_table('stock.price_history', 'SELECT, INSERT');
 CALL stock.watch_table('stock.price_history', 'cache_touch', 'products');
 
--- A price or cost that has changed. TG_ARGV: which of both.
-CREATE FUNCTION stock.price_changed() RETURNS trigger
+-- Writes down a price or a cost that has changed.
+CREATE FUNCTION stock.price_noted(
+    p_tenant bigint, p_product uuid, p_kind text, p_packaging text, p_old numeric, p_new numeric
+) RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO stock.price_history (tenant_id, product_id, kind, id, packaging, old_value, new_value, user_id)
+    SELECT p_tenant, p_product, p_kind, stock.new_id(), p_packaging, p_old, p_new,
+           CASE a.actor ->> 'type' WHEN 'user' THEN (a.actor ->> 'id')::uuid END
+    FROM (SELECT NULLIF(current_setting('stock.actor', true), '')::json AS actor) a
+$$;
+
+-- One of each table, as each has other columns.
+CREATE FUNCTION stock.product_priced() RETURNS trigger
 LANGUAGE plpgsql AS $$
-DECLARE
-    v_actor json := NULLIF(current_setting('stock.actor', true), '')::json;
-    v_row   stock.price_history;
 BEGIN
-    v_row.tenant_id := NEW.tenant_id;
-    v_row.kind := TG_ARGV[0];
-    v_row.id := stock.new_id();
-    v_row.user_id := CASE v_actor ->> 'type' WHEN 'user' THEN (v_actor ->> 'id')::uuid END;
-    v_row.changed_at := now();
-    IF TG_TABLE_NAME = 'packaging' THEN
-        v_row.product_id := NEW.product_id;
-        v_row.packaging := NEW.name;
-        v_row.old_value := OLD.price;
-        v_row.new_value := NEW.price;
-    ELSIF TG_TABLE_NAME = 'product' THEN
-        v_row.product_id := NEW.id;
-        v_row.old_value := OLD.price;
-        v_row.new_value := NEW.price;
-    ELSE
-        v_row.product_id := NEW.product_id;
-        v_row.old_value := OLD.cost;
-        v_row.new_value := NEW.cost;
-    END IF;
-    INSERT INTO stock.price_history SELECT v_row.*;
+    PERFORM stock.price_noted(NEW.tenant_id, NEW.id, 'price', NULL, OLD.price, NEW.price);
+    RETURN NULL;
+END
+$$;
+CREATE FUNCTION stock.packaging_priced() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM stock.price_noted(NEW.tenant_id, NEW.product_id, 'price', NEW.name, OLD.price, NEW.price);
+    RETURN NULL;
+END
+$$;
+CREATE FUNCTION stock.level_costed() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM stock.price_noted(NEW.tenant_id, NEW.product_id, 'cost', NULL, OLD.cost, NEW.cost);
     RETURN NULL;
 END
 $$;
 CREATE TRIGGER priced AFTER UPDATE OF price ON stock.product
-    FOR EACH ROW WHEN (OLD.price <> NEW.price) EXECUTE FUNCTION stock.price_changed('price');
+    FOR EACH ROW WHEN (OLD.price <> NEW.price) EXECUTE FUNCTION stock.product_priced();
 CREATE TRIGGER priced AFTER UPDATE OF price ON stock.packaging
-    FOR EACH ROW WHEN (OLD.price IS DISTINCT FROM NEW.price) EXECUTE FUNCTION stock.price_changed('price');
+    FOR EACH ROW WHEN (OLD.price IS DISTINCT FROM NEW.price) EXECUTE FUNCTION stock.packaging_priced();
 -- Whatever moves goods sets the cost, most often to what it was: the comparison is all that this costs a sale.
 CREATE TRIGGER costed AFTER UPDATE OF cost ON stock.stock_level
-    FOR EACH ROW WHEN (OLD.cost <> NEW.cost) EXECUTE FUNCTION stock.price_changed('cost');
+    FOR EACH ROW WHEN (OLD.cost <> NEW.cost) EXECUTE FUNCTION stock.level_costed();
 
 -- The changes of a product's price, of its cost, or of both (p_kind NULL), the last first, before the one of p_before.
 CREATE FUNCTION stock.price_page(p_product uuid, p_kind text, p_before uuid, p_count integer)
