@@ -153,6 +153,49 @@ struct BalanceTests {
         }
     }
 
+    @Test("a day that ends while its answers are cached ends for them, too")
+    func rollover() async throws {
+        try await LiveShop.open { live in
+            try await usable(live)
+            // A zone in which it is ten seconds to midnight.
+            try await live.database.psql(
+                """
+                UPDATE stock.tenant SET timezone = (
+                    SELECT format('<late>-%s', make_interval(secs => mod(2 * 86400 - 10 - s::integer, 86400)))
+                    FROM extract(epoch FROM (now() AT TIME ZONE 'UTC')::time) AS s)
+                """
+            )
+            let day = "SELECT (now() AT TIME ZONE timezone)::date FROM stock.tenant"
+            let first = try await live.database.psql(day)
+            var hits = 0
+            try await eventually("the next day begins") {
+                let least = try await live.database.psql(day)
+                let answer = try await live.answer(live.shop.balance.dashboard(live.caller))
+                let date = try #require(try JSONBody(answer)["date"])
+                #expect(date >= least, "it was \(least) already")
+                if date == first, answer.status == .l1Hit { hits += 1 }
+                return date > first
+            }
+            #expect(hits > 0)
+        }
+    }
+
+    @Test("29 February is a day, days on which nothing happened are nothing, and a range of none of them is refused")
+    func calendar() async throws {
+        try await LiveShop.open { live in
+            try await post([("2024-02-29", "income", "cash", "29.02")], live)
+            let days = try await series(.daily, "2024-02-28", "2024-03-01", live)
+            #expect(days.texts("data", "period") == ["2024-02-28", "2024-02-29", "2024-03-01"])
+            #expect(days.texts("data", "net") == ["0.00", "29.02", "0.00"])
+            let month = try await series(.monthly, "2024-02-01", "2024-02-29", live)
+            #expect(month.texts("data", "net") == ["29.02"])
+            let before = try await series(.weekly, "2023-02-01", "2023-02-28", live)
+            #expect(Set(before.texts("data", "net")) == ["0.00"])
+            #expect(BusinessDay("2023-02-29") == nil)
+            #expect(throws: Problem.self) { try DayRange(from: self.day("2024-03-01"), to: self.day("2024-02-29")) }
+        }
+    }
+
     @Test("a series in memory is answered as a hit, and misses once the ledger moves")
     func cached() async throws {
         try await LiveShop.open { live in

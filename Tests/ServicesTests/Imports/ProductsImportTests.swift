@@ -96,6 +96,31 @@ struct ProductsImportTests {
         }
     }
 
+    @Test(
+        "of 10,000 rows with 3 % bad ones names each bad one once, takes the others, and the corrected ones afterwards"
+    )
+    func threeInAHundred() async throws {
+        try await TestShop.open { (shop) async throws in
+            let bad = Set((0..<10_000).filter { $0 % 100 < 3 })
+            // No price, a price that is none, no unit that the shop has.
+            let faulty = { (n: Int) in
+                "N\(n),Thing number \(n),\(["", "a lot", "1"][n % 100]),\(n % 100 == 2 ? "dozen" : "pc")"
+            }
+            var lines = Self.rows(0..<10_000)
+            for n in bad { lines[n] = faulty(n) }
+            let first = try await run(lines, into: shop)
+            #expect([first.report.created, first.report.rejectedRows] == [9_700, 300])
+            #expect(first.rejections.map { Int($0.line) - 2 }.sorted() == bad.sorted())
+            #expect(
+                Dictionary(grouping: first.rejections, by: \.code).mapValues(\.count)
+                    == [.priceInvalid: 200, .unitUnknown: 100]
+            )
+            let corrected = try await run(bad.sorted().flatMap { Self.rows($0..<$0 + 1) }, into: shop)
+            #expect([corrected.report.created, corrected.report.rejectedRows] == [300, 0])
+            #expect(try await products(shop) == "10000")
+        }
+    }
+
     @Test("that stops at a bad row writes nothing at all, whichever batch the row is in, and names its line")
     func abort() async throws {
         try await TestShop.open { (shop) async throws in

@@ -2,12 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// docs/cache.md names a test for each promise: here it is made sure that there is one of that name.
-@Suite("docs/cache.md")
-struct CacheDocumentationTests {
-    @Test("every test that the tables name exists")
-    func named() throws {
-        let page = try String(contentsOfFile: SourceTree.root + "/docs/cache.md", encoding: .utf8)
+/// Pages that name a test for each of their promises: here it is made sure that there is one of that name.
+@Suite("Tests that pages name")
+struct NamedTestsTests {
+    @Test("every test that the tables name exists", arguments: ["cache", "edge-cases"])
+    func named(page name: String) throws {
+        let page = try String(contentsOfFile: SourceTree.root + "/docs/\(name).md", encoding: .utf8)
         let tests = try Self.testSources()
         var names = 0
         for line in page.split(separator: "\n") where line.hasPrefix("|") {
@@ -20,7 +20,7 @@ struct CacheDocumentationTests {
         #expect(names > 40)
     }
 
-    @Test("every invariant and every capability of the goal has a row with a test")
+    @Test("every invariant and every capability of the cache has a row with a test")
     func complete() throws {
         let page = try String(contentsOfFile: SourceTree.root + "/docs/cache.md", encoding: .utf8)
         let rows = page.split(separator: "\n").filter { $0.hasPrefix("|") }
