@@ -51,6 +51,9 @@ VALUES = {
     "wait": ["0"],
 }
 
+# What is asked for together with some days only: from and to, in days ago.
+DATED = {("/v1/sales", "sort"): (330, 300)}
+
 REQUESTS = 10
 
 
@@ -104,11 +107,11 @@ class Shop:
         )
 
 
-def days(path):
+def days(path, ago=None):
     """From and to: a report has all days, a list a week of the past."""
     today = datetime.datetime.now(datetime.timezone.utc).date()
-    ago = (1094, 0) if is_report(path) else (300, 294)
-    return [(today - datetime.timedelta(days=count)).isoformat() for count in ago]
+    ago = ago or ((1094, 0) if is_report(path) else (300, 294))
+    return dict(zip(("from", "to"), [(today - datetime.timedelta(days=count)).isoformat() for count in ago]))
 
 
 def is_report(path):
@@ -155,7 +158,7 @@ def questions(shop):
             sys.exit(f"{path}: say what stands in its place, or why it is left out (WITHOUT)")
         queries = [p for p in parameters if p["in"] == "query" and p["name"] not in ("limit", "cursor")]
         dated = {"from", "to"} <= {p["name"] for p in queries}
-        always = dict(zip(("from", "to"), days(path))) if dated and is_report(path) else {}
+        always = days(path) if dated and is_report(path) else {}
         for p in queries:
             if p.get("required") and p["name"] not in always:
                 known = values(shop, path, p)
@@ -165,14 +168,15 @@ def questions(shop):
         is_page = any(p["name"] == "cursor" for p in parameters)
         asked = [always]
         if dated and not is_report(path):
-            asked.append(always | dict(zip(("from", "to"), days(path))))
+            asked.append(always | days(path))
         for p in queries:
             if p["name"] in ("from", "to") or p.get("required"):
                 continue
             known = values(shop, path, p)
             if known is None:
                 sys.exit(f"{path}: say what {p['name']} is (VALUES)")
-            asked += [always | {p["name"]: value} for value in known]
+            ago = DATED.get((path, p["name"]))
+            asked += [always | {p["name"]: value} | (days(path, ago) if ago else {}) for value in known]
         for query in asked:
             yield path, place + ("?" + urllib.parse.urlencode(query) if query else ""), is_page
 

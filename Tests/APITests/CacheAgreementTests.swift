@@ -112,7 +112,7 @@ struct CacheAgreementTests {
                 throw Problem(.internalError, "\(name) asks for its spellings")
             }
             // What stands for itself when it is left out.
-            let standard = ["sort": "name", "view": "daily", "width": "80", "by": "revenue"][name]
+            let standard = ["sort": first, "view": "daily", "width": "80", "by": "revenue"][name]
             return ["\(name)=\(standard ?? first)", standard == nil ? "\(name)=\(first)" : ""]
                 + names.map { "\(name)=\($0)" } + [""]
         }

@@ -305,6 +305,29 @@ struct ShopOverHTTPTests {
         }
     }
 
+    @Test("sales are sorted by what they came to within a month, which is to be named")
+    func sortedSales() async throws {
+        try await self.shop { shop, token in
+            for (query, pointers) in [
+                ("sort=total", ["?from", "?to"]), ("sort=-total&to=2026-01-31", ["?from"]),
+                ("sort=total&from=2026-01-01&to=2026-02-01", ["?to"]),
+                ("sort=total&from=2026-01-01&to=2026-01-31&number=7", ["?number"]),
+            ] {
+                let refused = await shop.send(.get, "/v1/sales?\(query)", token: token)
+                #expect(refused.status == .badRequest, "\(query): \(refused.text)")
+                #expect(refused.json["errors"].elements.compactMap { $0["pointer"].string } == pointers, "\(query)")
+            }
+            for query in [
+                "sort=total&from=2026-01-01&to=2026-01-31", "sort=-total&from=2026-01-31&to=2026-01-31&expand=user",
+            ] {
+                let page = await shop.send(.get, "/v1/sales?\(query)", token: token)
+                #expect(page.status == .ok, "\(query): \(page.text)")
+            }
+            let plain = await shop.send(.get, "/v1/sales", token: token)
+            #expect(await shop.send(.get, "/v1/sales?sort=-occurred_at", token: token).text == plain.text)
+        }
+    }
+
     @Test("another tenant's id is one that does not exist")
     func tenants() async throws {
         try await self.shop { shop, token in

@@ -157,6 +157,12 @@ struct Examples {
                 "NULL, NULL, NULL, NULL, current_date, NULL, NULL, 50",
                 "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(purchase), 50",
             ],
+            "purchases.list_in_order": [
+                "'total', true, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 50",
+                "'due_on', false, NULL, NULL, NULL, NULL, NULL, '2026-01-31', \(purchase), 50",
+                "'total', false, NULL, \(supplier), NULL, NULL, NULL, NULL, NULL, 50",
+                "'due_on', true, 'ordered', NULL, current_date - 30, current_date, current_date, NULL, NULL, 50",
+            ],
             "purchases.reorder": ["NULL, NULL, NULL, NULL", "\(supplier), \(main), 'N', NULL"],
             "purchases.reorder_list": ["NULL, NULL, NULL, 50", "\(supplier), 'thing number 2', \(new()), 50"],
             "purchases.reordered.conclude": [concluded],
@@ -304,22 +310,28 @@ struct Examples {
             "'0104', ARRAY['4444444444477', 'sku-77'], 1.5, NULL, NULL, NULL, NULL",
         ]
         runs["catalog.scale_code_check"] = ["\(new()), 5, 5, 'weight', 3"]
-        runs["catalog.products_by_name"] = [
-            "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL",
-            "NULL, NULL, NULL, NULL, 'active', 50, 'thing number 2', \(product)",
-            "NULL, '4444444444477', NULL, NULL, 'active', 50, NULL, NULL",
-            "NULL, NULL, \(category), NULL, 'active', 50, NULL, NULL",
-            "NULL, NULL, NULL, 'low', NULL, 50, NULL, NULL", "NULL, NULL, NULL, 'ok', 'active', 50, NULL, NULL",
-            "NULL, NULL, NULL, NULL, 'archived', 50, NULL, NULL",
-            "'thing number', NULL, NULL, NULL, 'active', 50, NULL, NULL",
-            "'xyzzy', NULL, NULL, NULL, 'active', 50, NULL, NULL",
-            "'q', NULL, NULL, NULL, 'active', 50, NULL, NULL",
-            "'ing 2977', NULL, NULL, 'ok', 'active', 50, NULL, NULL",
-            "'44442977', NULL, NULL, NULL, 'active', 50, NULL, NULL",
-        ]
         runs["catalog.products"] = [
-            "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'sku', false",
+            "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'name', false",
+            "NULL, NULL, NULL, NULL, 'active', 50, 'thing number 2', \(product), 'name', false",
+            "NULL, '4444444444477', NULL, NULL, 'active', 50, NULL, NULL, 'name', false",
+            "NULL, NULL, \(category), NULL, 'active', 50, NULL, NULL, 'name', false",
+            "NULL, NULL, NULL, 'low', NULL, 50, NULL, NULL, 'name', false",
+            "NULL, NULL, NULL, 'ok', 'active', 50, NULL, NULL, 'name', false",
+            "NULL, NULL, NULL, NULL, 'archived', 50, NULL, NULL, 'name', false",
+            "'thing number', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'name', false",
+            "'xyzzy', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'name', false",
+            "'q', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'name', false",
+            "'ing 2977', NULL, NULL, 'ok', 'active', 50, NULL, NULL, 'name', false",
+            "'44442977', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'name', false",
+            "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'name', true",
+            "NULL, NULL, NULL, NULL, 'active', 50, 'sku-2', \(product), 'sku', false",
+            "NULL, NULL, NULL, NULL, NULL, 50, '2.5', \(product), 'price', true",
+            "NULL, NULL, \(category), NULL, 'active', 50, NULL, NULL, 'price', false",
             "'ing 2977', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'price', true",
+            "NULL, '4444444444477', NULL, NULL, 'active', 50, NULL, NULL, 'created_at', false",
+            "NULL, NULL, NULL, 'low', NULL, 50, NULL, NULL, 'updated_at', true",
+            "NULL, NULL, NULL, NULL, 'archived', 50, NULL, NULL, 'created_at', true",
+            "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'on_hand', false",
         ]
         runs["catalog.product_guard_new"] = ["\(unit), 0, \(category), 0, NULL"]
         runs["catalog.product_guard_fields"] = ["\(product), \(unit), true, 0, \(category), 0, NULL"]
@@ -363,9 +375,14 @@ struct Examples {
         // Customers
         let customer = id(.customer, 3)
         runs["customers.list"] = [
-            "NULL, NULL, NULL, 50, NULL, NULL", "NULL, NULL, NULL, 50, 'customer 2', \(customer)",
-            "'mer 1477', NULL, NULL, 50, NULL, NULL", "'xyzzy', true, true, 50, NULL, NULL",
-            "NULL, NULL, true, 50, NULL, NULL", "NULL, false, NULL, 50, NULL, NULL",
+            "NULL, NULL, NULL, 50, NULL, NULL, 'name', false",
+            "NULL, NULL, NULL, 50, 'customer 2', \(customer), 'name', false",
+            "'mer 1477', NULL, NULL, 50, NULL, NULL, 'name', false",
+            "'xyzzy', true, true, 50, NULL, NULL, 'name', false",
+            "NULL, NULL, true, 50, NULL, NULL, 'name', false", "NULL, false, NULL, 50, NULL, NULL, 'name', false",
+            "NULL, NULL, NULL, 50, NULL, NULL, 'balance', true", "NULL, NULL, true, 50, NULL, NULL, 'balance', false",
+            "'mer 1477', NULL, NULL, 50, NULL, NULL, 'balance', true",
+            "NULL, false, NULL, 50, '2.5', \(customer), 'balance', false",
         ]
         runs["reports.customer_statement"] = [
             "\(customer), NULL, NULL, 50, NULL, NULL, NULL, NULL",
@@ -575,6 +592,16 @@ struct Examples {
                 "NULL, NULL, \(customer), NULL, NULL, NULL, NULL, 50, NULL",
                 "NULL, NULL, NULL, NULL, NULL, now() - interval '200 days', \(sale), 50, NULL",
                 "'draft', NULL, NULL, NULL, NULL, NULL, NULL, 50, \(user)",
+                "'cancelled', NULL, NULL, NULL, NULL, NULL, NULL, 50, NULL",
+                "'discarded', NULL, \(customer), NULL, NULL, NULL, NULL, 50, NULL",
+                "NULL, \(id(.register, 2)), NULL, NULL, NULL, NULL, NULL, 50, NULL",
+            ]
+        )
+        own["sales.list_by_total"] = Example(
+            before: drafts,
+            runs: [
+                "true, NULL, NULL, NULL, current_date - 30, current_date, NULL, NULL, 50, NULL",
+                "false, 'confirmed', \(id(.register, 1)), \(customer), current_date - 30, current_date, '2.5', \(sale), 50, NULL",
             ]
         )
         let cart = """

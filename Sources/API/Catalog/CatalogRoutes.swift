@@ -175,7 +175,7 @@ extension ProductFilter {
             categoryID: query.id("category_id", "Of this category only."),
             stock: query.choice("stock", "Out, low or ok only."),
             status: query.choice("status", "In this state only."),
-            sort: query.choice("sort", "The order; name if left out.") ?? .name
+            sort: query.order("name")
         )
     }
 }

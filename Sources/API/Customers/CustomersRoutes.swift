@@ -19,7 +19,7 @@ struct CustomersRoutes: Area {
             .page(
                 Customer.collection,
                 "listCustomers",
-                "Customers, by name",
+                "Customers",
                 area: "customers",
                 access: .scope(.customersRead),
                 answer: customer,
@@ -75,7 +75,8 @@ extension CustomerFilter {
         CustomerFilter(
             q: query.search("q", in: "the name, tax number, telephone number or e-mail address"),
             active: query.flag("active", "Active ones or the others."),
-            hasBalance: query.flag("has_balance", "Those who owe something, or those who do not.")
+            hasBalance: query.flag("has_balance", "Those who owe something, or those who do not."),
+            sort: query.order("name")
         )
     }
 }

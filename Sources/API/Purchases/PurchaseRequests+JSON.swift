@@ -59,6 +59,7 @@ extension PurchaseFilter {
         filter.supplierID = query.id("supplier_id", "Of this supplier only.")
         filter.isOverdue = query.flag("overdue", "What should have been paid before today only, if true.") ?? false
         filter.days = query.days()
+        filter.sort = query.order("the newest first")
         return filter
     }
 }

@@ -270,6 +270,17 @@ struct Query {
         return named(name)
     }
 
+    /// `sort`: what a list is ordered by.
+    ///
+    /// - Parameters:
+    ///   - standard: How it is ordered if that is left out, which is the first order there is, in words.
+    ///   - bounds: What else must be said for the others.
+    /// - Returns: The order.
+    mutating func order<T: SortOrder>(_ standard: String, _ bounds: String? = nil) -> T {
+        choice("sort", (["The order; \(standard) if left out."] + (bounds.map { [$0] } ?? [])).joined(separator: " "))
+            ?? T.allCases[T.allCases.startIndex]
+    }
+
     /// The code of a payment method, by its shape: one that the tenant has not finds nothing.
     ///
     /// - Parameters:

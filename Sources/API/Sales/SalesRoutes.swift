@@ -93,7 +93,7 @@ struct SalesRoutes: Area {
             .page(
                 "/v1/sales",
                 "listSales",
-                "Sales, newest first",
+                "Sales",
                 area: "sales",
                 access: .scope(.salesRead),
                 answer: .reference("SaleSummary"),
@@ -195,6 +195,24 @@ extension SaleFilter {
             "With this number only; each register counts by itself."
         ).map { Int64($0) }
         filter.days = query.days()
+        filter.sort = query.order(
+            "the newest first",
+            "By total only with from and to, \(SaleFilter.longestSorted) days at most, and without number."
+        )
+        if filter.sort != .newest { filter.checkSorted(&query) }
         return filter
+    }
+    /// Notes what keeps sales from being sorted by their totals.
+    private func checkSorted(_ query: inout Query) {
+        if number != nil { query.fail("number", .conflict, "Does not go with sort=\(sort.rawValue).") }
+        guard let from = days.from, let to = days.to else {
+            for (name, day) in [("from", days.from), ("to", days.to)] where day == nil {
+                query.fail(name, .required, "Sales are sorted by total of some days only.")
+            }
+            return
+        }
+        if from.adding(days: Self.longestSorted) ?? to <= to {
+            query.fail("to", .outOfRange, "Must be within \(Self.longestSorted) days of from, \(from).")
+        }
     }
 }

@@ -98,7 +98,7 @@ package struct Product: Record {
         WHERE p.tenant_id = stock.current_tenant() AND p.id = $1
         """
     package static let others: [any Statement.Type] = [
-        LookUpProducts.self, ListProductsByName.self, ListProducts.self, ListPriceHistory.self, GuardNewProduct.self,
+        LookUpProducts.self, ListProducts.self, ListPriceHistory.self, GuardNewProduct.self,
         GuardProductFields.self,
         ComposeProduct.self, Conclude<UpsertedProducts>.self,
     ]

@@ -1,8 +1,8 @@
 package import Domain
 package import Kernel
 
-/// How a list of products is ordered; a minus sign reverses it.
-package enum ProductSort: String, Sendable, Hashable, CaseIterable {
+/// How a list of products is ordered.
+package enum ProductSort: String, SortOrder {
     case name
     case nameDescending = "-name"
     case sku
@@ -11,6 +11,8 @@ package enum ProductSort: String, Sendable, Hashable, CaseIterable {
     case priceDescending = "-price"
     case createdAt = "created_at"
     case createdAtDescending = "-created_at"
+    case updatedAt = "updated_at"
+    case updatedAtDescending = "-updated_at"
     case onHand = "on_hand"
     case onHandDescending = "-on_hand"
 }

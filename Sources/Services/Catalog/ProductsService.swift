@@ -13,7 +13,8 @@ extension Records<Product> {
     /// - Returns: The read of the page.
     /// - Throws: 400 `cursor_mismatch`.
     package func list(_ filter: ProductFilter, _ page: Page, _ caller: Caller) throws(Problem) -> CachedRead {
-        var builder = KeyBuilder("find")
+        // What a place is in the other orders is not what it was when they were called by the first name.
+        var builder = filter.sort == .name ? KeyBuilder("find") : KeyBuilder("sorted")
         builder.add(filter.q?.text)
         builder.add(filter.barcode?.text)
         builder.add(filter.categoryID?.description)
@@ -21,9 +22,7 @@ extension Records<Product> {
         builder.add(filter.status?.rawValue)
         builder.add(filter.sort.rawValue)
         let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .products)
-        return filter.sort == .name
-            ? page.read(ListProductsByName(filter: filter, limit: page.limit, after: page.afterText()))
-            : page.read(ListProducts(filter: filter, limit: page.limit, after: page.afterText()))
+        return page.read(ListProducts(filter: filter, limit: page.limit, after: page.afterText()))
     }
 
     /// `GET /v1/products/lookup?code=`: every product with this SKU or barcode, never silently the first; of a code that is none,

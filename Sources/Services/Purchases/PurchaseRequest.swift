@@ -130,6 +130,15 @@ package struct ReceiptRequest: Sendable, Equatable {
     }
 }
 
+/// How a list of purchases is ordered; one that says no day is due last.
+package enum PurchaseSort: String, SortOrder {
+    case newest = "-occurred_at"
+    case total
+    case totalDescending = "-total"
+    case dueOn = "due_on"
+    case dueOnDescending = "-due_on"
+}
+
 /// What `GET /v1/purchases` may be narrowed to, newest first.
 package struct PurchaseFilter: Sendable, Equatable {
     /// The states a purchase can be in.
@@ -152,6 +161,9 @@ package struct PurchaseFilter: Sendable, Equatable {
 
     /// Of these business days only.
     package var days = DayRange.all
+
+    /// The order.
+    package var sort = PurchaseSort.newest
 
     /// Makes a filter that lets everything pass.
     package init() {}

@@ -199,3 +199,36 @@ struct ListPurchases: Statement {
         try parameters.append(Int32(truncatingIfNeeded: limit))
     }
 }
+
+/// A page of purchases by what they came to or are due on, as `stock.purchases_in_order` finds them.
+struct ListPurchasesInOrder: Statement {
+    static let name = "purchases.list_in_order"
+    static let sql: SQL = .page(
+        "stock.purchases_in_order($1, $2, $3, $4, $5, $6, $7, $8, $9, $10 + 1)",
+        along: .text("sort_key"),
+        limit: "$10",
+        each: "stock.purchase_summary(stock.current_tenant(), p.id)"
+    )
+    static let parameterTypes: [PostgresType] = [
+        .text, .bool, .text, .uuid, .date, .date, .date, .text, .uuid, .int4,
+    ]
+
+    typealias Row = PageRow
+
+    let filter: PurchaseFilter
+    /// The tenant's today, where what is overdue is asked for.
+    let today: BusinessDay?
+    let after: NamePlace?
+    let limit: Int
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(filter.sort)
+        try parameters.append(filter.status)
+        try parameters.append(filter.supplierID)
+        try parameters.append(filter.days.from)
+        try parameters.append(filter.days.to)
+        try parameters.append(today)
+        try parameters.append(after)
+        try parameters.append(Int32(truncatingIfNeeded: limit))
+    }
+}

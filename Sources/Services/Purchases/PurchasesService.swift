@@ -13,6 +13,7 @@ package final class PurchasesService: Sendable {
     package static let statements: [any Statement.Type] = [
         CreatePurchase.self, ChangePurchase.self, ComposePurchase.self, OrderPurchase.self, ReceivePurchase.self,
         CancelPurchase.self, Conclude<Purchase>.self, ReadDocument<Purchase>.self, ListPurchases.self,
+        ListPurchasesInOrder.self,
         Reorder.self, Conclude<ReorderedPurchases>.self, ListReorder.self,
     ]
 
@@ -233,10 +234,11 @@ package final class PurchasesService: Sendable {
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
         builder.add(today?.description)
+        if filter.sort != .newest { builder.add(filter.sort.rawValue) }
         let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .purchases)
-        return page.read(
-            ListPurchases(filter: filter, today: today, after: page.afterMoment(), limit: page.limit)
-        )
+        return filter.sort == .newest
+            ? page.read(ListPurchases(filter: filter, today: today, after: page.afterMoment(), limit: page.limit))
+            : page.read(ListPurchasesInOrder(filter: filter, today: today, after: page.afterText(), limit: page.limit))
     }
 
     private func composition(of id: PurchaseID, _ fields: PurchaseFields) -> ComposePurchase {

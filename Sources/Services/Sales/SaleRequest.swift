@@ -191,6 +191,13 @@ package struct SaleFact: Sendable, Equatable {
     }
 }
 
+/// How a list of sales is ordered.
+package enum SaleSort: String, SortOrder {
+    case newest = "-occurred_at"
+    case total
+    case totalDescending = "-total"
+}
+
 /// What `GET /v1/sales` may be narrowed to, newest first.
 package struct SaleFilter: Sendable, Equatable {
     /// The states a sale can be in.
@@ -220,6 +227,12 @@ package struct SaleFilter: Sendable, Equatable {
 
     /// Of these business days only.
     package var days = DayRange.all
+
+    /// The order; by total only of ``longestSorted`` days at most.
+    package var sort = SaleSort.newest
+
+    /// How many business days of sales are sorted at most: no index has their order, so all of them are read.
+    package static let longestSorted = 31
 
     /// Makes a filter that lets everything pass.
     package init() {}

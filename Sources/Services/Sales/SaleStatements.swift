@@ -297,6 +297,38 @@ struct ListSales: Statement {
     }
 }
 
+/// A page of the sales of some days by what they came to, as `stock.sales_by_total` finds them.
+struct ListSalesByTotal: Statement {
+    static let name = "sales.list_by_total"
+    static let sql: SQL = .page(
+        "stock.sales_by_total($1, $2, $3, $4, $5, $6, $7::numeric, $8, $9 + 1, $10)",
+        along: .text("total"),
+        limit: "$9",
+        each: "stock.sale_summary(stock.current_tenant(), p.id)"
+    )
+    static let parameterTypes: [PostgresType] = [
+        .bool, .text, .uuid, .uuid, .date, .date, .text, .uuid, .int4, .uuid,
+    ]
+
+    typealias Row = PageRow
+
+    let filter: SaleFilter
+    let after: NamePlace?
+    let limit: Int
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(filter.sort.isDescending)
+        try parameters.append(filter.status)
+        try parameters.append(filter.registerID)
+        try parameters.append(filter.customerID)
+        try parameters.append(filter.days.from)
+        try parameters.append(filter.days.to)
+        try parameters.append(after)
+        try parameters.append(Int32(truncatingIfNeeded: limit))
+        try parameters.append(filter.userID)
+    }
+}
+
 /// A page of the sales with a number, newest first: at most one of each register, found by its register's own index.
 struct ListNumberedSales: Statement {
     static let name = "sales.list_of_number"

@@ -17,9 +17,8 @@ package final class SalesService: Sendable {
             ShowCart.self, AnnotateSale.self, CancelSale.self, ReadDraft.self, GiveApproval.self,
             Conclude<Approval>.self,
             ReadApproval.self, TakeApproval.self, DraftSale.self, DiscardSale.self, Conclude<Sale>.self, ReadSale.self,
-            ListSales.self,
-            ListNumberedSales.self, NamedDocument<Sale>.self, NamedPage<ListSales>.self,
-            NamedPage<ListNumberedSales>.self,
+            ListSales.self, ListSalesByTotal.self, ListNumberedSales.self, NamedDocument<Sale>.self,
+            NamedPage<ListSales>.self, NamedPage<ListSalesByTotal>.self, NamedPage<ListNumberedSales>.self,
             NamedDocument<SaleReturn>.self, NamedPage<ListReturns>.self, ReturnOfSale.self, ReturnUnsold.self,
             Conclude<SaleReturn>.self,
             ReadDocument<SaleReturn>.self,
@@ -235,10 +234,10 @@ package final class SalesService: Sendable {
         caller.read(ids, of: ("stock.sale", "stock.sale_summary"), .sales, showing: names)
     }
 
-    /// A page of sales, newest first.
+    /// A page of sales.
     ///
     /// - Parameters:
-    ///   - filter: Which ones.
+    ///   - filter: Which ones, in which order.
     ///   - page: How many, and where the page begins.
     ///   - caller: Who asks.
     ///   - names: Which names its members show beside ids.
@@ -258,6 +257,7 @@ package final class SalesService: Sendable {
         builder.add(filter.number.map { String($0) })
         builder.add(filter.days.from?.description)
         builder.add(filter.days.to?.description)
+        if filter.sort != .newest { builder.add(filter.sort.rawValue) }
         let page = try PagePosition(
             builder,
             page,
@@ -266,6 +266,9 @@ package final class SalesService: Sendable {
             module: .sales,
             showing: names
         )
+        guard filter.sort == .newest else {
+            return page.read(ListSalesByTotal(filter: filter, after: page.afterText(), limit: page.limit))
+        }
         let list = ListSales(filter: filter, after: page.afterMoment(), limit: page.limit)
         return if let number = filter.number {
             page.read(ListNumberedSales(list: list, number: number))
