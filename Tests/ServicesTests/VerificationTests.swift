@@ -62,7 +62,7 @@ struct VerificationTests {
             let paid = SaleConfirmation(payments: [try card("10.00")])
             _ = try await shop.quotes.convert(quote, paid, shop.context, key: nil)
             _ = try await shop.put(try shop.request([("B", "1")], paid: []))
-            try await shop.reserving(drafts: 30)
+            try await shop.reserving(drafts: 600)
             _ = try await shop.put(try shop.request([("B", "2")], paid: []))
             try await approve(shop)
             let register = try required(RegisterID(TestShop.register))
