@@ -6,7 +6,7 @@ package enum CacheStatements {
     /// All of them.
     package static let all: [any Statement.Type] = [
         DrainOutbox.self, CountOutbox.self, FollowLog.self, RotateLane.self, ReadIdentity.self, StoreIdentity.self,
-        PruneLog.self, PruneEvents.self,
+        PruneLog.self, PruneEvents.self, SweepReservations.self,
     ]
 }
 
@@ -270,6 +270,23 @@ struct PruneEvents: Statement {
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(after)
         try parameters.append(retention.components.seconds)
+        try parameters.append(Int32(Self.limit))
+    }
+
+    typealias Row = SingleColumn<Int64?>
+}
+
+/// Makes what was reserved until now available, of some tenants after one; none means that the end was reached.
+struct SweepReservations: Statement {
+    static let limit = 100
+    static let name = "reservations.sweep"
+    static let sql: SQL = "SELECT s.next_after FROM stock.sweep_reservations($1, $2) AS s"
+    static let parameterTypes: [PostgresType] = [.int8, .int4]
+
+    var after: Int64
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(after)
         try parameters.append(Int32(Self.limit))
     }
 

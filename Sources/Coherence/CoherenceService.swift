@@ -17,6 +17,9 @@ package final class CoherenceService: Service {
     /// The pause between two rounds of deleting old events.
     private static let pruneInterval = Duration.seconds(60)
 
+    /// The pause between two rounds of sweeping reservations: for so long a level may show as reserved what is not any more.
+    private static let reservationInterval = Duration.seconds(5)
+
     private let cache: TenantCache
     private let settings: CacheSettings
     private let clock: CacheClock
@@ -96,7 +99,14 @@ package final class CoherenceService: Service {
                 if self.relays { addUrgent { await self.work() } }
                 addUrgent { await self.publish() }
                 group.addTask { await self.report() }
-                if self.relays { group.addTask { await self.pruneEvents() } }
+                if self.relays {
+                    group.addTask {
+                        await self.walk(every: Self.pruneInterval) {
+                            PruneEvents(after: $0, retention: self.eventRetention)
+                        }
+                    }
+                    group.addTask { await self.walk(every: Self.reservationInterval) { SweepReservations(after: $0) } }
+                }
                 if let redis = self.redis {
                     addUrgent { await self.watch(redis) }
                     addUrgent { await self.showLife() }
@@ -396,18 +406,24 @@ package final class CoherenceService: Service {
         }
     }
 
-    /// Deletes events that are old, a step at a time; once through all tenants, then a pause.
+    /// Does what is due for every tenant, some of them at a step; once through all, then a pause.
     ///
-    /// The relay at work does it: two would only delete the same.
-    private func pruneEvents() async {
+    /// The relay at work does it: two would only do the same.
+    ///
+    /// - Parameters:
+    ///   - pause: Between two rounds.
+    ///   - step: What is done to tenants after one; its row names the next one to begin after, none at the end.
+    private func walk<Step: Statement>(
+        every pause: Duration,
+        _ step: @Sendable (_ after: Int64) -> Step
+    ) async where Step.Row == SingleColumn<Int64?> {
         var after: Int64?
         while !Task.isCancelled {
-            _ = await Doorbell().wait(atMost: after == nil ? Self.pruneInterval : settings.idleDrainInterval)
+            _ = await Doorbell().wait(atMost: after == nil ? pause : settings.idleDrainInterval)
             guard !Task.isCancelled, relay.withLock({ $0.isActive }) else { continue }
-            let step = PruneEvents(after: after ?? 0, retention: eventRetention)
             var unit = UnitOfWork(tenant: nil, access: .write)
             // What fails is tried again after the pause.
-            guard let slot = try? unit.add(step),
+            guard let slot = try? unit.add(step(after ?? 0)),
                 let result = try? await postgres.perform(unit, on: .exclusive, deadline: self.deadline)
             else {
                 after = nil

@@ -218,6 +218,77 @@ struct ShopOverHTTPTests {
         }
     }
 
+    @Test("a draft holds its goods back where the shop wants it, as products, levels, refusals and prices show")
+    func reserved() async throws {
+        try await self.shop { shop, token in
+            let id = try await self.product(shop, token)
+            await self.open(shop, token, product: id, quantity: "3")
+            let settings = await shop.send(.get, "/v1/tenant", token: token)
+            #expect(settings.json["draft_reservation_minutes"].string == nil)
+            func set(_ body: String) async -> Reply {
+                await shop.send(.patch, "/v1/tenant", token: token, ["If-Match": settings["etag"] ?? ""], body: body)
+            }
+            let long = await set(#"{"draft_reservation_minutes":10081,"quote_reservation_days":0}"#)
+            #expect(long.status == .unprocessableContent, "\(long.text)")
+            #expect(
+                long.json["errors"].elements.map { $0["pointer"].string } == [
+                    "/draft_reservation_minutes", "/quote_reservation_days",
+                ]
+            )
+            let wanted = await set(#"{"draft_reservation_minutes":30,"quote_reservation_days":null}"#)
+            #expect(wanted.status == .ok, "\(wanted.text)")
+            #expect(wanted.text.contains(#""draft_reservation_minutes":30,"quote_reservation_days":null"#))
+            let before = await shop.send(.get, "/v1/products/\(id)", token: token)
+            #expect(before.json["available"].string == "3")
+
+            let draft = await shop.send(
+                .post,
+                "/v1/sales",
+                token: token,
+                ["Idempotency-Key": "r-1"],
+                body: #"{"status":"draft","lines":[{"product_id":"\#(id)","quantity":"2"}]}"#
+            )
+            #expect(draft.status == .created, "\(draft.text)")
+            #expect(draft.json["reserved_until"].string != nil)
+            let held = await shop.send(.get, "/v1/products/\(id)", token: token)
+            #expect(held["etag"] != before["etag"])
+            let levels = await shop.send(.get, "/v1/stock", token: token)
+            let places = await shop.send(.get, "/v1/products/\(id)/stock", token: token)
+            for body in [
+                held.json, levels.json["data"][0], places.json, places.json["locations"][0],
+            ] {
+                #expect(
+                    ["on_hand", "reserved", "available"].map { body[$0].string } == ["3", "2", "1"],
+                    "\(held.text) \(levels.text) \(places.text)"
+                )
+            }
+            let cart =
+                #"{"lines":[{"product_id":"\#(id)","quantity":"2"}],"payments":[{"method":"card","amount":"5.00"}]}"#
+            let refused = await shop.send(.post, "/v1/sales", token: token, ["Idempotency-Key": "r-2"], body: cart)
+            #expect(refused.json["code"].string == "insufficient_stock", "\(refused.text)")
+            let priced = await shop.send(.post, "/v1/sales/price", token: token, body: cart)
+            for shortage in [refused.json["errors"][0], priced.json["warnings"][0]] {
+                #expect(
+                    ["requested", "available", "on_hand", "reserved"].map { shortage[$0].string } == [
+                        "2", "1", "3", "2",
+                    ]
+                )
+            }
+            // What holds it back may sell it.
+            let sold = await shop.send(
+                .post,
+                "/v1/sales/\(draft.json["id"].string ?? "")/confirm",
+                token: token,
+                ["Idempotency-Key": "r-3"],
+                body: #"{"payments":[{"method":"card","amount":"5.00"}]}"#
+            )
+            #expect(sold.status == .ok, "\(sold.text)")
+            #expect(sold.json["reserved_until"].string == nil)
+            let after = await shop.send(.get, "/v1/products/\(id)", token: token)
+            #expect(["on_hand", "reserved", "available"].map { after.json[$0].string } == ["1", "0", "1"])
+        }
+    }
+
     @Test("a customer owes what a sale left due, until it is paid")
     func credit() async throws {
         try await self.shop { shop, token in

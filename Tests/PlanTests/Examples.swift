@@ -257,6 +257,7 @@ struct Examples {
         runs["cache.follow"] = ["0, 19000, 500"]
         runs["cache.prune"] = ["0, 10000"]
         runs["events.prune"] = ["0, 2592000, 1000"]
+        runs["reservations.sweep"] = ["0, 100"]
         runs["cache.touch_scope"] = ["'sales'", "NULL"]
         runs["coherence.log"] = ["19000", "NULL"]
         // Who is who
@@ -515,7 +516,8 @@ struct Examples {
         runs["settings.update"] = [
             """
             'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow',
-            true, 'Calle Ñ 1', true, 'T', true, 'P', true, 'F', true, 'logo', 'keep', true, 5
+            true, 'Calle Ñ 1', true, 'T', true, 'P', true, 'F', true, 'logo', 'keep', true, 5,
+            true, 30, true, NULL
             """
         ]
         runs["records.by_id"] = [

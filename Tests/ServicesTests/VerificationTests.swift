@@ -62,6 +62,8 @@ struct VerificationTests {
             let paid = SaleConfirmation(payments: [try card("10.00")])
             _ = try await shop.quotes.convert(quote, paid, shop.context, key: nil)
             _ = try await shop.put(try shop.request([("B", "1")], paid: []))
+            try await shop.reserving(drafts: 600)
+            _ = try await shop.put(try shop.request([("B", "2")], paid: []))
             try await approve(shop)
             let register = try required(RegisterID(TestShop.register))
             let opening = CashSessionOpening(float: try Money("50"))
@@ -326,6 +328,12 @@ struct VerificationTests {
         ("UPDATE stock.quote SET total = total + 1", ["I32"]),
         ("UPDATE stock.quote SET sale_id = gen_random_uuid()", ["I32"]),
         ("UPDATE stock.sale SET quote_id = NULL", ["I32"]),
+        ("UPDATE stock.location_level SET reserved = reserved + 1", ["I36"]),
+        ("UPDATE stock.stock_level SET reserved = 0", ["I36"]),
+        ("DELETE FROM stock.reservation", ["I36", "I37"]),
+        ("UPDATE stock.reservation SET expires_at = expires_at + interval '1 day'", ["I37"]),
+        ("UPDATE stock.reservation SET kind = 'quote'", ["I37"]),
+        ("UPDATE stock.sale SET status = 'discarded' WHERE status = 'draft'", ["I37"]),
         ("ALTER TABLE stock.sale NO FORCE ROW LEVEL SECURITY", ["I25"]),
     ]
 

@@ -45,7 +45,10 @@ struct CatalogRoutes: Area {
             reading: .catalogRead,
             writing: .catalogWrite,
             deletable: "no document names",
-            figures: [.required("cost", .price), .required("on_hand", .quantity)],
+            figures: [
+                .required("cost", .price), .required("on_hand", .quantity), .required("reserved", .quantity),
+                .required("available", .quantity),
+            ],
             changeProblems: [.inUse]
         )
         let whole = Body("ProductRequest", ProductFields.made)

@@ -179,9 +179,18 @@ extension TenantPatch {
         patch.cashRounding = reader.change("cash_rounding", .decimal(.notNegative))
         patch.returnsWithoutSale = reader.change("returns_without_sale", .oneOf())
         patch.onPriceChange = reader.change("on_price_change", .oneOf())
+        patch.draftReservationMinutes = reader.clearableChange("draft_reservation_minutes", .draftReservation)
+        patch.quoteReservationDays = reader.clearableChange("quote_reservation_days", .quoteReservation)
         patch.closedUntil = reader.clearableChange("closed_until", .date)
         return patch
     }
+}
+
+extension FieldReading where Value == Int {
+    /// For how many minutes a draft holds its goods back: a week at most, as it is a cart.
+    static var draftReservation: FieldReading { .integer(1...10_080) }
+    /// For how many days a quote that was accepted does.
+    static var quoteReservation: FieldReading { .integer(1...365) }
 }
 
 extension FieldReading where Value == String? {

@@ -93,7 +93,7 @@ private enum ExampleWords {
         "ref_type": "sale",
         "reference": "F-2026-0042", "category": "Rent",
         "refresh_token": "01a1fdf2b27076bb9b7563983f68fe97.Zm9vYmFy", "refunded": "0.00", "request_id": "stp2cqjb",
-        "requested": "2", "returned_quantity": "0", "returned_total": "0.00", "role": "cashier",
+        "requested": "2", "reserved": "0", "returned_quantity": "0", "returned_total": "0.00", "role": "cashier",
         "sales_total": "21.90", "scopes": "catalog:read", "secret": "stk_1_01a1fdf2b27076bb9b7563983f68fe97_Zm9vYmFy",
         "sku": "CO-001", "slug": "corner-shop", "snapshot": "811:812:", "step": "second read", "stock": "ok",
         "subtotal": "21.90", "rounding": "0.00", "symbol": "cr", "tax": "1.43", "tax_id": "DE123456789",

@@ -89,7 +89,7 @@ enum Schemas {
         Field.optional("new_price", .price), Field.optional("count_id", .id),
         Field.optional("transfer_id", .id), Field.optional("after", .integer(minimum: 0)),
         Field.optional("purchase_id", .id), Field.optional("user_id", .id),
-        Field.optional("register_id", .id),
+        Field.optional("register_id", .id), Field.optional("reserved", .quantity),
     ])
 
     // MARK: Identity
@@ -109,6 +109,8 @@ enum Schemas {
             Field.required("cash_rounding", .money),
             Field.required("returns_without_sale", .choice(TenantReturns.allCases.map(\.rawValue))),
             Field.required("on_price_change", .choice(TenantPriceChange.allCases.map(\.rawValue))),
+            Field.required("draft_reservation_minutes", .nullable(FieldReading.draftReservation.schema)),
+            Field.required("quote_reservation_days", .nullable(FieldReading.quoteReservation.schema)),
             Field.required("closed_until", .nullable(.day)),
         ] + stamps
     )
@@ -214,19 +216,22 @@ enum Schemas {
         Field.required("category_id", .nullable(.id)), Field.required("unit_id", .id),
         Field.required("tracks_stock", .boolean), Field.required("status", productStatus),
         Field.required("location_id", .nullable(.id)), Field.required("on_hand", .quantity),
+        Field.required("reserved", .quantity), Field.required("available", .quantity),
         Field.required("in_transit", .nullable(.quantity)), Field.required("min_stock", .nullable(.quantity)),
         Field.required("stock", .choice(["out", "low", "ok"])), Field.required("cost", .price),
         Field.required("updated_at", .time),
     ])
     private static let productPlaces = Schema.object([
         Field.required("product_id", .id), Field.required("on_hand", .quantity),
+        Field.required("reserved", .quantity), Field.required("available", .quantity),
         Field.required("in_transit", .quantity),
         Field.required("locations", .array(.reference("PlaceLevel"))),
     ])
     private static let placeLevel = Schema.object([
         Field.required("location_id", .id), Field.required("name", .text),
         Field.required("kind", .choice(LocationFields.Kind.allCases.map(\.rawValue))),
-        Field.required("on_hand", .quantity), Field.required("min_stock", .nullable(.quantity)),
+        Field.required("on_hand", .quantity), Field.required("reserved", .quantity),
+        Field.required("available", .quantity), Field.required("min_stock", .nullable(.quantity)),
         Field.required("stock", .choice(["out", "low", "ok"])), Field.required("updated_at", .time),
     ])
     private static let movement = Schema.object([
@@ -297,6 +302,7 @@ enum Schemas {
             Field.required("tax", .money), Field.required("total", .money), Field.required("rounding", .money),
             Field.required("returned_total", .money),
             Field.required("paid", .money), Field.required("refunded", .money), Field.required("due", .money),
+            Field.required("reserved_until", .nullable(.time)),
             Field.required("external_id", .nullable(.text)), Field.required("version", .version),
         ] + names()
     /// What is printed around a document.
@@ -426,7 +432,8 @@ enum Schemas {
         Field.required("valid_until", .nullable(.day)), Field.required("occurred_at", .time),
         Field.required("recorded_at", .time), Field.required("business_day", .day), Field.required("subtotal", .money),
         Field.required("discount", .money), Field.required("tax", .money), Field.required("total", .money),
-        Field.required("sale_id", .nullable(.id)), Field.required("version", .version),
+        Field.required("sale_id", .nullable(.id)), Field.required("reserved_until", .nullable(.time)),
+        Field.required("version", .version),
     ]
     private static let quoteLine = Schema.object(
         [Field.required("id", .id)] + lineFigures + [

@@ -75,7 +75,7 @@ struct QuotesRoutes: Area {
                 store: store,
                 body: Body(isOptional: true) { _ in },
                 answer: answer,
-                problems: [.invalidState]
+                problems: [.invalidState, .insufficientStock]
             ) { (id, _, context, key) throws(Problem) in try await quotes.accept(id, context, key: key) },
             .action(
                 "/v1/quotes/{id}/cancel",

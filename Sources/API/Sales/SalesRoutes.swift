@@ -124,7 +124,7 @@ struct SalesRoutes: Area {
                 access: .scope(.salesWrite),
                 body: Body("SalePatch") { SalePatch.read(&$0) },
                 answer: .reference("Sale"),
-                problems: [.invalidState, .productInactive, .quantityPrecision]
+                problems: [.invalidState, .insufficientStock, .productInactive, .quantityPrecision]
             ) { (id, patch, expected, context) throws(Problem) in
                 try await shop.sales.change(id, patch, expected: expected, context)
             },

@@ -142,7 +142,7 @@ extension FieldError.Code {
         case .forbidden: "it is of a location where the member does not work"
         case .productInactive: "the product is archived"
         case .quantityPrecision: "the quantity has more decimals than the product's unit"
-        case .insufficientStock: "less is there: `available` of `requested`"
+        case .insufficientStock: "less is there: `available` of `requested`; of `on_hand`, `reserved` is held back"
         case .stockChanged: "`on_hand` is not as `expected`"
         case .creditLimitExceeded: "the customer would owe more than `credit_limit`"
         case .discountLimit: "it is further below the list price than the caller may sell"

@@ -92,7 +92,9 @@ package struct Product: Record {
         .plain("external_id", \.externalID),
     ]
     package static let sql: SQL = """
-        SELECT stock.product_body(p.tenant_id, p.id), '"' || p.version || '.' || l.stock_version || '"'
+        SELECT stock.product_body(p.tenant_id, p.id),
+               '"' || p.version || '.' || l.stock_version
+               || CASE WHEN l.reserved <> 0 THEN '+' || trim_scale(l.reserved) ELSE '' END || '"'
         FROM stock.product p
         JOIN stock.stock_level l ON l.tenant_id = p.tenant_id AND l.product_id = p.id
         WHERE p.tenant_id = stock.current_tenant() AND p.id = $1

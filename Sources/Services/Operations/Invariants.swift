@@ -14,6 +14,7 @@ enum Invariants {
         Invariant22.self,
         Invariant23Events.self, Invariant24.self, Invariant26.self, Invariant27.self, Invariant28.self,
         Invariant30.self, Invariant32.self, Invariant33.self, Invariant34.self, Invariant35.self,
+        Invariant36.self, Invariant37.self,
     ]
 
     /// Those of what belongs to no tenant.
@@ -1186,6 +1187,70 @@ struct Invariant32: Invariant {
         FULL JOIN (SELECT * FROM stock.quote WHERE tenant_id = stock.current_tenant() AND sale_id IS NOT NULL) q
             ON q.id = s.quote_id AND q.sale_id = s.id
         WHERE s.id IS NULL OR q.id IS NULL
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// What is reserved of a level is the sum of reservations there, and of a product the sum over its places.
+struct Invariant36: Invariant {
+    static let number = "I36"
+    static let name = "verify.i36"
+    static let sql: SQL = """
+        SELECT format('product %s at location %s: %s reserved, by reservations %s', coalesce(n.product_id, r.product_id),
+                      coalesce(n.location_id, r.location_id), coalesce(n.reserved, 0), coalesce(r.quantity, 0))
+        FROM (SELECT n.product_id, n.location_id, n.reserved FROM stock.location_level n
+              WHERE n.tenant_id = stock.current_tenant() AND n.reserved <> 0) n
+        FULL JOIN (SELECT r.product_id, r.location_id, sum(r.quantity) AS quantity FROM stock.reservation r
+                   WHERE r.tenant_id = stock.current_tenant() GROUP BY r.product_id, r.location_id) r
+            ON r.product_id = n.product_id AND r.location_id = n.location_id
+        WHERE n.reserved IS DISTINCT FROM r.quantity
+        UNION ALL
+        SELECT format('product %s: %s reserved, at its places %s', coalesce(l.product_id, n.product_id),
+                      coalesce(l.reserved, 0), coalesce(n.reserved, 0))
+        FROM (SELECT l.product_id, l.reserved FROM stock.stock_level l
+              WHERE l.tenant_id = stock.current_tenant() AND l.reserved <> 0) l
+        FULL JOIN (SELECT n.product_id, sum(n.reserved) AS reserved FROM stock.location_level n
+                   WHERE n.tenant_id = stock.current_tenant() AND n.reserved <> 0 GROUP BY n.product_id) n
+            ON n.product_id = l.product_id
+        WHERE l.reserved IS DISTINCT FROM n.reserved
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// A reservation is of a draft or an accepted quote that was not sold, of what its lines have of the product, until when it says;
+/// until then it has one of each product whose stock is tracked.
+struct Invariant37: Invariant {
+    static let number = "I37"
+    static let name = "verify.i37"
+    static let sql: SQL = """
+        SELECT format('%s %s, product %s: %s reserved until %s, it has %s until %s', coalesce(r.kind, d.kind),
+                      coalesce(r.document_id, d.id), coalesce(r.product_id, d.product_id), r.quantity, r.expires_at, d.quantity,
+                      d.reserved_until)
+        FROM (SELECT * FROM stock.reservation WHERE tenant_id = stock.current_tenant()) r
+        FULL JOIN (
+            SELECT 'sale' AS kind, s.id, s.reserved_until, l.product_id, sum(l.quantity) AS quantity
+            FROM stock.sale s
+            JOIN stock.sale_line l ON l.tenant_id = s.tenant_id AND l.sale_id = s.id
+            JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id AND p.tracks_stock
+            WHERE s.tenant_id = stock.current_tenant() AND s.status = 'draft' AND s.reserved_until IS NOT NULL
+            GROUP BY s.id, s.reserved_until, l.product_id
+            UNION ALL
+            SELECT 'quote', q.id, q.reserved_until, l.product_id, sum(l.quantity)
+            FROM stock.quote q
+            JOIN stock.quote_line l ON l.tenant_id = q.tenant_id AND l.quote_id = q.id
+            JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id AND p.tracks_stock
+            WHERE q.tenant_id = stock.current_tenant() AND q.status = 'accepted' AND q.sale_id IS NULL
+              AND q.reserved_until IS NOT NULL
+            GROUP BY q.id, q.reserved_until, l.product_id) d
+            ON d.kind = r.kind AND d.id = r.document_id AND d.product_id = r.product_id
+        WHERE d.id IS NULL OR r.document_id IS NULL AND d.reserved_until > now()
+           OR r.quantity <> d.quantity OR r.expires_at <> d.reserved_until
+        UNION ALL
+        SELECT format('sale %s is %s and reserves until %s', s.id, s.status, s.reserved_until)
+        FROM stock.sale s
+        WHERE s.tenant_id = stock.current_tenant() AND s.status <> 'draft' AND s.reserved_until IS NOT NULL
         """
 
     typealias Row = SingleColumn<String>

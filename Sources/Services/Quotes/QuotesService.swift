@@ -114,14 +114,14 @@ package final class QuotesService: Sendable {
         try await step(id, SendQuote(id: id, userID: context.caller.user), context, key)
     }
 
-    /// Notes that the customer takes it.
+    /// Notes that the customer takes it, which holds its goods back where the tenant has quotes do so.
     ///
     /// - Parameters:
     ///   - id: Which quote.
     ///   - context: Who asks.
     ///   - key: The request's key.
     /// - Returns: 200 with the quote.
-    /// - Throws: 404; 409 `invalid_state` for what was not sent, or has expired.
+    /// - Throws: 404; 409 `invalid_state` for what was not sent, or has expired; 409 `insufficient_stock` for what can not be held back.
     package func accept(_ id: QuoteID, _ context: CallContext, key: IdempotencyKey?) async throws(Problem) -> Answer {
         try await step(id, AcceptQuote(id: id, userID: context.caller.user), context, key)
     }

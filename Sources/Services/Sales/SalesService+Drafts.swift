@@ -5,13 +5,15 @@ import Postgres
 extension SalesService {
     /// Puts a sale away, at the list prices of now: it has no number, moves nothing and is paid by nobody.
     ///
+    /// Its goods are held back where the tenant has drafts do so.
+    ///
     /// - Parameters:
     ///   - request: What is put away.
     ///   - context: Who asks.
     ///   - key: The request's key.
     /// - Returns: 201 with the draft.
-    /// - Throws: 409 or 422 for what its lines could not be sold by, but for what is asked when they are; what kept the unit from
-    ///   running.
+    /// - Throws: 409 or 422 for what its lines could not be sold by, but for what is asked when they are; 409 `insufficient_stock` for
+    ///   what can not be held back; what kept the unit from running.
     package func draft(
         _ request: SaleRequest,
         _ context: CallContext,
@@ -40,8 +42,8 @@ extension SalesService {
     ///   - expected: The version that the client has read.
     ///   - context: Who asks.
     /// - Returns: 200 with the sale as it is now.
-    /// - Throws: 404; 412 `version_mismatch`; 409 `invalid_state` if more than the remark is to change of what is no draft; what kept
-    ///   the unit from running.
+    /// - Throws: 404; 412 `version_mismatch`; 409 `invalid_state` if more than the remark is to change of what is no draft; 409
+    ///   `insufficient_stock` for what can not be held back; what kept the unit from running.
     package func change(
         _ id: SaleID,
         _ patch: SalePatch,

@@ -36,6 +36,10 @@ package struct TenantPatch: Sendable, Equatable {
     package var returnsWithoutSale: Change<TenantReturns> = .keep
     /// What becomes of a draft whose list prices have changed.
     package var onPriceChange: Change<TenantPriceChange> = .keep
+    /// How long a draft holds its goods back from when it was written, in minutes; nil is not at all.
+    package var draftReservationMinutes: Change<Int?> = .keep
+    /// How long a quote does from when it was accepted, in days and at most as long as it is valid; nil is not at all.
+    package var quoteReservationDays: Change<Int?> = .keep
     /// Before today.
     package var closedUntil: Change<BusinessDay?> = .keep
 

@@ -95,6 +95,8 @@ struct UpdateTenant: Statement {
             logo = CASE WHEN $24 THEN $25 ELSE t.logo END,
             on_price_change = coalesce($26, t.on_price_change),
             manager_credit_limit = CASE WHEN $27 THEN $28 ELSE t.manager_credit_limit END,
+            draft_reservation_minutes = CASE WHEN $29 THEN $30 ELSE t.draft_reservation_minutes END,
+            quote_reservation_days = CASE WHEN $31 THEN $32 ELSE t.quote_reservation_days END,
             version = t.version + 1,
             updated_at = now()
         WHERE t.id = stock.current_tenant()
@@ -102,7 +104,7 @@ struct UpdateTenant: Statement {
     static let parameterTypes: [PostgresType] = [
         .text, .text, .text, .text, .int2, .bool, .text, .bool, .numeric, .bool, .numeric, .bool, .date,
         .numeric, .text, .bool, .text, .bool, .text, .bool, .text, .bool, .text, .bool, .text,
-        .text, .bool, .numeric,
+        .text, .bool, .numeric, .bool, .int4, .bool, .int4,
     ]
 
     var patch: TenantPatch
@@ -130,5 +132,9 @@ struct UpdateTenant: Statement {
         try parameters.append(patch.onPriceChange.newValue)
         try parameters.append(patch.managerCreditLimit.isSet)
         try parameters.append(patch.managerCreditLimit.newValue ?? nil)
+        for time in [patch.draftReservationMinutes, patch.quoteReservationDays] {
+            try parameters.append(time.isSet)
+            try parameters.append((time.newValue ?? nil).map { Int32(clamping: $0) })
+        }
     }
 }
