@@ -373,6 +373,8 @@ extension ShopModel {
         if isShut(register, for: refunds.map(\.method)) { throw ModelRefusal(.sessionClosed) }
         let total = worth(of: lines)
         try checkRefunds(refunds, owed: total, value: total)
+        // Cashiers give nothing back, unless somebody approves of it.
+        if clerk.role == .cashier { throw ModelRefusal(.returnLimit) }
     }
 
     /// What goods of no known sale come to.
