@@ -174,6 +174,48 @@ struct SellingRightsTests {
         }
     }
 
+    @Test(
+        "a return without a sale goes as far as the tenant lets the role, and an approval further; the return tells of it"
+    )
+    func returns() async throws {
+        try await self.shop { shop, _, owner, till in
+            await self.allow(shop, owner, #"{"returns_without_sale":"allow"}"#)
+            func takeBack(_ amount: String, _ approval: String? = nil) async -> Reply {
+                let line = #"{"sku":"t","quantity":"1","unit_price":"\#(amount)"}"#
+                let given = approval.map { #""approval":"\#($0)","# } ?? ""
+                return await shop.send(
+                    .post,
+                    "/v1/returns",
+                    token: till,
+                    ["Idempotency-Key": UUID().uuidString],
+                    body: #"{\#(given)"lines":[\#(line)],"payments":[{"method":"card","amount":"\#(amount)"}]}"#
+                )
+            }
+            let refused = await takeBack("5.00")
+            #expect(refused.status == .forbidden, "\(refused.text)")
+            #expect(refused.json["code"].string == "return_limit")
+            await self.allow(shop, owner, #"{"cashier_return_limit":"5.00"}"#)
+            #expect(await takeBack("5.00").status == .created)
+            let beyond = await takeBack("5.01")
+            #expect(beyond.json["errors"][0]["limit"].string == "5.00", "\(beyond.text)")
+            let given = await shop.send(.post, "/v1/approvals", token: owner, body: #"{"return_limit":"20.00"}"#)
+            let approval = try #require(given.json["approval"].string, "\(given.text)")
+            let back = await takeBack("5.01", approval)
+            #expect(back.json["approval"]["return_limit"].string == "20.00", "\(back.text)")
+            for wrong in [#""-1""#, #""0.005""#, "5"] {
+                let body = #"{"cashier_return_limit":\#(wrong)}"#
+                let settings = await shop.send(
+                    .patch,
+                    "/v1/tenant",
+                    token: owner,
+                    ["If-Match": "*"],
+                    body: body
+                )
+                #expect(settings.json["errors"][0]["pointer"].string == "/cashier_return_limit", "\(settings.text)")
+            }
+        }
+    }
+
     @Test("what nothing works by yet is not taken")
     func notYet() async throws {
         try await self.shop { shop, _, owner, _ in

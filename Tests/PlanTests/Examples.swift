@@ -430,7 +430,7 @@ struct Examples {
         runs["sales.price"] = [
             """
             NULL, \(ids), ARRAY[1, 1], ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0], ARRAY[2.5, 2.5],
-            ARRAY[]::text[], 5, 0, 0, 5, 0, 0, 5, 5, 0
+            ARRAY[]::text[], 5, 0, 0, 5, 0, 0, 5, 5, 0, ARRAY['Kiste', NULL], ARRAY[1, NULL], ARRAY[2.5, NULL]
             """
         ]
         runs["sales.fact_end"] = ["\(sale), now(), '[]'"]
@@ -512,12 +512,12 @@ struct Examples {
         runs["balance.dashboard"] = ["current_date - 2"]
         runs["settings.tenant.conclude"] = [concluded]
         runs["core.conclude_deletion"] = [record]
-        runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL, 0.05, 2"]
+        runs["settings.guard"] = ["NULL, 'EUR', NULL, NULL, NULL, 0.05, 2, 50, 5"]
         runs["settings.update"] = [
             """
             'N', NULL, NULL, NULL, NULL, NULL, 'allow', false, NULL, false, NULL, true, NULL, 0.05, 'allow',
             true, 'Calle Ñ 1', true, 'T', true, 'P', true, 'F', true, 'logo', 'keep', true, 5,
-            true, 30, true, NULL
+            true, 30, true, NULL, true, 50, true, 5
             """
         ]
         runs["records.by_id"] = [
@@ -657,9 +657,12 @@ struct Examples {
                    now() + CASE WHEN n % 2 = 1 THEN interval '5 minutes' ELSE interval '-5 minutes' END
             FROM generate_series(1, 300) n
             """
-        own["sales.approve"] = Example(before: approval, runs: ["\(new()), '\\xbb', \(user), 'owner', 10, 10, NULL"])
+        own["sales.approve"] = Example(
+            before: approval,
+            runs: ["\(new()), '\\xbb', \(user), 'owner', 10, 10, NULL, 20"]
+        )
         own["sales.read_approval"] = Example(before: approval, runs: ["\(new(7)), '\\xbb'"])
-        own["sales.take_approval"] = Example(before: approval, runs: ["\(new(7)), '\\xbb', \(sale), \(user)"])
+        own["sales.take_approval"] = Example(before: approval, runs: ["\(new(7)), '\\xbb', \(sale), \(user), 'sale'"])
         own["sales.approval.conclude"] = Example(before: approval, runs: ["\(new(7)), \(concluded)"])
         own["sales.read_draft"] = Example(before: drafts, runs: [new(7)])
         own["sales.discard"] = Example(before: drafts, runs: ["\(new(7)), NULL"])
@@ -681,9 +684,13 @@ struct Examples {
                 """
                 \(new()), NULL, \(customer), NULL, NULL, NULL, ARRAY[\(new(2)), \(new(7))]::uuid[], ARRAY[\(product), NULL]::uuid[],
                 ARRAY[NULL, 'SKU-9'], ARRAY[1, 1], ARRAY[1, 1.5], ARRAY[true, true], ARRAY[\(new(3)), \(new(8))]::uuid[],
-                \(refunded)
+                \(refunded), ARRAY['Kiste', NULL], ARRAY[1, NULL], ARRAY[1, NULL]
                 """
             ]
+        )
+        own["sales.return_within"] = Example(
+            before: "\(returns); UPDATE stock.tenant SET cashier_return_limit = 5 WHERE id = \(tenant)",
+            runs: ["\(new(7)), 'cashier'", "\(new(7)), 'manager'"]
         )
         let session = "SELECT stock.session_open(\(new()), \(id(.register, 1)), 50, NULL, NULL);"
         own["cash.open"] = Example(runs: ["\(new()), \(id(.register, 1)), 50, NULL, NULL"])

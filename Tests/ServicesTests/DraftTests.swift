@@ -272,7 +272,7 @@ struct DraftTests {
             let sales = live.shop.sales
             let request = SaleRequest(
                 lines: [SaleRequest.Line(product: .sku("S"), quantity: try Quantity("1"))],
-                isDraft: true
+                purpose: .draft
             )
             let draft = try JSONBody(try await sales.draft(request, live.context, key: nil))
             let id = try #require(SaleID(draft["id"] ?? ""))
@@ -295,7 +295,7 @@ extension TestShop {
     /// What was put away, as JSON.
     func put(_ request: SaleRequest) async throws -> JSONObjectBody {
         var request = request
-        request.isDraft = true
+        request.purpose = .draft
         return try JSONObjectBody(try await sales.draft(request, context, key: nil).body)
     }
 

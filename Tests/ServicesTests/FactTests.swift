@@ -27,7 +27,7 @@ struct FactTests {
         )
         let happenedAt = try required(Timestamp(time))
         request.occurredAt = happenedAt
-        request.fact = SaleFact(id: .make(), happenedAt: happenedAt)
+        request.purpose = .fact(SaleFact(id: .make(), happenedAt: happenedAt))
         return request
     }
 
@@ -38,7 +38,7 @@ struct FactTests {
         try await TestShop.open(onHand: 2) { (shop) async throws in
             let request = try Self.fact([("A", "5", "2.50")], at: "2026-03-02T10:00:00Z", paid: [try card("12.50")])
             let sale = try JSONObjectBody(try await shop.sales.take(request, shop.context, key: shop.key("f")).body)
-            #expect(sale["id"] == request.fact?.id.description)
+            #expect(sale["id"] == request.purpose.fact?.id.description)
             #expect(sale["recorded"] == "offline")
             #expect(sale["happened_at"] == nil)
             #expect(sale["business_day"] == "2026-03-02")

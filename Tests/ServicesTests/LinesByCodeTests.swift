@@ -207,7 +207,11 @@ struct LinesByCodeTests {
         try await LiveShop.open { live in
             let id = try await Self.make(try Self.water(), live)
             let line = SaleRequest.Line(product: try Self.code("7790002"), quantity: try Quantity("1000"))
-            let put = try await live.shop.sales.draft(SaleRequest(lines: [line], isDraft: true), live.context, key: nil)
+            let put = try await live.shop.sales.draft(
+                SaleRequest(lines: [line], purpose: .draft),
+                live.context,
+                key: nil
+            )
             let draft = try JSONBody(put)
             #expect(draft["total"] == "100000.00" && draft["lines.0.packaging.quantity"] == "1000")
             let draftID = try required(SaleID(try required(draft["id"])))
@@ -236,14 +240,116 @@ struct LinesByCodeTests {
         }
     }
 
+    @Test("a draft of boxes that are none any more is refused with what their pieces cost, or keeps its price")
+    func removed() async throws {
+        try await LiveShop.open { live in
+            let id = try await Self.make(try Self.water(), live)
+            var drafts: [SaleID] = []
+            for code in ["7790002", "17790001", "7790001"] {
+                let line = SaleRequest.Line(product: try Self.code(code), quantity: try Quantity("2"))
+                let put = SaleRequest(lines: [line], purpose: .draft)
+                let draft = try JSONBody(try await live.shop.sales.draft(put, live.context, key: nil))
+                drafts.append(try required(SaleID(try required(draft["id"]))))
+            }
+            var fields = ProductFields()
+            fields.packagings = .set([])
+            _ = try await live.shop.products.change(id, fields, expected: .any, live.context)
+            let box = SaleConfirmation(payments: [try card("200")])
+            let refused = await problem {
+                try await live.shop.sales.confirm(drafts[0], box, live.context, key: nil)
+            }
+            #expect(refused?.code == .priceChanged)
+            #expect(refused?.errors.map(\.pointer) == ["/lines/0/unit_price"])
+            #expect(refused?.errors.first?.extra.map(\.json) == ["\"100.00\"", "\"108.00\""])
+            // A pallet cost what its pieces do, and does so still.
+            let pallet = SaleConfirmation(payments: [try card("2592")])
+            let sold = try JSONBody(try await live.shop.sales.confirm(drafts[1], pallet, live.context, key: nil))
+            #expect(sold["total"] == "2592.00" && sold["lines.0.packaging.name"] == "Palé")
+            try await live.database.psql("UPDATE stock.tenant SET on_price_change = 'keep', version = version + 1")
+            let kept = try JSONBody(try await live.shop.sales.confirm(drafts[0], box, live.context, key: nil))
+            #expect(kept["total"] == "200.00" && kept["lines.0.packaging.name"] == "Caja")
+            #expect(try await live.violations() == [])
+        }
+    }
+
+    @Test("a draft of a packaging that has a price of its own since is refused with both")
+    func priced() async throws {
+        try await LiveShop.open { live in
+            let id = try await Self.make(try Self.water(), live)
+            let line = SaleRequest.Line(product: try Self.code("17790001"), quantity: try Quantity("1"))
+            let put = SaleRequest(lines: [line], purpose: .draft)
+            let draft = try JSONBody(try await live.shop.sales.draft(put, live.context, key: nil))
+            var fields = ProductFields()
+            fields.packagings = .set([Packaging(name: "Palé", factor: try Quantity("144"), price: try Price("1200"))])
+            _ = try await live.shop.products.change(id, fields, expected: .any, live.context)
+            let paid = SaleConfirmation(payments: [try card("1296")])
+            let refused = await problem {
+                try await live.shop.sales.confirm(
+                    try required(SaleID(try required(draft["id"]))),
+                    paid,
+                    live.context,
+                    key: nil
+                )
+            }
+            #expect(refused?.errors.first?.extra.map(\.json) == ["\"1296.00\"", "\"1200.00\""])
+        }
+    }
+
+    @Test("a priced cart tells how its lines were asked for")
+    func cart() async throws {
+        try await LiveShop.open { live in
+            try await Self.make(try Self.water(), live)
+            let request = SaleRequest(
+                lines: try ["7790002", "7790001"].map {
+                    SaleRequest.Line(product: try Self.code($0), quantity: try Quantity("3"))
+                }
+            )
+            let cart = try JSONBody(try await live.shop.sales.price(request, live.context))
+            #expect(cart["lines.0.packaging.name"] == "Caja" && cart["lines.0.packaging.quantity"] == "3")
+            #expect(cart["lines.0.packaging.price"] == "100.00" && cart["lines.0.total"] == "300.00")
+            #expect(cart["lines.1.packaging.name"] == nil && cart["lines.1.total"] == "27.00")
+        }
+    }
+
+    @Test("boxes that come back without a sale are worth so many times what is given back for one")
+    func unsold() async throws {
+        try await LiveShop.open { live in
+            try await Self.make(try Self.water(), live)
+            try await live.database.psql(
+                "UPDATE stock.tenant SET returns_without_sale = 'allow', version = version + 1"
+            )
+            let request = UnsoldReturnRequest(
+                lines: [
+                    .init(
+                        product: try Self.code("7790002"),
+                        quantity: try Quantity("10000"),
+                        unitPrice: try Price("100")
+                    ),
+                    .init(product: try Self.code("7790001"), quantity: try Quantity("2"), unitPrice: try Price("9")),
+                ],
+                payments: [Refund(method: .card, amount: try Money("1000018"))]
+            )
+            let back = try JSONBody(try await live.shop.sales.takeBack(request, live.context, key: nil))
+            #expect(back["total"] == "1000018.00" && back["lines.0.amount"] == "1000000.00")
+            #expect(back["lines.0.quantity"] == "120000" && back["lines.0.unit_price"] == "8.333333")
+            #expect(back["lines.0.packaging.name"] == "Caja" && back["lines.0.packaging.quantity"] == "10000")
+            #expect(back["lines.1.packaging.name"] == nil && back["lines.1.amount"] == "18.00")
+            let unknown = UnsoldReturnRequest(
+                lines: [.init(product: try Self.code("4711"), quantity: try Quantity("1"), unitPrice: try Price("1"))],
+                payments: [Refund(method: .card, amount: try Money("1"))]
+            )
+            let refused = await problem { try await live.shop.sales.takeBack(unknown, live.context, key: nil) }
+            #expect(refused?.errors.map(\.pointer) == ["/lines/0/code"])
+            #expect(try await live.violations() == [])
+        }
+    }
+
     @Test("a quote of boxes is sold at the box's price of then, to the cent")
     func quotes() async throws {
         try await LiveShop.open { live in
             let id = try await Self.make(try Self.water(), live)
             let line = SaleRequest.Line(product: try Self.code("7790002"), quantity: try Quantity("1000"))
-            var cart = SaleRequest(lines: [line])
-            cart.quoting = .offered
-            let request = QuoteRequest(cart: cart)
+            let request = QuoteRequest(cart: SaleRequest(lines: [line], purpose: .offer))
             let quote = try JSONBody(try await live.shop.quotes.create(request, live.context, key: nil))
             #expect(quote["total"] == "100000.00" && quote["lines.0.packaging.quantity"] == "1000")
             let quoteID = try required(QuoteID(try required(quote["id"])))

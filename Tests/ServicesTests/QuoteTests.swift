@@ -149,7 +149,7 @@ extension TestShop {
     func quoteRequest(_ lines: [(sku: String, quantity: String)], discount: String = "0.00") throws -> QuoteRequest {
         var cart = try request(lines, paid: [])
         cart.discount = try Money(discount)
-        cart.quoting = .offered
+        cart.purpose = .offer
         return QuoteRequest(cart: cart)
     }
 

@@ -89,6 +89,18 @@ struct VerificationTests {
         var request = try shop.request([("S", "1")], paid: [try card("10.00")])
         request.approval = try JSONObjectBody(given.body)["approval"]
         try await shop.sell(request)
+        var quote = try shop.quoteRequest([("A", "1")])
+        let offered = try await shop.sales.approve(ApprovalRequest(discountLimit: try Percent("5")), owner)
+        quote.cart.approval = try JSONObjectBody(offered.body)["approval"]
+        _ = try await shop.quotes.create(quote, shop.context, key: nil)
+        try await shop.asTenant("UPDATE stock.tenant SET returns_without_sale = 'allow'")
+        var back = UnsoldReturnRequest(
+            lines: [.init(product: .sku("S"), quantity: try Quantity("1"), unitPrice: try Price("2"))],
+            payments: [Refund(method: .card, amount: try Money("2.00"))]
+        )
+        let returned = try await shop.sales.approve(ApprovalRequest(returnLimit: try Money("5")), owner)
+        back.approval = try JSONObjectBody(returned.body)["approval"]
+        _ = try await shop.sales.takeBack(back, shop.context, key: nil)
     }
 
     /// Sends five pieces of `A`, three of which come and one is lost; counts one of `B` less than there is.
@@ -226,7 +238,7 @@ struct VerificationTests {
         ("UPDATE stock.payment SET status = 'reversed' WHERE amount = 3", ["I6", "I13"]),
         ("UPDATE stock.sale_return SET total = total + 1", ["I7"]),
         ("UPDATE stock.sale_return SET rounding = 0.005", ["I7", "I21"]),
-        ("UPDATE stock.sale_return SET number = 2", ["I18"]),
+        ("UPDATE stock.sale_return SET number = 5 WHERE sale_id IS NOT NULL", ["I18"]),
         ("UPDATE stock.sale_return_line SET amount = amount + 0.005", ["I7", "I21", "I34"]),
         (
             "UPDATE stock.sale_return_line SET amount = 7; UPDATE stock.sale_return SET total = 7; "
@@ -323,8 +335,15 @@ struct VerificationTests {
         ("UPDATE stock.sale SET number = 99 WHERE status = 'draft'", ["I9", "I18"]),
         ("UPDATE stock.sale SET cash_session_id = gen_random_uuid() WHERE status = 'draft'", ["I9"]),
         ("UPDATE stock.sale SET approval_id = NULL", ["I33"]),
-        ("UPDATE stock.approval SET sale_id = gen_random_uuid()", ["I33"]),
-        ("UPDATE stock.quote SET number = 5", ["I18"]),
+        ("UPDATE stock.approval SET sale_id = gen_random_uuid() WHERE sale_id IS NOT NULL", ["I33"]),
+        ("UPDATE stock.sale_return SET approval_id = NULL", ["I33"]),
+        ("UPDATE stock.approval SET return_id = gen_random_uuid() WHERE return_id IS NOT NULL", ["I33"]),
+        ("UPDATE stock.quote SET approval_id = NULL", ["I33"]),
+        ("UPDATE stock.approval SET quote_id = gen_random_uuid() WHERE quote_id IS NOT NULL", ["I33"]),
+        (
+            "UPDATE stock.sale_return_line SET packed_quantity = 3, packed_price = 1 WHERE sale_line_id IS NULL", ["I7"]
+        ),
+        ("UPDATE stock.quote SET number = 5 WHERE sale_id IS NOT NULL", ["I18"]),
         ("UPDATE stock.quote SET total = total + 1", ["I32"]),
         ("UPDATE stock.quote SET sale_id = gen_random_uuid()", ["I32"]),
         ("UPDATE stock.sale SET quote_id = NULL", ["I32"]),

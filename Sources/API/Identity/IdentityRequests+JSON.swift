@@ -176,6 +176,8 @@ extension TenantPatch {
         patch.managerDiscountLimit = reader.clearableChange("manager_discount_limit", .decimal(.notNegative))
         patch.cashierDiscountLimit = reader.clearableChange("cashier_discount_limit", .decimal(.notNegative))
         patch.managerCreditLimit = reader.clearableChange("manager_credit_limit", .decimal(.notNegative))
+        patch.managerReturnLimit = reader.clearableChange("manager_return_limit", .decimal(.notNegative))
+        patch.cashierReturnLimit = reader.clearableChange("cashier_return_limit", .decimal(.notNegative))
         patch.cashRounding = reader.change("cash_rounding", .decimal(.notNegative))
         patch.returnsWithoutSale = reader.change("returns_without_sale", .oneOf())
         patch.onPriceChange = reader.change("on_price_change", .oneOf())

@@ -103,6 +103,7 @@ private enum ExampleWords {
         "title": "Not found", "to": "2026-01-31", "total": "21.90", "type": "sale", "unit": "pc",
         "unit_cost": "12.50", "value": "50.00", "unit_price": "21.90", "version": "1.0.0", "valid_until": "2035-12-31",
         "discount_limit": "15", "manager_credit_limit": "0",
+        "manager_return_limit": "500.00", "cashier_return_limit": "0.00", "return_limit": "50.00",
         "view": "monthly",
         // Reports.
         "current": "0.00", "days_1_30": "21.90", "days_31_60": "0.00", "days_61_90": "0.00", "days_over_90": "0.00",

@@ -84,7 +84,11 @@ enum Schemas {
         Field.optional("product_id", .id), Field.optional("requested", .quantity),
         Field.optional("available", .quantity), Field.optional("expected", .quantity),
         Field.optional("on_hand", .quantity), Field.optional("credit_limit", .money), Field.optional("balance", .money),
-        Field.optional("amount", .money), Field.optional("due", .money), Field.optional("limit", .rate),
+        Field.optional("amount", .money), Field.optional("due", .money),
+        Field.optional(
+            "limit",
+            .pattern(#"^(0|[1-9]\d{0,13})(\.\d{1,4})?$"#, description: "Percent, or an amount of money.")
+        ),
         Field.optional("list_price", .price), Field.optional("old_price", .price),
         Field.optional("new_price", .price), Field.optional("count_id", .id),
         Field.optional("transfer_id", .id), Field.optional("after", .integer(minimum: 0)),
@@ -106,6 +110,8 @@ enum Schemas {
             Field.required("manager_discount_limit", discountLimit),
             Field.required("cashier_discount_limit", discountLimit),
             Field.required("manager_credit_limit", discountLimit),
+            Field.required("manager_return_limit", .nullable(.money)),
+            Field.required("cashier_return_limit", .nullable(.money)),
             Field.required("cash_rounding", .money),
             Field.required("returns_without_sale", .choice(TenantReturns.allCases.map(\.rawValue))),
             Field.required("on_price_change", .choice(TenantPriceChange.allCases.map(\.rawValue))),
@@ -332,7 +338,7 @@ enum Schemas {
             .array(.object([Field.required("code", method), Field.required("name", .text)]))
         ),
     ]
-    /// What a line of a sale comes to, and of a cart.
+    /// What a line of a sale comes to, of a quote and of a cart.
     private static let lineFigures: [Field] = [
         Field.required("position", .integer(minimum: 0)),
         Field.required("product_id", .id), Field.required("sku", .nullable(.text)),
@@ -341,12 +347,11 @@ enum Schemas {
         Field.required("price_source", .choice(["list", "override"])),
         Field.required("discount", .money), Field.required("tax_rate", .nullable(.rate)),
         Field.required("tax", .money), Field.required("taxes", .array(.reference("SaleLineTax"))),
-        Field.required("total", .money),
+        Field.required("total", .money), Field.required("packaging", .nullable(.reference("LinePackaging"))),
     ]
     private static let saleLine = Schema.object(
         [Field.required("id", .id)] + lineFigures + [
             Field.required("unit_cost", .price), Field.required("returned_quantity", .quantity),
-            Field.required("packaging", .nullable(.reference("LinePackaging"))),
         ]
     )
     /// How a line was asked for, where not by the product's unit; what is none, as a label that says its price, has no name.
@@ -414,13 +419,13 @@ enum Schemas {
     /// What somebody approved of.
     private static let approvalFigures: [Field] = [
         Field.required("user_id", .id), Field.required("discount_limit", .nullable(.rate)),
-        Field.required("credit_limit", .nullable(.rate)), Field.required("note", .nullable(.text)),
-        Field.required("approved_at", .time),
+        Field.required("credit_limit", .nullable(.rate)), Field.required("return_limit", .nullable(.money)),
+        Field.required("note", .nullable(.text)), Field.required("approved_at", .time),
     ]
     private static let approval = Schema.object(
         [Field.required("id", .id)] + approvalFigures + [
             Field.required("expires_at", .time),
-            Field.required("approval", .string(description: "Shown this once; the till sends it with the sale.")),
+            Field.required("approval", .string(description: "Shown this once; the till sends it with the document.")),
         ]
     )
     private static let quoteFigures: [Field] = [
@@ -435,13 +440,10 @@ enum Schemas {
         Field.required("sale_id", .nullable(.id)), Field.required("reserved_until", .nullable(.time)),
         Field.required("version", .version),
     ]
-    private static let quoteLine = Schema.object(
-        [Field.required("id", .id)] + lineFigures + [
-            Field.required("packaging", .nullable(.reference("LinePackaging")))
-        ]
-    )
+    private static let quoteLine = Schema.object([Field.required("id", .id)] + lineFigures)
     private static let quote = Schema.object(
         quoteFigures + [
+            Field.required("approval", .nullable(.reference("SaleApproval"))),
             Field.required("lines", .array(.reference("QuoteLine"))),
             Field.required("tax_breakdown", .array(.reference("TaxSum"))),
         ]
@@ -462,12 +464,14 @@ enum Schemas {
         Field.required("sku", .nullable(.text)), Field.required("name", .text), Field.required("unit", .text),
         Field.required("quantity", .quantity), Field.required("unit_price", .price), Field.required("amount", .money),
         Field.required("unit_cost", .price), Field.required("restock", .boolean),
+        Field.required("packaging", .nullable(.reference("LinePackaging"))),
     ])
     private static let returnPayment = Schema.object([
         Field.required("id", .id), Field.required("method", method), Field.required("amount", .money),
     ])
     private static let returned = Schema.object(
         returnFigures + [
+            Field.required("approval", .nullable(.reference("SaleApproval"))),
             Field.required("lines", .array(.reference("ReturnLine"))),
             Field.required("payments", .array(.reference("ReturnPayment"))),
         ]

@@ -162,6 +162,9 @@ extension Problem.Code {
         case .discountLimit:
             "The sale is further below the list price than the role or key may sell. Each line is named with the limit in "
                 + "percent and its list price; somebody with a higher limit may send the same request with the same key."
+        case .returnLimit:
+            "More comes back without its sale than the role or key may take. The limit is named; somebody with a higher one may "
+                + "take it, or approve of it."
         case .tenantSuspended:
             "The operator has suspended the tenant. Nothing is lost; ask the operator."
         case .notFound:

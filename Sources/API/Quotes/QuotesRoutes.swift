@@ -117,10 +117,12 @@ extension QuoteRequest {
             customerID: reader.optionalID("customer_id"),
             note: reader.optional("note", .note()),
             discount: reader.optionalMoney("discount") ?? .zero,
-            lines: SaleRequest.Line.read(&reader)
+            lines: SaleRequest.Line.read(&reader),
+            purpose: .offer
         )
-        cart.quoting = .offered
-        return QuoteRequest(cart: cart, validUntil: reader.optional("valid_until", .date))
+        let validUntil: BusinessDay? = reader.optional("valid_until", .date)
+        cart.approval = reader.approval()
+        return QuoteRequest(cart: cart, validUntil: validUntil)
     }
 }
 
@@ -130,6 +132,7 @@ extension QuotePatch {
         var patch = QuotePatch()
         patch.cart = SalePatch.read(&reader)
         patch.validUntil = reader.clearableChange("valid_until", .date)
+        patch.approval = reader.approval()
         return patch
     }
 }

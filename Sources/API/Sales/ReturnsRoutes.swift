@@ -34,12 +34,14 @@ struct ReturnsRoutes: Area {
                 "returnUnsold",
                 "Take back what no sale is known of, where the shop allows it",
                 area: "sales",
-                access: .roles(.owner, .manager, scope: .salesDiscount),
+                access: .scope(.salesWrite),
                 key: .required,
                 store: shop.store,
                 body: Body("UnsoldReturnRequest") { UnsoldReturnRequest.read(&$0) },
                 answer: .reference("Return"),
-                problems: [.paymentMismatch, .quantityPrecision, .invalidState, .sessionClosed, .periodClosed]
+                problems: [
+                    .paymentMismatch, .quantityPrecision, .invalidState, .returnLimit, .sessionClosed, .periodClosed,
+                ]
             ) { (request, context, key) throws(Problem) in try await shop.sales.takeBack(request, context, key: key) },
             .page(
                 "/v1/returns",
@@ -89,14 +91,14 @@ extension ReturnRequest {
 extension UnsoldReturnRequest {
     /// Reads the body of `POST /v1/returns`.
     static func read(_ reader: inout JSONObjectReader) -> UnsoldReturnRequest {
-        UnsoldReturnRequest(
+        var request = UnsoldReturnRequest(
             registerID: reader.optionalID("register_id"),
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
             note: reader.optionalText("note", .note),
             lines: reader.objects("lines", of: "UnsoldReturnLineRequest", count: 1...1000) { line in
                 Line(
-                    product: .read(&line, isByPackaging: false),
+                    product: .read(&line),
                     quantity: line.quantity("quantity"),
                     unitPrice: line.price("unit_price"),
                     restocks: line.optionalBool("restock") ?? true
@@ -104,6 +106,8 @@ extension UnsoldReturnRequest {
             },
             payments: Refund.read(&reader)
         )
+        request.approval = reader.approval()
+        return request
     }
 }
 

@@ -15,15 +15,16 @@ extension SaleRequest {
             discount: reader.optionalMoney("discount") ?? .zero,
             lines: Line.read(&reader),
             payments: Tender.readAll(&reader),
-            isDraft: reader.optionalChoice("status") == NewSaleStatus.draft
+            purpose: reader.optionalChoice("status") == NewSaleStatus.draft ? .draft : .sale
         )
         request.approval = reader.approval()
+        let isDraft = request.purpose == .draft
         if isOffline {
             request.readFact(id, &reader)
         } else if id != nil {
             reader.fail("id", .notAllowed, "Only a sale that was recorded offline has an id already.")
         }
-        guard request.isDraft else { return request }
+        guard isDraft else { return request }
         if request.approval != nil, !isOffline {
             reader.fail("approval", .notAllowed, "A draft is approved of when it is confirmed.")
         }
@@ -38,7 +39,7 @@ extension SaleRequest {
 
     /// Reads what there is to say of a sale that has happened already.
     private mutating func readFact(_ id: SaleID?, _ reader: inout JSONObjectReader) {
-        if isDraft {
+        if purpose == .draft {
             reader.fail("recorded", .notAllowed, "What is put away has not happened yet.")
         }
         if approval != nil {
@@ -54,7 +55,7 @@ extension SaleRequest {
             )
         }
         switch (id, occurredAt) {
-        case (let id?, let happenedAt?): fact = SaleFact(id: id, happenedAt: happenedAt)
+        case (let id?, let happenedAt?): purpose = .fact(SaleFact(id: id, happenedAt: happenedAt))
         case (nil, _):
             if !reader.contains("id") { reader.fail("id", .required, "Give the id that the till gave it.") }
         case (_, nil):
@@ -134,8 +135,8 @@ extension SaleConfirmation {
 }
 
 extension JSONObjectReader {
-    /// What somebody with a higher limit gave for a sale; what it may look like is asked where it is looked up.
-    fileprivate mutating func approval() -> String? {
+    /// What somebody with a higher limit gave for a document; what it may look like is asked where it is looked up.
+    mutating func approval() -> String? {
         optional("approval", isShown: false, .text(TextRule(maximum: 128)))
     }
 }
@@ -146,6 +147,7 @@ extension ApprovalRequest {
         ApprovalRequest(
             discountLimit: reader.optional("discount_limit", .decimal(.notNegative)),
             creditLimit: reader.optional("credit_limit", isShown: false, .decimal(.notNegative)),
+            returnLimit: reader.optional("return_limit", isShown: false, .decimal(.positive)),
             note: reader.optional("note", .note())
         )
     }
@@ -164,22 +166,20 @@ extension FieldReading where Value == PaymentMethodCode {
 extension ProductReference {
     /// Reads what names a product: `product_id`, `sku`, `packaging_id` or `code`, one of which must be there.
     ///
-    /// - Parameters:
-    ///   - reader: Reads the line.
-    ///   - isByPackaging: Whether the line may name a packaging or a code, of which its quantity is then.
+    /// - Parameter reader: Reads the line, whose quantity is of what it names.
     /// - Returns: The reference; one that names nothing where there is none.
-    static func read(_ reader: inout JSONObjectReader, isByPackaging: Bool = true) -> ProductReference {
+    static func read(_ reader: inout JSONObjectReader) -> ProductReference {
         let before = reader.errors.list.count
         let id: ProductID? = reader.optionalID("product_id")
         let sku = reader.optionalText("sku", .sku)
-        let packaging: PackagingID? = isByPackaging ? reader.optionalID("packaging_id") : nil
-        let code = isByPackaging ? reader.optional("code", isShown: false, .productCode) : nil
+        let packaging: PackagingID? = reader.optionalID("packaging_id")
+        let code = reader.optional("code", isShown: false, .productCode)
         let references: [(field: String, reference: ProductReference?)] = [
             ("product_id", id.map { .id($0) }), ("sku", sku.map { .sku($0) }),
             ("packaging_id", packaging.map { .packaging($0) }), ("code", code.map { .code($0) }),
         ]
         let given = references.filter { $0.reference != nil }
-        let names = isByPackaging ? "product_id, sku, packaging_id or code" : "product_id or sku"
+        let names = "product_id, sku, packaging_id or code"
         if let last = given.last, given.count > 1 {
             reader.fail(last.field, .conflict, "Give \(names), and one of them alone.")
         } else if let reference = given.first?.reference {

@@ -35,6 +35,7 @@ package struct FieldError: Error, Sendable, Equatable {
         case stockChanged = "stock_changed"
         case creditLimitExceeded = "credit_limit_exceeded"
         case discountLimit = "discount_limit"
+        case returnLimit = "return_limit"
         case paymentExceedsDue = "payment_exceeds_due"
         case paymentMismatch = "payment_mismatch"
         case refundExceedsSold = "refund_exceeds_sold"
@@ -103,6 +104,7 @@ extension FieldError.Code {
         case .stockChanged: .stockChanged
         case .creditLimitExceeded: .creditLimitExceeded
         case .discountLimit: .discountLimit
+        case .returnLimit: .returnLimit
         case .paymentExceedsDue: .paymentExceedsDue
         case .paymentMismatch, .short, .exceedsTotal, .tooLow: .paymentMismatch
         case .refundExceedsSold: .refundExceedsSold
@@ -146,6 +148,7 @@ extension FieldError.Code {
         case .stockChanged: "`on_hand` is not as `expected`"
         case .creditLimitExceeded: "the customer would owe more than `credit_limit`"
         case .discountLimit: "it is further below the list price than the caller may sell"
+        case .returnLimit: "`amount` is more than the caller may give back without a sale, `limit`"
         case .paymentExceedsDue: "`amount` is more than `due`"
         case .paymentMismatch: "the payments are not exactly what is given back, `due`"
         case .refundExceedsSold: "more comes back than is left of the line"

@@ -10,6 +10,7 @@ package struct Problem: Error, Sendable, Equatable {
         case unauthenticated
         case forbidden
         case discountLimit = "discount_limit"
+        case returnLimit = "return_limit"
         case tenantSuspended = "tenant_suspended"
         case notFound = "not_found"
         case methodNotAllowed = "method_not_allowed"
@@ -105,7 +106,7 @@ extension Problem.Code {
         switch self {
         case .invalidRequest, .cursorMismatch, .idempotencyKeyMissing: 400
         case .unauthenticated: 401
-        case .forbidden, .discountLimit, .tenantSuspended: 403
+        case .forbidden, .discountLimit, .returnLimit, .tenantSuspended: 403
         case .notFound: 404
         case .methodNotAllowed: 405
         case .notAcceptable: 406
@@ -136,6 +137,7 @@ extension Problem.Code {
         case .unauthenticated: "Authentication is required"
         case .forbidden: "Not allowed"
         case .discountLimit: "Further below the list price than allowed"
+        case .returnLimit: "More given back without a sale than allowed"
         case .tenantSuspended: "The tenant is suspended"
         case .notFound: "Not found"
         case .methodNotAllowed: "Method not allowed"

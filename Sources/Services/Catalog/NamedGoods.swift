@@ -119,6 +119,44 @@ struct GoodsFinder: Sendable {
         return lines
     }
 
+    /// As ``inUnits(_:_:_:called:at:_:)``, with prices by the unit as well; what was asked for is kept beside.
+    ///
+    /// - Parameters:
+    ///   - asked: The lines.
+    ///   - product: Where a line names its product.
+    ///   - quantity: Where it says how much.
+    ///   - price: Where it says what one of that costs.
+    ///   - field: What that is called in the request.
+    ///   - packed: Where a line keeps how it was asked for.
+    ///   - context: Who asks.
+    /// - Returns: The lines.
+    /// - Throws: As above; 422 `validation_failed` for a price of which a unit's is none.
+    func inUnits<Line>(
+        _ asked: [Line],
+        _ product: WritableKeyPath<Line, ProductReference>,
+        _ quantity: WritableKeyPath<Line, Quantity>,
+        price: WritableKeyPath<Line, Price>,
+        called field: String,
+        packed: WritableKeyPath<Line, PackedLine?>,
+        _ context: CallContext
+    ) async throws(Problem) -> [Line] {
+        var lines = try await inUnits(asked, product, quantity, context)
+        var errors: [FieldError] = []
+        for index in lines.indices {
+            guard let goods = lines[index][keyPath: product].goods,
+                let line = goods.line(of: asked[index][keyPath: quantity], at: asked[index][keyPath: price])
+            else { continue }
+            lines[index][keyPath: packed] = line
+            do throws(ReadingFault) {
+                lines[index][keyPath: price] = try goods.packed.unitPrice(at: asked[index][keyPath: price])
+            } catch {
+                errors.append(FieldError("/lines/\(index)/\(field)", error.code, error.detail))
+            }
+        }
+        guard errors.isEmpty else { throw Self.refusal(of: errors) }
+        return lines
+    }
+
     /// The refusal of quantities that are none of the products'.
     static func refusal(of errors: [FieldError]) -> Problem {
         let isPrecision = errors.allSatisfy { $0.code == .quantityPrecision }

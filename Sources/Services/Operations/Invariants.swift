@@ -255,6 +255,11 @@ struct Invariant07: Invariant {
                    WHERE l.tenant_id = stock.current_tenant() GROUP BY l.return_id) l ON l.return_id = r.id
         WHERE r.tenant_id = stock.current_tenant() AND r.total <> coalesce(l.amount, 0)
         UNION ALL
+        SELECT format('return %s, line %s: %s for %s at %s', l.return_id, l.position, l.amount, l.packed_quantity, l.packed_price)
+        FROM stock.sale_return_line l JOIN stock.tenant t ON t.id = l.tenant_id
+        WHERE l.tenant_id = stock.current_tenant() AND l.packed_quantity IS NOT NULL
+          AND l.amount <> stock.line_gross(l.quantity, l.unit_price, l.packed_quantity, l.packed_price, t.currency_exponent)
+        UNION ALL
         SELECT format('sale %s, line %s of %s: %s of %s was returned for %s', l.sale_id, l.position, l.total, l.returned_quantity,
                       l.quantity, r.amount)
         FROM stock.sale_line l
@@ -1150,16 +1155,32 @@ struct Invariant28: Invariant {
     typealias Row = SingleColumn<String>
 }
 
-/// An approval that was used is of the sale that it says, which says so, and by somebody who was asked.
+/// An approval that was used is of the sale, return or quote that it says, which says so; a quote names the one that it took last.
 struct Invariant33: Invariant {
     static let number = "I33"
     static let name = "verify.i33"
     static let sql: SQL = """
         SELECT format('sale %s names approval %s, which was used for sale %s', s.id, s.approval_id, a.sale_id)
         FROM (SELECT * FROM stock.sale WHERE tenant_id = stock.current_tenant() AND approval_id IS NOT NULL) s
-        FULL JOIN (SELECT * FROM stock.approval WHERE tenant_id = stock.current_tenant() AND used_at IS NOT NULL) a
+        FULL JOIN (SELECT * FROM stock.approval WHERE tenant_id = stock.current_tenant() AND sale_id IS NOT NULL) a
             ON a.id = s.approval_id AND a.sale_id = s.id
         WHERE s.id IS NULL OR a.id IS NULL
+        UNION ALL
+        SELECT format('return %s names approval %s, which was used for return %s', r.id, r.approval_id, a.return_id)
+        FROM (SELECT * FROM stock.sale_return WHERE tenant_id = stock.current_tenant() AND approval_id IS NOT NULL) r
+        FULL JOIN (SELECT * FROM stock.approval WHERE tenant_id = stock.current_tenant() AND return_id IS NOT NULL) a
+            ON a.id = r.approval_id AND a.return_id = r.id
+        WHERE r.id IS NULL OR a.id IS NULL
+        UNION ALL
+        SELECT format('quote %s names approval %s, which was used for quote %s', q.id, q.approval_id, a.quote_id)
+        FROM stock.quote q
+        LEFT JOIN stock.approval a ON a.tenant_id = q.tenant_id AND a.id = q.approval_id
+        WHERE q.tenant_id = stock.current_tenant() AND q.approval_id IS NOT NULL AND a.quote_id IS DISTINCT FROM q.id
+        UNION ALL
+        SELECT format('approval %s was used for quote %s, which names none', a.id, a.quote_id)
+        FROM stock.approval a
+        LEFT JOIN stock.quote q ON q.tenant_id = a.tenant_id AND q.id = a.quote_id
+        WHERE a.tenant_id = stock.current_tenant() AND a.quote_id IS NOT NULL AND q.approval_id IS NULL
         """
 
     typealias Row = SingleColumn<String>

@@ -55,24 +55,18 @@ package final class PurchasesService: Sendable {
     /// Lines in the units of their products, with how they were asked for.
     private func inUnits(_ fields: PurchaseFields, _ context: CallContext) async throws(Problem) -> PurchaseFields {
         guard let asked = fields.lines.newValue else { return fields }
-        var lines = try await store.goods.inUnits(asked, \.product, \.quantity, context)
-        for index in lines.indices {
-            guard let goods = lines[index].product.goods,
-                let packed = goods.line(of: asked[index].quantity, at: asked[index].unitCost)
-            else { continue }
-            lines[index].packed = packed
-            do throws(ReadingFault) {
-                lines[index].unitCost = try goods.packed.unitPrice(at: asked[index].unitCost)
-            } catch {
-                throw Problem(
-                    .validationFailed,
-                    "The purchase is not valid.",
-                    errors: [FieldError("/lines/\(index)/unit_cost", error.code, error.detail)]
-                )
-            }
-        }
         var fields = fields
-        fields.lines = .set(lines)
+        fields.lines = .set(
+            try await store.goods.inUnits(
+                asked,
+                \.product,
+                \.quantity,
+                price: \.unitCost,
+                called: "unit_cost",
+                packed: \.packed,
+                context
+            )
+        )
         return fields
     }
 

@@ -1,3 +1,4 @@
+import Domain
 package import Kernel
 import Postgres
 
@@ -23,6 +24,9 @@ package struct QuotePatch: Sendable, Equatable {
 
     /// The last day on which it holds; nil is always.
     package var validUntil: Change<BusinessDay?> = .keep
+
+    /// What somebody with a higher limit gave for it, as they got it.
+    package var approval: String?
 
     /// Makes a patch that changes nothing.
     package init() {}
@@ -58,19 +62,22 @@ struct QuoteOnFile: Sendable, Equatable {
     let version: Int64
     let status: String
     let request: QuoteRequest
+    /// How far below the list price somebody has approved of it.
+    let approved: Percent?
 
     /// The quote as a patch leaves it.
     func changed(by patch: QuotePatch) -> QuoteRequest {
         var request = self.request
         request.cart.apply(patch.cart)
         if case .set(let day) = patch.validUntil { request.validUntil = day }
+        request.cart.approval = patch.approval
         return request
     }
 
     /// The sale that it becomes, at its own prices.
     func sold(_ confirmation: SaleConfirmation) -> SaleRequest {
         var cart = request.cart.confirmed(by: confirmation)
-        cart.quoting = .agreed
+        cart.purpose = .agreed
         return cart
     }
 }

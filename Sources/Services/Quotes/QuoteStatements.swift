@@ -6,7 +6,10 @@ import Postgres
 struct ReadQuote: Statement {
     static let name = "quotes.read"
     static let sql: SQL = """
-        SELECT q.valid_until, q.status, q.version, q.register_id, q.customer_id, q.note, l.document_discount, l.product_id,
+        SELECT q.valid_until,
+               (SELECT a.discount_limit FROM stock.approval a
+                WHERE a.tenant_id = stock.current_tenant() AND a.id = q.approval_id),
+               q.status, q.version, q.register_id, q.customer_id, q.note, l.document_discount, l.product_id,
                l.quantity, l.unit_price, l.price_source = 'override', l.discount, l.packaging, l.packed_quantity,
                l.packed_price, k.price
         FROM stock.quote q
@@ -26,10 +29,13 @@ struct ReadQuote: Statement {
 
     struct Row: DecodableRow {
         let validUntil: BusinessDay?
+        /// How far below the list price somebody has approved of it.
+        let approved: Percent?
         let cart: ReadDraft.Row
 
         init(from row: inout RowReader) throws(PostgresError) {
             validUntil = try row.next()
+            approved = try row.next(Percent?.self)
             cart = try ReadDraft.Row(from: &row)
         }
     }
@@ -89,8 +95,9 @@ struct PackQuoteLines: Statement {
 }
 
 extension UnitOfWork {
-    /// Makes a quote, or makes one again.
-    mutating func put(_ quote: DraftQuote) throws(PostgresError) {
+    /// Makes a quote, or makes one again, by what somebody gave for it if they did.
+    mutating func put(_ quote: DraftQuote, _ approval: OpenApproval?) throws(PostgresError) {
+        try take(approval, for: .quote(quote.id), quote.userID)
         try add(quote)
         let lines = quote.cart.packed(quote.lineIDs)
         if !lines.isEmpty { try add(PackQuoteLines(id: quote.id, lines: lines)) }

@@ -1,4 +1,5 @@
 import Cache
+import Domain
 package import Kernel
 package import Postgres
 
@@ -30,7 +31,7 @@ package final class QuotesService: Sendable {
         self.sales = sales
     }
 
-    /// Writes a quote at the list prices of now, or at others as far as whoever writes it may sell below them.
+    /// Writes a quote at the list prices of now, or at others as far as whoever writes it may sell below them, or has an approval.
     ///
     /// - Parameters:
     ///   - request: What would be sold.
@@ -44,8 +45,9 @@ package final class QuotesService: Sendable {
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         let id = QuoteID.make()
+        let approval = try await sales.approval(request.cart.approval, context)
         return try await sales.attempts { (isFirst) async throws(WriteFailure) -> Answer in
-            let cart = try await price(request.cart, isFirst, context)
+            let cart = try await price(request.cart, approval?.discountLimit, isFirst, context)
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Quote> in
                 try unit.refuseElsewhere(.register(request.cart.registerID), context.caller)
                 try unit.put(
@@ -57,7 +59,8 @@ package final class QuotesService: Sendable {
                         lineIDs: cart.lines.map { _ in .make() },
                         userID: context.caller.user,
                         expected: .any
-                    )
+                    ),
+                    approval
                 )
                 return .created(Quote(id))
             }
@@ -79,10 +82,13 @@ package final class QuotesService: Sendable {
         expected: ExpectedVersion,
         _ context: CallContext
     ) async throws(Problem) -> Answer {
-        try await sales.attempts { (isFirst) async throws(WriteFailure) -> Answer in
+        let approval = try await sales.approval(patch.approval, context)
+        return try await sales.attempts { (isFirst) async throws(WriteFailure) -> Answer in
             let quote = try await read(id, expected: expected, in: [.draft], context)
             let request = quote.changed(by: patch)
-            let cart = try await price(request.cart, isFirst, context)
+            // What was approved of before goes on to hold for this quote.
+            let approved = [approval?.discountLimit, quote.approved].compactMap { $0 }.max()
+            let cart = try await price(request.cart, approved, isFirst, context)
             return try await store.attemptWrite(context) { (unit) throws(PostgresError) -> Effect<Quote> in
                 try unit.refuseElsewhere(.quote(id), context.caller)
                 try unit.refuseElsewhere(.register(request.cart.registerID), context.caller)
@@ -95,7 +101,8 @@ package final class QuotesService: Sendable {
                         lineIDs: cart.lines.map { _ in .make() },
                         userID: context.caller.user,
                         expected: expected
-                    )
+                    ),
+                    approval
                 )
                 return .changed(Quote(id))
             }
@@ -212,11 +219,12 @@ package final class QuotesService: Sendable {
 
     private func price(
         _ cart: SaleRequest,
+        _ approved: Percent?,
         _ remembers: Bool,
         _ context: CallContext
     ) async throws(WriteFailure) -> PricedCart {
         try await sales.compute(cart, remembers, context) { (cart, snapshot) throws(Problem) in
-            try PricedCart(cart, from: snapshot, by: context.caller)
+            try PricedCart(cart, from: snapshot, by: context.caller, approved: approved)
         }
     }
 
@@ -249,12 +257,13 @@ package final class QuotesService: Sendable {
         guard let first = rows.first else { throw .problem(.notFound) }
         try first.cart.check(expected, states.map(\.rawValue), noun: "quote")
         var cart = SaleRequest(rows.map(\.cart))
-        cart.quoting = .offered
+        cart.purpose = .offer
         return QuoteOnFile(
             id: id,
             version: first.cart.version,
             status: first.cart.status,
-            request: QuoteRequest(cart: cart, validUntil: first.validUntil)
+            request: QuoteRequest(cart: cart, validUntil: first.validUntil),
+            approved: first.approved
         )
     }
 }

@@ -9,13 +9,21 @@ package struct ApprovalRequest: Sendable, Equatable {
     package var discountLimit: Percent?
     /// How far past their credit limit the customer may go, in percent of it; nil is not approved of.
     package var creditLimit: Percent?
-    /// A remark, which the sale shows.
+    /// How much may be given back without a sale; nil is not approved of.
+    package var returnLimit: Money?
+    /// A remark, which the document shows.
     package var note: String?
 
     /// Makes a request.
-    package init(discountLimit: Percent? = nil, creditLimit: Percent? = nil, note: String? = nil) {
+    package init(
+        discountLimit: Percent? = nil,
+        creditLimit: Percent? = nil,
+        returnLimit: Money? = nil,
+        note: String? = nil
+    ) {
         self.discountLimit = discountLimit
         self.creditLimit = creditLimit
+        self.returnLimit = returnLimit
         self.note = note
     }
 }
@@ -27,29 +35,29 @@ extension Entity.Approval: SecretHolder {
 /// An approval as a till sends it, `apv_<tenant>_<id>_<secret>`; only the SHA-256 of the secret is stored.
 typealias ApprovalText = TenantSecret<Entity.Approval>
 
-/// An approval that can still be used, as it was read; taking it is for the unit that sells.
+/// An approval that can still be used, as it was read; taking it is for the unit that writes the document.
 struct OpenApproval: Sendable {
     let text: ApprovalText
     let discountLimit: Percent?
 }
 
 extension SalesService {
-    /// Approves of a sale that whoever is at the till may not make: once, and for five minutes.
+    /// Approves of a sale, a quote or a return that whoever is at the till may not make: once, and for five minutes.
     ///
     /// - Parameters:
     ///   - request: What is approved of.
     ///   - context: Who approves, a person.
-    /// - Returns: 201 with the approval and, this once, the text that the till sends with the sale.
+    /// - Returns: 201 with the approval and, this once, the text that the till sends with the document.
     /// - Throws: 403 `forbidden` for more than the role may itself; 422 for nothing at all.
     package func approve(_ request: ApprovalRequest, _ context: CallContext) async throws(Problem) -> Answer {
         guard let user = context.caller.user, let role = context.caller.role else {
             throw Problem(.forbidden, "Approving is for people.")
         }
-        guard request.discountLimit != nil || request.creditLimit != nil else {
+        guard request.discountLimit != nil || request.creditLimit != nil || request.returnLimit != nil else {
             throw Problem(
                 .validationFailed,
                 "An approval is of something.",
-                errors: [FieldError("/discount_limit", .required, "Give discount_limit, credit_limit or both.")]
+                errors: [FieldError("/discount_limit", .required, "Give discount_limit, credit_limit or return_limit.")]
             )
         }
         let text = ApprovalText(tenant: context.tenant, id: .make())
@@ -61,7 +69,7 @@ extension SalesService {
         return answer
     }
 
-    /// Reads the approval that comes with a sale.
+    /// Reads the approval that comes with a sale, a quote or a return.
     ///
     /// - Parameters:
     ///   - text: What the till sent; nil is without.
@@ -99,8 +107,8 @@ struct Approval: Document {
 /// Approves of something.
 struct GiveApproval: Statement {
     static let name = "sales.approve"
-    static let sql: SQL = "SELECT stock.approval_give($1, $2, $3, $4, $5, $6, $7)"
-    static let parameterTypes: [PostgresType] = [.uuid, .bytea, .uuid, .text, .numeric, .numeric, .text]
+    static let sql: SQL = "SELECT stock.approval_give($1, $2, $3, $4, $5, $6, $7, $8)"
+    static let parameterTypes: [PostgresType] = [.uuid, .bytea, .uuid, .text, .numeric, .numeric, .text, .numeric]
 
     let text: ApprovalText
     let request: ApprovalRequest
@@ -115,6 +123,7 @@ struct GiveApproval: Statement {
         try parameters.append(request.discountLimit)
         try parameters.append(request.creditLimit)
         try parameters.append(request.note)
+        try parameters.append(request.returnLimit)
     }
 }
 
@@ -142,20 +151,51 @@ struct ReadApproval: Statement {
     }
 }
 
-/// Uses an approval for the sale that its unit writes.
+/// What an approval is used for.
+enum ApprovedDocument: Sendable {
+    case sale(SaleID)
+    case quote(QuoteID)
+    case takenBack(SaleReturnID)
+}
+
+/// Uses an approval for the document that its unit writes.
 struct TakeApproval: Statement {
     static let name = "sales.take_approval"
-    static let sql: SQL = "SELECT stock.approval_take($1, $2, $3, $4)"
-    static let parameterTypes: [PostgresType] = [.uuid, .bytea, .uuid, .uuid]
+    static let sql: SQL = "SELECT stock.approval_take($1, $2, $3, $4, $5)"
+    static let parameterTypes: [PostgresType] = [.uuid, .bytea, .uuid, .uuid, .text]
 
     let text: ApprovalText
-    let saleID: SaleID
+    let document: ApprovedDocument
     let userID: UserID?
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {
         try parameters.append(text.id)
         try parameters.append(text.hash)
-        try parameters.append(saleID)
+        let kind: String
+        switch document {
+        case .sale(let id):
+            kind = "sale"
+            try parameters.append(id)
+        case .quote(let id):
+            kind = "quote"
+            try parameters.append(id)
+        case .takenBack(let id):
+            kind = "return"
+            try parameters.append(id)
+        }
         try parameters.append(userID)
+        try parameters.append(kind)
+    }
+}
+
+extension UnitOfWork {
+    /// Uses what somebody gave for a document, if they did; before the document is written, which notes it.
+    mutating func take(
+        _ approval: OpenApproval?,
+        for document: ApprovedDocument,
+        _ userID: UserID?
+    ) throws(PostgresError) {
+        guard let approval else { return }
+        try add(TakeApproval(text: approval.text, document: document, userID: userID))
     }
 }

@@ -107,12 +107,12 @@ struct PricedCart: Sendable {
                 continue
             }
             let wasPutAway = line.seenPrice != nil
-            if !product.isActive, !(request.isDraft && wasPutAway) {
+            if !product.isActive, !(request.purpose == .draft && wasPutAway) {
                 inactive.append(FieldError(pointer, .productInactive, "The product is archived."))
             }
             var listPrice = product.price
             if let (seen, now) = line.changedPrice(of: product) {
-                if request.isDraft || request.quoting != nil || snapshot.rules.keepsPrices {
+                if request.purpose.keepsPrices || snapshot.rules.keepsPrices {
                     listPrice = line.seenPrice ?? listPrice
                 } else {
                     changed.append(.priceChanged(index, from: seen, to: now, Int(snapshot.rules.exponent)))
@@ -127,7 +127,8 @@ struct PricedCart: Sendable {
         guard unknown.isEmpty else {
             throw Problem(.validationFailed, "Some lines name no product.", errors: unknown)
         }
-        guard inactive.isEmpty || request.fact != nil else {
+        let hasHappened = request.purpose.fact != nil
+        guard inactive.isEmpty || hasHappened else {
             throw Problem(.productInactive, "Some products are archived and can not be sold.", errors: inactive)
         }
         guard faulty.isEmpty else { throw GoodsFinder.refusal(of: faulty) }
@@ -178,16 +179,16 @@ struct PricedCart: Sendable {
             )
         }
         var exceptions = inactive
-        if !request.isDraft, request.quoting != .agreed {
+        if request.purpose.asksForLimit {
             let limit = caller.discountLimit(snapshot.rules).map { max($0, approved ?? .zero) }
             do throws(Problem) {
                 try Self.check(priced, of: lines, request, limit, exponent)
             } catch {
-                guard request.fact != nil else { throw error }
+                guard hasHappened else { throw error }
                 exceptions += error.errors
             }
         }
-        self.exceptions = request.fact == nil ? [] : exceptions
+        self.exceptions = hasHappened ? exceptions : []
         rules = snapshot.rules
         self.lines = lines
         self.kinds = kinds

@@ -84,11 +84,14 @@ package struct UnsoldReturnRequest: Sendable, Equatable {
         /// What comes back.
         package var product: ProductReference
 
-        /// How much, in the product's unit; above zero.
+        /// How much, in the product's unit or of what else is named; above zero.
         package var quantity: Quantity
 
-        /// What is given back for one unit, with whatever taxes are in it.
+        /// What is given back for one of that, with whatever taxes are in it.
         package var unitPrice: Price
+
+        /// How it was asked for, if not by the product's unit; found out with the product.
+        var packed: PackedLine?
 
         /// Whether it can be sold again; else it is lost, and moves nothing.
         package var restocks: Bool
@@ -119,6 +122,9 @@ package struct UnsoldReturnRequest: Sendable, Equatable {
 
     /// What is given back: all that the lines come to.
     package var payments: [Refund]
+
+    /// What somebody with a higher limit gave for it, as they got it.
+    package var approval: String?
 
     /// Makes a request.
     ///

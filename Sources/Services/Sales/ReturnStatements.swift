@@ -78,14 +78,15 @@ struct ReturnOfSale: Statement {
 struct ReturnUnsold: Statement {
     static let name = "sales.return_unsold"
     static let sql: SQL = """
-        SELECT stock.return_unsold($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        SELECT stock.return_unsold($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                                   $21)
         """
     static let parameterTypes: [PostgresType] =
         [
             .uuid, .uuid, .uuid, .uuid, .text, .timestamptz, .uuidArray, .uuidArray, .textArray, .numericArray,
             .numericArray,
             .boolArray, .uuidArray,
-        ] + Parameters.refundTypes
+        ] + Parameters.refundTypes + Parameters.packedTypes
 
     let ids: ReturnIDs
     let request: UnsoldReturnRequest
@@ -106,7 +107,30 @@ struct ReturnUnsold: Statement {
         try parameters.append(request.lines.map(\.restocks))
         try parameters.append(ids.movements)
         try parameters.append(request.payments, ids)
+        try parameters.append(packed: request.lines.map(\.packed))
     }
+}
+
+/// Refuses a return without its sale that its unit has just written, if that is more than the caller may take and was approved of.
+struct KeepReturnWithin: Statement {
+    static let name = "sales.return_within"
+    static let sql: SQL = "SELECT stock.return_within($1, $2)"
+    static let parameterTypes: [PostgresType] = [.uuid, .text]
+
+    let id: SaleReturnID
+    let role: Role?
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(id)
+        try parameters.append(role?.rawValue)
+    }
+}
+
+extension Caller {
+    /// Whether the caller gives money back without a sale as they see fit; for all others the tenant's limits are asked.
+    ///
+    /// An owner, and a key by ``Scope/salesDiscount``, as it sells at any price.
+    var returnsWithoutLimit: Bool { role == .owner || role == nil && may(.salesDiscount) }
 }
 
 /// A return with its lines and payments.

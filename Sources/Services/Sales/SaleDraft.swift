@@ -72,7 +72,7 @@ struct SaleDraft: Sendable, Equatable {
     /// The sale that it becomes.
     func sold(_ confirmation: SaleConfirmation) -> SaleRequest {
         var cart = self.cart.confirmed(by: confirmation)
-        cart.isDraft = false
+        cart.purpose = .sale
         return cart
     }
 }

@@ -20,8 +20,8 @@ extension SalesService {
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
-        if request.isDraft { return try await draft(request, context, key: key) }
-        if request.fact != nil, !context.caller.may(.salesOffline) {
+        if request.purpose == .draft { return try await draft(request, context, key: key) }
+        if request.purpose.fact != nil, !context.caller.may(.salesOffline) {
             throw Problem(.forbidden, "Writing down what has happened takes the scope sales:offline.")
         }
         return try await confirm(request, context, key: key)

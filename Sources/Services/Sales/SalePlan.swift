@@ -76,7 +76,7 @@ struct SalePlan: Sendable {
             hasCustomer: request.customerID != nil,
             exponent: Int(cart.rules.exponent)
         )
-        id = draft?.id ?? request.fact?.id ?? .make()
+        id = draft?.id ?? request.purpose.fact?.id ?? .make()
         draftVersion = draft?.version
         self.approval = approval
         self.quote = quote.map { ($0.id, $0.version) }

@@ -20,8 +20,36 @@ package struct KeptPacking: Sendable, Equatable {
     /// How many of what, at which price.
     package let packed: PackedLine
 
-    /// What the packaging of that name costs now; nil if there is none, or it costs what its units do.
+    /// What the packaging of that name costs now; nil if there is none any more, or it costs what its units do.
     package let listPrice: Price?
+
+    /// What one of it cost when it was put away and what it costs now, if they differ.
+    ///
+    /// A packaging without a price of its own, as one that is not there any more, costs what its units do. A label keeps the price
+    /// that it says.
+    ///
+    /// - Parameters:
+    ///   - quantity: How much the line is in units.
+    ///   - seenPrice: What a unit cost when it was put away.
+    ///   - unitPrice: What a unit costs now.
+    /// - Returns: Both prices; nil if they are the same.
+    func changedPrice(
+        _ quantity: Quantity,
+        from seenPrice: Price,
+        to unitPrice: Price
+    ) -> (seen: Price, now: Price)? {
+        guard packed.name != nil || packed.price == nil else { return nil }
+        guard packed.price != nil || listPrice != nil else {
+            return seenPrice == unitPrice ? nil : (seenPrice, unitPrice)
+        }
+        func whole(at price: Price) -> Price {
+            let (units, count) = (Int128(quantity.rawValue), Int128(packed.quantity.rawValue))
+            // One that no price can hold differs from all that are.
+            return Price(rawValue: Int64(clamping: Rounding.divide(Int128(price.rawValue) * units, by: count)))
+        }
+        let (seen, now) = (packed.price ?? whole(at: seenPrice), listPrice ?? whole(at: unitPrice))
+        return seen == now ? nil : (seen, now)
+    }
 
     /// The line as it is listed.
     ///
@@ -88,12 +116,8 @@ package struct SaleRequest: Sendable, Equatable {
         /// The list price at which it was put away and the one of now, if they differ.
         func changedPrice(of product: SellableProduct) -> (seen: Price, now: Price)? {
             guard let seenPrice, unitPrice == nil else { return nil }
-            guard let kept, let packedPrice = kept.packed.price else {
-                return seenPrice == product.price ? nil : (seenPrice, product.price)
-            }
-            // A label keeps the price that it says, and so does a packaging that is not there any more.
-            guard let listPrice = kept.listPrice, listPrice != packedPrice else { return nil }
-            return (packedPrice, listPrice)
+            if let kept { return kept.changedPrice(quantity, from: seenPrice, to: product.price) }
+            return seenPrice == product.price ? nil : (seenPrice, product.price)
         }
     }
 
@@ -120,25 +144,11 @@ package struct SaleRequest: Sendable, Equatable {
     /// What they leave stays due, which needs a customer.
     package var payments: [Tender]
 
-    /// Whether it is put away and not sold yet.
-    package var isDraft: Bool
+    /// What becomes of it.
+    package var purpose: Purpose
 
     /// What somebody with a higher limit gave for it, as they got it.
     package var approval: String?
-
-    /// Whether it is of a quote, which keeps its prices.
-    package var quoting: Quoting?
-
-    /// What a quote has to do with a cart.
-    package enum Quoting: Sendable {
-        /// It is being written: nobody goes further below the list price than they may sell.
-        case offered
-        /// It is being sold: what was agreed upon is asked of nobody again.
-        case agreed
-    }
-
-    /// What there is to say of a sale that has happened already; nil for one that happens now.
-    package var fact: SaleFact?
 
     /// Makes a request.
     ///
@@ -150,7 +160,7 @@ package struct SaleRequest: Sendable, Equatable {
     ///   - discount: An amount off the whole.
     ///   - lines: The cart.
     ///   - payments: What is paid at once.
-    ///   - isDraft: Whether it is put away and not sold yet.
+    ///   - purpose: What becomes of it.
     package init(
         registerID: RegisterID? = nil,
         customerID: CustomerID? = nil,
@@ -159,7 +169,7 @@ package struct SaleRequest: Sendable, Equatable {
         discount: Money = .zero,
         lines: [Line],
         payments: [Tender] = [],
-        isDraft: Bool = false
+        purpose: Purpose = .sale
     ) {
         self.registerID = registerID
         self.customerID = customerID
@@ -168,7 +178,42 @@ package struct SaleRequest: Sendable, Equatable {
         self.discount = discount
         self.lines = lines
         self.payments = payments
-        self.isDraft = isDraft
+        self.purpose = purpose
+    }
+}
+
+extension SaleRequest {
+    /// What becomes of a cart, and so what is asked of it.
+    package enum Purpose: Sendable, Equatable {
+        /// It is sold now.
+        case sale
+        /// It is put away: nobody is promised anything, and nothing is asked that its confirmation asks.
+        case draft
+        /// It is offered by a quote: a price is promised, so nobody goes further below the list price than they may sell.
+        case offer
+        /// It is sold as a quote has promised: what was agreed upon is asked of nobody again.
+        case agreed
+        /// It was sold already: what it would have been refused for is kept beside it.
+        case fact(SaleFact)
+
+        /// What there is to say of a sale that has happened already; nil for any other.
+        package var fact: SaleFact? { if case .fact(let fact) = self { fact } else { nil } }
+
+        /// Whether lines keep the list prices that they were put away or offered with, whatever the tenant says of drafts.
+        var keepsPrices: Bool {
+            switch self {
+            case .draft, .offer, .agreed: true
+            case .sale, .fact: false
+            }
+        }
+
+        /// Whether it is asked how far below the list price the caller may sell.
+        var asksForLimit: Bool {
+            switch self {
+            case .sale, .offer, .fact: true
+            case .draft, .agreed: false
+            }
+        }
     }
 }
 

@@ -86,9 +86,7 @@ extension UnitOfWork {
 
     /// Confirms a sale, by what somebody gave for it if they did.
     mutating func sell(_ plan: SalePlan) throws(PostgresError) {
-        if let approval = plan.approval {
-            try add(TakeApproval(text: approval.text, saleID: plan.id, userID: plan.userID))
-        }
+        try take(plan.approval, for: .sale(plan.id), plan.userID)
         try add(ConfirmSale(plan: plan))
         try pack(plan.cart, plan.lineIDs)
     }
@@ -119,6 +117,16 @@ extension Parameters {
         try append(lines.map(\.packed.price))
     }
 
+    /// How each line was asked for; NULL for those by their units.
+    mutating func append(packed lines: [PackedLine?]) throws(PostgresError) {
+        try append(lines.map { $0?.name })
+        try append(lines.map { $0?.quantity })
+        try append(lines.map { $0?.price })
+    }
+
+    /// The types of the same.
+    static let packedTypes: [PostgresType] = [.textArray, .numericArray, .numericArray]
+
     /// The types of a cart's lines.
     static let cartTypes: [PostgresType] = [
         .uuidArray, .uuidArray, .int8Array, .int2Array, .numericArray, .numericArray, .boolArray, .numericArray,
@@ -130,13 +138,15 @@ extension Parameters {
 struct ShowCart: Statement {
     static let name = "sales.price"
     static let sql: SQL = """
-        SELECT stock.cart_body($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        SELECT stock.cart_body($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                               $21)
         """
-    static let parameterTypes: [PostgresType] = [
-        .uuid, .uuidArray, .numericArray, .numericArray, .boolArray, .numericArray, .numericArray, .numericArray,
-        .textArray,
-        .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric,
-    ]
+    static let parameterTypes: [PostgresType] =
+        [
+            .uuid, .uuidArray, .numericArray, .numericArray, .boolArray, .numericArray, .numericArray, .numericArray,
+            .textArray,
+            .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric,
+        ] + Parameters.packedTypes
 
     typealias Row = SingleColumn<String>
 
@@ -168,6 +178,7 @@ struct ShowCart: Statement {
         try parameters.append(settlement.due)
         try parameters.append(cashDue)
         try parameters.append(settlement.change)
+        try parameters.append(packed: cart.lines.map(\.packed))
     }
 }
 

@@ -141,7 +141,7 @@ extension SalesService {
         guard let first = rows.first else { throw .problem(.notFound) }
         try first.check(expected, [SaleFilter.Status.draft.rawValue], noun: "sale")
         var cart = SaleRequest(rows)
-        cart.isDraft = true
+        cart.purpose = .draft
         return SaleDraft(id: id, version: first.version, cart: cart)
     }
 }

@@ -30,7 +30,7 @@ extension SalesService {
         }
     }
 
-    /// Takes back what no sale is known of, where the tenant allows it.
+    /// Takes back what no sale is known of, where the tenant allows it, as far as the caller may or somebody has approved of.
     ///
     /// - Parameters:
     ///   - request: What comes back, at which prices, and how money is given back for it.
@@ -38,16 +38,30 @@ extension SalesService {
     ///   - key: The request's key.
     /// - Returns: 201 with the return.
     /// - Throws: 409 `invalid_state` if the tenant does not allow it; 422 `payment_mismatch` if the payments are not exactly what the
-    ///   lines come to; what kept the unit from running.
+    ///   lines come to; 403 `return_limit` for more than the caller may give back; what kept the unit from running.
     package func takeBack(
         _ request: UnsoldReturnRequest,
         _ context: CallContext,
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         let ids = ReturnIDs(lines: request.lines.count, payments: request.payments.count)
+        let approval = try await self.approval(request.approval, context)
+        var found = request
+        found.lines = try await store.goods.inUnits(
+            request.lines,
+            \.product,
+            \.quantity,
+            price: \.unitPrice,
+            called: "unit_price",
+            packed: \.packed,
+            context
+        )
+        let (request, caller) = (found, context.caller)
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<SaleReturn> in
-            try unit.refuseElsewhere(.register(request.registerID), context.caller)
-            try unit.add(ReturnUnsold(ids: ids, request: request, userID: context.caller.user))
+            try unit.refuseElsewhere(.register(request.registerID), caller)
+            try unit.take(approval, for: .takenBack(ids.id), caller.user)
+            try unit.add(ReturnUnsold(ids: ids, request: request, userID: caller.user))
+            if !caller.returnsWithoutLimit { try unit.add(KeepReturnWithin(id: ids.id, role: caller.role)) }
             return .created(SaleReturn(ids.id))
         }
     }

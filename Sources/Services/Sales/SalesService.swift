@@ -20,6 +20,7 @@ package final class SalesService: Sendable {
             ListSales.self, ListSalesByTotal.self, ListNumberedSales.self, NamedDocument<Sale>.self,
             NamedPage<ListSales>.self, NamedPage<ListSalesByTotal>.self, NamedPage<ListNumberedSales>.self,
             NamedDocument<SaleReturn>.self, NamedPage<ListReturns>.self, ReturnOfSale.self, ReturnUnsold.self,
+            KeepReturnWithin.self,
             Conclude<SaleReturn>.self,
             ReadDocument<SaleReturn>.self,
             ListReturns.self,
@@ -59,7 +60,7 @@ package final class SalesService: Sendable {
             }
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
                 try unit.refuseElsewhere(.register(request.registerID), context.caller)
-                if let fact = request.fact {
+                if let fact = request.purpose.fact {
                     try unit.add(BeginFact())
                     try unit.sell(plan)
                     try unit.add(EndFact(id: plan.id, happenedAt: fact.happenedAt, exceptions: plan.cart.exceptions))

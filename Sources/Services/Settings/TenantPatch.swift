@@ -30,6 +30,10 @@ package struct TenantPatch: Sendable, Equatable {
     package var cashierDiscountLimit: Change<Percent?> = .keep
     /// How far past a customer's credit limit a manager may approve of; nil is without limit.
     package var managerCreditLimit: Change<Percent?> = .keep
+    /// How much a manager may give back in one return without its sale; nil is without limit, zero takes nothing back.
+    package var managerReturnLimit: Change<Money?> = .keep
+    /// The same for a cashier.
+    package var cashierReturnLimit: Change<Money?> = .keep
     /// What cash is a multiple of; zero is none.
     package var cashRounding: Change<Money> = .keep
     /// Whether goods are taken back of which no sale is known.

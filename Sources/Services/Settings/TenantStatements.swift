@@ -26,7 +26,7 @@ struct ReadTenantActivity: Statement {
 }
 
 /// Refuses an update of the tenant: another version, a fixed setting, a zone that is none, a closed period not yet past,
-/// cash rounded more finely than the currency is.
+/// cash rounded, or a limit of returns, more finely than the currency is.
 struct GuardTenant: Statement {
     static let name = "settings.guard"
     static let sql: SQL = """
@@ -46,6 +46,14 @@ struct GuardTenant: Statement {
                        THEN stock.refuse_field('too_many_decimals', '/cash_rounding',
                                                format('Must have at most %s decimals, as the currency has.',
                                                       coalesce($7, t.currency_exponent)))
+                   WHEN min_scale(coalesce($8, t.manager_return_limit)) > coalesce($7, t.currency_exponent)
+                       THEN stock.refuse_field('too_many_decimals', '/manager_return_limit',
+                                               format('Must have at most %s decimals, as the currency has.',
+                                                      coalesce($7, t.currency_exponent)))
+                   WHEN min_scale(coalesce($9, t.cashier_return_limit)) > coalesce($7, t.currency_exponent)
+                       THEN stock.refuse_field('too_many_decimals', '/cashier_return_limit',
+                                               format('Must have at most %s decimals, as the currency has.',
+                                                      coalesce($7, t.currency_exponent)))
                    -- A step is a coin or a note: what is less than half of one costs nothing.
                    WHEN $6 > 10000
                        THEN stock.refuse_field('out_of_range', '/cash_rounding', 'Must be 10000 or less.')
@@ -55,7 +63,9 @@ struct GuardTenant: Statement {
                           OR EXISTS (SELECT FROM stock.purchase p WHERE p.tenant_id = t.id)
                           OR EXISTS (SELECT FROM stock.ledger_entry l WHERE l.tenant_id = t.id) AS has_documents) d
         """
-    static let parameterTypes: [PostgresType] = [.int8Array, .text, .bool, .text, .date, .numeric, .int2]
+    static let parameterTypes: [PostgresType] = [
+        .int8Array, .text, .bool, .text, .date, .numeric, .int2, .numeric, .numeric,
+    ]
 
     var patch: TenantPatch
     var expected: ExpectedVersion
@@ -68,6 +78,8 @@ struct GuardTenant: Statement {
         try parameters.append(patch.closedUntil.newValue ?? nil)
         try parameters.append(patch.cashRounding.newValue)
         try parameters.append(patch.currency.newValue.map { Int16($0.exponent) })
+        try parameters.append(patch.managerReturnLimit.newValue ?? nil)
+        try parameters.append(patch.cashierReturnLimit.newValue ?? nil)
     }
 }
 
@@ -97,6 +109,8 @@ struct UpdateTenant: Statement {
             manager_credit_limit = CASE WHEN $27 THEN $28 ELSE t.manager_credit_limit END,
             draft_reservation_minutes = CASE WHEN $29 THEN $30 ELSE t.draft_reservation_minutes END,
             quote_reservation_days = CASE WHEN $31 THEN $32 ELSE t.quote_reservation_days END,
+            manager_return_limit = CASE WHEN $33 THEN $34 ELSE t.manager_return_limit END,
+            cashier_return_limit = CASE WHEN $35 THEN $36 ELSE t.cashier_return_limit END,
             version = t.version + 1,
             updated_at = now()
         WHERE t.id = stock.current_tenant()
@@ -104,7 +118,7 @@ struct UpdateTenant: Statement {
     static let parameterTypes: [PostgresType] = [
         .text, .text, .text, .text, .int2, .bool, .text, .bool, .numeric, .bool, .numeric, .bool, .date,
         .numeric, .text, .bool, .text, .bool, .text, .bool, .text, .bool, .text, .bool, .text,
-        .text, .bool, .numeric, .bool, .int4, .bool, .int4,
+        .text, .bool, .numeric, .bool, .int4, .bool, .int4, .bool, .numeric, .bool, .numeric,
     ]
 
     var patch: TenantPatch
@@ -135,6 +149,10 @@ struct UpdateTenant: Statement {
         for time in [patch.draftReservationMinutes, patch.quoteReservationDays] {
             try parameters.append(time.isSet)
             try parameters.append((time.newValue ?? nil).map { Int32(clamping: $0) })
+        }
+        for limit in [patch.managerReturnLimit, patch.cashierReturnLimit] {
+            try parameters.append(limit.isSet)
+            try parameters.append(limit.newValue ?? nil)
         }
     }
 }

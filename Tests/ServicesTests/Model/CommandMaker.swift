@@ -102,12 +102,15 @@ struct CommandMaker {
     }
 
     private mutating func method() -> ModelMethod {
-        switch random.number(0...9) {
-        case 0..<5: .cash
-        case 5..<9: .card
+        switch random.number(0...19) {
+        case 0..<10: cash()
+        case 10..<16: .card
+        case 16..<18: .voucher
         default: .transfer
         }
     }
+
+    private mutating func cash() -> ModelMethod { random.chance(80) ? .cash : .coins }
 
     // MARK: Selling
 
@@ -133,22 +136,25 @@ struct CommandMaker {
     private mutating func tenders(for total: Minor, of customer: Int?) -> [ModelTender] {
         let inCash = Exact.round(total, to: model.rules.step)
         var tenders: [ModelTender] = []
-        switch random.number(0...19) {
-        case 0..<8: tenders = [ModelTender(method: .cash, amount: inCash)]
+        switch random.number(0...20) {
+        case 0..<8: tenders = [ModelTender(method: cash(), amount: inCash)]
         case 8..<13: tenders = [ModelTender(method: random.chance(80) ? .card : .transfer, amount: total)]
         case 13..<16:
             let part = random.number(0...total)
-            tenders = [ModelTender(method: .card, amount: part)]
-            tenders.append(ModelTender(method: .cash, amount: Exact.round(total - part, to: model.rules.step)))
-        case 16..<19:
-            guard customer != nil else { return [ModelTender(method: .cash, amount: inCash)].filter { $0.amount > 0 } }
+            tenders = [ModelTender(method: random.chance(70) ? .card : .voucher, amount: part)]
+            tenders.append(ModelTender(method: cash(), amount: Exact.round(total - part, to: model.rules.step)))
+        case 16:
+            let part = random.number(0...inCash)
+            tenders = [ModelTender(method: .coins, amount: part), ModelTender(method: .cash, amount: inCash - part)]
+        case 17..<20:
+            guard customer != nil else { return [ModelTender(method: cash(), amount: inCash)].filter { $0.amount > 0 } }
             if random.chance(40) { tenders = [ModelTender(method: method(), amount: random.number(0...total))] }
         default:
             tenders = [ModelTender(method: method(), amount: total + (random.chance(50) ? 1 : -1))]
         }
         tenders = tenders.filter { $0.amount > 0 }
         if let last = tenders.indices.last, random.chance(6) { tenders[last].tip = random.number(1...100) }
-        if let last = tenders.indices.last, tenders[last].method == .cash, random.chance(30) {
+        if let last = tenders.indices.last, tenders[last].method.isCash, random.chance(30) {
             let covered = tenders[last].amount + tenders[last].tip
             tenders[last].tendered = covered + (random.chance(4) ? -1 : random.number(0...500))
         }
@@ -160,12 +166,12 @@ struct CommandMaker {
         guard owed > 0 else { return random.chance(97) ? [] : [ModelTender(method: .card, amount: 1)] }
         var refunds: [ModelTender]
         switch random.number(0...9) {
-        case 0..<6: refunds = [ModelTender(method: .cash, amount: Exact.round(owed, to: model.rules.step))]
-        case 6..<8: refunds = [ModelTender(method: .card, amount: owed)]
+        case 0..<6: refunds = [ModelTender(method: cash(), amount: Exact.round(owed, to: model.rules.step))]
+        case 6..<8: refunds = [ModelTender(method: random.chance(70) ? .card : .voucher, amount: owed)]
         case 8:
             let part = random.number(0...owed)
             refunds = [ModelTender(method: .transfer, amount: part)]
-            refunds.append(ModelTender(method: .cash, amount: Exact.round(owed - part, to: model.rules.step)))
+            refunds.append(ModelTender(method: cash(), amount: Exact.round(owed - part, to: model.rules.step)))
         default: refunds = [ModelTender(method: .card, amount: owed + (random.chance(50) ? 1 : -1))]
         }
         return refunds.filter { $0.amount > 0 }

@@ -30,15 +30,20 @@ enum Exact {
     static func spread(_ whole: Int, over weights: [Int]) -> [Int] {
         let sum = weights.reduce(Int128(0)) { $0 + Int128($1) }
         guard whole > 0, sum > 0 else { return weights.map { _ in 0 } }
+        return apportion(whole, of: weights.map { Int128(whole) * Int128($0) }, over: sum)
+    }
+
+    /// Fractions over one denominator in whole numbers that add up to their sum: the largest remainders first, ties to the earlier one.
+    static func apportion(_ sum: Int, of fractions: [Int128], over denominator: Int128) -> [Int] {
         var shares: [Int] = []
         var rests: [(rest: Int128, place: Int)] = []
-        for (place, weight) in weights.enumerated() {
-            let (share, rest) = (Int128(whole) * Int128(weight)).quotientAndRemainder(dividingBy: sum)
+        for (place, fraction) in fractions.enumerated() {
+            let (share, rest) = fraction.quotientAndRemainder(dividingBy: denominator)
             shares.append(Int(share))
             rests.append((rest, place))
         }
         rests.sort { ($1.rest, $0.place) < ($0.rest, $1.place) }
-        for (_, place) in rests.prefix(whole - shares.reduce(0, +)) { shares[place] += 1 }
+        for (_, place) in rests.prefix(max(0, sum - shares.reduce(0, +))) { shares[place] += 1 }
         return shares
     }
 

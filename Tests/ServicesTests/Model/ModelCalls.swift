@@ -60,25 +60,23 @@ struct ModelIDs: Sendable {
 
     private func price(_ price: Micro) -> Price { Price(rawValue: Int64(price)) }
 
-    private func method(_ method: ModelMethod) -> PaymentMethodCode {
-        switch method {
-        case .cash: .cash
-        case .card: .card
-        case .transfer: .transfer
-        }
+    private func method(_ method: ModelMethod) throws(Problem) -> PaymentMethodCode {
+        try known(PaymentMethodCode(rawValue: method.rawValue))
     }
 
-    private func tender(_ tender: ModelTender) -> Tender {
+    private func tender(_ tender: ModelTender) throws(Problem) -> Tender {
         Tender(
-            method: method(tender.method),
+            method: try method(tender.method),
             amount: money(tender.amount),
             tip: money(tender.tip),
             tendered: tender.tendered.map(money)
         )
     }
 
-    private func refunds(_ refunds: [ModelTender]) -> [Refund] {
-        refunds.map { Refund(method: method($0.method), amount: money($0.amount)) }
+    private func refunds(_ refunds: [ModelTender]) throws(Problem) -> [Refund] {
+        try refunds.map { refund throws(Problem) in
+            Refund(method: try method(refund.method), amount: money(refund.amount))
+        }
     }
 
     // MARK: Calls
@@ -113,11 +111,11 @@ struct ModelIDs: Sendable {
                 )
             }
             request.discount = money(cart.discount)
-            request.payments = cart.tenders.map(tender)
+            request.payments = try cart.tenders.map { tender throws(Problem) in try self.tender(tender) }
             let sale = request
             return { shop, context, key throws(Problem) in try await shop.sales.confirm(sale, context, key: key) }
         case .takeBack(let place, let till, let lines, let refunds):
-            var request = ReturnRequest(lines: [], payments: self.refunds(refunds))
+            var request = ReturnRequest(lines: [], payments: try self.refunds(refunds))
             request.registerID = try till.map { place throws(Problem) in try register(place) }
             for line in lines {
                 request.lines.append(
@@ -135,7 +133,7 @@ struct ModelIDs: Sendable {
             var request = UnsoldReturnRequest(
                 registerID: try register(till),
                 lines: [],
-                payments: self.refunds(refunds)
+                payments: try self.refunds(refunds)
             )
             for line in lines {
                 request.lines.append(
@@ -162,7 +160,7 @@ struct ModelIDs: Sendable {
         switch command {
         case .collect(let sale, let customer, let money, let till):
             let request = PaymentRequest(
-                tender: tender(money),
+                tender: try tender(money),
                 saleID: sale.map { sales[$0] },
                 customerID: try customer.map { place throws(Problem) in try known(CustomerID(Self.id("0c", place))) },
                 registerID: try till.map { place throws(Problem) in try register(place) }
@@ -172,7 +170,7 @@ struct ModelIDs: Sendable {
         case .pay(let purchase, let supplier, let money, let till):
             let request = PaymentRequest(
                 direction: .outgoing,
-                tender: tender(money),
+                tender: try tender(money),
                 purchaseID: purchase.map { purchases[$0] },
                 supplierID: try supplier.map { place throws(Problem) in
                     try known(ID<Supplier>(Self.id("0d", place)))
@@ -206,7 +204,7 @@ struct ModelIDs: Sendable {
                 category: spending.category,
                 registerID: try spending.register.map { place throws(Problem) in try register(place) },
                 amount: money(spending.money.amount),
-                method: method(spending.money.method)
+                method: try method(spending.money.method)
             )
             let isExpense = spending.isExpense
             return { shop, context, key throws(Problem) in

@@ -56,10 +56,16 @@ struct ModelTender: Sendable {
     var tendered: Minor?
 }
 
+/// How money changes hands: what every shop has, and what this one has added.
 enum ModelMethod: String, Sendable, CaseIterable {
     case cash
     case card
     case transfer
+    /// Of kind cash as well: it lies in drawers, and is rounded.
+    case coins = "kasse_2"
+    case voucher = "vale_comida"
+
+    var isCash: Bool { self == .cash || self == .coins }
 }
 
 enum CashEntryKindOfModel: String, Sendable, CaseIterable {

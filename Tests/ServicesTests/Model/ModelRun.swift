@@ -68,12 +68,14 @@ struct ModelRun: Sendable {
         tenant.state.withLock { $0 = ModelTenant.State(model: ModelTenant.model(seed: 0), ids: ModelIDs(decimals: 0)) }
         var ids = ModelIDs(decimals: maker.model.rules.decimals)
         var tally = ModelTally()
-        var last: [String] = []
+        // Put into words only where they part, which would cost more for each command than all that the model computes of it.
+        var last: [(step: Int, clerk: Clerk, command: ModelCommand)] = []
         for step in 1...max(commands, 1) {
             let isOpening = step <= ModelTenant.openings.count
             let (clerk, command) =
                 isOpening ? (Clerk(role: .owner), ModelTenant.openings[step - 1]) : maker.next()
-            last = last.suffix(7) + ["\(step). \(clerk.role) at \(clerk.location.map { "\($0)" } ?? "all"): \(command)"]
+            if last.count == 8 { last.removeFirst() }
+            last.append((step, clerk, command))
             let foretold = maker.model.refusal(of: command, by: clerk)
             let answer = await self.answer(to: try ids.call(command), tenant, clerk, step)
             let detail: String?
@@ -92,25 +94,37 @@ struct ModelRun: Sendable {
                 let model = foretold.map { "refuses it with \($0.rawValue)" } ?? "does it"
                 detail = "\(problem.code.rawValue), where the model \(model): \(problem.detail) \(problem.errors)"
             }
-            if let detail { throw ModelFailure(seed: seed, commands: step, detail: detail, last: last) }
+            if let detail { throw ModelFailure(seed: seed, commands: step, detail: detail, last: Self.told(last)) }
             if step % interval == 0 || step == commands {
                 let differences = try await tenant.differences(maker.model, ids)
                 if !differences.isEmpty {
                     let detail = differences.prefix(12).joined(separator: "; ")
-                    throw ModelFailure(seed: seed, commands: step, detail: detail, last: last)
+                    throw ModelFailure(seed: seed, commands: step, detail: detail, last: Self.told(last))
                 }
             }
         }
         return tally
     }
 
-    /// Amounts of an answer that the model says otherwise; nil if none.
+    private static func told(_ commands: [(step: Int, clerk: Clerk, command: ModelCommand)]) -> [String] {
+        commands.map { "\($0.step). \($0.clerk.role) at \($0.clerk.location.map { "\($0)" } ?? "all"): \($0.command)" }
+    }
+
+    /// Amounts of an answer that the model says otherwise, by their places (`lines/0/total`); nil if none.
     private static func difference(_ told: [String: Minor], _ body: JSONObjectBody, decimals: Int) -> String? {
-        for (name, amount) in told.sorted(by: { $0.key < $1.key })
-        where body[name].flatMap({ Exact.number($0, scale: decimals) }) != amount {
-            return "\(name) is \(body[name] ?? "not there"), by the model \(Exact.text(amount, scale: decimals))"
+        for (place, amount) in told.sorted(by: { $0.key < $1.key }) {
+            let text = text(at: place.split(separator: "/").map(String.init)[...], of: body)
+            guard text.flatMap({ Exact.number($0, scale: decimals) }) != amount else { continue }
+            return "\(place) is \(text ?? "not there"), by the model \(Exact.text(amount, scale: decimals))"
         }
         return nil
+    }
+
+    private static func text(at place: ArraySlice<String>, of body: JSONObjectBody) -> String? {
+        guard let name = place.first else { return nil }
+        guard let index = place.dropFirst().first.flatMap({ Int($0) }) else { return body[name] }
+        let members = body.list(name)
+        return members.indices.contains(index) ? text(at: place.dropFirst(2), of: members[index]) : nil
     }
 
     /// The answer to a command; now and then it is sent with a key, and once more, which is to be answered as before.

@@ -50,14 +50,28 @@ final class ModelTenant: Sendable {
             .init(decimals: 0, includesTax: true, step: 10, takesUnsold: true),
             .init(decimals: 2, includesTax: false, step: 0, takesUnsold: true),
         ]
-        let rates = [210_000, 100_000, 0, 77_500]
+        let rates = [21_000_000, 10_000_000, 0, 7_750_000]
+        // By product: several taxes, one on the other, by the unit, more than the goods cost, and against what the tenant's prices do.
+        let groups: [Int: (taxes: [ShopModel.Tax], includesTax: Bool?)] = [
+            4: ([.init(rate: 9_975_000), .init(rate: 5_000_000)], nil),
+            6: ([.init(rate: 250_000, isByUnit: true), .init(rate: 21_000_000, isCompound: true)], nil),
+            7: (
+                [
+                    .init(rate: 3_333_300), .init(rate: 125_000, isByUnit: true),
+                    .init(rate: 10_000_000, isCompound: true),
+                ], false
+            ),
+            9: ([.init(rate: 8_000_000), .init(rate: 2_500_000, isCompound: true)], true),
+            10: ([.init(rate: 90_000_000, isByUnit: true), .init(rate: 7_000_000)], true),
+        ]
         return ShopModel(
             rules: variants[Int(seed % UInt64(variants.count))],
             products: (0..<16).map { place in
                 ShopModel.Product(
                     decimals: place % 4 == 3 ? 3 : 0,
                     price: 1_500_000 + place * 750_000,
-                    rate: rates[place % rates.count],
+                    taxes: groups[place]?.taxes ?? [.init(rate: rates[place % rates.count])],
+                    includesTax: groups[place]?.includesTax,
                     isTracked: place != 15,
                     oversells: place == 14,
                     onHand: Array(repeating: 0, count: locationCount + 1),
@@ -87,6 +101,16 @@ final class ModelTenant: Sendable {
                 separator: ", "
             )
         }
+        // Products whose taxes are more than one percentage name a group of their own.
+        let grouped = model.products.indices.filter { model.products[$0].taxes.count > 1 }
+        let taxes = grouped.flatMap { product in
+            model.products[product].taxes.enumerated().map { place, tax in
+                (
+                    product: product, position: place + 1, id: ModelIDs.id("09", product * 16 + place), tax: tax,
+                    includesTax: model.products[product].includesTax
+                )
+            }
+        }
         let told = try await database.psql(
             """
             BEGIN;
@@ -108,11 +132,28 @@ final class ModelTenant: Sendable {
                 });
             INSERT INTO stock.unit (tenant_id, id, name, symbol, decimals) VALUES
                 \(rows([0, 3]) { "'\(ModelIDs.id("0f", $1))', 'Einheit \($0)', 'u\($0)', \($1)" });
-            INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price, tax_rate, tracks_stock, oversell) VALUES
+            INSERT INTO stock.payment_method (tenant_id, id, code, name, kind, position) VALUES
+                (stock.current_tenant(), gen_random_uuid(), '\(ModelMethod.coins.rawValue)', 'Münzen', 'cash', 4),
+                (stock.current_tenant(), gen_random_uuid(), '\(ModelMethod.voucher.rawValue)', 'Vale de comida ñ', 'voucher', 5);
+            INSERT INTO stock.tax (tenant_id, id, name, kind, rate, included, compound) VALUES
+                \(rows(taxes) { _, tax in
+                    """
+                    '\(tax.id)', 'Steuer \(tax.id)', '\(tax.tax.isByUnit ? "amount_per_unit" : "percent")',
+                    \(Exact.text(tax.tax.rate, scale: 6)), \(tax.includesTax.map { "\($0)" } ?? "NULL"), \(tax.tax.isCompound)
+                    """
+                });
+            INSERT INTO stock.tax_group (tenant_id, id, name) VALUES
+                \(rows(grouped) { "'\(ModelIDs.id("08", $1))', 'Grupo \($0)'" });
+            INSERT INTO stock.tax_group_tax (tenant_id, tax_group_id, tax_id, position) VALUES
+                \(rows(taxes) { "'\(ModelIDs.id("08", $1.product))', '\($1.id)', \($1.position)" });
+            INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price, tax_rate, tax_group_id, tracks_stock, oversell)
+            VALUES
                 \(rows(model.products) { place, product in
                     """
                     '\(ModelIDs.id("01", place))', 'S\(place)', 'Ñandú \(place)', '\(ModelIDs.id("0f", product.decimals))',
-                    \(Exact.text(product.price, scale: 6)), \(Exact.text(product.rate, scale: 4)), \(product.isTracked),
+                    \(Exact.text(product.price, scale: 6)),
+                    \(grouped.contains(place) ? "NULL" : Exact.text(product.taxes[0].rate, scale: 6)),
+                    \(grouped.contains(place) ? "'\(ModelIDs.id("08", place))'" : "NULL"), \(product.isTracked),
                     '\(product.oversells ? "allow" : "deny")'
                     """
                 });

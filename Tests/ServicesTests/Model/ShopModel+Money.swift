@@ -5,7 +5,7 @@ extension ShopModel {
     // MARK: Payments
 
     /// Where a payment changes hands: what is named; cash is the default register's.
-    func till(_ register: Int?, _ method: ModelMethod) -> Int? { register ?? (method == .cash ? 0 : nil) }
+    func till(_ register: Int?, _ method: ModelMethod) -> Int? { register ?? (method.isCash ? 0 : nil) }
 
     private func checkTill(_ register: Int?, _ method: ModelMethod, by clerk: Clerk) throws(ModelRefusal) {
         if isElsewhere(registers[register ?? 0].location, for: clerk) { throw ModelRefusal(.forbidden) }

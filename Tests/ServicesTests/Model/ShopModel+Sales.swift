@@ -3,7 +3,7 @@ import Kernel
 extension ShopModel {
     /// What a cart comes to.
     struct Priced: Sendable {
-        var lines: [(gross: Minor, total: Minor)] = []
+        var lines: [(gross: Minor, taxes: [Minor], total: Minor)] = []
         var subtotal: Minor = 0
         var discount: Minor = 0
         var tax: Minor = 0
@@ -28,7 +28,7 @@ extension ShopModel {
             let price = line.price ?? products[line.product].price
             let gross = Exact.amount(line.quantity, at: price, decimals: rules.decimals)
             if line.discount > gross { throw ModelRefusal(.validationFailed) }
-            priced.lines.append((gross, 0))
+            priced.lines.append((gross, [], 0))
             left.append(gross - line.discount)
         }
         if cart.lines.contains(where: { !isWhole($0.quantity, of: $0.product) }) {
@@ -38,15 +38,10 @@ extension ShopModel {
         let shares = Exact.spread(cart.discount, over: left)
         for (place, line) in cart.lines.enumerated() {
             let net = left[place] - shares[place]
-            let rate = Int128(products[line.product].rate)
-            let tax: Minor
-            if rules.includesTax {
-                tax = net - Exact.divide(Int128(net) * 1_000_000, by: 1_000_000 + rate)
-                priced.lines[place].total = net
-            } else {
-                tax = Exact.divide(Int128(net) * rate, by: 1_000_000)
-                priced.lines[place].total = net + tax
-            }
+            let taxes = taxes(of: line.product, on: net, line.quantity)
+            let tax = taxes.reduce(0, +)
+            priced.lines[place].taxes = taxes
+            priced.lines[place].total = includesTax(line.product) ? net : net + tax
             priced.subtotal += priced.lines[place].gross
             priced.discount += line.discount + shares[place]
             priced.tax += tax
@@ -55,11 +50,48 @@ extension ShopModel {
         return priced
     }
 
+    private func includesTax(_ product: Int) -> Bool { products[product].includesTax ?? rules.includesTax }
+
+    /// What each tax of a line comes to: `a * X + b` of what the line is without taxes, all in 10^-12.
+    private func taxes(of product: Int, on net: Minor, _ quantity: Micro) -> [Minor] {
+        let one = Exact.ten(12)
+        let smallest = Exact.ten(12 - rules.decimals)
+        let amount = Int128(net) * smallest
+        var factors: [(a: Int128, b: Int128)] = []
+        var (a, b) = (Int128(0), Int128(0))
+        for tax in products[product].taxes {
+            let rate = Int128(tax.rate)
+            // Millionths of a percent of what is in 10^-12.
+            func share(of whole: Int128) -> Int128 { Int128(Exact.divide(rate * whole, by: Exact.ten(8))) }
+            let factor =
+                tax.isByUnit
+                ? (a: 0, b: rate * Int128(quantity))
+                : (a: share(of: one + (tax.isCompound ? a : 0)), b: tax.isCompound ? share(of: b) : 0)
+            factors.append(factor)
+            (a, b) = (a + factor.a, b + factor.b)
+        }
+        guard includesTax(product) else {
+            let parts = factors.map { $0.a * amount + $0.b * one }
+            let sum = Exact.divide(parts.reduce(0, +), by: one * smallest)
+            return Exact.apportion(sum, of: parts, over: one * smallest)
+        }
+        // What is said by the unit may be more than the price, which it shares then.
+        guard b <= amount else {
+            return Exact.apportion(net, of: factors.map { $0.b * amount }, over: b * smallest)
+        }
+        let without = Exact.divide((amount - b) * one, by: (one + a) * smallest)
+        return Exact.apportion(
+            net - without,
+            of: factors.map { $0.a * (amount - b) + $0.b * (one + a) },
+            over: (one + a) * smallest
+        )
+    }
+
     /// Settles what is to be paid with what is.
     func settle(_ total: Minor, _ tenders: [ModelTender], hasCustomer: Bool) throws(ModelRefusal) -> Settled {
         let paid = tenders.reduce(0) { $0 + $1.amount }
-        let other = tenders.reduce(0) { $0 + ($1.method == .cash ? 0 : $1.amount) }
-        let isRounded = other < total && (tenders.contains { $0.method == .cash } || tenders.isEmpty && !hasCustomer)
+        let other = tenders.reduce(0) { $0 + ($1.method.isCash ? 0 : $1.amount) }
+        let isRounded = other < total && (tenders.contains { $0.method.isCash } || tenders.isEmpty && !hasCustomer)
         let target = isRounded ? other + Exact.round(total - other, to: rules.step) : total
         guard paid == target else {
             if hasCustomer, paid < min(total, target) { return Settled(due: total - paid) }
@@ -150,10 +182,15 @@ extension ShopModel {
             post(payment, drawer: register.drawer)
         }
         sales.append(sale)
-        return [
+        var told = [
             "subtotal": priced.subtotal, "discount": priced.discount, "tax": priced.tax, "total": priced.total,
             "rounding": settled.rounding, "paid": paid, "due": settled.due,
         ]
+        for (place, line) in priced.lines.enumerated() {
+            told["lines/\(place)/total"] = line.total
+            for (tax, amount) in line.taxes.enumerated() { told["lines/\(place)/taxes/\(tax)/amount"] = amount }
+        }
+        return told
     }
 
     // MARK: Undoing
@@ -226,8 +263,8 @@ extension ShopModel {
 
     /// What refunds have to come to, as cash is counted in steps.
     func target(of owed: Minor, _ refunds: [ModelTender]) -> Minor {
-        let other = refunds.reduce(0) { $0 + ($1.method == .cash ? 0 : $1.amount) }
-        guard other < owed, refunds.isEmpty || refunds.contains(where: { $0.method == .cash }) else { return owed }
+        let other = refunds.reduce(0) { $0 + ($1.method.isCash ? 0 : $1.amount) }
+        guard other < owed, refunds.isEmpty || refunds.contains(where: { $0.method.isCash }) else { return owed }
         return other + Exact.round(owed - other, to: rules.step)
     }
 
@@ -336,6 +373,8 @@ extension ShopModel {
         if isShut(register, for: refunds.map(\.method)) { throw ModelRefusal(.sessionClosed) }
         let total = worth(of: lines)
         try checkRefunds(refunds, owed: total, value: total)
+        // Cashiers give nothing back, unless somebody approves of it.
+        if clerk.role == .cashier { throw ModelRefusal(.returnLimit) }
     }
 
     /// What goods of no known sale come to.

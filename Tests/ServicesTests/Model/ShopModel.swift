@@ -16,12 +16,22 @@ struct ShopModel: Sendable {
         var forgetsCosts = false
     }
 
+    /// One tax of a product; a product of one percentage has it by its rate, any other by a group.
+    struct Tax: Sendable {
+        /// Millionths of a percent, or of the currency for each unit.
+        let rate: Micro
+        var isByUnit = false
+        /// Whether its base contains the taxes before it.
+        var isCompound = false
+    }
+
     struct Product: Sendable {
         /// How many decimals a quantity has.
         let decimals: Int
         var price: Micro
-        /// In ten-thousandths of a percent.
-        let rate: Int
+        let taxes: [Tax]
+        /// Whether its price contains them; nil as the tenant's prices do.
+        var includesTax: Bool?
         let isTracked: Bool
         /// Whether it may be sold without stock.
         var oversells: Bool
@@ -232,7 +242,7 @@ struct ShopModel: Sendable {
     mutating func post(_ isIncome: Bool, _ amount: Minor, _ method: ModelMethod, _ category: String, drawer: Int?) {
         guard amount != 0 else { return }
         ledger[LedgerKey(isIncome: isIncome, method: method, category: category), default: 0] += amount
-        if let drawer, method == .cash { drawers[drawer].cash += isIncome ? amount : -amount }
+        if let drawer, method.isCash { drawers[drawer].cash += isIncome ? amount : -amount }
     }
 
     /// Writes a payment's rows, or their reversals.
@@ -246,12 +256,13 @@ struct ShopModel: Sendable {
 
     /// Whether cash is refused at a register, as its drawer is closed.
     func isShut(_ register: Int, for methods: [ModelMethod]) -> Bool {
-        registers[register].needsDrawer && registers[register].drawer == nil && methods.contains(.cash)
+        registers[register].needsDrawer && registers[register].drawer == nil
+            && methods.contains { $0.isCash }
     }
 
     /// Which tender takes what is rounded: the largest in cash, else the largest; the first of equals.
     func rounded(_ tenders: [ModelTender]) -> Int? {
-        let cash = tenders.indices.filter { tenders[$0].method == .cash }
+        let cash = tenders.indices.filter { tenders[$0].method.isCash }
         return (cash.isEmpty ? Array(tenders.indices) : cash).max {
             (tenders[$0].amount, $1) < (tenders[$1].amount, $0)
         }
