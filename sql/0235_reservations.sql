@@ -27,7 +27,10 @@ CREATE TABLE stock.reservation (
     quantity     numeric(18,6) NOT NULL CHECK (quantity > 0),
     expires_at   timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, document_id, product_id),
-    FOREIGN KEY (tenant_id, product_id, location_id) REFERENCES stock.location_level (tenant_id, product_id, location_id)
+    -- While a document holds it back its lines name the product, which keeps it from being deleted.
+    FOREIGN KEY (tenant_id, product_id) REFERENCES stock.product (tenant_id, id) ON DELETE CASCADE,
+    FOREIGN KEY (tenant_id, product_id, location_id)
+        REFERENCES stock.location_level (tenant_id, product_id, location_id) ON DELETE CASCADE
 );
 ALTER TABLE stock.reservation ALTER COLUMN tenant_id SET STATISTICS 0;
 CREATE INDEX reservation_level_idx ON stock.reservation (tenant_id, product_id, location_id) WHERE product_id IS NOT NULL;

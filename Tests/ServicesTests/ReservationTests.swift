@@ -193,7 +193,7 @@ struct ReservationTests {
             )
             let happenedAt = try required(Timestamp("2026-03-02T10:00:00Z"))
             fact.occurredAt = happenedAt
-            fact.fact = SaleFact(id: .make(), happenedAt: happenedAt)
+            fact.purpose = .fact(SaleFact(id: .make(), happenedAt: happenedAt))
             let sale = try JSONObjectBody(try await shop.sales.take(fact, shop.context, key: shop.key("f")).body)
             #expect(sale.list("exceptions").map { $0["code"] } == ["insufficient_stock"])
             #expect(

@@ -332,7 +332,10 @@ struct VerificationTests {
         ("UPDATE stock.stock_count_line SET counted = counted + 0.5", ["I21", "I28"]),
         ("UPDATE stock.stock_count_line SET open_at = stock.main_location()", ["I28"]),
         ("UPDATE stock.stock_count SET status = 'open'", ["I28"]),
-        ("UPDATE stock.sale SET number = 99 WHERE status = 'draft'", ["I9", "I18"]),
+        (
+            "UPDATE stock.sale SET number = 99 WHERE id = (SELECT min(id::text)::uuid FROM stock.sale WHERE status = 'draft')",
+            ["I9", "I18"]
+        ),
         ("UPDATE stock.sale SET cash_session_id = gen_random_uuid() WHERE status = 'draft'", ["I9"]),
         ("UPDATE stock.sale SET approval_id = NULL", ["I33"]),
         ("UPDATE stock.approval SET sale_id = gen_random_uuid() WHERE sale_id IS NOT NULL", ["I33"]),
