@@ -97,4 +97,11 @@ struct DiscountRuleTests {
         #expect(try self.pointers(limit, paid) == (limit == "99" ? [] : ["/lines"]))
         #expect(try self.pointers("100", paid) == [])
     }
+
+    @Test("what something is paid for is not among what rounds to nothing, though its amount by the list does")
+    func paidNothings() throws {
+        let dearer = ("0.004", "1", "2", "0")
+        #expect(try self.pointers("0", [dearer, dearer, ("0.004", "1", "1", "0")]) == [])
+        #expect(try self.pointers("0", [dearer, ("0.004", "1", "1", "0"), ("0.004", "1", "1", "0")]) == ["/lines"])
+    }
 }

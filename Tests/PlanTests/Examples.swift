@@ -326,7 +326,7 @@ struct Examples {
             "'44442977', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'name', false",
             "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'name', true",
             "NULL, NULL, NULL, NULL, 'active', 50, 'sku-2', \(product), 'sku', false",
-            "NULL, NULL, NULL, NULL, NULL, 50, '2.5', \(product), 'price', true",
+            "NULL, NULL, NULL, NULL, NULL, 50, '2500000', \(product), 'price', true",
             "NULL, NULL, \(category), NULL, 'active', 50, NULL, NULL, 'price', false",
             "'ing 2977', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'price', true",
             "NULL, '4444444444477', NULL, NULL, 'active', 50, NULL, NULL, 'created_at', false",
@@ -383,7 +383,7 @@ struct Examples {
             "NULL, NULL, true, 50, NULL, NULL, 'name', false", "NULL, false, NULL, 50, NULL, NULL, 'name', false",
             "NULL, NULL, NULL, 50, NULL, NULL, 'balance', true", "NULL, NULL, true, 50, NULL, NULL, 'balance', false",
             "'mer 1477', NULL, NULL, 50, NULL, NULL, 'balance', true",
-            "NULL, false, NULL, 50, '2.5', \(customer), 'balance', false",
+            "NULL, false, NULL, 50, '25000', \(customer), 'balance', false",
         ]
         runs["reports.customer_statement"] = [
             "\(customer), NULL, NULL, 50, NULL, NULL, NULL, NULL",

@@ -54,12 +54,13 @@ package struct DiscountRule: Sendable, Equatable {
         var listTotal: Int128 = 0
         var reduction = Int128(documentDiscount.rawValue)
         var givenByRounding: Int128 = 0
-        // What lines are worth whose amounts round to nothing.
+        // What lines are worth of which neither is anything, their amounts by the list nor what is paid.
         var vanished: Int128 = 0
         for (index, (line, list)) in zip(sale.lines, listed).enumerated() {
             let amount = self.amount(of: Self.worth(of: list))
-            if amount == 0 { vanished += Self.worth(of: list) }
-            let below = amount - (Int128(line.gross.rawValue) - Int128(line.discount.rawValue))
+            let paid = Int128(line.gross.rawValue) - Int128(line.discount.rawValue)
+            if amount == 0, paid == 0 { vanished += Self.worth(of: list) }
+            let below = amount - paid
             let share = limit.share(of: amount, exponent: self.exponent)
             listTotal += amount
             reduction += max(below, 0)

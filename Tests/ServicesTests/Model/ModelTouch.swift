@@ -63,7 +63,7 @@ extension Problem.Code {
         switch (self, touch) {
         case (.insufficientStock, .level), (.insufficientStock, .product), (.stockChanged, .level),
             (.invalidState, .level), (.productInactive, .product), (.validationFailed, .product),
-            (.creditLimitExceeded, .customer), (.duplicate, .counted):
+            (.creditLimitExceeded, .customer), (.paymentExceedsDue, .customer), (.duplicate, .counted):
             true
         default: false
         }

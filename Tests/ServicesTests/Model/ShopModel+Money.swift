@@ -24,7 +24,15 @@ extension ShopModel {
         try checkTill(register, money.method, by: clerk)
         if let sale, sales[sale].isCancelled { throw ModelRefusal(.invalidState) }
         let due = owing(sale: sale, customer: customer).reduce(0) { $0 + sales[$1].due }
-        if money.amount > due { throw ModelRefusal(.paymentExceedsDue) }
+        if money.amount - rounding(of: money, for: sale) > due { throw ModelRefusal(.paymentExceedsDue) }
+    }
+
+    /// What cash for one sale is more than is due of it, or less, if it comes to the nearest coins: then it pays all.
+    private func rounding(of money: ModelTender, for sale: Int?) -> Minor {
+        guard let sale, money.method.isCash, rules.step > 0, sales[sale].due > 0,
+            money.amount == Exact.round(sales[sale].due, to: rules.step)
+        else { return 0 }
+        return money.amount - sales[sale].due
     }
 
     /// The sales that money is for, the oldest first.
@@ -34,23 +42,25 @@ extension ShopModel {
 
     /// Takes money for a sale, or for what a customer owes.
     mutating func collect(sale: Int?, customer: Int?, _ money: ModelTender, at register: Int?, owner: Int) {
-        var left = money.amount
+        let rounding = rounding(of: money, for: sale)
+        var left = money.amount - rounding
         var shares: [(sale: Int, amount: Minor)] = []
         for place in owing(sale: sale, customer: customer) where left > 0 {
             let share = sale == nil ? min(left, sales[place].due) : left
-            shares.append((place, share))
+            shares.append((place, share + rounding))
             sales[place].due -= share
-            sales[place].paid += share
+            sales[place].paid += share + rounding
+            sales[place].rounding += rounding
             sales[place].payments.append(payments.count)
             left -= share
         }
         let debtor = sale.map { sales[$0].customer } ?? customer
-        if let debtor { customers[debtor].balance -= money.amount }
+        if let debtor { customers[debtor].balance -= money.amount - rounding }
         let drawer = till(register, money.method).flatMap { registers[$0].drawer }
         let payment = Payment(
             isIncoming: true,
             money: money,
-            rounding: 0,
+            rounding: rounding,
             category: "payment",
             target: .sales(shares),
             sale: sale,

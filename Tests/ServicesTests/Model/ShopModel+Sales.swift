@@ -112,11 +112,18 @@ extension ShopModel {
         }
         if clerk.role == .cashier {
             // Cashiers sell at list prices, however it is called what is below them.
-            let isBelow = zip(cart.lines, priced.lines).contains { line, priced in
-                let listed = Exact.amount(line.quantity, at: products[line.product].price, decimals: rules.decimals)
-                return listed > priced.gross - line.discount
+            var (isBelow, unpaid) = (cart.discount > 0, Int128(0))
+            for (line, priced) in zip(cart.lines, priced.lines) {
+                let price = products[line.product].price
+                let listed = Exact.amount(line.quantity, at: price, decimals: rules.decimals)
+                let paid = priced.gross - line.discount
+                if listed > paid { isBelow = true }
+                if listed == 0, paid == 0 { unpaid += Int128(line.quantity) * Int128(price) }
             }
-            if isBelow || cart.discount > 0 { throw ModelRefusal(.discountLimit) }
+            // What rounds to nothing line by line is worth together what it is.
+            if isBelow || Exact.divide(unpaid, by: Exact.ten(12 - rules.decimals)) > 0 {
+                throw ModelRefusal(.discountLimit)
+            }
         }
         let settled = try settle(priced.total, cart.tenders, hasCustomer: cart.customer != nil)
         let register = registers[cart.register]
