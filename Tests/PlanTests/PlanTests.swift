@@ -70,7 +70,7 @@ struct PlanTests {
         try await database.drop()
     }
 
-    @Test("no plan reads much more than it is asked for, whatever the statistics are", .timeLimit(.minutes(10)))
+    @Test("no plan reads much more than it is asked for, whatever the statistics are", .timeLimit(.minutes(20)))
     func plans() async throws {
         let statements = try SourceStatements.read().all
         let server = try await PostgresServer.start(
@@ -84,7 +84,7 @@ struct PlanTests {
         do {
             // One shop of a few thousand products, in tables that were analysed while they were empty.
             let small = try await server.database(named: "analysed_empty")
-            try await small.psql("ANALYZE")
+            try await small.psql("GRANT SET ON PARAMETER auto_explain.log_min_duration TO stock_app; ANALYZE")
             try await small.fill(Shops(tenants: 1, large: 1, products: 3_000, sales: 3_000))
             try await examine(statements, small, tenant: 1, "analysed while empty")
             try await small.drop()
@@ -121,7 +121,7 @@ struct PlanTests {
                     \\warn @@\(statement.name)
                     BEGIN;
                     SELECT set_config('stock.tenant_id', '\(tenant)', true);
-                    \(example.before.isEmpty ? "" : example.before + ";")
+                    \(example.before.isEmpty ? "" : Self.untold(example.before))
                     PREPARE examined\(statement.types.isEmpty ? "" : "(\(statement.types.joined(separator: ", ")))") AS
                     \(statement.sql);
                     \\warn @!
@@ -160,6 +160,15 @@ struct PlanTests {
     }
 
     /// Runs a script as the service's role; what psql says on standard error.
+    /// Statements whose plans are not told: what an example stands on is not what is examined, and many times as much.
+    private static func untold(_ statements: String) -> String {
+        """
+        SET LOCAL auto_explain.log_min_duration = -1;
+        \(statements);
+        SET LOCAL auto_explain.log_min_duration = 0;
+        """
+    }
+
     private static func run(_ script: String, on database: TestDatabase) async throws -> String {
         let file = try ScratchFolder.make("plans") + "/statements.sql"
         try script.write(toFile: file, atomically: false, encoding: .utf8)
