@@ -159,7 +159,6 @@ struct PlanTests {
         }
     }
 
-    /// Runs a script as the service's role; what psql says on standard error.
     /// Statements whose plans are not told: what an example stands on is not what is examined, and many times as much.
     private static func untold(_ statements: String) -> String {
         """
@@ -169,6 +168,7 @@ struct PlanTests {
         """
     }
 
+    /// Runs a script as the service's role; what psql says on standard error.
     private static func run(_ script: String, on database: TestDatabase) async throws -> String {
         let file = try ScratchFolder.make("plans") + "/statements.sql"
         try script.write(toFile: file, atomically: false, encoding: .utf8)
