@@ -86,7 +86,9 @@ struct ModelRun: Sendable {
                 let body = try JSONObjectBody(answer.body)
                 try ids.adopt(command, body)
                 detail = Self.difference(told, body, decimals: ids.decimals)
-            case .failure(let problem) where foretold == problem.code:
+            case .failure(let problem)
+            where foretold == problem.code
+                || problem.code == .forbidden && foretold != nil && maker.model.isElsewhere(command, for: clerk):
                 tally.refused[problem.code, default: 0] += 1
                 detail = nil
             case .success: detail = "it was done, where the model refuses it with \(foretold?.rawValue ?? "")"
@@ -258,6 +260,7 @@ struct ModelRun: Sendable {
         let met = own.map { $0.met.intersection($0.touches) } ?? []
         let isExplained =
             code == issued.foretold || code == known
+            || code == .forbidden && state.model.isElsewhere(issued.command, for: issued.clerk)
             || (code ?? issued.foretold ?? known).map { code in met.contains { code.canFollow(from: $0) } } ?? false
         guard isExplained else {
             let told = code?.rawValue ?? "done"

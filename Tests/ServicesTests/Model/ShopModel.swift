@@ -210,6 +210,12 @@ struct ShopModel: Sendable {
         return own != location
     }
 
+    /// Whether somebody sells where they do not work: which of several faults such a sale is told first depends on what is in memory.
+    func isElsewhere(_ command: ModelCommand, for clerk: Clerk) -> Bool {
+        guard case .sell(let cart) = command else { return false }
+        return isElsewhere(registers[cart.register].location, for: clerk)
+    }
+
     /// Whether a level may fall by so much, or rise: below zero nothing falls where overselling is denied.
     func mayMove(_ product: Int, at location: Int, by quantity: Micro) -> Bool {
         let level = products[product]
