@@ -186,6 +186,25 @@ struct SalesReportTests {
         }
     }
 
+    @Test("a statement that moves many levels adds to their worth once, however many there are")
+    func worthOfManyLevels() async throws {
+        try await TestShop.open { (shop) async throws in
+            let told = try await shop.psql(
+                """
+                BEGIN;
+                UPDATE stock.stock_level SET on_hand = on_hand + 1 WHERE cost > 0;
+                UPDATE stock.stock_level SET on_hand = on_hand - 1, in_transit = in_transit + 1 WHERE cost > 0;
+                SELECT (SELECT count(*) > 1 FROM stock.stock_level WHERE cost > 0),
+                       (SELECT n_tup_ins + n_tup_upd FROM pg_stat_xact_user_tables WHERE relname = 'stock_value_day');
+                SELECT sum(v.change) = (SELECT sum((l.on_hand + l.in_transit) * l.cost) FROM stock.stock_level l)
+                FROM stock.stock_value_day v;
+                ROLLBACK
+                """
+            )
+            #expect(told == "t|1\nt", "the second statement changes where goods are, and not what they are worth")
+        }
+    }
+
     @Test("what is not sold any more is listed with what there is of it, page by page")
     func deadStock() async throws {
         try await TestShop.open { (shop) async throws in
