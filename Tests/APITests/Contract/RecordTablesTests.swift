@@ -296,6 +296,23 @@ struct RecordTablesTests {
         }
     }
 
+    @Test("the service may read and write the table of every record, by its tenant's rows alone")
+    func granted() async throws {
+        try await Self.database("grants_of_tables") { database in
+            for record in Self.records {
+                let table = record.table.text
+                let isSecured = try await database.psql(
+                    """
+                    SELECT c.relforcerowsecurity AND bool_and(has_table_privilege('stock_app', c.oid, g.name))
+                    FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS g (name)
+                    WHERE c.oid = '\(table)'::regclass GROUP BY c.oid
+                    """
+                )
+                #expect(isSecured == "t", "CALL stock.secure_table('\(table)', 'SELECT, INSERT, UPDATE, DELETE')")
+            }
+        }
+    }
+
     @Test("rows that name a record are found along an index")
     func references() async throws {
         try await Self.database("references_to_records") { database in
