@@ -1,4 +1,5 @@
 import Kernel
+import Services
 import Testing
 
 @testable import API
@@ -25,10 +26,23 @@ struct RecordReaderTests {
         }
     }
 
-    private static func read(
+    /// A record whose lines name products.
+    private struct GoodsFields: RecordFields {
+        var lines: Change<[ProductReference]> = .keep
+
+        static func read(_ reader: inout RecordReader) -> GoodsFields {
+            GoodsFields(
+                lines: reader.objects("lines", of: "Goods", count: 0...9, answered: [.required("product_id", .id)]) {
+                    .readProduct(&$0)
+                }
+            )
+        }
+    }
+
+    private static func read<Fields>(
         _ body: String,
-        _ read: (inout JSONObjectReader) -> ListFields
-    ) throws -> (fields: ListFields, faults: [String]) {
+        _ read: (inout JSONObjectReader) -> Fields
+    ) throws -> (fields: Fields, faults: [String]) {
         var reader = try JSONObjectReader(body: try JSONValue.parse(Array(body.utf8)))
         let fields = read(&reader)
         reader.noteUnknownFields()
@@ -86,5 +100,25 @@ struct RecordReaderTests {
         let line = try #require(answered.definitions.first { $0.name == "ListLine" }).schema
         #expect(text(line).contains(#""required":["sku","price","name"]"#))
         #expect(text(answered).contains(#""required":["currency","lines"]"#))
+    }
+
+    @Test("a line of a record names its product by id or SKU alone; an answer holds what was found")
+    func products() throws {
+        let id = try #require(ProductID("018f3b6e-1c2d-7000-8000-0123456789ab"))
+        let named = try Self.read(#"{"lines":[{"product_id":"\#(id)"},{"sku":"ÑA-1"}]}"#, GoodsFields.made)
+        #expect(named.faults == [] && named.fields.lines.newValue == [.id(id), .sku("ÑA-1")])
+        let wrong = #"{"lines":[{"product_id":"\#(id)","sku":"ÑA-1"},{},{"sku":" "},{"sku":"ÑA-1","code":"4017"}]}"#
+        #expect(
+            try Self.read(wrong, GoodsFields.made).faults == [
+                "/lines/0/sku conflict", "/lines/1/product_id required", "/lines/2/sku required",
+                "/lines/3/code unknown_field",
+            ]
+        )
+        let line = Schema.object(GoodsFields.answered).definitions.first { $0.name == "Goods" }?.schema
+        guard case .object(let members) = line else {
+            Issue.record("an answer has no lines")
+            return
+        }
+        #expect(members.map(\.name) == ["product_id"])
     }
 }

@@ -1,4 +1,5 @@
 import Domain
+import Foundation
 import HTTPTypes
 import Kernel
 import Services
@@ -30,10 +31,26 @@ struct RouteTableTests {
         #expect(Set(routes.map(\.name)).count == routes.count)
     }
 
+    @Test("every area of the sources is in the table")
+    func areas() throws {
+        let folder = SourceTree.root + "/Sources/API"
+        var declared: Set<String> = []
+        for file in try FileManager.default.subpathsOfDirectory(atPath: folder) where file.hasSuffix(".swift") {
+            let text = try String(contentsOfFile: "\(folder)/\(file)", encoding: .utf8)
+            let areas = text.matches(of: /(?:struct|enum|class|extension) (\w+): [^{\n]*\bArea\b/)
+            declared.formUnion(areas.map { String($0.output.1) })
+        }
+        let missing = declared.subtracting(Routes.areas.map { String(describing: $0) })
+        #expect(missing.sorted() == [], "add it to Routes.areas, behind the areas whose records its example names")
+    }
+
     @Test("every record that routes edit is one of an area's, so that its statements are prepared, its tables held")
     func records() async throws {
         let edited = try await self.routes().filter(\.isRecordMaking).map(\.path)
-        #expect(edited.sorted() == Routes.areas.flatMap { $0.records }.map { $0.collection }.sorted())
+        let listed = Routes.areas.flatMap { $0.records }.map { $0.collection }
+        #expect(Set(edited).subtracting(listed).sorted() == [], "add its kind to the records of its area")
+        #expect(Set(listed).subtracting(edited).sorted() == [], "an area lists it, and no route makes one")
+        #expect(edited.count == listed.count, "one is listed twice")
     }
 
     @Test("every route that asks for no credential and reads a body is limited by address, and its body is small")

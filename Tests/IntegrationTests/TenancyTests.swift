@@ -121,7 +121,7 @@ extension Integration {
                     Self.audit,
                 ]
             )
-            #expect(findings.isEmpty)
+            #expect(findings.isEmpty, "CALL stock.secure_table for a new table")
             try await deployment.stop()
         }
 

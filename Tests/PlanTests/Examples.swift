@@ -7,6 +7,8 @@ struct Examples {
     let tenant: Int
     /// Those of the statements that every record has, made of its insertion.
     private var ofRecords: [String: Example] = [:]
+    /// For each kind of record one that is there, and what is run before for it to be.
+    private var records: [String: (one: String, before: String)] = [:]
     /// Its number among the kinds of `Tests/shops.sql`.
     private enum Kind: Int {
         case user = 1
@@ -45,7 +47,13 @@ struct Examples {
             example.runs = example.runs.map { "\($0), ARRAY['customer', 'user', 'register']" }
             return example
         }
-        return Example(runs: [statement.types.map(value).joined(separator: ", ")])
+        let values = statement.types.map(value)
+        // A statement of a record's own, `prices.price_list.compose`, begins with which one.
+        let owner = String(statement.name.prefix(upTo: statement.name.lastIndex(of: ".") ?? statement.name.startIndex))
+        if let record = records[owner], statement.types.first == "uuid" {
+            return Example(before: record.before, runs: [([record.one] + values.dropFirst()).joined(separator: ", ")])
+        }
+        return Example(runs: [values.joined(separator: ", ")])
     }
 
     /// Makes the examples of one tenant.
@@ -58,7 +66,9 @@ struct Examples {
         for insert in statements where insert.name.hasSuffix(".insert") {
             let record = String(insert.name.dropLast(".insert".count))
             guard statements.contains(where: { $0.name == "\(record).guard" }) else { continue }
-            ofRecords.merge(examples(of: record, insert)) { $1 }
+            let examples = examples(of: record, insert)
+            ofRecords.merge(examples) { $1 }
+            if let read = examples["\(record).read"], let one = read.runs.first { records[record] = (one, read.before) }
         }
     }
 

@@ -14,6 +14,27 @@ struct PlanTests {
         #expect(Set(names).count == names.count, "two statements have one name")
     }
 
+    @Test("a statement of a record's own is run with one that is there")
+    func owned() throws {
+        let listed = [
+            SourceStatement(
+                name: "prices.price_list.insert",
+                sql: "INSERT INTO stock.price_list (tenant_id, id, name) VALUES (stock.current_tenant(), $1, $2)",
+                types: ["uuid", "text"]
+            ),
+            SourceStatement(name: "prices.price_list.guard", sql: "", types: ["uuid", "bigint[]"]),
+        ]
+        let types = ["uuid", "uuid[]", "numeric[]"]
+        let compose = SourceStatement(name: "prices.price_list.compose", sql: "", types: types)
+        let examples = Examples(tenant: 1, listed)
+        let example = examples.example(of: compose)
+        let one = try #require(examples.example(of: listed[1]).runs.first?.split(separator: ",").first)
+        #expect(example.before.contains(one) && example.before.contains("stock.price_list"))
+        #expect(example.runs.count == 1 && example.runs[0].hasPrefix("\(one), ARRAY["))
+        let other = SourceStatement(name: "prices.compose", sql: "", types: types)
+        #expect(examples.example(of: other).before == "")
+    }
+
     @Test("an index that begins with the tenant serves only statements that name its second column")
     func indexes() async throws {
         let database = try await PostgresServer.shared().database(named: "plans_of_indexes")

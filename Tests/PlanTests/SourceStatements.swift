@@ -49,7 +49,9 @@ struct SourceStatements: Sendable {
                 guard ["Statement", "Invariant"].contains(declaration.output.3) else {
                     // A command may leave nothing behind.
                     if name != "core.nothing", !listed.contains(where: { $0.hasPrefix("\(name).") }) {
-                        unread.append("\(file): nothing that is listed reads or answers \(type)")
+                        unread.append(
+                            "\(file): nothing that is listed reads or answers \(type); is it a record of an area in Routes.areas?"
+                        )
                     }
                     continue
                 }

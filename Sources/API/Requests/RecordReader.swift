@@ -94,6 +94,7 @@ struct RecordReader {
     ///   - schema: What the shape of one is called in answers; in bodies `Request` follows.
     ///   - count: How many there may be.
     ///   - figures: What an answer holds of one beside what is read.
+    ///   - answered: What an answer holds instead of what is read: as of a line that names its product by id or SKU.
     ///   - isShown: Whether the example of a patch shows it.
     ///   - read: Reads one.
     /// - Returns: What was read of each.
@@ -102,6 +103,7 @@ struct RecordReader {
         of schema: String,
         count: ClosedRange<Int>,
         figures: [Schema.Member] = [],
+        answered: [Schema.Member]? = nil,
         isShown: Bool = true,
         _ read: (inout JSONObjectReader) -> T
     ) -> Change<[T]> {
@@ -115,10 +117,11 @@ struct RecordReader {
             }
             return .keep
         case .answering:
-            var members: [Schema.Member] = []
-            if case .object(let read) = JSONObjectReader.schema(of: read) { members = read }
-            let all = members.map { Schema.Member.required($0.name, $0.schema) } + figures
-            return object.answered(name, .array(.named(schema, .object(all))))
+            var members = answered ?? []
+            if answered == nil, case .object(let read) = JSONObjectReader.schema(of: read) {
+                members = read.map { .required($0.name, $0.schema) }
+            }
+            return object.answered(name, .array(.named(schema, .object(members + figures))))
         }
     }
 }

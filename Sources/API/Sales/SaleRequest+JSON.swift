@@ -170,16 +170,42 @@ extension ProductReference {
     /// - Returns: The reference; one that names nothing where there is none.
     static func read(_ reader: inout JSONObjectReader) -> ProductReference {
         let before = reader.errors.list.count
-        let id: ProductID? = reader.optionalID("product_id")
-        let sku = reader.optionalText("sku", .sku)
+        let itself = productItself(&reader)
         let packaging: PackagingID? = reader.optionalID("packaging_id")
         let code = reader.optional("code", isShown: false, .productCode)
-        let references: [(field: String, reference: ProductReference?)] = [
-            ("product_id", id.map { .id($0) }), ("sku", sku.map { .sku($0) }),
+        let packed: [Named] = [
             ("packaging_id", packaging.map { .packaging($0) }), ("code", code.map { .code($0) }),
         ]
+        return one(of: itself + packed, "product_id, sku, packaging_id or code", &reader, faultsBefore: before)
+    }
+
+    /// Reads what names a product itself: `product_id` or `sku`, one of which must be there.
+    ///
+    /// It is what the line of a record reads, whose statement finds products by these two, in its unit.
+    ///
+    /// - Parameter reader: Reads the line.
+    /// - Returns: The reference; one that names nothing where there is none.
+    static func readProduct(_ reader: inout JSONObjectReader) -> ProductReference {
+        let before = reader.errors.list.count
+        return one(of: productItself(&reader), "product_id or sku", &reader, faultsBefore: before)
+    }
+
+    /// A field that may name the product, and whom it names.
+    private typealias Named = (field: String, reference: ProductReference?)
+
+    private static func productItself(_ reader: inout JSONObjectReader) -> [Named] {
+        let id: ProductID? = reader.optionalID("product_id")
+        let sku = reader.optionalText("sku", .sku)
+        return [("product_id", id.map { .id($0) }), ("sku", sku.map { .sku($0) })]
+    }
+
+    private static func one(
+        of references: [Named],
+        _ names: String,
+        _ reader: inout JSONObjectReader,
+        faultsBefore before: Int
+    ) -> ProductReference {
         let given = references.filter { $0.reference != nil }
-        let names = "product_id, sku, packaging_id or code"
         if let last = given.last, given.count > 1 {
             reader.fail(last.field, .conflict, "Give \(names), and one of them alone.")
         } else if let reference = given.first?.reference {

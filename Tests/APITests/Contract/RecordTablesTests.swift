@@ -11,6 +11,8 @@ import Testing
 @Suite("The tables of records")
 struct RecordTablesTests {
     private static let records = Routes.areas.flatMap { $0.records }
+    /// Their tables, as a list of SQL.
+    private static let tables = records.map { "'\($0.table.text)'::regclass" }.joined(separator: ", ")
 
     private static func lines(_ text: String) -> [String] { text.split(separator: "\n").map(String.init) }
 
@@ -39,8 +41,7 @@ struct RecordTablesTests {
 
     /// References to records along which nothing can be found: the rows below a record, and what a deletion asks.
     private static func unindexed(_ database: TestDatabase) async throws -> [String] {
-        let tables = Self.records.map { "'\($0.table.text)'::regclass" }.joined(separator: ", ")
-        return Self.lines(
+        Self.lines(
             try await database.psql(
                 """
                 SELECT k.conname FROM pg_constraint k
@@ -105,7 +106,7 @@ struct RecordTablesTests {
         for record in Self.records {
             let body = "\(record.body.text)(r.tenant_id, r.id)"
             guard record.sql.text.hasPrefix(#"SELECT \#(body), '"' || r.version || '"'"#) else { continue }
-            // What lies below a record is written with it, unless it has a version of its own.
+            // What lies below a record is written with it, unless it has a version of its own, or goes with another record, too.
             let own = Self.lines(
                 try await database.psql(
                     """
@@ -114,6 +115,9 @@ struct RecordTablesTests {
                     WHERE k.contype = 'f' AND k.confdeltype = 'c' AND k.confrelid = '\(record.table.text)'::regclass
                       AND NOT EXISTS (SELECT FROM pg_attribute a
                                       WHERE a.attrelid = k.conrelid AND a.attname LIKE '%version')
+                      AND NOT EXISTS (SELECT FROM pg_constraint o
+                                      WHERE o.conrelid = k.conrelid AND o.contype = 'f' AND o.confdeltype IN ('c', 'n', 'd')
+                                        AND o.confrelid = ANY (ARRAY[\(tables)]::regclass[]) AND o.confrelid <> k.confrelid)
                     """
                 )
             )
@@ -197,8 +201,13 @@ struct RecordTablesTests {
     @Test("every column of text has a CHECK that bounds it, or a reason why it needs none")
     func texts() async throws {
         try await Self.database("texts_of_tables") { database in
-            let unbounded = try await Self.unbounded(database)
-            #expect(unbounded == Self.boundless.values.flatMap { $0 }.sorted())
+            let unbounded = Set(try await Self.unbounded(database))
+            let boundless = Set(Self.boundless.values.flatMap { $0 })
+            #expect(
+                unbounded.subtracting(boundless).sorted() == [],
+                "CHECK (length(...) BETWEEN 1 AND what its TextRule allows), or a pattern, or a reason above"
+            )
+            #expect(boundless.subtracting(unbounded).sorted() == [], "they have a bound, or are gone")
         }
     }
 
@@ -260,7 +269,10 @@ struct RecordTablesTests {
                 "register_day.method", "tax_day.name",
             ] { bounds[column] = nil }
             for column in Set(bounds.keys).union(expected.keys).sorted() {
-                #expect(bounds[column] == expected[column], "\(column)")
+                #expect(
+                    bounds[column] == expected[column],
+                    "\(column): the CHECK is to say the length by which the field is read"
+                )
             }
         }
     }
@@ -284,11 +296,28 @@ struct RecordTablesTests {
         }
     }
 
+    @Test("the service may read and write the table of every record, by its tenant's rows alone")
+    func granted() async throws {
+        try await Self.database("grants_of_tables") { database in
+            for record in Self.records {
+                let table = record.table.text
+                let isSecured = try await database.psql(
+                    """
+                    SELECT c.relforcerowsecurity AND bool_and(has_table_privilege('stock_app', c.oid, g.name))
+                    FROM pg_class c, unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS g (name)
+                    WHERE c.oid = '\(table)'::regclass GROUP BY c.oid
+                    """
+                )
+                #expect(isSecured == "t", "CALL stock.secure_table('\(table)', 'SELECT, INSERT, UPDATE, DELETE')")
+            }
+        }
+    }
+
     @Test("rows that name a record are found along an index")
     func references() async throws {
         try await Self.database("references_to_records") { database in
             let unindexed = try await Self.unindexed(database)
-            #expect(unindexed == [])
+            #expect(unindexed == [], "CREATE INDEX ... (tenant_id, <what names it>) WHERE <what names it> IS NOT NULL")
         }
     }
 
@@ -303,7 +332,11 @@ struct RecordTablesTests {
                       AND indexdef LIKE '%(tenant_id, updated_at, id) WHERE (updated_at IS NOT NULL)'
                     """
                 )
-                #expect(indexes == "1", "CREATE INDEX ... ON \(record.table.text) (tenant_id, updated_at, id) ...")
+                let table = record.table.text
+                #expect(
+                    indexes == "1",
+                    "CREATE INDEX ..._changed_idx ON \(table) (tenant_id, updated_at, id) WHERE updated_at IS NOT NULL"
+                )
             }
         }
     }
@@ -316,7 +349,10 @@ struct RecordTablesTests {
                     "SELECT count(*) FROM pg_index i WHERE i.indrelid = '\(table)'::regclass "
                         + "AND pg_get_indexdef(i.indexrelid) LIKE '%(tenant_id, name_key%'"
                 )
-                #expect(indexes != "0", "\(table) has no index that begins with tenant_id, name_key")
+                #expect(
+                    indexes != "0",
+                    "CREATE INDEX ..._name_idx ON \(table) (tenant_id, name_key, id) WHERE name_key IS NOT NULL"
+                )
             }
         }
     }
@@ -327,7 +363,10 @@ struct RecordTablesTests {
             let unretired = try await Self.unretired(database)
             #expect(unretired == [], "CALL stock.watch_table with the record's module, too")
             let untagged = try await Self.untagged(database)
-            #expect(untagged == [], "a sql of the record's own, whose tag says behind a dot what it shows")
+            #expect(
+                untagged == [],
+                "a sql of the record's own, whose tag says behind a dot what it shows: a version, or how many rows there are"
+            )
         }
     }
 
@@ -354,9 +393,18 @@ struct RecordTablesTests {
                     PRIMARY KEY (tenant_id, id),
                     FOREIGN KEY (tenant_id, location_id) REFERENCES stock.location (tenant_id, id) ON DELETE CASCADE
                 );
+                CREATE TABLE stock.fleeting (
+                    tenant_id   bigint NOT NULL REFERENCES stock.tenant (id),
+                    location_id uuid NOT NULL,
+                    product_id  uuid NOT NULL,
+                    PRIMARY KEY (tenant_id, location_id, product_id),
+                    FOREIGN KEY (tenant_id, location_id) REFERENCES stock.location (tenant_id, id) ON DELETE CASCADE,
+                    FOREIGN KEY (tenant_id, product_id) REFERENCES stock.product (tenant_id, id) ON DELETE CASCADE
+                );
                 CREATE FUNCTION stock.forgetful_words(p_location uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
                 BEGIN
-                    RETURN (SELECT string_agg(f.word, ',') FROM stock.forgetful f WHERE f.location_id = p_location);
+                    RETURN (SELECT string_agg(f.word, ',') FROM stock.forgetful f WHERE f.location_id = p_location)
+                        || (SELECT count(*) FROM stock.fleeting g WHERE g.location_id = p_location);
                 END
                 $$;
                 CREATE OR REPLACE FUNCTION stock.location_body(p_tenant bigint, p_id uuid) RETURNS text LANGUAGE plpgsql STABLE AS $$
@@ -375,6 +423,7 @@ struct RecordTablesTests {
             let (unretired, untagged) = (try await Self.unretired(database), try await Self.untagged(database))
             #expect(unretired.contains("stock.location shows forgetful"))
             #expect(untagged.contains("stock.location shows forgetful"))
+            #expect(untagged.contains("stock.location shows fleeting"), "a product that goes takes it away")
             let refusals = try await Self.refusals(database)
             #expect(refusals.filter { $0.field != $0.column }.map(\.constraint) == ["address_of_location"])
         }
