@@ -188,7 +188,7 @@ extension ProductReference {
             // Refused, and so not missing.
         } else if reader.contains("sku"), !reader.contains("product_id") {
             reader.fail("sku", .required, "Must not be blank.")
-        } else if !reader.contains("product_id") {
+        } else {
             reader.fail("product_id", .required, "Give \(names).")
         }
         return .sku("")
