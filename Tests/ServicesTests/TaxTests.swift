@@ -224,11 +224,15 @@ struct TaxTests {
             _ = try await live.shop.records(Tax.self).change(used, fields, expected: .any, live.context)
             fields = TaxFields()
             fields.kind = .set(.percent)
-            fields.rate = .set(try Price("3.00001"))
-            let fine = await problem {
-                try await live.shop.records(Tax.self).change(free, fields, expected: .any, live.context)
+            for (rate, code) in [("3.00001", FieldError.Code.tooManyDecimals), ("1000", .outOfRange)] {
+                fields.rate = .set(try Price(rate))
+                let changed = fields
+                let refused = await problem {
+                    try await live.shop.records(Tax.self).change(free, changed, expected: .any, live.context)
+                }
+                #expect(refused?.errors.map(\.pointer) == ["/rate"])
+                #expect(refused?.errors.map(\.code) == [code])
             }
-            #expect(fine?.errors.map(\.pointer) == ["/rate"])
             #expect(
                 await problem { try await live.shop.records(Tax.self).delete(used, expected: .any, live.context) }?.code
                     == .inUse
