@@ -30,31 +30,39 @@ struct EdgeCaseTests {
         await shop.send(.post, path, token: owner, ["Idempotency-Key": UUID().uuidString], body: body)
     }
 
+    /// The ways in for a quantity of product T: paths, and bodies up to the quantity of their only line.
+    private func doors(
+        _ shop: TestShop,
+        _ owner: String,
+        _ supplier: String
+    ) async throws -> [(path: String, body: String)] {
+        let made = await post(shop, "/v1/products", owner, #"{"name":"Té","sku":"T","price":"0.10"}"#)
+        #expect(made.status == .created, "\(made.text)")
+        let second = await post(shop, "/v1/locations", owner, #"{"name":"Almacén","code":"A"}"#)
+        let other = try #require(second.json["id"].string, "\(second.text)")
+        let here = #""location_id":"00000000-0000-7000-8000-000000000001","#
+        let way = #""from_location_id":"00000000-0000-7000-8000-000000000001","to_location_id":"\#(other)","#
+        let fact =
+            #""recorded":"offline","id":"\#(UUID().uuidString.lowercased())","occurred_at":"2026-01-05T10:00:00Z","#
+        return [
+            ("/v1/sales", #"{"lines":[{"sku":"T","quantity":"#),
+            ("/v1/sales", #"{"status":"draft","lines":[{"sku":"T","quantity":"#),
+            ("/v1/sales", #"{\#(fact)"lines":[{"sku":"T","unit_price":"0.10","quantity":"#),
+            ("/v1/sales/price", #"{"lines":[{"sku":"T","quantity":"#),
+            ("/v1/quotes", #"{"lines":[{"sku":"T","quantity":"#),
+            (
+                "/v1/purchases",
+                #"{"supplier_id":"\#(supplier)",\#(here)"lines":[{"sku":"T","unit_cost":"1","quantity":"#
+            ),
+            ("/v1/transfers", #"{\#(way)"lines":[{"sku":"T","quantity":"#),
+            ("/v1/stock/movements", #"{"movements":[{\#(here)"sku":"T","type":"loss","reason":"torn","quantity":"#),
+        ]
+    }
+
     @Test("a quantity of 0, below it, too fine, too large, of another form or no text has one code at every door")
     func quantities() async throws {
         try await open { shop, owner, supplier in
-            let made = await post(shop, "/v1/products", owner, #"{"name":"Té","sku":"T","price":"0.10"}"#)
-            #expect(made.status == .created, "\(made.text)")
-            let second = await post(shop, "/v1/locations", owner, #"{"name":"Almacén","code":"A"}"#)
-            let other = try #require(second.json["id"].string, "\(second.text)")
-            let here = #""location_id":"00000000-0000-7000-8000-000000000001","#
-            let way = #""from_location_id":"00000000-0000-7000-8000-000000000001","to_location_id":"\#(other)","#
-            let fact =
-                #""recorded":"offline","id":"\#(UUID().uuidString.lowercased())","occurred_at":"2026-01-05T10:00:00Z","#
-            // Bodies up to the quantity of their only line.
-            let doors = [
-                ("/v1/sales", #"{"lines":[{"sku":"T","quantity":"#),
-                ("/v1/sales", #"{"status":"draft","lines":[{"sku":"T","quantity":"#),
-                ("/v1/sales", #"{\#(fact)"lines":[{"sku":"T","unit_price":"0.10","quantity":"#),
-                ("/v1/sales/price", #"{"lines":[{"sku":"T","quantity":"#),
-                ("/v1/quotes", #"{"lines":[{"sku":"T","quantity":"#),
-                (
-                    "/v1/purchases",
-                    #"{"supplier_id":"\#(supplier)",\#(here)"lines":[{"sku":"T","unit_cost":"1","quantity":"#
-                ),
-                ("/v1/transfers", #"{\#(way)"lines":[{"sku":"T","quantity":"#),
-                ("/v1/stock/movements", #"{"movements":[{\#(here)"sku":"T","type":"loss","reason":"torn","quantity":"#),
-            ]
+            let doors = try await doors(shop, owner, supplier)
             let figures = [
                 (#""0""#, "out_of_range"), (#""-1""#, "out_of_range"), (#""0.5""#, "quantity_precision"),
                 (#""1000000000000""#, "out_of_range"), (#""1e3""#, "format"), ("1", "type"), (#""""#, "format"),
@@ -67,6 +75,21 @@ struct EdgeCaseTests {
                         $0["pointer"].string?.hasSuffix("s/0/quantity") == true
                     }
                     #expect(fault?["code"].string == code, "\(figure) at \(path), \(body): \(reply.text)")
+                }
+            }
+        }
+    }
+
+    @Test("a line whose names are all null names no product, with one code at every door")
+    func nameless() async throws {
+        try await open { shop, owner, supplier in
+            for (path, body) in try await doors(shop, owner, supplier) {
+                for names in [#""product_id":null"#, #""product_id":null,"sku":null,"packaging_id":null,"code":null"#] {
+                    let named = body.replacing(#""sku":"T""#, with: names)
+                    let reply = await post(shop, path, owner, named + #""1"}]}"#)
+                    let fault = reply.json["errors"].elements.first
+                    #expect(fault?["pointer"].string?.hasSuffix("s/0/product_id") == true, "\(named): \(reply.text)")
+                    #expect(fault?["code"].string == "required", "\(named): \(reply.text)")
                 }
             }
         }

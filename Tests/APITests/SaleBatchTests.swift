@@ -68,17 +68,33 @@ struct SaleBatchTests {
         let body = String(offline.dropFirst(#"{"key":"k-1","sale":"#.count).dropLast())
         let alone = await shop.send(.post, "/v1/sales", token: owner, ["Idempotency-Key": "k-1"], body: body)
         #expect(alone["idempotency-replayed"] == "true", "\(alone.text)")
-        let incomplete = await shop.send(
-            .post,
-            "/v1/sales",
-            token: owner,
-            ["Idempotency-Key": "k-9"],
-            body: #"{"recorded":"offline","lines":[{"sku":"T","quantity":"1"}]}"#
-        )
-        #expect(
-            incomplete.json["errors"].elements.map { $0["pointer"].string } == ["/lines/0/unit_price", "/id"],
-            "\(incomplete.text)"
-        )
+        // What is missing or null is required, and what is wrong is not missing as well; nothing of it is sold as if it happened now.
+        let paid = #""payments":[{"method":"card","amount":"10.02"}]"#
+        for (fields, price, faults) in [
+            ("", "", ["/lines/0/unit_price required", "/id required", "/occurred_at required"]),
+            (
+                #""id":null,"occurred_at":null,"#, #","unit_price":null"#,
+                ["/lines/0/unit_price required", "/id required", "/occurred_at required"]
+            ),
+            (#""id":"\#(id)","occurred_at":null,"#, #","unit_price":"10.02""#, ["/occurred_at required"]),
+            (
+                #""id":"x","occurred_at":"x","#, #","unit_price":"-1""#,
+                ["/id format", "/occurred_at format", "/lines/0/unit_price out_of_range"]
+            ),
+        ] {
+            let incomplete = await shop.send(
+                .post,
+                "/v1/sales",
+                token: owner,
+                ["Idempotency-Key": UUID().uuidString],
+                body: #"{"recorded":"offline",\#(fields)"lines":[{"sku":"T","quantity":"1"\#(price)}],\#(paid)}"#
+            )
+            #expect(
+                incomplete.json["errors"].elements.map { "\($0["pointer"].string ?? "") \($0["code"].string ?? "")" }
+                    == faults,
+                "\(incomplete.text)"
+            )
+        }
         let draft = await shop.send(
             .post,
             "/v1/sales",

@@ -46,21 +46,16 @@ extension SaleRequest {
             reader.fail("approval", .notAllowed, "Nobody is asked to approve of what has happened already.")
         }
         for (index, line) in lines.enumerated() where line.unitPrice == nil {
-            reader.errors.add(
-                FieldError(
-                    "\(reader.pointer(to: "lines"))/\(index)/unit_price",
-                    .required,
-                    "Say at which price it was sold."
-                )
+            reader.errors.addMissing(
+                "\(reader.pointer(to: "lines"))/\(index)/unit_price",
+                "Say at which price it was sold."
             )
         }
-        switch (id, occurredAt) {
-        case (let id?, let happenedAt?): purpose = .fact(SaleFact(id: id, happenedAt: happenedAt))
-        case (nil, _):
-            if !reader.contains("id") { reader.fail("id", .required, "Give the id that the till gave it.") }
-        case (_, nil):
-            if !reader.contains("occurred_at") { reader.fail("occurred_at", .required, "Say when it took place.") }
+        if id == nil { reader.errors.addMissing(reader.pointer(to: "id"), "Give the id that the till gave it.") }
+        if occurredAt == nil {
+            reader.errors.addMissing(reader.pointer(to: "occurred_at"), "Say when it took place.")
         }
+        if let id, let occurredAt { purpose = .fact(SaleFact(id: id, happenedAt: occurredAt)) }
     }
 
     /// When a sale reaches us.
@@ -214,7 +209,7 @@ extension ProductReference {
             // Refused, and so not missing.
         } else if reader.contains("sku"), !reader.contains("product_id") {
             reader.fail("sku", .required, "Must not be blank.")
-        } else if !reader.contains("product_id") {
+        } else {
             reader.fail("product_id", .required, "Give \(names).")
         }
         return .sku("")

@@ -24,6 +24,16 @@ package final class FieldErrors {
         list.append(error)
     }
 
+    /// Notes a field that is needed and was not read: it is missing or null, unless something was noted of it already.
+    ///
+    /// - Parameters:
+    ///   - pointer: Where it would stand.
+    ///   - detail: What to give.
+    package func addMissing(_ pointer: String, _ detail: String) {
+        guard !list.contains(where: { $0.pointer == pointer }) else { return }
+        add(FieldError(pointer, .required, detail))
+    }
+
     /// Notes a field nobody knows.
     ///
     /// - Parameter pointer: Where it stands.

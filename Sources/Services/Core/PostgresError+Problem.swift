@@ -123,6 +123,8 @@ extension PostgresError {
     private var field: String? {
         // A member is named by an address.
         if table == "membership" { return "email" }
+        // Lines come before their sale, whose id a till has chosen.
+        if constraint == "sale_line_tenant_id_sale_id_position_key" { return "id" }
         guard let table, var name = constraint?[...], name.hasPrefix("\(table)_") else { return nil }
         name.removeFirst(table.count + 1)
         if name == "pkey" { return "id" }

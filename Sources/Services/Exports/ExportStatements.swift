@@ -171,7 +171,7 @@ struct ExportStock: Statement, ExportPage {
 /// Lines of sales, and of returns with a quantity below zero, by time.
 ///
 /// The first columns are those that an import of sales reads, the price being what was paid for a piece. A document that no other
-/// system has named is called by its number.
+/// system has named is called by its id: its number is one of its register, and of its sales or returns.
 struct ExportSales: Statement, ExportPage {
     static let columns: [ExportColumn] = [
         .text("sale"), .text("sku"), .text("name"), .plain("quantity"), .plain("unit_price"), .plain("occurred_at"),
@@ -181,7 +181,7 @@ struct ExportSales: Statement, ExportPage {
     static let order: [ExportPlace.Part] = [.time, .whole, .long, .id, .whole]
     static let name = "exports.sales"
     static let sql: SQL = """
-        SELECT coalesce(l.external_id, l.number::text), l.sku, l.name,
+        SELECT coalesce(l.external_id, l.id::text), l.sku, l.name,
                CASE l.kind WHEN 1 THEN '-' ELSE '' END || stock.quantity_text(l.quantity),
                stock.price_text(l.unit_price, t.currency_exponent), stock.rfc3339(l.occurred_at), m.method, r.name, l.number::text,
                c.name, stock.money_text(l.discount, t.currency_exponent), stock.money_text(l.tax, t.currency_exponent),

@@ -100,6 +100,22 @@ struct ExportTests {
         SELECT p.sku, p.name, p.price, p.tax_rate, p.min_stock, p.oversell, p.status FROM stock.product p ORDER BY p.sku;
         """
 
+    @Test("tells the sales of two registers apart, which number their own, and so does an import of it")
+    func registers() async throws {
+        try await TestShop.open("exports_registers", onHand: 0) { (shop) async throws -> Void in
+            try await shop.psql("UPDATE stock.tenant SET oversell = 'allow'")
+            let second = try await shop.openRegister(at: TestShop.main())
+            try await shop.sellApples(2, at: try required(RegisterID(TestShop.register)))
+            try await shop.sellApples(3, at: second)
+            #expect(try await shop.psql("SELECT string_agg(number::text, ' ') FROM stock.sale") == "1 1")
+            let sales = try await export(.sales, of: shop)
+            try await TestShop.open("exports_registers_to", onHand: 0) { (other) async throws -> Void in
+                #expect(try await importSales(sales, into: other).applied == 2)
+                #expect(try await other.psql("SELECT count(*) FROM stock.sale") == "2")
+            }
+        }
+    }
+
     @Test("of products and sales goes into an empty shop unchanged: stock, balance and the next export are the same")
     func roundTrip() async throws {
         try await TestShop.open("exports_from", onHand: 0) { (shop) async throws -> Void in
