@@ -61,6 +61,8 @@ BEGIN
     FOREACH v_table IN ARRAY v_tables LOOP
         EXECUTE format('ALTER TABLE stock.%I NO FORCE ROW LEVEL SECURITY', v_table);
     END LOOP;
+    -- Of a database without statistics, as after it was restored, everything looks small, and each row would be looked up.
+    PERFORM set_config('enable_nestloop', 'off', true);
     INSERT INTO stock.tax_day AS t (tenant_id, business_day, name, kind, rate, slot, base, amount, deducted_base, deducted_amount)
     SELECT k.tenant_id, k.day, k.name, k.kind, k.rate, 0, sum(k.base), sum(k.amount), sum(k.deducted_base), sum(k.deducted_amount)
     FROM (SELECT c.tenant_id, c.day, c.name, c.kind, c.rate, c.base, c.amount, c.deducted_base, c.deducted_amount
@@ -77,6 +79,7 @@ BEGIN
     SET base = t.base + excluded.base, amount = t.amount + excluded.amount,
         deducted_base = t.deducted_base + excluded.deducted_base,
         deducted_amount = t.deducted_amount + excluded.deducted_amount;
+    PERFORM set_config('enable_nestloop', 'on', true);
     FOREACH v_table IN ARRAY v_tables LOOP
         EXECUTE format('ALTER TABLE stock.%I FORCE ROW LEVEL SECURITY', v_table);
     END LOOP;
