@@ -43,3 +43,21 @@ BEGIN
     RETURN v_customers;
 END
 $$;
+
+-- Of the words of a search those that most products do not have (0232), of some and of the first ones that the shop has had: the products
+-- at one place of a list by name may have a word in common that few others have. All of them, where most have each.
+CREATE OR REPLACE FUNCTION stock.telling_words(p_words text[], p_products uuid[]) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off SET enable_sort = off AS $$
+DECLARE
+    v_products uuid[] := p_products || ARRAY(
+        SELECT o.id FROM stock.product o WHERE o.tenant_id = stock.current_tenant() ORDER BY o.id LIMIT 50);
+BEGIN
+    RETURN coalesce((
+        SELECT array_agg(w.word) FROM unnest(p_words) AS w (word)
+        WHERE 4 * (SELECT count(*) FROM unnest(v_products) AS i (id), LATERAL (
+                       SELECT strpos(o.search_text, w.word) AS place FROM stock.product o
+                       WHERE o.tenant_id = stock.current_tenant() AND o.id = i.id OFFSET 0) p
+                   WHERE p.place > 0) < 3 * cardinality(v_products)), p_words);
+END
+$$;
