@@ -35,7 +35,7 @@ COLLECTIONS = {
 
 # Values that no schema tells.
 VALUES = {
-    "q": ["thing", "99967 thing"],
+    "q": ["thing", "99967 thing", "12 34"],
     "code": ["sku-99967"],
     "barcode": ["4444444499967"],
     "number": ["77"],
@@ -53,6 +53,9 @@ VALUES = {
 
 # What is asked for together with some days only: from and to, in days ago.
 DATED = {("/v1/sales", "sort"): (330, 300)}
+
+# What is asked for together with something else only.
+TOGETHER = {("/v1/sales", "user_id"): {"status": "draft"}}
 
 REQUESTS = 10
 
@@ -176,7 +179,8 @@ def questions(shop):
             if known is None:
                 sys.exit(f"{path}: say what {p['name']} is (VALUES)")
             ago = DATED.get((path, p["name"]))
-            asked += [always | {p["name"]: value} | (days(path, ago) if ago else {}) for value in known]
+            others = always | TOGETHER.get((path, p["name"]), {}) | (days(path, ago) if ago else {})
+            asked += [others | {p["name"]: value} for value in known]
         for query in asked:
             yield path, place + ("?" + urllib.parse.urlencode(query) if query else ""), is_page
 

@@ -343,6 +343,8 @@ struct Examples {
             "NULL, NULL, NULL, 'low', NULL, 50, NULL, NULL, 'updated_at', true",
             "NULL, NULL, NULL, NULL, 'archived', 50, NULL, NULL, 'created_at', true",
             "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'on_hand', false",
+            "NULL, NULL, NULL, NULL, NULL, 50, '999990.000000', \(product), 'on_hand', true",
+            "NULL, NULL, NULL, 'low', 'active', 50, NULL, NULL, 'on_hand', true",
         ]
         runs["catalog.product_guard_new"] = ["\(unit), 0, \(category), 0, NULL"]
         runs["catalog.product_guard_fields"] = ["\(product), \(unit), true, 0, \(category), 0, NULL"]
@@ -614,6 +616,8 @@ struct Examples {
             runs: [
                 "true, NULL, NULL, NULL, current_date - 30, current_date, NULL, NULL, 50, NULL",
                 "false, 'confirmed', \(id(.register, 1)), \(customer), current_date - 30, current_date, '2.5', \(sale), 50, NULL",
+                "false, NULL, \(id(.register, 1)), NULL, current_date - 30, current_date, '2.5', \(sale), 50, NULL",
+                "true, 'draft', NULL, NULL, current_date - 30, current_date, NULL, NULL, 50, \(user)",
             ]
         )
         let cart = """

@@ -53,12 +53,6 @@ struct PlanException {
         ),
         PlanException(
             statement: "catalog.products",
-            rule: .sortedPage,
-            relation: "stock_level",
-            reason: "By what is on hand, which no index has the order of: every sale would have to move it."
-        ),
-        PlanException(
-            statement: "catalog.products",
             rule: .filter,
             relation: "product",
             most: 500,
@@ -110,13 +104,13 @@ struct PlanException {
             statement: "sales.list_by_total*",
             rule: .filter,
             relation: "sale",
-            reason: "As for sales.list."
+            reason: "Those of one register or person are taken from the order of all."
         ),
         PlanException(
             statement: "sales.list_by_total*",
             rule: .sortedPage,
             relation: "sale",
-            reason: "Of a month at most: every sale would have to be put into an index of totals."
+            reason: "Of a customer, or in another state than confirmed: those few are read and sorted."
         ),
         PlanException(
             statement: "purchases.list_in_order",

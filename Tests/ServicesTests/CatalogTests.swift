@@ -298,6 +298,49 @@ struct CatalogTests {
         }
     }
 
+    @Test("a category counts its active products, whatever comes, moves, is archived or goes")
+    func counts() async throws {
+        try await LiveShop.open { live in
+            func make(_ name: String) async throws -> CategoryID {
+                let answer = try await live.shop.categories.create(CategoryFields(name: name), live.context)
+                return try required(CategoryID(try required(try JSONBody(answer)["id"])))
+            }
+            let (tea, coffee) = (try await make("Tée"), try await make("Coffee"))
+            func counted() async throws -> [String?] {
+                var counts: [String?] = []
+                for category in [tea, coffee] {
+                    counts.append(try await live.answer(live.shop.categories.one(category, live.caller)).etag)
+                }
+                return counts
+            }
+            var products: [ProductID] = []
+            for name in ["A", "B", "C"] {
+                var fields = try draft(name)
+                fields.categoryID = .set(name == "C" ? nil : tea)
+                let answer = try await live.shop.products.create(fields, live.context)
+                products.append(try required(ProductID(try required(try JSONBody(answer)["id"]))))
+            }
+            #expect(try await counted() == ["\"1.2\"", "\"1.0\""])
+            func change(_ product: ProductID, _ change: (inout ProductFields) throws -> Void) async throws {
+                var patch = ProductFields()
+                try change(&patch)
+                _ = try await live.shop.products.change(product, patch, expected: .any, live.context)
+            }
+            try await change(products[0]) { $0.price = .set(try Price("7")) }
+            #expect(try await counted() == ["\"1.2\"", "\"1.0\""])
+            try await change(products[0]) { $0.categoryID = .set(coffee) }
+            try await change(products[2]) { $0.categoryID = .set(coffee) }
+            #expect(try await counted() == ["\"1.1\"", "\"1.2\""])
+            try await change(products[1]) { $0.status = .set(.archived) }
+            #expect(try await counted() == ["\"1.0\"", "\"1.2\""])
+            try await change(products[1]) { ($0.status, $0.categoryID) = (.set(.active), .set(nil)) }
+            _ = try await live.shop.products.delete(products[2], expected: .any, live.context)
+            #expect(try await counted() == ["\"1.0\"", "\"1.1\""])
+            // What counts nothing is in nobody's way.
+            _ = try await live.shop.categories.delete(tea, expected: .any, live.context)
+        }
+    }
+
     @Test("a unit in use stays, its decimals do not shrink below the data")
     func units() async throws {
         try await LiveShop.open { live in

@@ -229,6 +229,7 @@ struct OrderTests {
             ask("\(took) AND \(days)") { $0.days = range }
             ask("\(took) AND p.register_id = '\(old)' AND \(days)") { ($0.days, $0.registerID) = (range, old) }
             ask("p.status = 'cancelled' AND \(days)") { ($0.days, $0.status) = (range, .cancelled) }
+            ask("p.status = 'confirmed' AND \(days)") { ($0.days, $0.status) = (range, .confirmed) }
             ask("\(took) AND p.customer_id = '\(customer)' AND \(days)") {
                 ($0.days, $0.customerID) = (range, customer)
             }
@@ -245,12 +246,12 @@ struct OrderTests {
                 ask("\(took) AND p.register_id = '\(old)'") { $0.registerID = old }
                 ask("\(took) AND p.register_id = '\(others[0])'") { $0.registerID = RegisterID(others[0]) }
             }
+            let way = sort.isDescending ? "DESC" : "ASC"
             for (filter, condition) in questions {
-                // Sales that came to the same are in the order of their ids, whichever way.
                 let expected = try await live.database.psql(
                     """
                     SELECT coalesce(string_agg(p.id::text, ' ' ORDER BY
-                        \(sort == .newest ? "p.occurred_at DESC, p.id DESC" : "p.total \(sort.isDescending ? "DESC" : "ASC"), p.id")), '')
+                        \(sort == .newest ? "p.occurred_at DESC, p.id DESC" : "p.total \(way), p.id \(way)")), '')
                     FROM stock.sale p WHERE \(condition)
                     """
                 ).split(separator: " ").map(String.init)

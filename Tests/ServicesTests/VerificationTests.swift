@@ -74,6 +74,12 @@ struct VerificationTests {
                 shop.context,
                 key: nil
             )
+            try await shop.asTenant(
+                """
+                INSERT INTO stock.category (tenant_id, id, name) VALUES (stock.current_tenant(), gen_random_uuid(), 'Tée');
+                UPDATE stock.product SET category_id = (SELECT c.id FROM stock.category c)
+                """
+            )
             try await shop.addUp()
             #expect(try await shop.violations() == [])
             return shop.database
@@ -356,6 +362,8 @@ struct VerificationTests {
         ("UPDATE stock.reservation SET expires_at = expires_at + interval '1 day'", ["I37"]),
         ("UPDATE stock.reservation SET kind = 'quote'", ["I37"]),
         ("UPDATE stock.sale SET status = 'discarded' WHERE status = 'draft'", ["I37"]),
+        ("UPDATE stock.category_count SET active = active + 1", ["I38"]),
+        ("DELETE FROM stock.category_count", ["I38"]),
         ("ALTER TABLE stock.sale NO FORCE ROW LEVEL SECURITY", ["I25"]),
     ]
 

@@ -14,7 +14,7 @@ enum Invariants {
         Invariant22.self,
         Invariant23Events.self, Invariant24.self, Invariant26.self, Invariant27.self, Invariant28.self,
         Invariant30.self, Invariant32.self, Invariant33.self, Invariant34.self, Invariant35.self,
-        Invariant36.self, Invariant37.self,
+        Invariant36.self, Invariant37.self, Invariant38.self,
     ]
 
     /// Those of what belongs to no tenant.
@@ -1272,6 +1272,25 @@ struct Invariant37: Invariant {
         SELECT format('sale %s is %s and reserves until %s', s.id, s.status, s.reserved_until)
         FROM stock.sale s
         WHERE s.tenant_id = stock.current_tenant() AND s.status <> 'draft' AND s.reserved_until IS NOT NULL
+        """
+
+    typealias Row = SingleColumn<String>
+}
+
+/// The active products of a category are as many as are counted, over all slots.
+struct Invariant38: Invariant {
+    static let number = "I38"
+    static let name = "verify.i38"
+    static let sql: SQL = """
+        SELECT format('category %s: %s active products are counted, there are %s', coalesce(n.category_id, p.category_id),
+                      coalesce(n.active, 0), coalesce(p.active, 0))
+        FROM (SELECT n.category_id, sum(n.active) AS active FROM stock.category_count n
+              WHERE n.tenant_id = stock.current_tenant() GROUP BY n.category_id) n
+        FULL JOIN (SELECT p.category_id, count(*) AS active FROM stock.product p
+                   WHERE p.tenant_id = stock.current_tenant() AND p.category_id IS NOT NULL AND p.status = 'active'
+                   GROUP BY p.category_id) p
+            ON p.category_id = n.category_id
+        WHERE coalesce(n.active, 0) <> coalesce(p.active, 0)
         """
 
     typealias Row = SingleColumn<String>
