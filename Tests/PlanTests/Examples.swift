@@ -442,7 +442,8 @@ struct Examples {
         runs["sales.price"] = [
             """
             NULL, \(ids), ARRAY[1, 1], ARRAY[2.5, 2.5], ARRAY[false, false], ARRAY[0, 0], ARRAY[0, 0], ARRAY[2.5, 2.5],
-            ARRAY[]::text[], 5, 0, 0, 5, 0, 0, 5, 5, 0, ARRAY['Kiste', NULL], ARRAY[1, NULL], ARRAY[2.5, NULL]
+            ARRAY[]::text[], 5, 0, 0, 5, 0, 0, 5, 5, 0, ARRAY['Kiste', NULL], ARRAY[1, NULL], ARRAY[2.5, NULL],
+            \(id(.customer, 3))
             """
         ]
         runs["sales.fact_end"] = ["\(sale), now(), '[]'"]

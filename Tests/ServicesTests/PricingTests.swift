@@ -81,6 +81,23 @@ struct PricingTests {
         }
     }
 
+    @Test("for a customer who is not there, or is archived, is refused as its sale is")
+    func customers() async throws {
+        try await TestShop.open { (shop) async throws in
+            let known = try shop.request([("A", "1")], paid: [], customer: true)
+            #expect(try await shop.price(known)["due"] == shop.sell(known)["due"])
+            var unknown = known
+            unknown.customerID = CustomerID(TestShop.unit(99))
+            try await shop.asTenant("UPDATE stock.customer SET active = false, version = version + 1")
+            for request in [known, unknown] {
+                let sold = await refusal { try await shop.sell(request) }
+                let priced = await refusal { try await shop.price(request) }
+                #expect(priced?.code == sold?.code && priced?.errors == sold?.errors)
+                #expect(priced?.errors.map(\.pointer) == ["/customer_id"])
+            }
+        }
+    }
+
     @Test("warns of every line that there is too little of, and of no other")
     func shortages() async throws {
         try await TestShop.open(onHand: 5) { (shop) async throws in

@@ -140,17 +140,20 @@ struct ShowCart: Statement {
     static let sql: SQL = """
         SELECT stock.cart_body($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
                                $21)
+        -- Refused is whom a sale would be refused for.
+        WHERE $22 IS NULL OR stock.customer_buys($22) IS NOT NULL
         """
     static let parameterTypes: [PostgresType] =
         [
             .uuid, .uuidArray, .numericArray, .numericArray, .boolArray, .numericArray, .numericArray, .numericArray,
             .textArray,
             .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric, .numeric,
-        ] + Parameters.packedTypes
+        ] + Parameters.packedTypes + [.uuid]
 
     typealias Row = SingleColumn<String>
 
     let registerID: RegisterID?
+    let customerID: CustomerID?
     let cart: PricedCart
     /// What is paid at once, as far as it is said.
     let settlement: Settlement
@@ -179,6 +182,7 @@ struct ShowCart: Statement {
         try parameters.append(cashDue)
         try parameters.append(settlement.change)
         try parameters.append(packed: cart.lines.map(\.packed))
+        try parameters.append(customerID)
     }
 }
 

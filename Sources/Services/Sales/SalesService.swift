@@ -131,7 +131,7 @@ package final class SalesService: Sendable {
     ///   - request: What would be sold.
     ///   - context: Who asks.
     /// - Returns: The body of a priced cart.
-    /// - Throws: What a sale is refused with for its lines and payments; what kept the statements from answering.
+    /// - Throws: What a sale is refused with for its lines, payments and customer; what kept the statements from answering.
     package func price(_ request: SaleRequest, _ context: CallContext) async throws(Problem) -> ByteBuffer {
         let approval = try await self.approval(request.approval, context)
         let request = try await named(request, context)
@@ -156,7 +156,13 @@ package final class SalesService: Sendable {
             throw Problem(.validationFailed, "The cart comes to more than any sale can.")
         }
         let rows = try await store.query(
-            ShowCart(registerID: request.registerID, cart: cart, settlement: settlement, cashDue: cashDue),
+            ShowCart(
+                registerID: request.registerID,
+                customerID: request.customerID,
+                cart: cart,
+                settlement: settlement,
+                cashDue: cashDue
+            ),
             tenant: context.tenant,
             deadline: context.deadline
         )
