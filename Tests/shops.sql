@@ -158,13 +158,16 @@ BEGIN
 END
 $$;
 
--- Behind its lines and what they moved, as a sale is confirmed: it is summed up then.
-INSERT INTO stock.sale (tenant_id, id, register_id, number, status, customer_id, occurred_at, recorded_at, business_day,
-                        subtotal, discount, tax, total, paid, due, external_id)
-SELECT s.tenant_id, s.id, pg_temp.fill_id(5, s.tenant_id, 1), s.number, 'confirmed', s.customer_id, s.at, s.at, s.at::date,
-       s.total, 0, 0, s.total, CASE WHEN s.customer_id IS NULL THEN s.total ELSE 0 END,
-       CASE WHEN s.customer_id IS NULL THEN 0 ELSE s.total END, 'ext-' || s.number
+-- Behind its lines and what they moved, as a sale is confirmed: all by one statement, as an import does, which is summed up as a whole.
+INSERT INTO stock.sale (tenant_id, id, register_id, status, customer_id, occurred_at, recorded_at, business_day, subtotal, discount, tax,
+                        total, due, external_id)
+SELECT s.tenant_id, s.id, pg_temp.fill_id(5, s.tenant_id, 1), 'draft', s.customer_id, s.at, s.at, s.at::date, s.total, 0, 0, s.total, 0,
+       'ext-' || s.number
 FROM fill_sale s;
+UPDATE stock.sale o
+SET status = 'confirmed', number = s.number, paid = CASE WHEN s.customer_id IS NULL THEN s.total ELSE 0 END,
+    due = CASE WHEN s.customer_id IS NULL THEN 0 ELSE s.total END
+FROM fill_sale s WHERE o.tenant_id = s.tenant_id AND o.id = s.id;
 
 INSERT INTO stock.payment (tenant_id, id, direction, method, amount, sale_id, occurred_at, recorded_at, business_day)
 SELECT s.tenant_id, pg_temp.fill_id(14, s.tenant_id, s.number), 'in', s.method, s.total, s.id, s.at, s.at, s.at::date

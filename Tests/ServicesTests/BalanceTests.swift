@@ -168,7 +168,7 @@ struct BalanceTests {
             let day = "SELECT (now() AT TIME ZONE timezone)::date FROM stock.tenant"
             let first = try await live.database.psql(day)
             var hits = 0
-            try await eventually("the next day begins") {
+            try await eventually(within: .seconds(60), "the next day begins") {
                 let least = try await live.database.psql(day)
                 let answer = try await live.answer(live.shop.balance.dashboard(live.caller))
                 let date = try #require(try JSONBody(answer)["date"])

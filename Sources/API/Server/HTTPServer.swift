@@ -95,7 +95,7 @@ package struct HTTPServer: Service {
         var configuration = ServiceGroupConfiguration(
             services: [
                 .init(service: server),
-                .init(service: Drain(lifecycle: api.lifecycle, channel: listening, limits: limits)),
+                .init(service: Drain(lifecycle: api.lifecycle, channel: listening, limits: limits, logger: self.logger)),
             ],
             logger: quiet
         )
@@ -109,6 +109,7 @@ private struct Drain: Service {
     let lifecycle: Lifecycle
     let channel: ListeningChannel
     let limits: ServerLimits
+    let logger: Logger
 
     func run() async throws {
         try await gracefulShutdown()
@@ -117,7 +118,9 @@ private struct Drain: Service {
         // A pause that is meant: load balancers need it to see that readiness is gone.
         try? await Task.sleep(for: limits.drainDelay - lastCall)
         guard lastCall > .zero else { return }
-        await channel.stopQueueing()
+        if !(await channel.stopQueueing()) {
+            logger.notice("Who connects in the last moment may be reset: this system lets root alone ignore new connections.")
+        }
         // Another one: whoever is in the queue is accepted, and sends what it connected for.
         try? await Task.sleep(for: lastCall)
     }

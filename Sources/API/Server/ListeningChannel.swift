@@ -18,20 +18,25 @@ final class ListeningChannel: Sendable {
     ///
     /// Whoever connects sends it again after a second, and by then is refused, which costs nobody anything: nothing was sent yet. What
     /// is not supported is left out; a balancer that looks away in time needs none of it.
-    func stopQueueing() async {
+    ///
+    /// - Returns: Whether the kernel does so; some leave it to root.
+    func stopQueueing() async -> Bool {
         guard let channel = self.channel.withLock({ $0 }), let options = channel as? any SocketOptionProvider else {
-            return
+            return false
         }
         #if os(Linux)
         let program = UnsafeMutableBufferPointer<Instruction>.allocate(capacity: Self.ignoringNewConnections.count)
         _ = program.initialize(from: Self.ignoringNewConnections)
         defer { program.deallocate() }
-        guard let address = program.baseAddress else { return }
-        try? await options.unsafeSetSocketOption(
+        guard let address = program.baseAddress else { return false }
+        let attached: Void? = try? await options.unsafeSetSocketOption(
             level: .socket,
             name: NIOBSDSocket.Option(rawValue: Self.attachFilter),
             value: Program(count: UInt16(program.count), address: UInt(bitPattern: address))
         ).get()
+        return attached != nil
+        #else
+        return false
         #endif
     }
 
