@@ -95,7 +95,9 @@ package struct HTTPServer: Service {
         var configuration = ServiceGroupConfiguration(
             services: [
                 .init(service: server),
-                .init(service: Drain(lifecycle: api.lifecycle, channel: listening, limits: limits, logger: self.logger)),
+                .init(
+                    service: Drain(lifecycle: api.lifecycle, channel: listening, limits: limits, logger: self.logger)
+                ),
             ],
             logger: quiet
         )
@@ -119,7 +121,9 @@ private struct Drain: Service {
         try? await Task.sleep(for: limits.drainDelay - lastCall)
         guard lastCall > .zero else { return }
         if !(await channel.stopQueueing()) {
-            logger.notice("Who connects in the last moment may be reset: this system lets root alone ignore new connections.")
+            logger.notice(
+                "Who connects in the last moment may be reset: this system lets root alone ignore new connections."
+            )
         }
         // Another one: whoever is in the queue is accepted, and sends what it connected for.
         try? await Task.sleep(for: lastCall)
