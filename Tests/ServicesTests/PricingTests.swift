@@ -87,7 +87,7 @@ struct PricingTests {
             let known = try shop.request([("A", "1")], paid: [], customer: true)
             #expect(try await shop.price(known)["due"] == shop.sell(known)["due"])
             var unknown = known
-            unknown.customerID = CustomerID(TestShop.unit(99))
+            unknown.customerID = CustomerID("018f3b6e-1c2d-7000-8000-0123456789ab")
             try await shop.asTenant("UPDATE stock.customer SET active = false, version = version + 1")
             for request in [known, unknown] {
                 let sold = await refusal { try await shop.sell(request) }
