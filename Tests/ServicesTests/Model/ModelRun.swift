@@ -258,10 +258,13 @@ struct ModelRun: Sendable {
             }
         }
         let met = own.map { $0.met.intersection($0.touches) } ?? []
+        // What others do gives a command another fault, or takes away one that hid another.
         let isExplained =
             code == issued.foretold || code == known
             || code == .forbidden && state.model.isElsewhere(issued.command, for: issued.clerk)
-            || (code ?? issued.foretold ?? known).map { code in met.contains { code.canFollow(from: $0) } } ?? false
+            || [code, issued.foretold, known].contains { code in
+                code.map { code in met.contains { code.canFollow(from: $0) } } ?? false
+            }
         guard isExplained else {
             let told = code?.rawValue ?? "done"
             let foretold = issued.foretold?.rawValue ?? "done"
