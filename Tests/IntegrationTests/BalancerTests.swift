@@ -62,7 +62,7 @@ extension Integration {
             }
             let guesser = balancer.client(from: "127.0.0.2")
             var statuses: [Int] = []
-            try await eventually(within: .seconds(60), "the guesser is refused") {
+            try await eventually(within: .seconds(120), "the guesser is refused") {
                 statuses.append(try await logIn(guesser, "wrong \(statuses.count)"))
                 return statuses.last == 429
             }
@@ -72,7 +72,7 @@ extension Integration {
             }
             let other = balancer.client(from: "127.0.0.3")
             var answer = 0
-            try await eventually(within: .seconds(60), "the owner's own password is taken from elsewhere") {
+            try await eventually(within: .seconds(120), "the owner's own password is taken from elsewhere") {
                 answer = try await logIn(other, Tenant.password)
                 return answer != 503
             }
