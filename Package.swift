@@ -165,7 +165,7 @@ let package = Package(
             dependencies: ["Laboratory"],
             path: "Tests/TestSupport"
         ),
-        // A cache without a database, for tests and for what is weighed; Benchmarks have it by a link.
+        // A cache without a database, for tests and for what is weighed and measured.
         .target(
             name: "CacheAtHand",
             dependencies: ["Cache", .product(name: "NIOCore", package: "swift-nio")],
@@ -247,6 +247,40 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             path: "Tests/Weigh"
+        ),
+
+        // What Benchmarks/run measures with, and against
+        .executableTarget(
+            name: "bare-handler",
+            dependencies: [
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            path: "Benchmarks/BareHandler"
+        ),
+        .executableTarget(
+            name: "bare-channel",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            path: "Benchmarks/BareChannel"
+        ),
+        .target(name: "BlockingClient", path: "Benchmarks/BlockingClient"),
+        .executableTarget(name: "series-lag", dependencies: ["BlockingClient"], path: "Benchmarks/SeriesLag"),
+        .executableTarget(name: "crowd", dependencies: ["BlockingClient"], path: "Benchmarks/Crowd"),
+        .executableTarget(name: "abuse", dependencies: ["BlockingClient"], path: "Benchmarks/Abuse"),
+        .executableTarget(name: "peer-lag", dependencies: ["BlockingClient"], path: "Benchmarks/PeerLag"),
+        .executableTarget(name: "l1-look-up", dependencies: ["Cache", "CacheAtHand"], path: "Benchmarks/L1LookUp"),
+        .executableTarget(name: "l1-memory", dependencies: ["Cache", "CacheAtHand"], path: "Benchmarks/L1Memory"),
+        .executableTarget(
+            name: "retire",
+            dependencies: [
+                "Cache", "CacheAtHand", "Coherence", "IOLoop", "Redis",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            path: "Benchmarks/Retire"
         ),
     ]
 )

@@ -157,6 +157,13 @@ extension Integration {
                     "card"
                 )
                 #expect(retail[isFirst ? "written" : "unchanged"].int == 6, "\(retail)")
+                for (source, levels) in [("shopify", 1), ("woocommerce", 2)] {
+                    let file = "\(source)-products.csv"
+                    let products = try await take("products", "\(source)-products.mapping.json", file)
+                    #expect(products[isFirst ? "created" : "unchanged"].int == 2, "\(products)")
+                    let stock = try await take("stock", "\(source)-stock.mapping.json", file)
+                    #expect(stock["created"].int == (isFirst ? levels : 0), "\(stock)")
+                }
             }
             let series = try await tenant.get("/v1/balance/series?view=daily&from=2026-01-05&to=2026-01-06")
             #expect(series.json["data"].elements.map { $0["income"].string } == ["30.96", "18.89"], "\(series.text)")
@@ -164,6 +171,65 @@ extension Integration {
             let found = try await tenant.get("/v1/products/lookup?code=k%C3%A4-201")
             #expect(found.json["data"][0]["name"].string == "Ziegenkäse \"Crottin\"", "\(found.text)")
             try await deployment.expectHealthy()
+            try await deployment.stop()
+        }
+
+        @Test("a mapping is proposed without a database, and is one that imports take")
+        func sniffed() async throws {
+            let file = SourceTree.root + "/examples/till-sales.csv"
+            let none = ["DATABASE_URL": "postgresql://stock_app:x@127.0.0.1:1/none"]
+            let proposed = try await StockCommand.run(
+                ["import", "sales", file, "--tenant", "shop", "--sniff"],
+                environment: none
+            )
+            #expect(proposed.status == .exited(0), "\(proposed.errors)")
+            let row = "sale 2026-0001, sku BR-101, quantity 6, unit_price 0.45"
+            #expect(proposed.errors.contains(row), "\(proposed.errors)")
+            let map = try ScratchFolder.make("import") + "/map.json"
+            try proposed.output.write(toFile: map, atomically: false, encoding: .utf8)
+            let again = try await StockCommand.run(
+                ["import", "sales", file, "--tenant", "shop", "--map", map],
+                environment: none
+            )
+            // As far as the database: what is wrong with a mapping is told before.
+            #expect(!again.errors.contains("map.json"), "\(again.errors)")
+        }
+
+        @Test("objects go in, what was rejected of them once it is corrected, and an export of them again")
+        func objects() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            _ = try await deployment.tenant(slug: "retail", currency: "EUR", timezone: "Europe/Berlin")
+            let folder = try ScratchFolder.make("import")
+            let file = folder + "/in.ndjson"
+            let lines = #"""
+                {"sku":"Ñ 1","name":"Hat","price":1.50,"barcodes":["1","2"]}
+                {"sku":"B","name":"Shoe"}
+
+                """#
+            try lines.write(toFile: file, atomically: false, encoding: .utf8)
+            func take(_ file: String) async throws -> StockCommand.Result {
+                try await StockCommand.run(
+                    ["import", "products", file, "--tenant", "retail", "--format", "ndjson", "--json"],
+                    environment: deployment.environment
+                )
+            }
+            let first = try await take(file)
+            #expect(first.status == .exited(2), "\(first.errors)")
+            let rejected = file + ".rejected.ndjson"
+            let told = try String(contentsOfFile: rejected, encoding: .utf8)
+            #expect(told.hasPrefix(#"{"sku":"B","name":"Shoe","line":2,"code":"price_invalid","#), "\(told)")
+            try told.replacing(#""name":"#, with: #""price":"2","name":"#)
+                .write(toFile: rejected, atomically: false, encoding: .utf8)
+            let second = try await take(rejected)
+            #expect(second.status == .exited(0), "\(second.errors)")
+            let export = folder + "/out.ndjson"
+            let out = try await StockCommand.run(
+                ["export", "products", "--tenant", "retail", "--format", "ndjson", "-o", export],
+                environment: deployment.environment
+            )
+            #expect(out.status == .exited(0), "\(out.errors)")
+            let again = try await take(export)
+            #expect(JSON(parsing: Array(again.output.utf8))["unchanged"].int == 2, "\(again.output)\(again.errors)")
             try await deployment.stop()
         }
 
@@ -183,7 +249,7 @@ extension Integration {
             #expect(
                 result.errors == """
                     \(folder)/map.json: 'delimeter' is no member of a mapping; there are columns, currency, decimal, \
-                    delimiter, empty_time, encoding, time_format, time_zone
+                    delimiter, empty_time, encoding, format, time_format, time_zone
                     """
             )
         }

@@ -41,7 +41,7 @@ enum Repeated {
                 "sale": "InvoiceNo", "sku": "StockCode", "name": "Description", "quantity": "Quantity",
                 "occurred_at": "InvoiceDate", "unit_price": "UnitPrice",
             ]
-            func read(_ record: borrowing CSVRecord) throws {
+            func read(_ record: borrowing FileRecord) throws {
                 if let reader {
                     _ = try reader.read(record)
                 } else {

@@ -1,3 +1,4 @@
+import Domain
 import HTTPTypes
 import Kernel
 import NIOCore
@@ -13,7 +14,7 @@ struct ExportsRoutes: Area {
 
     /// What the query asks for.
     private struct Asked {
-        let format: ExportFormat?
+        let format: FileFormat?
         let after: String?
         let showsCursor: Bool
         let hasByteOrderMark: Bool

@@ -45,7 +45,7 @@ package struct CSVParser: Sendable {
     private let limits: CSVLimits
     private var state = State.fieldStart
     private var lineBreak = LineBreak.unknown
-    private var record = CSVRecord()
+    private var record = FileRecord()
     private var fieldStart = 0
     /// Bytes of the file the current record took so far.
     private var consumed = 0
@@ -71,7 +71,7 @@ package struct CSVParser: Sendable {
     /// - Throws: what `body` throws; the parser must not be used afterwards.
     package mutating func consume<Failure: Error>(
         _ chunk: [UInt8],
-        _ body: (borrowing CSVRecord) throws(Failure) -> Void
+        _ body: (borrowing FileRecord) throws(Failure) -> Void
     ) throws(Failure) {
         guard var head else { return try parse(chunk[...], body) }
         head.append(contentsOf: chunk)
@@ -88,7 +88,7 @@ package struct CSVParser: Sendable {
     /// - Parameter body: called with the last record, if there is one.
     /// - Throws: what `body` throws.
     package mutating func finish<Failure: Error>(
-        _ body: (borrowing CSVRecord) throws(Failure) -> Void
+        _ body: (borrowing FileRecord) throws(Failure) -> Void
     ) throws(Failure) {
         if let head { try begin(head, body) }
         switch state {
@@ -109,7 +109,7 @@ package struct CSVParser: Sendable {
     /// Parses the beginning of the file: what is before the header is taken off.
     private mutating func begin<Failure: Error>(
         _ head: [UInt8],
-        _ body: (borrowing CSVRecord) throws(Failure) -> Void
+        _ body: (borrowing FileRecord) throws(Failure) -> Void
     ) throws(Failure) {
         self.head = nil
         var rest = head[...]
@@ -126,13 +126,13 @@ package struct CSVParser: Sendable {
             record.clear(line: line)
             record.delimiter = delimiter
         }
-        record.firstLine = Array(rest.prefix { !Self.isLineBreak($0) })
+        record.source = Array(rest.prefix { !Self.isLineBreak($0) })
         try parse(rest, body)
     }
 
     private mutating func parse<Failure: Error>(
         _ chunk: ArraySlice<UInt8>,
-        _ body: (borrowing CSVRecord) throws(Failure) -> Void
+        _ body: (borrowing FileRecord) throws(Failure) -> Void
     ) throws(Failure) {
         var index = chunk.startIndex
         while index < chunk.endIndex {
@@ -242,7 +242,7 @@ package struct CSVParser: Sendable {
 
     private mutating func endUnquoted<Failure: Error>(
         _ byte: UInt8,
-        _ body: (borrowing CSVRecord) throws(Failure) -> Void
+        _ body: (borrowing FileRecord) throws(Failure) -> Void
     ) throws(Failure) {
         consumed += 1
         if byte == delimiter {
@@ -267,7 +267,7 @@ package struct CSVParser: Sendable {
     }
 
     private mutating func endRecord<Failure: Error>(
-        _ body: (borrowing CSVRecord) throws(Failure) -> Void
+        _ body: (borrowing FileRecord) throws(Failure) -> Void
     ) throws(Failure) {
         record.lastLine = line
         line += 1
@@ -284,7 +284,7 @@ package struct CSVParser: Sendable {
         hasContent = false
     }
 
-    private mutating func fail(_ fault: CSVRecord.Fault) {
+    private mutating func fail(_ fault: FileRecord.Fault) {
         if record.fault == nil { record.fault = fault }
         state = .skipping
     }

@@ -26,11 +26,11 @@ package struct ImportHeader: Sendable {
     ///   - limits: those of the parser, for reasons.
     /// - Throws: `ImportMapping.Fault` if it cannot be read.
     package init(
-        _ record: borrowing CSVRecord,
+        _ record: borrowing FileRecord,
         mapping: ImportMapping,
         limits: CSVLimits = CSVLimits()
     ) throws(ImportMapping.Fault) {
-        if let kind = Self.foreignKind(record.firstLine) {
+        if let kind = Self.foreignKind(record.source) {
             throw ImportMapping.Fault("this is \(kind); save it as CSV")
         }
         self.mapping = mapping
@@ -106,11 +106,14 @@ package struct ImportHeader: Sendable {
         return nil
     }
 
-    /// Another delimiter that would make more columns of the file's first line; empty if there is none.
-    private static func hint(_ record: borrowing CSVRecord) -> String {
+    /// Another delimiter that would make more columns of the file's first line, or that it holds objects; empty if there is none.
+    private static func hint(_ record: borrowing FileRecord) -> String {
+        if record.source.first == UInt8(ascii: "{") {
+            return "; a JSON object to a line is read by --format ndjson"
+        }
         let columns = record.count
         let fitting = CSVDialect.Delimiter.allCases.map { delimiter in
-            (delimiter: delimiter, columns: record.firstLine.count { $0 == delimiter.rawValue } + 1)
+            (delimiter: delimiter, columns: record.source.count { $0 == delimiter.rawValue } + 1)
         }.filter { $0.delimiter.rawValue != record.delimiter && $0.columns > max(1, columns) }
         guard let best = fitting.max(by: { $0.columns < $1.columns }) else { return "" }
         return "; with \(best.delimiter.name) as delimiter it would have \(best.columns) columns"

@@ -17,6 +17,7 @@ package struct ImportMapping: Sendable, Equatable {
         case products
     }
 
+    package var format = FileFormat.csv
     package var dialect: CSVDialect
     package var encoding: TextEncoding
     package var numbers: NumberFormat
@@ -44,6 +45,7 @@ package struct ImportMapping: Sendable, Equatable {
 
     /// The options a mapping may hold beside `columns`, each with what it accepts.
     package static let options = [
+        "format": "csv, or ndjson for a JSON object to a line",
         "delimiter": "',', ';' or tab",
         "encoding": "\(TextEncoding.allCases.map(\.rawValue).joined(separator: ", "))",
         "decimal": "'.' or ','",
@@ -70,6 +72,9 @@ package struct ImportMapping: Sendable, Equatable {
     package mutating func set(_ option: String, to value: String) throws(Fault) {
         let fault = Fault("\(option) is '\(value)'; accepted: \(try Self.accepted(of: option))")
         switch option {
+        case "format":
+            guard let format = FileFormat(rawValue: value) else { throw fault }
+            self.format = format
         case "delimiter":
             let name = value == "tab" || value == "\\t" ? "\t" : value
             guard name.utf8.count == 1, let byte = name.utf8.first, let delimiter = CSVDialect.Delimiter(rawValue: byte)
@@ -101,12 +106,23 @@ package struct ImportMapping: Sendable, Equatable {
         }
     }
 
-    /// Checks the names of the fields against those of an import.
+    /// Checks the names of the fields against those of an import, and what is said of the file against its format.
     ///
-    /// - Throws: `Fault` naming the first field that does not exist.
+    /// - Throws: `Fault` naming the first field that does not exist, or what JSON is not written in.
     package func validate(fields: [String]) throws(Fault) {
+        // A number without quotes has its decimal point, whatever texts have.
+        if format == .ndjson, encoding != .utf8 || numbers.decimal != .point || dialect != CSVDialect() {
+            throw Fault("JSON is utf-8 with decimal points: a mapping of ndjson has no encoding, decimal or delimiter")
+        }
         if let unknown = unreadFields.union(columns.keys).sorted().first(where: { !fields.contains($0) }) {
             throw Fault("columns: '\(unknown)' is no field of this import; there are \(fields.joined(separator: ", "))")
         }
+    }
+}
+
+extension ImportMapping.Fault {
+    /// A file without a record that tells what it holds.
+    package static func emptyFile(_ mapping: ImportMapping) -> Self {
+        Self(mapping.format == .csv ? "the file is empty; a header is needed" : "the file is empty")
     }
 }

@@ -27,9 +27,11 @@ package struct ProductRowReader: Sendable {
     /// The fields of a products file, of which `sku` or `external_id` must be there.
     package static let fields = [
         "sku", "external_id", "name", "price", "tax_rate", "tax_group", "unit", "category", "min_stock", "tracks_stock",
-        "oversell",
-        "barcodes", "status",
+        "oversell", "barcodes", "status",
     ]
+
+    /// Those of them that may be an array, where objects are read.
+    static let listFields = ["barcodes"]
 
     /// The names of the columns that nothing is read from.
     package let unusedColumns: [String]
@@ -49,7 +51,7 @@ package struct ProductRowReader: Sendable {
     /// - Throws: `ImportMapping.Fault` if the header lacks a column, or the mapping names a field that does not exist.
     package init(
         mapping: ImportMapping,
-        header record: borrowing CSVRecord,
+        header record: borrowing FileRecord,
         readsStatus: Bool = false,
         limits: CSVLimits = CSVLimits()
     ) throws(ImportMapping.Fault) {
@@ -72,7 +74,7 @@ package struct ProductRowReader: Sendable {
     /// - Parameter record: a record behind the header.
     /// - Returns: the row.
     /// - Throws: `RowRejection` with everything that is wrong with it.
-    package func read(_ record: borrowing CSVRecord) throws(RowRejection) -> ProductRow {
+    package func read(_ record: borrowing FileRecord) throws(RowRejection) -> ProductRow {
         if let fault = record.fault { throw RowRejection(record, fault: fault, limits: limits) }
         guard record.count == width else { throw RowRejection(record, width: width) }
         var faults = RowFaults()
@@ -120,7 +122,7 @@ package struct ProductRowReader: Sendable {
     /// The text of a field within its rule; nil if there is none, or after a fault was noted.
     private func text(
         _ field: String,
-        _ record: borrowing CSVRecord,
+        _ record: borrowing FileRecord,
         _ rule: TextRule,
         _ faults: inout RowFaults
     ) -> String? {
@@ -129,7 +131,7 @@ package struct ProductRowReader: Sendable {
     }
 
     /// The barcodes of a row.
-    private func barcodes(_ record: borrowing CSVRecord, _ faults: inout RowFaults) -> [String]? {
+    private func barcodes(_ record: borrowing FileRecord, _ faults: inout RowFaults) -> [String]? {
         guard let text = decoded("barcodes", record, &faults) else { return nil }
         let (codes, areGuarded) = BarcodeCell.codes(of: text)
         guard !codes.isEmpty else { return nil }
@@ -140,7 +142,7 @@ package struct ProductRowReader: Sendable {
         return codes.compactMap { faults.text("barcodes", $0, .barcode, isGuarded: areGuarded) }
     }
 
-    private func decoded(_ field: String, _ record: borrowing CSVRecord, _ faults: inout RowFaults) -> String? {
+    private func decoded(_ field: String, _ record: borrowing FileRecord, _ faults: inout RowFaults) -> String? {
         guard let column = columns[field] else { return nil }
         guard let bytes = mapping.encoding.decode(record[column]) else {
             faults.add(.encodingInvalid, "\(field) is no \(mapping.encoding.rawValue) text")
@@ -151,7 +153,7 @@ package struct ProductRowReader: Sendable {
 
     private func number(
         _ field: String,
-        _ record: borrowing CSVRecord,
+        _ record: borrowing FileRecord,
         _ code: RowRejection.Code,
         _ faults: inout RowFaults
     ) -> Int64? {
@@ -167,7 +169,7 @@ package struct ProductRowReader: Sendable {
         }
     }
 
-    private func flag(_ field: String, _ record: borrowing CSVRecord, _ faults: inout RowFaults) -> Bool? {
+    private func flag(_ field: String, _ record: borrowing FileRecord, _ faults: inout RowFaults) -> Bool? {
         guard let text = text(field, record, .name, &faults) else { return nil }
         // Spreadsheets write them in capitals, whatever was typed.
         switch text.lowercased() {

@@ -8,6 +8,10 @@ package struct RecordField: Sendable {
         case email
         /// An amount, zero or more.
         case amount
+        /// What one costs, zero or more.
+        case price
+        /// What is somewhere, of which there may be less than nothing.
+        case quantity
         case whole(ClosedRange<Int>)
         case flag
     }
@@ -37,6 +41,11 @@ package struct RecordField: Sendable {
     package static let ofCustomers = [
         name, externalID, taxID, phone, email, RecordField("credit_limit", .amount), active,
     ]
+    /// The fields of what is on hand of a product at a location.
+    package static let ofStock = [
+        RecordField("sku", .text(.sku)), externalID, RecordField("location", .text(.name)),
+        RecordField("on_hand", .quantity), RecordField("cost", .price),
+    ]
     /// The fields of a supplier.
     package static let ofSuppliers = [
         name, externalID, taxID, RecordField("contact", .text(.name)), phone, email, active,
@@ -46,8 +55,8 @@ package struct RecordField: Sendable {
 /// A row of a file of records that was understood: a JSON object of the fields that hold something.
 package struct RecordRow: Sendable, Equatable {
     package let line: Int
-    package fileprivate(set) var name: String?
-    package fileprivate(set) var externalID: String?
+    /// Its texts by field: some of them are what it is found by.
+    package fileprivate(set) var texts: [String: String] = [:]
     package fileprivate(set) var json: [UInt8] = []
 }
 
@@ -60,19 +69,22 @@ package struct RecordRowReader: Sendable {
     private let limits: CSVLimits
     private let width: Int
     private let columns: [(field: RecordField, column: Int)]
+    private let identity: (first: String, second: String)
 
     /// A reader for files with this header.
     ///
     /// - Parameters:
     ///   - fields: the fields there are.
+    ///   - identity: the two that a row is found by, of which it needs one.
     ///   - mapping: what the columns are called and how values are written.
     ///   - record: the file's first record.
     ///   - limits: those of the parser, for reasons.
     /// - Throws: `ImportMapping.Fault` if the header lacks a column, or the mapping names a field that does not exist.
     package init(
         _ fields: [RecordField],
+        foundBy identity: (first: String, second: String) = ("name", "external_id"),
         mapping: ImportMapping,
-        header record: borrowing CSVRecord,
+        header record: borrowing FileRecord,
         limits: CSVLimits = CSVLimits()
     ) throws(ImportMapping.Fault) {
         try mapping.validate(fields: fields.map(\.name))
@@ -84,9 +96,10 @@ package struct RecordRowReader: Sendable {
         for field in fields {
             if let column = try header.column(of: field.name, isRequired: false) { columns.append((field, column)) }
         }
-        guard columns.contains(where: { $0.field.name == "name" || $0.field.name == "external_id" }) else {
-            throw header.missing("no column for name and none for external_id")
+        guard columns.contains(where: { $0.field.name == identity.first || $0.field.name == identity.second }) else {
+            throw header.missing("no column for \(identity.first) and none for \(identity.second)")
         }
+        self.identity = identity
         self.columns = columns
         unusedColumns = header.unusedColumns
     }
@@ -96,7 +109,7 @@ package struct RecordRowReader: Sendable {
     /// - Parameter record: a record behind the header.
     /// - Returns: the row.
     /// - Throws: `RowRejection` with everything that is wrong with it.
-    package func read(_ record: borrowing CSVRecord) throws(RowRejection) -> RecordRow {
+    package func read(_ record: borrowing FileRecord) throws(RowRejection) -> RecordRow {
         if let fault = record.fault { throw RowRejection(record, fault: fault, limits: limits) }
         guard record.count == width else { throw RowRejection(record, width: width) }
         var faults = RowFaults()
@@ -115,8 +128,9 @@ package struct RecordRowReader: Sendable {
             if !bytes.isEmpty { write(field, bytes, to: &writer, &row, &faults) }
         }
         writer.endObject()
-        if row.name == nil, row.externalID == nil, faults.count == 0 {
-            faults.add(.nameMissing, "name and external_id are empty")
+        if row.texts[identity.first] == nil, row.texts[identity.second] == nil, faults.count == 0 {
+            let code = identity.first == "sku" ? RowRejection.Code.skuMissing : .nameMissing
+            faults.add(code, "\(identity.first) and \(identity.second) are empty")
         }
         if let rejection = faults.rejection(of: record) { throw rejection }
         row.json = writer.bytes
@@ -133,8 +147,7 @@ package struct RecordRowReader: Sendable {
         switch field.kind {
         case .text(let rule):
             guard let text = text(field, bytes, rule, &faults) else { return }
-            if field.name == "name" { row.name = text }
-            if field.name == "external_id" { row.externalID = text }
+            row.texts[field.name] = text
             writer.member(field.name, text)
         case .email:
             guard let text = text(field, bytes, .email, &faults) else { return }
@@ -148,6 +161,13 @@ package struct RecordRowReader: Sendable {
                 return faults.add(.valueInvalid, "\(field.name) must be 0 or more, with at most 4 decimals")
             }
             writer.member(field.name, Money(rawValue: value / 100).description)
+        case .price:
+            guard let value = number(field, bytes, &faults) else { return }
+            guard value >= 0 else { return faults.add(.priceNegative, "\(field.name) is below zero") }
+            writer.member(field.name, Price(rawValue: value).description)
+        case .quantity:
+            guard let value = number(field, bytes, &faults) else { return }
+            writer.member(field.name, Quantity(rawValue: value).description)
         case .whole(let range):
             guard let value = number(field, bytes, &faults) else { return }
             let whole = Int(value / 1_000_000)

@@ -6,6 +6,7 @@ package struct RowRejection: Error, Sendable, Equatable {
     package enum Code: String, Sendable, CaseIterable {
         // What the file alone shows.
         case csvInvalid = "csv_invalid"
+        case jsonInvalid = "json_invalid"
         case columnCount = "column_count"
         case encodingInvalid = "encoding_invalid"
         case textTooLong = "text_too_long"
@@ -49,24 +50,28 @@ package struct RowRejection: Error, Sendable, Equatable {
 }
 
 extension RowRejection {
-    /// A record that cannot be read as CSV.
-    init(_ record: borrowing CSVRecord, fault: CSVRecord.Fault, limits: CSVLimits) {
-        let reason =
-            switch fault {
-            case .recordTooLong:
-                "the record is longer than \(limits.recordBytes) bytes"
-            case .tooManyColumns:
-                "the record has more than \(limits.columns) fields"
-            case .textAfterQuote(let column):
-                "field \(column + 1) goes on behind its closing quote; a quote inside quotes is written twice"
-            case .unterminatedQuote(let column):
-                "the quote that opens field \(column + 1) is not closed"
-            }
-        self.init(line: record.line, code: .csvInvalid, reason: reason + record.span)
+    /// A record that cannot be read.
+    init(_ record: borrowing FileRecord, fault: FileRecord.Fault, limits: CSVLimits) {
+        var code = Code.csvInvalid
+        let reason: String
+        switch fault {
+        case .recordTooLong:
+            reason = "the record is longer than \(limits.recordBytes) bytes"
+        case .tooManyColumns:
+            reason = "the record has more than \(limits.columns) fields"
+        case .textAfterQuote(let column):
+            reason = "field \(column + 1) goes on behind its closing quote; a quote inside quotes is written twice"
+        case .unterminatedQuote(let column):
+            reason = "the quote that opens field \(column + 1) is not closed"
+        case .noJSON(let what):
+            code = .jsonInvalid
+            reason = what
+        }
+        self.init(line: record.line, code: code, reason: reason + record.span)
     }
 
     /// A record that has not as many fields as the header.
-    init(_ record: borrowing CSVRecord, width: Int) {
+    init(_ record: borrowing FileRecord, width: Int) {
         let reason = "the row has \(record.count) fields, the header has \(width)"
         self.init(line: record.line, code: .columnCount, reason: reason + record.span)
     }
@@ -116,7 +121,7 @@ struct RowFaults {
     }
 
     /// The rejection of a record, if anything was found wrong with it.
-    func rejection(of record: borrowing CSVRecord) -> RowRejection? {
+    func rejection(of record: borrowing FileRecord) -> RowRejection? {
         guard let code else { return nil }
         return RowRejection(line: record.line, code: code, reason: reasons.joined(separator: "; ") + record.span)
     }

@@ -28,7 +28,7 @@ package struct SaleRowReader: Sendable {
     /// - Throws: `ImportMapping.Fault` if the header lacks a column, or the mapping names a field that does not exist.
     package init(
         mapping: ImportMapping,
-        header record: borrowing CSVRecord,
+        header record: borrowing FileRecord,
         limits: CSVLimits = CSVLimits()
     ) throws(ImportMapping.Fault) {
         try mapping.validate(fields: Self.fields)
@@ -60,7 +60,7 @@ package struct SaleRowReader: Sendable {
     }
 
     /// The name of the document that a record is of, whatever else is wrong with it; nil if that cannot be read either.
-    package func document(of record: borrowing CSVRecord) -> [UInt8]? {
+    package func document(of record: borrowing FileRecord) -> [UInt8]? {
         guard sale < record.count, let name = mapping.encoding.decode(record[sale]), !name.isEmpty else { return nil }
         var faults = RowFaults()
         return text("sale", record[sale], .externalID, missing: nil, &faults)
@@ -69,7 +69,7 @@ package struct SaleRowReader: Sendable {
     /// Reads and classifies one record.
     ///
     /// - Throws: `RowRejection` with everything that is wrong with it.
-    package func read(_ record: borrowing CSVRecord) throws(RowRejection) -> SaleRow {
+    package func read(_ record: borrowing FileRecord) throws(RowRejection) -> SaleRow {
         if let fault = record.fault { throw RowRejection(record, fault: fault, limits: limits) }
         guard record.count == width else { throw RowRejection(record, width: width) }
         var faults = RowFaults()
@@ -121,7 +121,7 @@ package struct SaleRowReader: Sendable {
     }
 
     /// The time of a row, nil for one that has its document's or after its fault was noted.
-    private func time(_ record: borrowing CSVRecord, _ faults: inout RowFaults) -> TimeFormat.Reading? {
+    private func time(_ record: borrowing FileRecord, _ faults: inout RowFaults) -> TimeFormat.Reading? {
         var bytes = mapping.encoding.decode(record[occurredAt]) ?? []
         if let timeOfDay {
             let clock = mapping.encoding.decode(record[timeOfDay]) ?? []

@@ -1,3 +1,4 @@
+package import Domain
 package import Kernel
 
 /// What can be exported.
@@ -56,18 +57,10 @@ package enum ExportKind: String, Sendable, CaseIterable {
     }
 }
 
-/// How the rows of an export are written.
-package enum ExportFormat: String, Sendable, CaseIterable {
-    /// RFC 4180, with a header: what an import reads.
-    case csv
-    /// An object to a line.
-    case ndjson
-}
-
 /// What is to be exported, and how it is written.
 package struct ExportRequest: Sendable {
     package var kind: ExportKind
-    package var format: ExportFormat
+    package var format: FileFormat
     /// Whether each row ends in its place, by which an export that was cut off goes on.
     package var showsCursor: Bool
     /// Whether a CSV file begins with a byte order mark, by which spreadsheets tell UTF-8.
@@ -80,7 +73,7 @@ package struct ExportRequest: Sendable {
     /// - Throws: 400 `cursor_mismatch` if the place is none of this kind.
     package init(
         _ kind: ExportKind,
-        format: ExportFormat = .csv,
+        format: FileFormat = .csv,
         showsCursor: Bool = false,
         hasByteOrderMark: Bool = false,
         after: String? = nil

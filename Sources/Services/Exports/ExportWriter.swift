@@ -7,7 +7,7 @@ struct ExportWriter {
     private static let cursor = "cursor"
 
     private let columns: [ExportColumn]
-    private let format: ExportFormat
+    private let format: FileFormat
     private let showsCursor: Bool
     private var csv = CSVWriter()
     private var lines: [UInt8] = []

@@ -20,14 +20,14 @@ protocol ImportedRows {
     /// - Parameter header: the file's first record.
     /// - Returns: the names of the columns that nothing is read from.
     /// - Throws: `ImportMapping.Fault` if it lacks a column, or the mapping names a field that does not exist.
-    mutating func open(_ header: borrowing CSVRecord) throws(ImportMapping.Fault) -> [String]
+    mutating func open(_ header: borrowing FileRecord) throws(ImportMapping.Fault) -> [String]
 
     /// Reads one record.
     ///
     /// - Parameter record: a record behind the header.
     /// - Returns: the row.
     /// - Throws: `RowRejection` with everything that is wrong with it.
-    func read(_ record: borrowing CSVRecord) throws(RowRejection) -> Row
+    func read(_ record: borrowing FileRecord) throws(RowRejection) -> Row
 
     /// The line of the file that a row begins at.
     func line(of row: Row) -> Int

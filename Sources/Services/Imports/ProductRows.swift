@@ -17,13 +17,13 @@ struct ProductRows: ImportedRows {
         names = CatalogNames(try await session.all(ListCatalogNames()))
     }
 
-    mutating func open(_ header: borrowing CSVRecord) throws(ImportMapping.Fault) -> [String] {
+    mutating func open(_ header: borrowing FileRecord) throws(ImportMapping.Fault) -> [String] {
         let reader = try ProductRowReader(mapping: options.mapping, header: header, readsStatus: options.readsStatus)
         self.reader = reader
         return reader.unusedColumns
     }
 
-    func read(_ record: borrowing CSVRecord) throws(RowRejection) -> ProductRow {
+    func read(_ record: borrowing FileRecord) throws(RowRejection) -> ProductRow {
         guard let row = try reader?.read(record) else {
             throw RowRejection(line: record.line, code: .valueInvalid, reason: "there is no header")
         }

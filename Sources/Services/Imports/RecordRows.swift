@@ -22,13 +22,13 @@ struct RecordRows: ImportedRows {
 
     mutating func prepare(_ session: ImportSession) async throws {}
 
-    mutating func open(_ header: borrowing CSVRecord) throws(ImportMapping.Fault) -> [String] {
+    mutating func open(_ header: borrowing FileRecord) throws(ImportMapping.Fault) -> [String] {
         let reader = try RecordRowReader(fields, mapping: options.mapping, header: header)
         self.reader = reader
         return reader.unusedColumns
     }
 
-    func read(_ record: borrowing CSVRecord) throws(RowRejection) -> RecordRow {
+    func read(_ record: borrowing FileRecord) throws(RowRejection) -> RecordRow {
         guard let row = try reader?.read(record) else {
             throw RowRejection(line: record.line, code: .valueInvalid, reason: "there is no header")
         }
@@ -38,8 +38,8 @@ struct RecordRows: ImportedRows {
     func line(of row: RecordRow) -> Int { row.line }
 
     func keys(of row: RecordRow) -> [String] {
-        if let id = row.externalID { return ["id " + id] }
-        return row.name.map { ["name " + Text.folded($0)] } ?? []
+        if let id = row.texts["external_id"] { return ["id " + id] }
+        return row.texts["name"].map { ["name " + Text.folded($0)] } ?? []
     }
 
     func apply(_ rows: ArraySlice<RecordRow>, in session: ImportSession) async throws -> [ImportedRow] {

@@ -14,15 +14,17 @@ package struct RecordsImport: Sendable {
         case units
         case customers
         case suppliers
+        case stock
 
-        /// The fields of such a file.
-        package var fields: [String] {
+        /// What such a file holds.
+        package var shape: ImportShape {
             switch self {
-            case .products: ProductRowReader.fields
-            case .categories: RecordField.ofCategories.map(\.name)
-            case .units: RecordField.ofUnits.map(\.name)
-            case .customers: RecordField.ofCustomers.map(\.name)
-            case .suppliers: RecordField.ofSuppliers.map(\.name)
+            case .products: .products
+            case .categories: .categories
+            case .units: .units
+            case .customers: .customers
+            case .suppliers: .suppliers
+            case .stock: .stock
             }
         }
     }
@@ -123,6 +125,7 @@ package struct RecordsImport: Sendable {
                 case .units: try await run(RecordRows("unit", RecordField.ofUnits, options))
                 case .customers: try await run(RecordRows("customer", RecordField.ofCustomers, options))
                 case .suppliers: try await run(RecordRows("supplier", RecordField.ofSuppliers, options))
+                case .stock: try await run(StockRows(options))
                 }
             }
         } catch let failure as ImportFailure {

@@ -57,7 +57,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
         applying: Bool
     ) async throws where Source.Element == [UInt8] {
         var transcoder = UTF16Transcoder(encoding: options.mapping.encoding)
-        var parser = CSVParser(dialect: options.mapping.dialect)
+        var parser = ImportParser(options.mapping, fields: options.kind.shape.fields)
         var chunks = source.makeAsyncIterator()
         while let chunk = try await chunks.next(isolation: #isolation) {
             try parser.consume(transcoder.decode(chunk)) { try take($0) }
@@ -70,10 +70,11 @@ final class RecordsImportRun<Rows: ImportedRows> {
         try parser.consume(transcoder.finish()) { try take($0) }
         try parser.finish { try take($0) }
         figures.report.blankRows = parser.blankRecords
-        guard isOpen else { throw ImportMapping.Fault("the file is empty; a header is needed") }
+        figures.report.unusedColumns += parser.unreadNames
+        guard isOpen else { throw ImportMapping.Fault.emptyFile(options.mapping) }
     }
 
-    private func take(_ record: borrowing CSVRecord) throws {
+    private func take(_ record: borrowing FileRecord) throws {
         guard isOpen else {
             figures.report.unusedColumns = try kind.open(record)
             isOpen = true
@@ -191,6 +192,8 @@ extension RowRejection {
     private static func code(_ field: String, _ code: String) -> Code {
         switch (field, code) {
         case ("name", "required"): .nameMissing
+        case ("sku", "not_found"): .skuUnknown
+        case ("on_hand", "required"): .quantityInvalid
         case ("price", "required"): .priceInvalid
         case ("unit_id", "not_found"): .unitUnknown
         case ("category_id", "not_found"), ("parent", "not_found"): .categoryUnknown

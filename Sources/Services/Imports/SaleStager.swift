@@ -13,7 +13,7 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
     private let onProgress: (Int) -> Void
 
     private var transcoder: UTF16Transcoder
-    private var parser: CSVParser
+    private var parser: ImportParser
     private var reader: SaleRowReader?
     private var writer = BinaryCopyWriter(capacity: 1 << 17)
     private var hash = SHA256()
@@ -42,13 +42,13 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
         self.onReject = onReject
         self.onProgress = onProgress
         transcoder = UTF16Transcoder(encoding: mapping.encoding)
-        parser = CSVParser(dialect: mapping.dialect)
+        parser = ImportParser(mapping, fields: SaleRowReader.fields)
     }
 
     /// Rows without any content, which were left out.
     var blankRows: Int { parser.blankRecords }
     /// The names of the columns that nothing is read from.
-    var unusedColumns: [String] { reader?.unusedColumns ?? [] }
+    var unusedColumns: [String] { (reader?.unusedColumns ?? []) + parser.unreadNames }
 
     /// SHA-256 of the file, once it was read to its end.
     var fileHash: [UInt8] { Array(hash.finalize()) }
@@ -70,7 +70,7 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
                 } else {
                     try parser.consume(transcoder.finish()) { try stage($0) }
                     try parser.finish { try stage($0) }
-                    guard reader != nil else { throw ImportMapping.Fault("the file is empty; a header is needed") }
+                    guard reader != nil else { throw ImportMapping.Fault.emptyFile(mapping) }
                     isFinished = true
                     writer.endFile()
                     onProgress(rows)
@@ -84,7 +84,7 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
         }
     }
 
-    private func stage(_ record: borrowing CSVRecord) throws {
+    private func stage(_ record: borrowing FileRecord) throws {
         guard let reader else {
             reader = try SaleRowReader(mapping: mapping, header: record)
             return

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Domain
 import Foundation
 import Kernel
 import Postgres
@@ -24,7 +25,7 @@ struct ExportCommand: OperatorCommand {
     @OptionGroup var tenant: TenantOptions
 
     @Option(name: .long, help: "csv: RFC 4180 with a header; ndjson: an object to a line.")
-    var format: ExportFormat = .csv
+    var format: FileFormat = .csv
 
     @Option(name: .shortAndLong, help: "A file instead of standard output.")
     var output: String?
@@ -80,4 +81,4 @@ struct ExportCommand: OperatorCommand {
 }
 
 extension ExportKind: ExpressibleByArgument {}
-extension ExportFormat: ExpressibleByArgument {}
+extension FileFormat: ExpressibleByArgument {}

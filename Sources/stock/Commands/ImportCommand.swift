@@ -9,13 +9,15 @@ import Services
 struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Takes a CSV file over into a tenant.",
-        subcommands: [Products.self, Categories.self, Units.self, Customers.self, Suppliers.self, Sales.self]
+        abstract: "Takes a CSV or NDJSON file over into a tenant.",
+        subcommands: [
+            Products.self, Categories.self, Units.self, Customers.self, Suppliers.self, Stock.self, Sales.self,
+        ]
     )
 
     /// What every kind of import is told.
     struct Options: ParsableArguments {
-        @Argument(help: "The CSV file, compressed by gzip or not.")
+        @Argument(help: "The file, compressed by gzip or not.")
         var file: String
 
         @OptionGroup var tenant: TenantOptions
@@ -26,11 +28,17 @@ struct ImportCommand: AsyncParsableCommand {
         )
         var map: String?
 
+        @Option(name: .long, help: "csv: with a header (default); ndjson: a JSON object to a line.")
+        var format: FileFormat?
+
         @Option(name: .long, help: "What a bad row does: skip leaves it out, abort leaves everything out.")
         var onError: ImportErrorPolicy = .skip
 
         @Flag(name: .long, help: "Checks everything and writes nothing.")
         var dryRun = false
+
+        @Flag(name: .long, help: "Prints a mapping for the file and how rows would be read by it, and imports nothing.")
+        var sniff = false
 
         @Option(name: .long, help: "Where rejected rows go instead of FILE.rejected.csv.")
         var rejected: String?
@@ -40,24 +48,48 @@ struct ImportCommand: AsyncParsableCommand {
 
         @OptionGroup var configuration: ConfigurationOptions
 
+        /// Proposes a mapping: it goes to standard output, so that a file can keep it, and what is to be looked at beside.
+        private func propose(_ shape: ImportShape) async throws {
+            let (sample, isWhole) = try await ImportedFile(path: file).sample(ImportSniffer.sampleBytes)
+            do {
+                let proposal = try ImportSniffer(shape).propose(sample, isWhole: isWhole)
+                print(String(decoding: proposal.json, as: UTF8.self), terminator: "")
+                for remark in proposal.remarks { StandardError.write("\(remark)\n") }
+                StandardError.write("Its first rows would be read as\n")
+                for line in try shape.preview(3, of: sample, proposal.mapping) { StandardError.write("  \(line)\n") }
+            } catch {
+                throw CommandFailure(.failed, "\(file): \(error)")
+            }
+        }
+
         func mapping() throws -> ImportMapping {
-            try map.map { try MappingFile.read($0) } ?? ImportMapping()
+            var mapping = try map.map { try MappingFile.read($0) } ?? ImportMapping()
+            if let format { mapping.format = format }
+            return mapping
         }
 
         /// Imports the file and says what came of it.
         ///
         /// - Parameters:
+        ///   - shape: what such a file holds.
         ///   - work: imports the bytes of the file, told where rejected rows go and who shows progress.
         ///   - describe: the figures as text and as JSON, and how many rows were refused.
         /// - Throws: `CommandFailure`, or what else keeps a command from running.
         fileprivate func run<Report: Sendable>(
+            _ shape: ImportShape,
             _ work: (PostgresClient, ImportedFile, ImportMapping, RejectedFile, ImportDisplay) async throws -> Report,
             describe: (Report) -> (text: String, json: String, rejectedRows: Int)
         ) async throws {
+            if sniff { return try await propose(shape) }
             let settings = try configuration.settings()
             let mapping = try mapping()
             let imported = try ImportedFile(path: file)
-            let rejected = try RejectedFile(importedFile: file, mapping: map, named: self.rejected)
+            let rejected = try RejectedFile(
+                importedFile: file,
+                format: mapping.format,
+                mapping: map,
+                named: self.rejected
+            )
             let display = ImportDisplay()
             let result: Result<Report, any Error>
             do {
@@ -72,7 +104,7 @@ struct ImportCommand: AsyncParsableCommand {
             display.end()
             // What was rejected until a signal came is not all; the same command finds it again.
             if case .failure(let interruption as Interruption) = result { throw failure(interruption, rejected) }
-            try await imported.write(rejected, mapping)
+            try await imported.write(rejected, mapping, shape.fields)
             switch result {
             case .success(let report):
                 let isCleared = try rejected.clear()
@@ -130,7 +162,7 @@ struct ImportCommand: AsyncParsableCommand {
         }
 
         func execute() async throws {
-            try await options.run { postgres, file, mapping, rejected, display in
+            try await options.run(.sales) { postgres, file, mapping, rejected, display in
                 let choices = SalesImport.Options(
                     tenant: try await options.tenant.find(in: postgres),
                     mapping: mapping,
@@ -180,6 +212,25 @@ struct ImportCommand: AsyncParsableCommand {
 
         func execute() async throws {
             try await options.runRecords(.products) { $0.readsStatus = status }
+        }
+    }
+
+    /// `stock import stock FILE`.
+    struct Stock: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Brings what is on hand to what the file says.",
+            discussion: """
+                A row names a product by external_id, else by sku, and a location by its name, which may be left out where there is \
+                one. What is missing or too much is moved, as an opening or an adjustment; `cost` is what each of the missing cost. \
+                The same file again moves nothing.
+                Fields: \(RecordsImport.Kind.stock.shape.fields.joined(separator: ", ")).
+                """
+        )
+
+        @OptionGroup var options: Options
+
+        func execute() async throws {
+            try await options.runRecords(.stock) { _ in }
         }
     }
 
@@ -249,7 +300,7 @@ extension RecordsCommand {
             discussion: """
                 A row is found by external_id, else by name, and makes one if there is none; fields that are empty or not there \
                 stay as they are.\(note.map { " \($0)" } ?? "")
-                Fields: \(kind.fields.joined(separator: ", ")).
+                Fields: \(kind.shape.fields.joined(separator: ", ")).
                 """
         )
     }
@@ -265,7 +316,7 @@ extension ImportCommand.Options {
         _ kind: RecordsImport.Kind,
         _ choose: (inout RecordsImport.Options) -> Void
     ) async throws {
-        try await run { postgres, file, mapping, rejected, display in
+        try await run(kind.shape) { postgres, file, mapping, rejected, display in
             var options = RecordsImport.Options(
                 kind: kind,
                 tenant: try await tenant.find(in: postgres),
@@ -305,12 +356,30 @@ private struct ImportedFile {
         isGzip = try FileChunks.isGzip(path: path)
     }
 
-    func write(_ rejected: RejectedFile, _ mapping: ImportMapping) async throws {
+    /// The first bytes, and whether they are all there are.
+    func sample(_ count: Int) async throws -> (bytes: [UInt8], isWhole: Bool) {
+        func take<Source: AsyncSequence>(
+            _ source: Source
+        ) async throws -> ([UInt8], Bool) where Source.Element == [UInt8] {
+            var bytes: [UInt8] = []
+            for try await chunk in source {
+                bytes += chunk
+                if bytes.count > count { return (Array(bytes.prefix(count)), false) }
+            }
+            return (bytes, true)
+        }
+        return isGzip
+            ? try await GzipChunks.with(path: path) { try await take($0) } : try await take(FileChunks(path: path))
+    }
+
+    func write(_ rejected: RejectedFile, _ mapping: ImportMapping, _ fields: [String]) async throws {
         guard rejected.count > 0 else { return }
         if isGzip {
-            try await GzipChunks.with(path: path) { try await rejected.write(from: $0, mapping: mapping) }
+            try await GzipChunks.with(path: path) {
+                try await rejected.write(from: $0, mapping: mapping, fields: fields)
+            }
         } else {
-            try await rejected.write(from: FileChunks(path: path), mapping: mapping)
+            try await rejected.write(from: FileChunks(path: path), mapping: mapping, fields: fields)
         }
     }
 }

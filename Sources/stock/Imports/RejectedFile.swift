@@ -5,7 +5,7 @@ import Foundation
 import Glibc
 #endif
 
-/// `FILE.rejected.csv`: the rows that were not taken over, each as it stands in the file, with its line, code and reason.
+/// `FILE.rejected.csv` or `.ndjson`: the rows that were not taken over, each as it stands in the file, with its line, code and reason.
 ///
 /// It is made at the end, by reading the file once more, so that nothing of the file has to be kept. It is written beside and put in
 /// the place of one of an earlier run then; nothing else is ever replaced.
@@ -28,11 +28,12 @@ final class RejectedFile {
     ///
     /// - Parameters:
     ///   - importedFile: the file to be imported.
+    ///   - format: how it is written, and so the other.
     ///   - mapping: the file that says how to read it.
     ///   - named: where rejected rows go; nil: beside the file.
     /// - Throws: `CommandFailure` if something else is there, or one of the two.
-    init(importedFile: String, mapping: String?, named: String?) throws {
-        path = named ?? importedFile + ".rejected.csv"
+    init(importedFile: String, format: FileFormat, mapping: String?, named: String?) throws {
+        path = named ?? "\(importedFile).rejected.\(format.rawValue)"
         isFallbackAllowed = named == nil
         inputs = [(importedFile, "the file to be imported")] + (mapping.map { [($0, "the mapping")] } ?? [])
         try check()
@@ -77,21 +78,23 @@ final class RejectedFile {
     /// - Parameters:
     ///   - source: the imported file's bytes, from their beginning.
     ///   - mapping: how it was read.
+    ///   - fields: those that were read.
     /// - Throws: what `source` throws, `CommandFailure` if the file cannot be written.
     func write<Source: AsyncSequence>(
         from source: Source,
-        mapping: ImportMapping
+        mapping: ImportMapping,
+        fields: [String]
     ) async throws where Source.Element == [UInt8] {
         guard !rejections.isEmpty else { return }
         let (handle, written) = try open()
         // Gone once it is in its place; what could not be finished is not left lying there.
         defer { unlink(written) }
-        var rows = RejectedRows(encoding: mapping.encoding)
+        var rows = RejectedRows(mapping)
         var transcoder = UTF16Transcoder(encoding: mapping.encoding)
-        var parser = CSVParser(dialect: mapping.dialect, limits: .whole)
+        var parser = ImportParser(mapping, fields: fields, limits: .whole)
         var hasHeader = false
         var isFirst = true
-        func take(_ record: borrowing CSVRecord) {
+        func take(_ record: borrowing FileRecord) {
             if !hasHeader {
                 hasHeader = true
                 rows.header(record)

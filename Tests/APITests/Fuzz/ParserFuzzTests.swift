@@ -10,7 +10,7 @@ import Testing
 /// Whatever comes, a parser answers with a value or a refusal; and what it took it gives back as it was.
 @Suite("Fuzzing of parsers", .serialized)
 struct ParserFuzzTests {
-    private static let share = 1.0 / 12
+    private static let share = 1.0 / 14
 
     /// Tries mutations of a corpus.
     private func fuzz(
@@ -91,33 +91,56 @@ struct ParserFuzzTests {
         }
     }
 
+    /// What a file's records are, by a parser that takes it in portions.
+    private func records(_ portions: [[UInt8]], _ mapping: ImportMapping, fields: [String] = []) -> [String] {
+        var found: [String] = []
+        func note(_ record: borrowing FileRecord) {
+            var text = "\(record.line)"
+            if let fault = record.fault {
+                text += " \(fault)"
+            } else {
+                for column in 0..<record.count { text += " \(Array(record[column]))" }
+            }
+            found.append(text)
+        }
+        var parser = ImportParser(mapping, fields: fields)
+        for portion in portions { parser.consume(portion) { note($0) } }
+        parser.finish { note($0) }
+        return found
+    }
+
     @Test("a CSV file has the same records, in whatever portions it comes")
     func csv() async throws {
         let corpus = [
             "sku,name,price\nA-1,\"Hat, \"\"red\"\"\",3.00\r\nB-2,Shoe,4.5\n", "\u{FEFF}a;b\r\n1;2\r\n;;\r\n",
             "a,b\n\"line\nbreak\",2\n\n3,4", "x\n\"open",
         ]
-        func records(_ portions: [[UInt8]]) -> [String] {
-            var found: [String] = []
-            func note(_ record: borrowing CSVRecord) {
-                var text = "\(record.line)"
-                if let fault = record.fault {
-                    text += " \(fault)"
-                } else {
-                    for column in 0..<record.count { text += " \(Array(record[column]))" }
-                }
-                found.append(text)
-            }
-            var parser = CSVParser()
-            for portion in portions { parser.consume(portion) { note($0) } }
-            parser.finish { note($0) }
-            return found
-        }
         try await self.fuzz("csv", corpus) { bytes, seed in
             var random = Mutator(seed: seed).random
             let cut = Int.random(in: 0...bytes.count, using: &random)
-            let whole = records([bytes])
-            #expect(records([Array(bytes[..<cut]), Array(bytes[cut...])]) == whole, "FUZZ_SEED=\(seed), cut \(cut)")
+            let whole = self.records([bytes], ImportMapping())
+            let parts = self.records([Array(bytes[..<cut]), Array(bytes[cut...])], ImportMapping())
+            #expect(parts == whole, "FUZZ_SEED=\(seed), cut \(cut)")
+        }
+    }
+
+    @Test("a file of objects has the same records, in whatever portions it comes")
+    func ndjson() async throws {
+        var mapping = ImportMapping()
+        mapping.format = .ndjson
+        let corpus = [
+            #"{"sku":"A-1","name":"Hat, \"red\"","price":3.00}"# + "\r\n" + #"{"sku":"B","barcodes":["1","2 3"]}"#,
+            #"{"SKU":null,"x":{"a":[1]},"line":1,"code":"a","reason":"b"}"# + "\n\n[]\n{}",
+        ]
+        try await self.fuzz("ndjson", corpus) { bytes, seed in
+            var random = Mutator(seed: seed).random
+            let cut = Int.random(in: 0...bytes.count, using: &random)
+            let whole = self.records([bytes], mapping, fields: ProductRowReader.fields)
+            let parts = [Array(bytes[..<cut]), Array(bytes[cut...])]
+            #expect(
+                self.records(parts, mapping, fields: ProductRowReader.fields) == whole,
+                "FUZZ_SEED=\(seed), cut \(cut)"
+            )
         }
     }
 

@@ -6,7 +6,7 @@ import Testing
     private struct Row: Equatable {
         var line: Int
         var fields: [String]
-        var fault: CSVRecord.Fault?
+        var fault: FileRecord.Fault?
     }
 
     private func parse(
@@ -17,7 +17,7 @@ import Testing
     ) -> [Row] {
         var parser = CSVParser(dialect: dialect, limits: limits)
         var rows: [Row] = []
-        func add(_ record: borrowing CSVRecord) {
+        func add(_ record: borrowing FileRecord) {
             var fields: [String] = []
             for column in 0..<record.count { fields.append(String(decoding: record[column], as: UTF8.self)) }
             rows.append(Row(line: record.line, fields: fields, fault: record.fault))
@@ -98,14 +98,14 @@ import Testing
     @Test(
         "a damaged record is told and the next one is read",
         arguments: [
-            ("\"a\"b,c\nd\n", CSVRecord.Fault.textAfterQuote(column: 0)),
+            ("\"a\"b,c\nd\n", FileRecord.Fault.textAfterQuote(column: 0)),
             ("1,2,3,4,5\nd\n", .tooManyColumns),
             ("\(String(repeating: "x,", count: 60))\nd\n", .tooManyColumns),
             ("xxxxxxxxx,xxxxxxxxx,xxxxxxxxx,xxxxxxxxxxxxxxxxx\nd\n", .recordTooLong),
             ("x,\"\(String(repeating: "x\n", count: 40))d\n", .unterminatedQuote(column: 1)),
         ]
     )
-    func faults(text: String, fault: CSVRecord.Fault) {
+    func faults(text: String, fault: FileRecord.Fault) {
         let limits = CSVLimits(recordBytes: 40, fieldBytes: 20, columns: 4)
         for portion in [1, 3, 1_000] {
             let rows = parse(Array(text.utf8), portion: portion, limits: limits)

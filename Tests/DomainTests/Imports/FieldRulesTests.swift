@@ -13,7 +13,7 @@ struct FieldRulesTests {
         var result: Result<ProductRow, RowRejection>?
         var reader: ProductRowReader?
         var parser = CSVParser(dialect: mapping.dialect)
-        func take(_ record: borrowing CSVRecord) throws {
+        func take(_ record: borrowing FileRecord) throws {
             guard let known = reader else {
                 reader = try ProductRowReader(mapping: mapping, header: record)
                 return
@@ -156,7 +156,7 @@ struct FieldRulesTests {
     func foreign(bytes: [UInt8], name: String) throws {
         let fault = #expect(throws: ImportMapping.Fault.self) {
             var parser = CSVParser(dialect: CSVDialect())
-            func take(_ record: borrowing CSVRecord) throws {
+            func take(_ record: borrowing FileRecord) throws {
                 _ = try ProductRowReader(mapping: ImportMapping(), header: record)
             }
             try parser.consume(bytes, take)

@@ -24,7 +24,7 @@ import Testing
         var outcome = Outcome()
         var reader: SaleRowReader?
         var parser = CSVParser(dialect: mapping.dialect)
-        func add(_ record: borrowing CSVRecord) throws {
+        func add(_ record: borrowing FileRecord) throws {
             guard let reader else {
                 reader = try SaleRowReader(mapping: mapping, header: record)
                 outcome.unused = reader?.unusedColumns ?? []
@@ -222,7 +222,7 @@ import Testing
             var rows = RejectedRows(encoding: mapping.encoding)
             var parser = CSVParser(dialect: mapping.dialect)
             var isHeader = true
-            func take(_ record: borrowing CSVRecord) {
+            func take(_ record: borrowing FileRecord) {
                 if isHeader {
                     rows.header(record)
                 } else if let found = rejections[record.line] {

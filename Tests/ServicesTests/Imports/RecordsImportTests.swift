@@ -134,6 +134,62 @@ struct RecordsImportTests {
         }
     }
 
+    @Test("of stock brings each level to what its row says, by one movement, and the same file again moves nothing")
+    func stock() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await shop.psql(
+                """
+                INSERT INTO stock.location (tenant_id, id, name)
+                VALUES (\(shop.tenant.rawValue), '00000000-0000-7000-8000-0000000000aa', 'Straße 7');
+                UPDATE stock.product SET external_id = 'Ñ' WHERE sku = 'A'
+                """
+            )
+            let lines = ["sku,external_id,location,on_hand,cost", "A,,Main,5,1.25", ",Ñ,STRASSE 7,2,", "W,,Main,0.5,"]
+            let levels = """
+                SELECT string_agg(concat_ws(' ', p.sku, g.name, trim_scale(l.on_hand)), ',' ORDER BY p.sku, g.name)
+                FROM stock.location_level l
+                JOIN stock.product p ON p.tenant_id = l.tenant_id AND p.id = l.product_id
+                JOIN stock.location g ON g.tenant_id = l.tenant_id AND g.id = l.location_id
+                WHERE l.on_hand <> 0
+                """
+            #expect(try await run(.stock, lines, into: shop).counts == [3, 0, 0, 0])
+            #expect(try await shop.psql(levels) == "A Main 5,A Straße 7 2,W Main 0.5")
+            let moves = "SELECT string_agg(kind || trim_scale(quantity), ' ' ORDER BY id) FROM stock.stock_movement"
+            let before = try await shop.psql(moves)
+            #expect(try await run(.stock, lines, into: shop).counts == [0, 0, 3, 0])
+            #expect(try await shop.psql(moves) == before)
+            let again = ["sku,location,on_hand", "A,Main,3"]
+            #expect(try await run(.stock, again, into: shop) { $0.isDryRun = true }.counts == [0, 1, 0, 0])
+            #expect(try await shop.psql(moves) == before)
+            #expect(try await run(.stock, again, into: shop).counts == [0, 1, 0, 0])
+            #expect(try await shop.psql(moves) == before + " adjustment-2")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("of stock tells what can not be on a shelf, and moves the rest")
+    func stockFaults() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await shop.psql("UPDATE stock.product SET oversell = 'deny' WHERE sku = 'A'")
+            let lines = [
+                "sku,location,on_hand,cost", "none,,1,", "S,,1,", "A,Nowhere,1,", "A,,1.5,", "A,,,", "A,,-1,",
+                "W,,999999999999.9,-1", "W,,1,2", ",,1,",
+            ]
+            let outcome = try await run(.stock, lines, into: shop)
+            #expect(outcome.counts == [1, 0, 0, 8])
+            let codes = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) })
+            #expect(
+                codes == [
+                    2: .skuUnknown, 3: .valueInvalid, 4: .valueInvalid, 5: .quantityPrecision, 6: .duplicate,
+                    7: .duplicate, 8: .priceNegative, 10: .skuMissing,
+                ]
+            )
+            let deny = try await run(.stock, ["sku,on_hand", "A,-1"], into: shop)
+            #expect(deny.rejections.map(\.code) == [.insufficientStock])
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("of suppliers in a dry run keeps nothing, aborted keeps nothing, and inserting refuses what is there")
     func modes() async throws {
         try await TestShop.open { (shop) async throws -> Void in

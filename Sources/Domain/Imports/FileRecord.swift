@@ -1,6 +1,6 @@
-/// One record of a CSV file: its fields as bytes, without the quotes.
-package struct CSVRecord: Sendable {
-    /// Why a record could not be read as CSV.
+/// One record of a file: its fields as bytes, without the quotes of CSV.
+package struct FileRecord: Sendable {
+    /// Why a record could not be read.
     ///
     /// Its fields are incomplete then.
     package enum Fault: Sendable, Equatable {
@@ -8,6 +8,8 @@ package struct CSVRecord: Sendable {
         case tooManyColumns
         case textAfterQuote(column: Int)
         case unterminatedQuote(column: Int)
+        /// Of a file with an object to a line: why it is none, for people.
+        case noJSON(String)
     }
 
     /// The number of the line the record begins at; the first line of a file is 1.
@@ -23,8 +25,8 @@ package struct CSVRecord: Sendable {
     var ends: [Int] = []
     /// The columns of which only the beginning was kept.
     var cutColumns: [Int] = []
-    /// Of a file's first record: the beginning of its line as it stands in the file.
-    var firstLine: [UInt8] = []
+    /// The line as it stands in the file: of CSV that of its first record, of JSON each.
+    var source: [UInt8] = []
 
     /// The number of fields.
     package var count: Int { ends.count }
@@ -46,6 +48,6 @@ package struct CSVRecord: Sendable {
         bytes.removeAll(keepingCapacity: true)
         ends.removeAll(keepingCapacity: true)
         cutColumns.removeAll(keepingCapacity: true)
-        firstLine = []
+        source = []
     }
 }
