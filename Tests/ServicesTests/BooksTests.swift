@@ -129,6 +129,29 @@ struct BooksTests {
         }
     }
 
+    @Test("what has never been at a place is written there once, with what the moves of many products come to")
+    func firstMoves() async throws {
+        try await TestShop.open { shop in
+            let written = try await shop.asTenant(
+                """
+                INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price, tracks_stock, oversell)
+                SELECT stock.current_tenant(), gen_random_uuid(), 'Ñ' || n, 'Ñ ' || n, (SELECT id FROM stock.unit LIMIT 1), 1,
+                       true, 'allow'
+                FROM generate_series(1, 40) AS n;
+                BEGIN;
+                SELECT count(*) FROM stock.move_stock(ARRAY(
+                    SELECT ROW(gen_random_uuid(), p.id, 'adjustment', n, NULL, 'r', NULL, NULL, NULL, now(), current_date,
+                               stock.main_location())::stock.move
+                    FROM stock.product p, generate_series(1, 2) AS n WHERE p.sku LIKE 'Ñ%'));
+                SELECT n_tup_ins, n_tup_upd FROM pg_stat_xact_user_tables WHERE relname = 'location_level';
+                COMMIT
+                """
+            )
+            #expect(written.split(separator: "\n").contains("40|0"), "\(written)")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("what was short and is no more is asked for again, instead of being refused without a reason")
     func shortages() async throws {
         try await TestShop.open { shop in

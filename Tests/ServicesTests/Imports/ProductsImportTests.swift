@@ -203,6 +203,25 @@ struct ProductsImportTests {
         }
     }
 
+    @Test("writes what products are found by once, with their barcodes, and leaves none waiting beside the index")
+    func foundBy() async throws {
+        try await TestShop.open { (shop) async throws in
+            let lines = (0..<1_000).map { "N\($0),Ñandú number \($0),2.50,pc,40000\($0) 50000\($0)" }
+            _ = try await run(lines, into: shop, header: Self.header + ",barcodes")
+            // What was added to a row names its tenant again.
+            let once = try await shop.psql(
+                """
+                SELECT count(*), count(*) FILTER (WHERE cardinality(array_positions(s.pairs, hashint8(s.tenant_id))) = 1)
+                FROM stock.product_search s JOIN stock.product p ON p.id = s.product_id WHERE p.sku LIKE 'N%'
+                """
+            )
+            #expect(once == "1000|1000")
+            let waiting = try await shop.psql("SELECT gin_clean_pending_list('stock.product_search_pairs_idx')")
+            #expect(waiting == "0")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("reads what a batch touches and no more, whatever the statistics say", arguments: ["", "ANALYZE;"])
     func readsByKey(statistics: String) async throws {
         try await TestShop.open { (shop) async throws in
