@@ -274,6 +274,45 @@ struct ShopOverHTTPTests {
                     ]
                 )
             }
+            // Who holds it back: of a product, of a place, page by page.
+            let other = await shop.send(
+                .post,
+                "/v1/sales",
+                token: token,
+                ["Idempotency-Key": "r-4"],
+                body: #"{"status":"draft","lines":[{"product_id":"\#(id)","quantity":"1"}]}"#
+            )
+            let location = places.json["locations"][0]["location_id"].string ?? ""
+            for filter in ["", "product_id=\(id)&", "location_id=\(location)&"] {
+                let first = await shop.send(.get, "/v1/stock/reservations?\(filter)limit=1", token: token)
+                let row = first.json["data"][0]
+                #expect(
+                    ["kind", "document_id", "product_id", "location_id", "quantity", "reserved_until"].map {
+                        row[$0].string
+                    }
+                        == [
+                            "sale", draft.json["id"].string, id, location, "2", draft.json["reserved_until"].string,
+                        ],
+                    "\(first.text)"
+                )
+                let cursor = first.json["next_cursor"].string ?? ""
+                let second = await shop.send(
+                    .get,
+                    "/v1/stock/reservations?\(filter)limit=1&cursor=\(cursor)",
+                    token: token
+                )
+                #expect(second.json["data"].elements.map { $0["document_id"].string } == [other.json["id"].string])
+                #expect(second.json["next_cursor"].string == nil)
+            }
+            let elsewhere = await shop.send(.get, "/v1/stock/reservations?product_id=\(location)", token: token)
+            #expect(elsewhere.json["data"].elements.isEmpty)
+            let discarded = await shop.send(
+                .post,
+                "/v1/sales/\(other.json["id"].string ?? "")/discard",
+                token: token,
+                ["Idempotency-Key": "r-5"]
+            )
+            #expect(discarded.status == .ok, "\(discarded.text)")
             // What holds it back may sell it.
             let sold = await shop.send(
                 .post,

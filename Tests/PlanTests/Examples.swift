@@ -341,6 +341,9 @@ struct Examples {
             "'ing 2977', NULL, NULL, NULL, 'active', 50, NULL, NULL, 'price', true",
             "NULL, '4444444444477', NULL, NULL, 'active', 50, NULL, NULL, 'created_at', false",
             "NULL, NULL, NULL, 'low', NULL, 50, NULL, NULL, 'updated_at', true",
+            "NULL, NULL, NULL, 'low', 'active', 50, NULL, NULL, 'name', true",
+            "NULL, NULL, NULL, 'low', 'active', 50, NULL, NULL, 'on_hand', false",
+            "NULL, NULL, NULL, 'out', 'active', 50, NULL, NULL, 'on_hand', true",
             "NULL, NULL, NULL, NULL, 'archived', 50, NULL, NULL, 'created_at', true",
             "NULL, NULL, NULL, NULL, 'active', 50, NULL, NULL, 'on_hand', false",
             "NULL, NULL, NULL, NULL, NULL, 50, '999990.000000', \(product), 'on_hand', true",
@@ -619,6 +622,19 @@ struct Examples {
                 "false, 'confirmed', \(id(.register, 1)), \(customer), current_date - 30, current_date, '2.5', \(sale), 50, NULL",
                 "false, NULL, \(id(.register, 1)), NULL, current_date - 30, current_date, '2.5', \(sale), 50, NULL",
                 "true, 'draft', NULL, NULL, current_date - 30, current_date, NULL, NULL, 50, \(user)",
+                "true, NULL, \(new()), NULL, current_date - 30, current_date, NULL, NULL, 50, NULL",
+            ]
+        )
+        let reserved = """
+            INSERT INTO stock.reservation (tenant_id, document_id, kind, product_id, location_id, quantity, expires_at)
+            SELECT \(tenant), gen_random_uuid(), 'sale', l.product_id, l.location_id, 1, now() + interval '1 hour'
+            FROM (SELECT n.* FROM stock.location_level n WHERE n.tenant_id = \(tenant) LIMIT 300) l, generate_series(1, 2)
+            """
+        own["stock.list_reservations"] = Example(
+            before: reserved,
+            runs: [
+                "NULL, NULL, NULL, NULL, 50", "\(product), NULL, NULL, NULL, 50",
+                "NULL, \(main), \(new()), \(new()), 50",
             ]
         )
         let cart = """

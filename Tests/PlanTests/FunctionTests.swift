@@ -76,6 +76,14 @@ struct FunctionTests {
         try await database.drop()
     }
 
+    @Test("what is summed up by whoever asks is not summed up before")
+    func summedOnce() async throws {
+        let database = try await PostgresServer.shared().database(named: "plans_of_sums")
+        let sums = try #require(try await Self.functions(database).first { $0.name == "day_sums" })
+        #expect(!sums.body.contains("GROUP BY") && sums.isCalled)
+        try await database.drop()
+    }
+
     /// A function of the schema.
     private struct Function {
         let name: String

@@ -104,7 +104,8 @@ struct PlanException {
             statement: "sales.list_by_total*",
             rule: .filter,
             relation: "sale",
-            reason: "Those of one register or person are taken from the order of all."
+            most: 500,
+            reason: "A register that has sold so few is read whole; those of one person are taken from the drafts."
         ),
         PlanException(
             statement: "sales.list_by_total*",

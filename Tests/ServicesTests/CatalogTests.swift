@@ -426,6 +426,14 @@ struct CatalogTests {
                 try await live.shop.products.upsert([good, nameless, twin], live.context, key: live.key("b"))
             }
             #expect(refused?.code == .validationFailed)
+            // Faults of one kind make the problem that they make of a product alone.
+            let twins = await problem {
+                try await live.shop.products.upsert([good, twin], live.context, key: live.key("t"))
+            }
+            #expect(
+                twins?.code == .duplicate && twins?.errors.map(\.pointer) == ["/products/1"],
+                "\(String(describing: twins))"
+            )
             #expect(
                 Set(refused?.errors.map(\.pointer) ?? []) == [
                     "/products/1/name", "/products/1/price", "/products/1/category_id", "/products/2",

@@ -67,6 +67,29 @@ struct FaultCodesTests {
         #expect(count > 60)
     }
 
+    /// What is in a state of which no field of what was asked for tells.
+    private static let withoutField: Set<String> = [
+        "The shop has no payment method that is cash.", "The shop takes nothing back without its sale.",
+        "It refunds a return without a sale: nothing could say that it is owed again.",
+        "It refunded %s of a sale of which %s is due, which would fall below zero.",
+        "The location %s, where the goods would go back, is closed.", "The tenant would have no active owner left.",
+        "The password was changed meanwhile.",
+    ]
+
+    @Test("name the field whose state does not allow something, where there is one")
+    func states() async throws {
+        var told: Set<String> = []
+        for (_, text) in try await Self.texts() {
+            for match in text.matches(
+                of:
+                    /stock\.refuse\(\s*'(?:invalid_state|session_closed)',\s*(?:format\(\s*)?'([^']*)'[^;]*?\)(;|\s*$|\s+WHEN)/
+            ) where !match.output.0.contains("v_errors") {
+                told.insert(String(match.output.1))
+            }
+        }
+        #expect(told.subtracting(Self.withoutField).sorted() == [])
+    }
+
     @Test("make the same problem in Swift and in SQL")
     func problems() async throws {
         let database = try await PostgresServer.shared().database(named: "fault_problems")

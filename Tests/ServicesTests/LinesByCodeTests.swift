@@ -272,6 +272,32 @@ struct LinesByCodeTests {
         }
     }
 
+    @Test(
+        "a draft of boxes that hold more or less since is refused with what its pieces cost, or sold as it was put away"
+    )
+    func resized() async throws {
+        try await LiveShop.open { live in
+            let id = try await Self.make(try Self.water(), live)
+            let line = SaleRequest.Line(product: try Self.code("7790002"), quantity: try Quantity("2"))
+            let put = SaleRequest(lines: [line], purpose: .draft)
+            let draft = try JSONBody(try await live.shop.sales.draft(put, live.context, key: nil))
+            let sale = try required(SaleID(try required(draft["id"])))
+            var fields = ProductFields()
+            fields.packagings = .set([
+                Packaging(name: "Caja", factor: try Quantity("10"), price: try Price("100"), barcodes: ["7790002"])
+            ])
+            _ = try await live.shop.products.change(id, fields, expected: .any, live.context)
+            let paid = SaleConfirmation(payments: [try card("200")])
+            let refused = await problem { try await live.shop.sales.confirm(sale, paid, live.context, key: nil) }
+            #expect(refused?.code == .priceChanged)
+            #expect(refused?.errors.first?.extra.map(\.json) == ["\"100.00\"", "\"108.00\""])
+            try await live.database.psql("UPDATE stock.tenant SET on_price_change = 'keep', version = version + 1")
+            let kept = try JSONBody(try await live.shop.sales.confirm(sale, paid, live.context, key: nil))
+            #expect(kept["total"] == "200.00" && kept["lines.0.quantity"] == "24")
+            #expect(try await live.violations() == [])
+        }
+    }
+
     @Test("a draft of a packaging that has a price of its own since is refused with both")
     func priced() async throws {
         try await LiveShop.open { live in

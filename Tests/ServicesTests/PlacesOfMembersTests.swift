@@ -95,6 +95,39 @@ struct PlacesOfMembersTests {
         }
     }
 
+    @Test("are refused for the place before what is wrong with a cart, whatever an instance remembers of its products")
+    func placeFirst() async throws {
+        try await TestShop.open(onHand: 10) { (shop) async throws in
+            let second = try await shop.openLocation("Łódź")
+            var context = shop.context
+            context.caller.workplaces = .only([second])
+            let limited = context
+            let request = try shop.request([("A", "1")], paid: [try cash("2.50")])
+            let draft = try shop.id(try await shop.put(try shop.request([("A", "1")], paid: [])))
+            // Now they are in memory, as active ones.
+            _ = try await shop.sell(request)
+            try await shop.asTenant(
+                "UPDATE stock.product SET status = 'archived', version = version + 1 WHERE sku = 'A'"
+            )
+            var put = request
+            (put.purpose, put.payments) = (.draft, [])
+            let away = put
+            let paid = SaleConfirmation(payments: request.payments)
+            for round in 1...2 {
+                let refusals: [Problem?] = [
+                    await refusal { try await shop.sales.confirm(request, limited, key: nil) },
+                    await refusal { try await shop.sales.draft(away, limited, key: nil) },
+                    await refusal { try await shop.sales.confirm(draft, paid, limited, key: nil) },
+                ]
+                for (index, problem) in refusals.enumerated() {
+                    #expect(problem?.code == .forbidden, "round \(round), \(index): \(String(describing: problem))")
+                }
+                // Read anew, and remembered as archived.
+                #expect(await refusal { try await shop.sell(request) }?.code == .productInactive)
+            }
+        }
+    }
+
     @Test("neither undo a sale, take goods back, buy, pay nor open a drawer that is elsewhere")
     func tills() async throws {
         try await TestShop.open(onHand: 10) { (shop) async throws in

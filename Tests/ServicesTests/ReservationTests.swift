@@ -124,6 +124,28 @@ struct ReservationTests {
         }
     }
 
+    @Test("is swept along the tenants that have ever wanted any, however many others there are")
+    func sweptAmongMany() async throws {
+        try await TestShop.open(onHand: 2) { (shop) async throws in
+            try await shop.reserving(drafts: 30)
+            _ = try await shop.put(try shop.request([("A", "2")], paid: []))
+            try await shop.psql(
+                """
+                INSERT INTO stock.tenant (slug, name, currency, currency_exponent, timezone)
+                SELECT 'other-' || n, 'Other ' || n, 'EUR', 2, 'UTC' FROM generate_series(1, 150) n;
+                INSERT INTO stock.tenant (slug, name, currency, currency_exponent, timezone, draft_reservation_minutes)
+                VALUES ('last', 'Last', 'EUR', 2, 'UTC', 5)
+                """
+            )
+            // What was promised is swept where nothing more is.
+            try await shop.reserving()
+            try await shop.lapse()
+            let swept = try await shop.psql("SELECT next_after IS NULL, swept FROM stock.sweep_reservations(0, 100)")
+            #expect(swept == "t|1")
+            #expect(try await shop.figures("A") == "2 0 2")
+        }
+    }
+
     @Test("is a quote's from when it was accepted, at most until its last day")
     func quote() async throws {
         try await TestShop.open(onHand: 5) { (shop) async throws in

@@ -228,6 +228,11 @@ struct ReturnTests {
                     == "card refund expense 2.72, card rounding expense -0.02, cash refund expense 1.36, "
                     + "cash rounding expense 0.04, cash rounding income 0.02, cash sale income 4.08"
             )
+            // Nobody rounds what is given back by nothing, in cash or otherwise.
+            let whole = try await shop.sell(try shop.request([("W", "0.333")], paid: [try card("4.08")]))
+            let unpaid = await refusal { try await shop.takeBack(whole, [(0, "0.333")], refund: []) }
+            #expect(unpaid?.code == .paymentMismatch)
+            #expect(unpaid?.errors.first?.detail == "Adds up to 0.00; 4.08 is given back.")
             // What rounds to nothing is given back by nothing.
             let small = try await shop.sell(try shop.request([("W", "0.001")], paid: [try card("0.01")]))
             let nothing = try await shop.takeBack(small, [(0, "0.001")])

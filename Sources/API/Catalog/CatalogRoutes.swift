@@ -66,7 +66,7 @@ struct CatalogRoutes: Area {
                 },
                 status: .ok,
                 answer: .reference("ProductBatch"),
-                problems: [.duplicate]
+                problems: [.duplicate, .invalidState]
             ) { (products, context, key) throws(Problem) in
                 try await shop.products.upsert(products, context, key: key)
             },

@@ -17,6 +17,7 @@ enum Schemas {
         ("ProductBatch", batch),
         ("UpsertOutcome", upsertOutcome),
         ("StockLevel", stockLevel), ("ProductPlaces", productPlaces), ("PlaceLevel", placeLevel),
+        ("Reservation", reservation),
         ("Movement", movement), ("StockCount", stockCount), ("StockCountLine", stockCountLine),
         ("Transfer", .object(transferFigures + [Field.required("lines", .array(.reference("TransferLine")))])),
         ("TransferLine", transferLine), ("TransferSummary", .object(transferFigures)),
@@ -217,6 +218,11 @@ enum Schemas {
 
     // MARK: Stock
 
+    private static let reservation = Schema.object([
+        Field.required("kind", .choice(["sale", "quote"])), Field.required("document_id", .id),
+        Field.required("product_id", .id), Field.required("location_id", .id), Field.required("quantity", .quantity),
+        Field.required("reserved_until", .time),
+    ])
     private static let stockLevel = Schema.object([
         Field.required("product_id", .id), Field.required("sku", .nullable(.text)), Field.required("name", .text),
         Field.required("category_id", .nullable(.id)), Field.required("unit_id", .id),

@@ -31,6 +31,17 @@ struct StockRoutes: Area {
                 answer: .reference("ProductPlaces")
             ) { shop.stock.places(of: $0, $1) },
             setMinimum(),
+            .freshPage(
+                "/v1/stock/reservations",
+                "listReservations",
+                "What drafts and quotes hold back now, those of the first document first",
+                area: "stock",
+                access: .scope(.stockRead),
+                store: shop.store,
+                answer: .reference("Reservation"),
+                query: { ReservationFilter.read(&$0) },
+                reading: { (filter, page, caller) throws(Problem) in try shop.stock.reservations(filter, page, caller) }
+            ),
             .page(
                 "/v1/stock/movements",
                 "listMovements",
@@ -94,6 +105,16 @@ extension StockLevelFilter {
         filter.locationID = query.id("location_id", "At this location only; without it, in all of them.")
         filter.categoryID = query.id("category_id", "Of this category only.")
         filter.q = query.search("q", in: "the name, the SKU or a barcode")
+        return filter
+    }
+}
+
+extension ReservationFilter {
+    /// Reads what `GET /v1/stock/reservations` asks for.
+    static func read(_ query: inout Query) -> ReservationFilter {
+        var filter = ReservationFilter()
+        filter.productID = query.id("product_id", "Of this product only.")
+        filter.locationID = query.id("location_id", "At this location only.")
         return filter
     }
 }

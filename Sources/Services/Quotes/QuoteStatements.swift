@@ -17,7 +17,7 @@ struct ReadQuote: Statement {
                             WHERE o.tenant_id = stock.current_tenant() AND o.quote_id = q.id OFFSET 0) l
         LEFT JOIN LATERAL (SELECT o.price FROM stock.packaging o
                            WHERE o.tenant_id = stock.current_tenant() AND o.product_id = l.product_id
-                             AND o.name = l.packaging OFFSET 0) k ON true
+                             AND o.name = l.packaging AND o.factor * l.packed_quantity = l.quantity OFFSET 0) k ON true
         WHERE q.tenant_id = stock.current_tenant() AND q.id = $1
         ORDER BY l.position
         """

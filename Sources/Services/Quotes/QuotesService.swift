@@ -47,9 +47,10 @@ package final class QuotesService: Sendable {
         let id = QuoteID.make()
         let approval = try await sales.approval(request.cart.approval, context)
         return try await sales.attempts { (isFirst) async throws(WriteFailure) -> Answer in
-            let cart = try await price(request.cart, approval?.discountLimit, isFirst, context)
+            let place = Placed.register(request.cart.registerID)
+            let cart = try await price(request.cart, approval?.discountLimit, isFirst, at: [place], context)
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Quote> in
-                try unit.refuseElsewhere(.register(request.cart.registerID), context.caller)
+                try unit.refuseElsewhere(place, context.caller)
                 try unit.put(
                     DraftQuote(
                         id: id,
@@ -88,10 +89,10 @@ package final class QuotesService: Sendable {
             let request = quote.changed(by: patch)
             // What was approved of before goes on to hold for this quote.
             let approved = [approval?.discountLimit, quote.approved].compactMap { $0 }.max()
-            let cart = try await price(request.cart, approved, isFirst, context)
+            let places = [Placed.quote(id), .register(request.cart.registerID)]
+            let cart = try await price(request.cart, approved, isFirst, at: places, context)
             return try await store.attemptWrite(context) { (unit) throws(PostgresError) -> Effect<Quote> in
-                try unit.refuseElsewhere(.quote(id), context.caller)
-                try unit.refuseElsewhere(.register(request.cart.registerID), context.caller)
+                for place in places { try unit.refuseElsewhere(place, context.caller) }
                 try unit.put(
                     DraftQuote(
                         id: id,
@@ -164,12 +165,13 @@ package final class QuotesService: Sendable {
         return try await sales.attempts { (isFirst) async throws(WriteFailure) -> Answer in
             let quote = try await read(id, in: [.sent, .accepted], context)
             let request = quote.sold(confirmation)
-            let plan = try await sales.compute(request, isFirst, context) { (request, snapshot) throws(Problem) in
+            let places = [Placed.quote(id), .register(request.registerID)]
+            let plan = try await sales.compute(request, isFirst, at: places, context) {
+                (request, snapshot) throws(Problem) in
                 try SalePlan(request, from: snapshot, by: context.caller, quote: quote, approval: approval)
             }
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
-                try unit.refuseElsewhere(.quote(id), context.caller)
-                try unit.refuseElsewhere(.register(request.registerID), context.caller)
+                for place in places { try unit.refuseElsewhere(place, context.caller) }
                 try unit.sell(plan)
                 return .created(Sale(plan.id))
             }
@@ -221,9 +223,10 @@ package final class QuotesService: Sendable {
         _ cart: SaleRequest,
         _ approved: Percent?,
         _ remembers: Bool,
+        at places: [Placed],
         _ context: CallContext
     ) async throws(WriteFailure) -> PricedCart {
-        try await sales.compute(cart, remembers, context) { (cart, snapshot) throws(Problem) in
+        try await sales.compute(cart, remembers, at: places, context) { (cart, snapshot) throws(Problem) in
             try PricedCart(cart, from: snapshot, by: context.caller, approved: approved)
         }
     }

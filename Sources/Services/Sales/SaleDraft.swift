@@ -156,7 +156,9 @@ struct ReadDraft: Statement {
                             WHERE o.tenant_id = stock.current_tenant() AND o.sale_id = s.id OFFSET 0) l
         LEFT JOIN LATERAL (SELECT o.price FROM stock.packaging o
                            WHERE o.tenant_id = stock.current_tenant() AND o.product_id = l.product_id
-                             AND o.name = l.packaging OFFSET 0) k ON true
+                             AND o.name = l.packaging
+                             -- One of another factor is another one: that of the line is gone.
+                             AND o.factor * l.packed_quantity = l.quantity OFFSET 0) k ON true
         WHERE s.tenant_id = stock.current_tenant() AND s.id = $1
         ORDER BY l.position
         """
@@ -210,7 +212,8 @@ struct ReadDraft: Statement {
                 throw .problem(Problem(.versionMismatch, "The \(noun) was changed meanwhile. Read it again."))
             }
             guard states.contains(status) else {
-                throw .problem(Problem(.invalidState, "The \(noun) is \(status)."))
+                let detail = "The \(noun) is \(status)."
+                throw .problem(Problem(.invalidState, detail, errors: [FieldError("/status", .invalidState, detail)]))
             }
         }
     }

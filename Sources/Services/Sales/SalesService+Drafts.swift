@@ -20,11 +20,13 @@ extension SalesService {
         key: IdempotencyKey?
     ) async throws(Problem) -> Answer {
         try await attempts { (isFirst) async throws(WriteFailure) -> Answer in
-            let plan = try await compute(request, isFirst, context) { (request, snapshot) throws(Problem) in
+            let place = Placed.register(request.registerID)
+            let plan = try await compute(request, isFirst, at: [place], context) {
+                (request, snapshot) throws(Problem) in
                 try DraftPlan(request, from: snapshot, by: context.caller)
             }
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
-                try unit.refuseElsewhere(.register(request.registerID), context.caller)
+                try unit.refuseElsewhere(place, context.caller)
                 try unit.add(DraftSale(plan: plan, expected: .any))
                 try unit.pack(plan.cart, plan.lineIDs)
                 return .created(Sale(plan.id))
@@ -54,12 +56,12 @@ extension SalesService {
         return try await attempts { (isFirst) async throws(WriteFailure) -> Answer in
             let draft = try await read(id, expected: expected, context)
             let request = draft.changed(by: patch)
-            let plan = try await compute(request, isFirst, context) { (request, snapshot) throws(Problem) in
+            let places = [Placed.sale(id), .register(request.registerID)]
+            let plan = try await compute(request, isFirst, at: places, context) { (request, snapshot) throws(Problem) in
                 try DraftPlan(request, from: snapshot, by: context.caller, draft: draft)
             }
             return try await store.attemptWrite(context) { (unit) throws(PostgresError) -> Effect<Sale> in
-                try unit.refuseElsewhere(.sale(id), context.caller)
-                try unit.refuseElsewhere(.register(request.registerID), context.caller)
+                for place in places { try unit.refuseElsewhere(place, context.caller) }
                 try unit.add(DraftSale(plan: plan, expected: expected))
                 try unit.pack(plan.cart, plan.lineIDs)
                 return .changed(Sale(id))
@@ -87,12 +89,12 @@ extension SalesService {
         return try await attempts { (isFirst) async throws(WriteFailure) -> Answer in
             let draft = try await read(id, context)
             let request = draft.sold(confirmation)
-            let plan = try await compute(request, isFirst, context) { (request, snapshot) throws(Problem) in
+            let places = [Placed.sale(id), .register(request.registerID)]
+            let plan = try await compute(request, isFirst, at: places, context) { (request, snapshot) throws(Problem) in
                 try SalePlan(request, from: snapshot, by: context.caller, draft: draft, approval: approval)
             }
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
-                try unit.refuseElsewhere(.sale(id), context.caller)
-                try unit.refuseElsewhere(.register(request.registerID), context.caller)
+                for place in places { try unit.refuseElsewhere(place, context.caller) }
                 try unit.sell(plan)
                 return .changed(Sale(id))
             }

@@ -55,11 +55,13 @@ package final class SalesService: Sendable {
     ) async throws(Problem) -> Answer {
         let approval = try await self.approval(request.approval, context)
         return try await attempts { (isFirst) async throws(WriteFailure) -> Answer in
-            let plan = try await compute(request, isFirst, context) { (request, snapshot) throws(Problem) in
+            let place = Placed.register(request.registerID)
+            let plan = try await compute(request, isFirst, at: [place], context) {
+                (request, snapshot) throws(Problem) in
                 try SalePlan(request, from: snapshot, by: context.caller, approval: approval)
             }
             return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
-                try unit.refuseElsewhere(.register(request.registerID), context.caller)
+                try unit.refuseElsewhere(place, context.caller)
                 if let fact = request.purpose.fact {
                     try unit.add(BeginFact())
                     try unit.sell(plan)
@@ -94,13 +96,16 @@ package final class SalesService: Sendable {
     /// - Parameters:
     ///   - request: The cart.
     ///   - remembers: Whether memory will do.
+    ///   - places: Where the unit is going to be at work.
     ///   - context: Who asks.
     ///   - plan: What is computed, of the cart with what its lines name found out.
     /// - Returns: The plan, by products whose versions the unit compares.
-    /// - Throws: What the cart is refused with by the products as the database has them.
+    /// - Throws: 403 `forbidden` for who does not work there, and else what the cart is refused with by the products as the database
+    ///   has them.
     func compute<Plan>(
         _ request: SaleRequest,
         _ remembers: Bool,
+        at places: [Placed],
         _ context: CallContext,
         _ plan: (SaleRequest, SellingSnapshot) throws(Problem) -> Plan
     ) async throws(WriteFailure) -> Plan {
@@ -119,7 +124,26 @@ package final class SalesService: Sendable {
             }
             throw Problem(.overloaded, "The products of this sale keep changing. Try again.", retryAfter: 1)
         } catch {
-            throw .problem(error)
+            // The unit asks for the place first, and so do those that are refused before there is one: else what was in memory
+            // would decide which of two refusals is told.
+            throw .problem(await elsewhere(places, context) ?? error)
+        }
+    }
+
+    /// What refuses a member who does not work at these places; nil if nothing does.
+    private func elsewhere(_ places: [Placed], _ context: CallContext) async -> Problem? {
+        guard case .only(let locations) = context.caller.workplaces else { return nil }
+        do throws(Problem) {
+            for placed in places {
+                _ = try await store.query(
+                    RefuseElsewhere(locations: locations, placed: placed),
+                    tenant: context.tenant,
+                    deadline: context.deadline
+                )
+            }
+            return nil
+        } catch {
+            return error
         }
     }
 

@@ -107,6 +107,15 @@ package struct StockLevelFilter: Sendable, Equatable {
     package init() {}
 }
 
+/// What `GET /v1/stock/reservations` may be narrowed to.
+package struct ReservationFilter: Sendable, Equatable {
+    package var productID: ProductID?
+    package var locationID: LocationID?
+
+    /// Makes a filter that lets everything through.
+    package init() {}
+}
+
 /// What `GET /v1/stock/movements` may be narrowed to, newest first.
 package struct MovementFilter: Sendable, Equatable {
     /// The kinds a movement can be of.

@@ -12,7 +12,7 @@ package final class StockService: Sendable {
     package static let statements: [any Statement.Type] = [
         RecordMovements.self, Conclude<RecordedMovements>.self, ListLevels.self, ListLevelsAt.self,
         ReadDocument<ProductPlaces>.self, SetPlaceMinimum.self, Conclude<ProductPlaces>.self,
-        ListMovements.self,
+        ListMovements.self, ListReservations.self,
     ]
 
     /// Makes the service.
@@ -161,6 +161,26 @@ package final class StockService: Sendable {
             try unit.add(SetPlaceMinimum(product: product, minimum: minimum))
             return .changed(ProductPlaces(product: product))
         }
+    }
+
+    /// A page of what drafts and quotes hold back now, those of the first document first.
+    ///
+    /// - Parameters:
+    ///   - filter: Which ones.
+    ///   - page: How many, and where the page begins.
+    ///   - caller: Who asks.
+    /// - Returns: The read of the page, which is never kept: a reservation ends by the clock.
+    /// - Throws: 400 `cursor_mismatch`.
+    package func reservations(
+        _ filter: ReservationFilter,
+        _ page: Page,
+        _ caller: Caller
+    ) throws(Problem) -> CachedRead {
+        var builder = KeyBuilder("list-reservations")
+        builder.add(filter.productID?.description)
+        builder.add(filter.locationID?.description)
+        let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .stock)
+        return page.read(ListReservations(filter: filter, after: page.afterText(), limit: page.limit))
     }
 
     /// A page of movements, the last recorded first.

@@ -122,6 +122,38 @@ struct SetPlaceMinimum: Statement {
     }
 }
 
+/// A page of the reservations that hold, those of the first document first.
+struct ListReservations: Statement {
+    static let name = "stock.list_reservations"
+    static let sql: SQL = """
+        WITH placed AS (
+            SELECT p.document_id, p.product_id, p.place FROM stock.reservation_page($1, $2, $3::uuid, $4, $5 + 1) WITH ORDINALITY
+                AS p (document_id, product_id, place)
+        )
+        SELECT string_agg(stock.reservation_body(stock.current_tenant(), p.document_id, p.product_id), ',' ORDER BY p.place)
+                   FILTER (WHERE p.place <= $5),
+               CASE WHEN count(*) > $5 THEN (
+                   SELECT ARRAY[l.document_id::text, l.product_id::text] FROM placed l WHERE l.place = $5) END,
+               pg_current_snapshot()
+        FROM placed p
+        """
+    static let parameterTypes: [PostgresType] = [.uuid, .uuid, .text, .uuid, .int4]
+
+    typealias Row = PageRow
+
+    let filter: ReservationFilter
+    /// Document and product of the last row of the page before.
+    let after: NamePlace?
+    let limit: Int
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(filter.productID)
+        try parameters.append(filter.locationID)
+        try parameters.append(after)
+        try parameters.append(Int32(truncatingIfNeeded: limit))
+    }
+}
+
 /// A page of movements, the last recorded first: ids are made in the order of recording.
 struct ListMovements: Statement {
     static let name = "stock.list_movements"

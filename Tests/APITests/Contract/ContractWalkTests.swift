@@ -168,8 +168,11 @@ struct ContractWalkTests {
     private static func drafts(_ journey: Journey) async throws {
         let body = #"{"status":"draft","lines":[{"sku":"FI-001","quantity":"1"}]}"#
         let paid = #"{"payments":[{"method":"card","amount":"2.50"}]}"#
+        try await journey.call("changeTenant", body: #"{"draft_reservation_minutes":30}"#)
         try await journey.call("confirmSale", body: body)
+        try await journey.call("listReservations")
         try await journey.call("discardDraft")
+        try await journey.call("changeTenant", body: #"{"draft_reservation_minutes":null}"#)
         try await journey.call("confirmSale", body: body)
         try await journey.call("readSale")
         try await journey.call("changeSale", body: #"{"lines":[{"sku":"FI-001","quantity":"1"}]}"#)

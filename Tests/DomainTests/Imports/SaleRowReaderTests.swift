@@ -219,7 +219,7 @@ import Testing
         try mapping.set("delimiter", to: ";")
         try mapping.set("encoding", to: "cp1252")
         func write(_ file: [UInt8], _ rejections: [Int: RowRejection]) -> [UInt8] {
-            var rows = RejectedRows(encoding: mapping.encoding)
+            var rows = RejectedRows(mapping)
             var parser = CSVParser(dialect: mapping.dialect)
             var isHeader = true
             func take(_ record: borrowing FileRecord) {
