@@ -66,9 +66,9 @@ BEGIN
         SELECT json_agg(json_build_object('pointer', v.field, 'code', v.code, 'detail', v.sentence)) AS errors
         FROM (VALUES
             (w.product_id IS NULL, '/sku', 'not_found', 'There is no such product.'),
-            (NOT w.tracks_stock, '/sku', 'validation_failed', 'The product does not track stock.'),
+            (NOT w.tracks_stock, '/sku', 'invalid_state', 'The product does not track stock.'),
             (w.location_id IS NULL AND NOT w.names_location, '/location', 'required', 'Say at which location.'),
-            (w.location_id IS NULL AND w.names_location, '/location', 'validation_failed',
+            (w.location_id IS NULL AND w.names_location, '/location', 'not_found',
              'There is no such active location.'),
             (w.copy > 1 AND w.product_id IS NOT NULL AND w.location_id IS NOT NULL, '', 'duplicate',
              'An earlier row names this product there.'),

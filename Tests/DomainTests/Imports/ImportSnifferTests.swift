@@ -116,7 +116,7 @@ struct ImportSnifferTests {
         let lines = try ImportShape.sales.preview(3, of: file, ImportMapping())
         #expect(lines.count == 2)
         let clock = "2026-03-01T10:00:00.000000 by the shop's clock"
-        #expect(lines.first == "sale 1, sku A, quantity -2, unit_price 1.50, occurred_at \(clock)")
+        #expect(lines.first == "sale 1, sku A, quantity -2, unit_price 1.5, occurred_at \(clock)")
         #expect(lines.last?.hasPrefix("rejected, quantity_invalid: quantity is 'x'") == true)
     }
 }

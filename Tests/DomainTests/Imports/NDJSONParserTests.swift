@@ -69,7 +69,7 @@ struct NDJSONParserTests {
             ("[1]", .noJSON("the line holds an array and no object")),
             (#"{"sku":{"a":1}}"#, .noJSON("sku is an object")),
             (#"{"sku":["a"]}"#, .noJSON("sku is an array")),
-            (#"{"sku":"a","sku":"b"}"#, .noJSON("a name appears twice in one object (byte 16)")),
+            (#"{"sku":"a","sku":"b"}"#, .noJSON("a name appears twice in one object (byte 20)")),
         ]
     )
     func faults(line: String, fault: FileRecord.Fault) {

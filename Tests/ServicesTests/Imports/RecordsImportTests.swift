@@ -144,7 +144,7 @@ struct RecordsImportTests {
                 UPDATE stock.product SET external_id = 'Ñ' WHERE sku = 'A'
                 """
             )
-            let lines = ["sku,external_id,location,on_hand,cost", "A,,Main,5,1.25", ",Ñ,STRASSE 7,2,", "W,,Main,0.5,"]
+            let lines = ["sku,external_id,location,on_hand,cost", "A,,Main,5,1.25", ",Ñ,STRAßE 7,2,", "W,,Main,0.5,"]
             let levels = """
                 SELECT string_agg(concat_ws(' ', p.sku, g.name, trim_scale(l.on_hand)), ',' ORDER BY p.sku, g.name)
                 FROM stock.location_level l
