@@ -125,7 +125,7 @@ package struct RecordsImport: Sendable {
                 case .units: try await run(RecordRows("unit", RecordField.ofUnits, options))
                 case .customers: try await run(RecordRows("customer", RecordField.ofCustomers, options))
                 case .suppliers: try await run(RecordRows("supplier", RecordField.ofSuppliers, options))
-                case .stock: try await run(StockRows(options))
+                case .stock: try await run(RecordRows(stock: options))
                 }
             }
         } catch let failure as ImportFailure {
