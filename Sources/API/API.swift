@@ -25,14 +25,14 @@ package final class API: Sendable {
     /// What is asked for most.
     package let busy = BusyPaths()
 
-    private let crossOrigin: CrossOrigin
+    let crossOrigin: CrossOrigin
     private let authenticator: Authenticator
     private let rates: RateLimits
-    private let store: Store?
+    let store: Store?
     private let date: HTTPDate
     let metrics: HTTPMetrics
     private let log: RequestLog
-    private let logger: Logger
+    let logger: Logger
 
     /// Puts the surface together.
     ///
@@ -252,57 +252,6 @@ package final class API: Sendable {
         }
     }
 
-    /// The document of what went wrong, and its line in the log.
-    private func refusal(of error: any Error, _ exchange: Exchange, _ subject: RequestLog.Subject) -> Reply {
-        let requestID = exchange.requestID
-        let instance = String(exchange.path)
-        switch error {
-        case var problem as Problem:
-            if problem.code == .outcomeUnknown, exchange.fields.idempotencyKey != nil {
-                problem.detail += " Repeat the request with the same Idempotency-Key."
-            }
-            if problem.code == .internalError || problem.code == .outcomeUnknown {
-                logger.error("problem", metadata: ["request_id": "\(requestID)", "detail": "\(problem.detail)"])
-            } else if problem.code.status == 401 || problem.code.status == 403 {
-                // Without the path, which a client may have put a credential into.
-                logger.info(
-                    "refused",
-                    metadata: [
-                        "request_id": "\(requestID)", "method": "\(exchange.method.rawValue)",
-                        "code": "\(problem.code.rawValue)",
-                        "address": "\(exchange.client?.description ?? "unknown")",
-                    ]
-                )
-            }
-            return problem.reply(requestID: requestID, instance: instance)
-        case is HTTPParserError:
-            var reply = Problem(.invalidRequest, "The body is not well-formed HTTP/1.1.")
-                .reply(requestID: requestID, instance: instance)
-            reply.closesConnection = true
-            return reply
-        case let refused as MethodRefused:
-            if exchange.method == .options, let origin = exchange.fields.origin,
-                let answer = crossOrigin.preflight(methods: refused.known, origin: origin)
-            {
-                return answer
-            }
-            var reply = refused.problem.reply(requestID: requestID, instance: instance)
-            reply.append(.allow, refused.allowed)
-            return reply
-        default:
-            // Whatever it is stays in the log; the client learns the name under which to find it there.
-            logger.error(
-                "request failed",
-                metadata: [
-                    "request_id": "\(requestID)", "route": "\(subject.route?.path ?? "unmatched")",
-                    "error": "\(String(describing: error))",
-                ]
-            )
-            return Problem(.internalError, "Something went wrong here; the log has it under the request_id.")
-                .reply(requestID: requestID, instance: instance)
-        }
-    }
-
     /// An answer with all its fields, counted and logged.
     private func finished(_ answer: Reply, _ exchange: Exchange, _ subject: RequestLog.Subject) -> Reply {
         var reply = answer
@@ -383,7 +332,7 @@ package final class API: Sendable {
 
     private func ask(_ read: CachedRead, _ call: Call) async throws -> Reply {
         guard let store else { throw Problem(.internalError, "Nothing is cached here.") }
-        return try call.reply(await store.answer(read, call.context()))
+        return try call.reply(await store.look(read, call.context()))
     }
 
     /// Does work that costs the caller a request, when its body is here and it is the caller's turn.
@@ -397,7 +346,7 @@ package final class API: Sendable {
         let came = ContinuousClock.now
         return try await rates.admission.run(tenant: caller.tenant, deadline: call.deadline) {
             self.metrics.waitedForTurn(ContinuousClock.now - came)
-            return try await body(call)
+            return try await tellingWhatWasSeen(call) { try await body(call) }
         }
     }
 
@@ -442,21 +391,5 @@ package final class API: Sendable {
             reply.append(.contentLength, String(reply.body.readableBytes))
             if isHead { reply.body = ByteBuffer() }
         }
-    }
-}
-
-/// A method that the path does not have.
-private struct MethodRefused: Error {
-    let method: HTTPRequest.Method
-    /// The methods it has.
-    let known: [HTTPRequest.Method]
-
-    var allowed: String {
-        let names = known.map(\.rawValue) + (known.contains(.get) ? ["HEAD"] : [])
-        return names.sorted().joined(separator: ", ")
-    }
-
-    var problem: Problem {
-        Problem(.methodNotAllowed, "\(method.rawValue) is not possible here; \(allowed) is.")
     }
 }

@@ -143,6 +143,84 @@ struct ConsistencyTests {
         }
     }
 
+    @Test("a refusal's token shows what the refusal was made of: whoever asks again does not see it as it was")
+    func refusals() async throws {
+        try await Pair.open { pair in
+            let old = try #require(await pair.lagging.send(.get, pair.path, token: pair.token)["etag"])
+            _ = try await pair.rename("Tea")
+            // The instance that refuses lags, too; its database does not.
+            let refused = await pair.lagging.send(
+                .patch,
+                pair.path,
+                token: pair.token,
+                ["If-Match": old, "Stock-Consistency": ""],
+                body: #"{"name":"Cocoa"}"#
+            )
+            #expect(refused.status == .preconditionFailed)
+            let consistency = try #require(refused["stock-consistency"])
+            #expect(await pair.name() == "Coffee")
+            #expect(await pair.name(["Stock-Consistency": consistency]) == "Tea")
+        }
+    }
+
+    @Test("a stored refusal has a token each time; one that no data made, or of a client that keeps none, has none")
+    func whoseRefusals() async throws {
+        try await Pair.open { pair in
+            let sale = #"{"lines":[{"product_id":"\#(pair.product)","quantity":"1"}]}"#
+            for _ in 0..<2 {
+                let refused = await pair.writer.send(
+                    .post,
+                    "/v1/sales",
+                    token: pair.token,
+                    ["Idempotency-Key": "refused", "Stock-Consistency": ""],
+                    body: sale
+                )
+                #expect(refused.status.code == 422, "\(refused.text)")
+                #expect(refused["stock-consistency"] != nil)
+            }
+            let plain = await pair.writer.send(
+                .post,
+                "/v1/sales",
+                token: pair.token,
+                ["Idempotency-Key": "refused"],
+                body: sale
+            )
+            #expect(plain["stock-consistency"] == nil)
+            let unread = await pair.writer.send(
+                .post,
+                "/v1/categories",
+                token: pair.token,
+                ["Stock-Consistency": ""],
+                body: "{"
+            )
+            #expect(unread.status == .badRequest)
+            #expect(unread["stock-consistency"] == nil)
+        }
+    }
+
+    @Test("what was seen to be gone stays gone, on any instance")
+    func absence() async throws {
+        try await Pair.open { pair in
+            let version = try #require(await pair.writer.send(.get, pair.path, token: pair.token)["etag"])
+            let gone = await pair.writer.send(.delete, pair.path, token: pair.token, ["If-Match": version])
+            #expect(gone.status == .noContent, "\(gone.text)")
+            #expect(await pair.name() == "Coffee")
+            // From the database and from memory alike.
+            for _ in 0..<2 {
+                let seen = await pair.writer.send(.get, pair.path, token: pair.token, ["Stock-Consistency": ""])
+                #expect(seen.status == .notFound)
+                let consistency = try #require(seen["stock-consistency"])
+                let other = await pair.lagging.send(
+                    .get,
+                    pair.path,
+                    token: pair.token,
+                    ["Stock-Consistency": consistency]
+                )
+                #expect(other.status == .notFound)
+            }
+        }
+    }
+
     @Test("a replayed answer's token covers the first request's write, whoever ran it and whoever replays")
     func replay() async throws {
         try await Pair.open { pair in

@@ -117,6 +117,26 @@ import Testing
         #expect(both.isSatisfied(by: snapshot(below: 31), module: .stock))
     }
 
+    @Test("a refusal's token covers what was visible behind it, for every module, beside what was held")
+    func refused() {
+        var composer = TokenComposer(settings: CacheSettings())
+        let held = composer.compose(
+            nil,
+            tenant: 1,
+            adding: .wrote(xid: 50, modules: [.stock]),
+            ns: Self.ns,
+            settled: 0,
+            at: 0
+        )
+        let refusal = TokenComposer.Addition.refused(seenBy: snapshot(below: 40))
+        let token = composer.compose(held, tenant: 1, adding: refusal, ns: Self.ns, settled: 0, at: 0)
+        for module in Module.allCases {
+            #expect(!token.isSatisfied(by: snapshot(below: 39), module: module))
+            #expect(token.isSatisfied(by: snapshot(below: 40), module: module) == (module != .stock))
+        }
+        #expect(token.isSatisfied(by: snapshot(below: 51), module: .stock))
+    }
+
     @Test("a replay beside a token of another namespace covers what the look-up saw")
     func foreignReplay() {
         var composer = TokenComposer(settings: CacheSettings())

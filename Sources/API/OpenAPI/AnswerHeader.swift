@@ -24,7 +24,7 @@ enum AnswerHeader: String, CaseIterable {
         case .eTag: "The entity tag, for If-Match and If-None-Match."
         case .location: "The path of the new resource."
         case .cacheStatus: "Where the answer came from (RFC 9211)."
-        case .consistency: "To be sent with the next request, to any instance, which then sees this write."
+        case .consistency: "To be sent with the next request, to any instance, which then sees what this answer tells."
         case .replayed: "The answer is that of an earlier request with the same Idempotency-Key."
         case .vary: "The bytes depend on this field of the request."
         case .link: "Where the table goes on (RFC 8288), if it does."
@@ -93,7 +93,8 @@ extension Route {
     static func headers(of codes: Set<Problem.Code>) -> AnswerHeader.List {
         var list: AnswerHeader.List = [(.requestID, true)]
         if codes.contains(.unauthenticated) { list.append((.authenticate, true)) }
-        if codes.contains(where: \.isStoredRefusal) { list += [(.replayed, false), (.consistency, false)] }
+        if codes.contains(where: \.isStoredRefusal) { list.append((.replayed, false)) }
+        if codes.contains(where: { SeenRefusal.statuses.contains($0.status) }) { list.append((.consistency, false)) }
         switch codes.first?.status {
         case 406: list.append((.vary, true))
         case 429: list += [(.retryAfter, true), (.rateLimit, false), (.rateLimitPolicy, false)]

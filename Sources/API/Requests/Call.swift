@@ -319,8 +319,8 @@ package struct Call: Sendable {
     /// The answer to a cached read: the bytes as they lie, 304 when the client has them, 404 when there is nothing.
     ///
     /// Whoever accepts gzip gets the compressed bytes as they lie, too: they are made once, when the answer is.
-    func reply(_ answer: CachedAnswer) throws(Problem) -> Reply {
-        guard let body = answer.body else { throw .notFound }
+    func reply(_ answer: CachedAnswer) throws -> Reply {
+        guard let body = answer.body else { throw SeenRefusal(problem: .notFound, consistency: seen(in: answer)) }
         let type = try answerType()
         if type == .csv, let table = route.gives.table { return try reply(answer, body, as: table) }
         var reply: Reply
@@ -369,12 +369,14 @@ package struct Call: Sendable {
     private func dressed(_ plain: Reply, of answer: CachedAnswer) -> Reply {
         var reply = plain
         reply.append(.cacheStatus, answer.status.headerValue)
-        if exchange.fields.consistency != nil, let cache = self.cache, let caller = self.caller {
-            let token = self.token ?? ConsistencyToken(tenant: caller.tenant.rawValue)
-            reply.append(.stockConsistency, cache.token(token, read: answer))
-        }
         reply.isFromMemory = answer.status == .l1Hit
-        return reply
+        return reply.with(consistency: seen(in: answer))
+    }
+
+    /// What a client that keeps a token has seen with an answer.
+    private func seen(in answer: CachedAnswer) -> String? {
+        guard exchange.fields.consistency != nil, let cache = self.cache, let caller = self.caller else { return nil }
+        return cache.token(self.token ?? ConsistencyToken(tenant: caller.tenant.rawValue), read: answer)
     }
 
     /// The answer of a write.

@@ -34,6 +34,11 @@ extension TenantCache {
         self.token(incoming, tenant, .replayed(xid: xid, modules: modules, seenBy: snapshot))
     }
 
+    /// The token of a refusal: what came, and what was visible behind it.
+    package func token(_ incoming: ConsistencyToken?, tenant: Int64, refusedBy snapshot: Snapshot) -> String {
+        self.token(incoming, tenant, .refused(seenBy: snapshot))
+    }
+
     /// A token of transactions that retired something, whoever ran them: for clients that are told of it.
     ///
     /// - Parameters:

@@ -8,6 +8,8 @@ package struct TokenComposer: Sendable {
         case read(Module, Snapshot)
         /// A stored answer: the transaction that wrote it, and the snapshot its record was found in.
         case replayed(xid: UInt64, modules: [Module], seenBy: Snapshot)
+        /// A refusal, made of whatever modules, and a snapshot taken behind it.
+        case refused(seenBy: Snapshot)
     }
 
     private let settings: CacheSettings
@@ -53,6 +55,8 @@ package struct TokenComposer: Sendable {
         case .read(let module, let snapshot):
             // A foreign token was answered by the database, whose snapshot saw everything the client did before.
             token.add(read: isForeign ? .all : ModuleSet([module]), SeenTransactions(snapshot))
+        case .refused(let snapshot):
+            token.add(read: .all, SeenTransactions(snapshot))
         case .replayed(_, _, let snapshot) where isForeign:
             // What the client wrote under another namespace may be younger than this write: the look-up saw both.
             token.add(read: .all, SeenTransactions(snapshot))

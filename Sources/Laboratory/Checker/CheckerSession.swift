@@ -154,6 +154,8 @@ final class CheckerSession {
             keepToken(of: answer)
             return .done
         case 412:
+            // What it was refused by is what the client has seen.
+            keepToken(of: answer)
             return .conflict
         default:
             refuse(answer, "PATCH \(path)")

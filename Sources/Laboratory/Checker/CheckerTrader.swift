@@ -40,6 +40,8 @@ final class CheckerTrader {
         let status: Int
         let body: [UInt8]
         let source: AnswerSource
+        /// Whether it brought a token, which is kept.
+        let hasToken: Bool
 
         var json: JSON { JSON(parsing: body) }
         var text: String { "\(status) \(String(decoding: body.prefix(300), as: UTF8.self))" }
@@ -87,15 +89,20 @@ final class CheckerTrader {
 
     private func awake() -> Int? {
         let instance = random.below(connections.count)
-        return restingUntil[instance] < judge.now ? instance : nil
+        return isAwake(instance) ? instance : nil
     }
+
+    private func isAwake(_ instance: Int) -> Bool { restingUntil[instance] < judge.now }
 
     // MARK: - Comparing
 
     /// Asks an instance, whose caches may answer, and the database for every path, and has what differs judged.
     func compare(from instance: Int, with other: Int, usesToken: Bool) {
-        let fields = usesToken && !token.isEmpty ? "Stock-Consistency: \(token)\r\n" : ""
+        let fields = usesToken ? tokenField : ""
+        let asked = usesToken ? "with the token" : "of the one that did it"
         for path in trade.paths + documents.values.map(\.path) where !judge.areWritersParked && !judge.isStopped {
+            // One that answers nothing would keep it from acting for as many time-outs as there are paths.
+            guard isAwake(instance), isAwake(other) else { return }
             let start = judge.now
             guard let found = ask(path, instance, fields), let right = ask(path, other, "Cache-Control: no-cache\r\n")
             else { continue }
@@ -111,7 +118,7 @@ final class CheckerTrader {
                     required: 0,
                     seen: 0,
                     source: found.source,
-                    detail: "GET \(path): \(found.text); the database, asked by instance \(other): \(right.text)"
+                    detail: "GET \(path) \(asked): \(found.text); the database, by instance \(other): \(right.text)"
                 )
             )
         }
@@ -124,8 +131,11 @@ final class CheckerTrader {
             return nil
         }
         // The body of a refusal names its request.
-        return answer.status == 200 ? answer : Answer(status: answer.status, body: [], source: answer.source)
+        return answer.status == 200
+            ? answer : Answer(status: answer.status, body: [], source: answer.source, hasToken: answer.hasToken)
     }
+
+    private var tokenField: String { "Stock-Consistency: \(token)\r\n" }
 
     private func exchange(
         _ method: String,
@@ -145,13 +155,12 @@ final class CheckerTrader {
             restingUntil[instance] = judge.now + 100_000
             return nil
         }
-        if body != nil, answer.status < 300, let token = answer.token {
-            self.token = String(decoding: token, as: UTF8.self)
-        }
+        if body != nil, let token = answer.token { self.token = String(decoding: token, as: UTF8.self) }
         return Answer(
             status: answer.status,
             body: Array(answer.body),
-            source: CheckerSession.source(answer.cacheStatus)
+            source: CheckerSession.source(answer.cacheStatus),
+            hasToken: answer.token != nil
         )
     }
 
@@ -194,15 +203,16 @@ final class CheckerTrader {
                 usleep(1_000)
                 continue
             }
-            if let answer = exchange(method, path, fields, body, instance) {
+            if let answer = exchange(method, path, fields + tokenField, body, instance) {
                 switch answer.status {
                 case 200..<300:
                     judge.commanded()
                     return (answer, isFirst ? instance : nil)
                 case 409 where answer.text.contains("idempotency_in_progress"): break
                 case 404, 409, 412, 422:
-                    // Another history, or an earlier try was executed after all.
-                    return (answer, nil)
+                    // Another history, or an earlier try was executed after all: its token shows what it did. The database may
+                    // have been out of reach for that.
+                    if answer.hasToken { return (answer, nil) }
                 case 429, 503: judge.refused(answer.status)
                 default: judge.unexpected("\(method) \(path): \(answer.text)")
                 }

@@ -30,6 +30,20 @@ struct CacheToken: Statement {
     }
 }
 
+/// What is visible now.
+struct SeenNow: Statement {
+    static let name = "core.seen_now"
+    static let sql: SQL = "SELECT pg_current_snapshot()"
+
+    struct Row: DecodableRow {
+        let snapshot: Snapshot
+
+        init(from row: inout RowReader) throws(PostgresError) {
+            snapshot = Snapshot(try row.next(PGSnapshot.self))
+        }
+    }
+}
+
 /// The stored answer of a key, and the transaction that stored it together with its effect.
 struct FindRecord: Statement {
     static let name = "core.find_record"

@@ -39,8 +39,8 @@ package final class Store: Sendable {
     ///   - read: What is read.
     ///   - token: What the client has written and seen.
     ///   - deadline: When computing anew is to end.
-    /// - Returns: The answer; nil if it is to be asked for by ``answer(_:_:)``.
-    /// - Throws: 404 `not_found` if memory knows that there is no such thing; what the read itself refuses.
+    /// - Returns: The answer, also that there is no such thing; nil if it is to be asked for by ``answer(_:_:)``.
+    /// - Throws: What the read itself refuses.
     package func hit(
         _ read: CachedRead,
         token: ConsistencyToken?,
@@ -48,9 +48,7 @@ package final class Store: Sendable {
     ) throws(Problem) -> CachedAnswer? {
         switch read {
         case .known(let key, let fill):
-            guard let hit = memory(key, fill, token, deadline) else { return nil }
-            guard !hit.isAbsent else { throw .notFound }
-            return hit
+            return memory(key, fill, token, deadline)
         case .dated(let settings, let read):
             guard let hit = memory(settings.key, settings.fill, token, deadline),
                 let settings: TenantSettings = Self.content(of: hit)
@@ -72,24 +70,29 @@ package final class Store: Sendable {
     /// - Returns: The answer.
     /// - Throws: 404 `not_found` if there is no such thing, or what kept the statement from answering.
     package func answer(_ read: CachedRead, _ context: CallContext) async throws(Problem) -> CachedAnswer {
+        let answer = try await look(read, context)
+        guard !answer.isAbsent else { throw .notFound }
+        return answer
+    }
+
+    /// As ``answer(_:_:)``; that there is no such thing is an answer, too, and knows what it was read from.
+    package func look(_ read: CachedRead, _ context: CallContext) async throws(Problem) -> CachedAnswer {
         switch read {
         case .known(let key, let fill):
-            let answer = try await ask(
+            return try await ask(
                 key,
                 fill,
                 token: context.token,
                 bypass: context.bypassCache,
                 deadline: context.deadline
             )
-            guard !answer.isAbsent else { throw .notFound }
-            return answer
         case .dated(let settings, let read):
             let known = try await value(settings, token: context.token, deadline: context.deadline)
             guard let today = known?.today else { throw .notFound }
-            return try await answer(read(today), context)
+            return try await look(read(today), context)
         case .scanned(let scales, let read):
             let known = try await value(scales, token: context.token, deadline: context.deadline)
-            return try await answer(read(known ?? []), context)
+            return try await look(read(known ?? []), context)
         }
     }
 
@@ -390,6 +393,17 @@ package final class Store: Sendable {
     package func consistency(_ written: Written, _ incoming: ConsistencyToken?) -> String? {
         guard let tenant = written.tenant else { return nil }
         return cache.token(incoming, tenant: tenant.rawValue, wrote: written.xid, modules: written.modules)
+    }
+
+    /// The value of `Stock-Consistency` beside a refusal: whoever sends it back sees at least what the refusal was made of.
+    ///
+    /// A refused unit tells nothing but its refusal. What is seen now covers what it saw, of whatever modules that was.
+    ///
+    /// - Parameter context: Who was refused.
+    /// - Returns: The token; nil if the database cannot be asked.
+    package func consistencyOfRefusal(_ context: CallContext) async -> String? {
+        let seen = try? await query(SeenNow(), tenant: context.tenant, deadline: context.deadline).first
+        return seen.map { cache.token(context.token, tenant: context.tenant.rawValue, refusedBy: $0.snapshot) }
     }
 
     /// The stored answer of a key.

@@ -151,7 +151,8 @@ extension ControlScenario {
             let first = stage.laboratory.instances[stage.a]
             try await stage.becomeCaching()
             try await stage.warm(0, on: stage.b)
-            try await stage.client.editFatally(0, on: stage.a, seenOn: stage.b)
+            await stage.client.beginEdit(0, on: stage.a)
+            try await stage.client.findEdit(0, on: stage.b)
             guard await first.hasEnded(within: .seconds(5)) else { throw CheckerFailure("\(first.name) did not die") }
             try await stage.pause(.milliseconds(1_200))
             await stage.client.read(0, from: stage.b)
@@ -266,6 +267,17 @@ extension ControlScenario {
             let lane = try await stage.holdLane()
             let writer = stage.session()
             try await writer.edit(0, on: stage.a)
+            await writer.read(0, from: stage.b, .token)
+            try await lane.end()
+        },
+        // B refuses an edit, as the one that nobody heard of was done; what it then shows is what it refused by.
+        ControlScenario("refused-edit", exposes: ["no_token_check"], environment: ["STOCK_BUMP_OFF": "1"]) { stage in
+            try await stage.becomeCaching()
+            try await stage.warm(0, on: stage.b)
+            let lane = try await stage.holdLane()
+            let writer = stage.session()
+            await stage.client.beginEdit(0, on: stage.a)
+            try await writer.findEdit(0, on: stage.b)
             await writer.read(0, from: stage.b, .token)
             try await lane.end()
         },

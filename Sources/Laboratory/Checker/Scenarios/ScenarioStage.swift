@@ -148,20 +148,22 @@ final class ScenarioClient: Sendable {
         throw CheckerFailure("an edit of subject \(subject) is not answered")
     }
 
-    /// Begins an edit on an instance that is to die of it; whether it was done is found out elsewhere.
-    func editFatally(_ subject: Int, on instance: Int, seenOn other: Int) async throws {
+    /// Begins an edit on an instance whose answer nobody hears; whether it was done is found out by ``findEdit(_:on:)``.
+    func beginEdit(_ subject: Int, on instance: Int) async {
         let revision = judge.acknowledged(subject)
         judge.take(.begun(time: judge.now, subject: subject))
         _ = await onThread { $0.edit(subject, from: revision, on: instance) }
-        for _ in 0..<200 {
-            let done = await onThread { session in
-                guard case .conflict = session.edit(subject, from: revision, on: other) else { return false }
-                self.acknowledge(subject, other, isDirect: false, session)
-                return true
-            }
-            if done { return }
-            throw CheckerFailure("the edit of subject \(subject) was not done by the instance that died")
+    }
+
+    /// Sends an edit that was begun once more, to an instance that must refuse it, as it was done.
+    func findEdit(_ subject: Int, on instance: Int) async throws {
+        let revision = judge.acknowledged(subject)
+        let isDone = await onThread { session in
+            guard case .conflict = session.edit(subject, from: revision, on: instance) else { return false }
+            self.acknowledge(subject, instance, isDirect: false, session)
+            return true
         }
+        guard isDone else { throw CheckerFailure("the edit of subject \(subject) that was begun was not done") }
     }
 
     /// Sells on an instance; the sale counts as this session's when it is answered.
