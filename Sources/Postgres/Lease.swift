@@ -143,6 +143,25 @@ package struct Lease: Sendable {
         return value
     }
 
+    /// Runs a closure as a part of the transaction that is open: taken back by itself when it throws, with the locks it took, so that
+    /// it can be tried again.
+    ///
+    /// - Parameter body: The work, on this lease.
+    /// - Returns: What `body` returned.
+    /// - Throws: What `body` throws, or ``PostgresError``.
+    package func nested<Value>(_ body: () async throws -> Value) async throws -> Value {
+        try await run("SAVEPOINT part")
+        let value: Value
+        do {
+            value = try await body()
+        } catch {
+            _ = try? await run("ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part", isCancellable: false)
+            throw error
+        }
+        try await run("RELEASE SAVEPOINT part", isCancellable: false)
+        return value
+    }
+
     // MARK: COPY
 
     /// Streams bytes into `COPY ... FROM STDIN`.

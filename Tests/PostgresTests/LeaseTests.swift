@@ -59,6 +59,31 @@ struct LeaseTests {
         }
     }
 
+    @Test("a part of a transaction is taken back by itself, and can be tried again")
+    func nested() async throws {
+        try await withClient(try await makeURL()) { client in
+            try await makeTable(client)
+            try await client.withLease(deadline: seconds(10)) { lease in
+                try await lease.transaction(tenant: 5) {
+                    func insert(_ ids: Int64...) async throws {
+                        for id in ids {
+                            var unit = UnitOfWork(tenant: 5, access: .write)
+                            try unit.add(InsertItem(id: id))
+                            _ = try await lease.perform(unit)
+                        }
+                    }
+                    try await lease.nested { try await insert(1) }
+                    let error = await #expect(throws: PostgresError.self) {
+                        try await lease.nested { try await insert(2, 1) }
+                    }
+                    #expect(error?.sqlState == .uniqueViolation)
+                    try await lease.nested { try await insert(3) }
+                }
+            }
+            #expect(try await client.itemCount() == 2)
+        }
+    }
+
     @Test("committing after a failed statement is an error, as the server rolled back")
     func commitOfFailed() async throws {
         try await withClient(try await makeURL()) { client in

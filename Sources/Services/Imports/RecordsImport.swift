@@ -72,6 +72,13 @@ package struct RecordsImport: Sendable {
         package var rejected: [RowRejection.Code: Int] = [:]
         package var duration: Duration = .zero
 
+        /// None of it was kept.
+        mutating func forgetWritten() {
+            created = 0
+            updated = 0
+            unchanged = 0
+        }
+
         /// Rows refused, all codes together.
         package var rejectedRows: Int { rejected.values.reduce(0, +) }
     }

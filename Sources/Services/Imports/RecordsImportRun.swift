@@ -15,7 +15,9 @@ final class RecordsImportRun<Rows: ImportedRows> {
     /// Rows that were read and not applied yet, from `next` on.
     private var pending: [Rows.Row] = []
     private var next = 0
-    private var seen: Set<String> = []
+    /// Whether the file is one transaction, and whether that is open.
+    private var isWhole: Bool { options.onError == .abort || options.isDryRun }
+    private var hasBegun = false
 
     init(
         _ kind: Rows,
@@ -36,25 +38,42 @@ final class RecordsImportRun<Rows: ImportedRows> {
     /// Imports the file.
     func run<Source: AsyncSequence>(_ source: Source) async throws where Source.Element == [UInt8] {
         try await kind.prepare(session)
-        // Whatever is all or nothing is read to its end before anything is written.
-        let isWhole = options.onError == .abort || options.isDryRun
+        let named = try await NamedKeys(session)
         do {
-            try await read(source, applying: !isWhole)
-        } catch let fault as ImportMapping.Fault {
-            throw ImportFailure.mapping(fault)
+            try await read(source, named)
+            while next < pending.count { try await applyBatch(named) }
+            try await end()
+        } catch {
+            if hasBegun {
+                try? await session.lease.rollback()
+                figures.report.forgetWritten()
+            }
+            try? await named.close()
+            if let fault = error as? ImportMapping.Fault { throw ImportFailure.mapping(fault) }
+            throw error
         }
-        if isWhole {
-            try await applyWhole()
+        try await named.close()
+        if options.onError == .abort, figures.report.rejectedRows > 0 {
+            throw ImportFailure.refused(rows: figures.report.rejectedRows)
+        }
+    }
+
+    /// Keeps what was one transaction, if the run is none that is dry and no row was refused.
+    private func end() async throws {
+        guard hasBegun else { return }
+        if options.isDryRun || figures.report.rejectedRows > 0 {
+            try await session.lease.rollback()
         } else {
-            while next < pending.count { try await applyBatch() }
+            try await session.lease.commit()
         }
+        hasBegun = false
     }
 
     // MARK: Reading
 
     private func read<Source: AsyncSequence>(
         _ source: Source,
-        applying: Bool
+        _ named: NamedKeys
     ) async throws where Source.Element == [UInt8] {
         var transcoder = UTF16Transcoder(encoding: options.mapping.encoding)
         var parser = ImportParser(options.mapping, fields: options.kind.shape.fields)
@@ -63,7 +82,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
             try parser.consume(transcoder.decode(chunk)) { try take($0) }
             figures.report.blankRows = parser.blankRecords
             onProgress(.reading(rows: figures.report.rows))
-            while applying, pending.count - next >= kind.batchRows { try await applyBatch() }
+            while pending.count - next >= kind.batchRows { try await applyBatch(named) }
             pending.removeFirst(next)
             next = 0
         }
@@ -82,14 +101,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
         }
         figures.report.rows += 1
         do throws(RowRejection) {
-            let row = try kind.read(record)
-            let keys = kind.keys(of: row)
-            guard seen.isDisjoint(with: keys) else {
-                let reason = "an earlier row names this \(kind.noun)"
-                throw RowRejection(line: record.line, code: .duplicate, reason: reason)
-            }
-            seen.formUnion(keys)
-            pending.append(row)
+            pending.append(try kind.read(record))
         } catch {
             try reject(error)
         }
@@ -102,64 +114,46 @@ final class RecordsImportRun<Rows: ImportedRows> {
 
     // MARK: Writing
 
-    /// Applies the next rows as a transaction of their own.
-    private func applyBatch() async throws {
-        let batch = pending[next...].prefix(kind.batchRows)
-        let outcomes = try await session.retried {
-            try await kind.apply(batch, in: session)
-        }
-        try count(outcomes, of: batch)
-        next += batch.count
-        onProgress(.writing(rows: written, of: nil))
-    }
-
-    /// Applies all rows as one transaction: kept if the run is none that is dry and no row was refused, or may be.
-    private func applyWhole() async throws {
-        // Told only when the transaction has come to its end: a try that is repeated says nothing.
-        let outcomes = try await session.retried {
+    /// Applies the next rows: as a transaction of their own, or as a part of the one that is the file.
+    private func applyBatch(_ named: NamedKeys) async throws {
+        let rows = pending[next...].prefix(kind.batchRows)
+        if isWhole, !hasBegun {
             try await session.lease.begin(tenant: session.tenant)
-            do {
-                var outcomes: [[ImportedRow]] = []
-                var place = 0
-                while place < pending.count {
-                    let batch = pending[place...].prefix(kind.batchRows)
-                    outcomes.append(try await kind.apply(batch, in: session))
-                    place += batch.count
-                    onProgress(.writing(rows: place, of: pending.count))
-                }
-                let isRefused =
-                    options.onError == .abort
-                    && (figures.report.rejectedRows > 0 || outcomes.joined().contains { $0.errors != nil })
-                if options.isDryRun || isRefused {
-                    try await session.lease.rollback()
-                } else {
-                    try await session.lease.commit()
-                }
-                return outcomes
-            } catch {
-                try? await session.lease.rollback()
-                throw error
+            hasBegun = true
+        }
+        let repeated = try await named.note(rows.map(kind.keys))
+        var batch: [Rows.Row] = []
+        for (place, row) in rows.enumerated() {
+            if repeated.contains(place) {
+                let reason = "an earlier row names this \(kind.noun)"
+                try reject(RowRejection(line: kind.line(of: row), code: .duplicate, reason: reason))
+            } else {
+                batch.append(row)
             }
         }
-        for (index, batch) in outcomes.enumerated() {
-            let start = outcomes[..<index].reduce(0) { $0 + $1.count }
-            try count(batch, of: pending[start..<start + batch.count])
+        next += rows.count
+        guard !batch.isEmpty else { return }
+        let outcomes = try await session.retried {
+            if isWhole {
+                try await session.lease.nested { try await kind.apply(batch[...], in: session) }
+            } else {
+                try await kind.apply(batch[...], in: session)
+            }
         }
-        if options.onError == .abort, figures.report.rejectedRows > 0 {
-            throw ImportFailure.refused(rows: figures.report.rejectedRows)
-        }
+        try count(outcomes, of: batch)
+        onProgress(.writing(rows: written, of: nil))
     }
 
     private var written: Int { figures.report.created + figures.report.updated + figures.report.unchanged }
 
-    private func count(_ outcomes: [ImportedRow], of batch: ArraySlice<Rows.Row>) throws {
+    private func count(_ outcomes: [ImportedRow], of batch: [Rows.Row]) throws {
         for outcome in outcomes {
             switch outcome.outcome {
             case "created": figures.report.created += 1
             case "updated": figures.report.updated += 1
             case "unchanged": figures.report.unchanged += 1
             default:
-                let index = batch.startIndex + Int(outcome.place)
+                let index = Int(outcome.place)
                 guard batch.indices.contains(index) else { continue }
                 try reject(RowRejection(line: kind.line(of: batch[index]), errors: outcome.errors ?? "[]"))
             }

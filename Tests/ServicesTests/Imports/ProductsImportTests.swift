@@ -13,8 +13,14 @@ struct ProductsImportTests {
 
         func makeAsyncIterator() -> Self { self }
 
-        mutating func next() async -> [UInt8]? {
-            guard !bytes.isEmpty else { return nil }
+        /// What keeps the rest of the file from being read.
+        var failure: (any Error)?
+
+        mutating func next() async throws -> [UInt8]? {
+            guard !bytes.isEmpty else {
+                if let failure { throw failure }
+                return nil
+            }
             defer { bytes = bytes.dropFirst(1 << 16) }
             return Array(bytes.prefix(1 << 16))
         }
@@ -38,13 +44,14 @@ struct ProductsImportTests {
         into shop: TestShop,
         header: String = Self.header,
         rejected: Rejections = Rejections(),
+        failure: (any Error)? = nil,
         _ change: (inout RecordsImport.Options) -> Void = { _ in }
     ) async throws -> Outcome {
         var options = RecordsImport.Options(tenant: shop.tenant, mapping: ImportMapping())
         change(&options)
         let text = ([header] + lines).joined(separator: "\n") + "\n"
         let report = try await RecordsImport(postgres: shop.postgres).run(
-            Portions(bytes: Array(text.utf8)[...]),
+            Portions(bytes: Array(text.utf8)[...], failure: failure),
             options: options,
             onReject: { rejected.rows.append($0) },
             onProgress: { _ in }
@@ -149,6 +156,41 @@ struct ProductsImportTests {
             #expect(dry.report.rejected == real.report.rejected)
             #expect([dry.report.created, dry.report.updated] == [real.report.created, real.report.updated])
             #expect([real.report.created, real.report.updated, real.report.rejectedRows] == [1, 1, 3])
+        }
+    }
+
+    @Test("knows what an earlier row has named, in whatever batch that was, and tells it in every mode")
+    func namedFarApart() async throws {
+        try await TestShop.open { (shop) async throws in
+            var lines = Self.rows(0..<2_500)
+            lines[2_100] = "n3,Another,1,pc"
+            lines[2_101] = "N2100,One of its own,1,pc"
+            lines[2_102] = "n2100,Its twin,1,pc"
+            for change: (inout RecordsImport.Options) -> Void in [{ $0.isDryRun = true }, { $0.onError = .skip }] {
+                let outcome = try await run(lines, into: shop, change)
+                #expect(outcome.rejections.map(\.line) == [2_102, 2_104])
+                #expect(outcome.rejections.allSatisfy { $0.code == .duplicate })
+                #expect(outcome.report.created == 2_498)
+            }
+            let rejected = Rejections()
+            await #expect(throws: ImportFailure.self) {
+                try await run(lines, into: shop, rejected: rejected) { $0.onError = .abort }
+            }
+            #expect(rejected.rows.map(\.line) == [2_102, 2_104])
+        }
+    }
+
+    @Test("that is all or nothing, and broken off, has kept nothing and says so; else what was written stays")
+    func brokenOff() async throws {
+        struct Unplugged: Error {}
+        try await TestShop.open { (shop) async throws in
+            for (policy, kept) in [(ImportErrorPolicy.abort, 0), (.skip, 3_000)] {
+                let error = await #expect(throws: ImportInterruption<RecordsImport.Report>.self) {
+                    try await run(Self.rows(0..<3_500), into: shop, failure: Unplugged()) { $0.onError = policy }
+                }
+                #expect(error?.report.created == kept)
+                #expect(try await products(shop) == "\(kept)")
+            }
         }
     }
 
