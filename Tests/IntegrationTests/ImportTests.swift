@@ -157,7 +157,8 @@ extension Integration {
                     "card"
                 )
                 #expect(retail[isFirst ? "written" : "unchanged"].int == 6, "\(retail)")
-                for (source, levels) in [("shopify", 1), ("woocommerce", 2)] {
+                let sources = [("shopify", 1), ("woocommerce", 2), ("square", 2), ("loyverse", 2), ("odoo", 2)]
+                for (source, levels) in sources {
                     let file = "\(source)-products.csv"
                     let products = try await take("products", "\(source)-products.mapping.json", file)
                     #expect(products[isFirst ? "created" : "unchanged"].int == 2, "\(products)")
