@@ -132,4 +132,43 @@ struct ExportsOverHTTPTests {
         #expect(other.status == .notAcceptable)
         await shop.stop()
     }
+
+    @Test("an export and the feed behind it tell each expense once, however it is made meanwhile")
+    func feedBehind() async throws {
+        let database = try await PostgresServer.shared().database(named: "exports_and_feed")
+        let shop = try await TestShop(url: database.appURL, runs: true)
+        let token = try await shop.signUp()
+        func spend(_ category: String) async -> String? {
+            let body = #"{"category":"\#(category)","amount":"1.00","method":"transfer"}"#
+            let fields = ["Idempotency-Key": category]
+            return await shop.send(.post, "/v1/expenses", token: token, fields, body: body).json["id"].string
+        }
+        func told(after number: Int) async -> [String] {
+            let feed = await shop.send(.get, "/v1/events?after=\(number)&types=expense", token: token)
+            return feed.json["data"].elements.compactMap { $0["entity_id"].string }
+        }
+        let first = try #require(await spend("Miete"))
+        try await eventually("the first is told of") { await told(after: 0) == [first] }
+        let export = await shop.send(.get, "/v1/exports/expenses", token: token)
+        #expect(export.text.contains("Miete"))
+        let number = try #require(export["stock-event-sequence"].flatMap { Int($0) })
+        #expect(number > 0)
+        #expect(await told(after: number) == [])
+        let second = try #require(await spend("Porto"))
+        try await eventually("the second is told of") { await told(after: number) == [second] }
+        await shop.stop()
+    }
+
+    @Test("what keeps an export from beginning is told before anything is answered")
+    func unreachable() async throws {
+        let database = try await PostgresServer.shared().database(named: "exports_unreachable")
+        let shop = try await TestShop(url: database.appURL, runs: true)
+        let token = try await shop.signUp()
+        _ = await shop.send(.get, "/v1/exports/units", token: token)
+        try await database.psql("REVOKE SELECT ON stock.unit FROM stock_app")
+        let answer = await shop.send(.get, "/v1/exports/units", token: token)
+        #expect(answer.status.code >= 500, "\(answer.text)")
+        #expect(answer["content-type"] == "application/problem+json")
+        await shop.stop()
+    }
 }

@@ -789,6 +789,10 @@ struct Examples {
         own["stock.count_open"] = Example(runs: ["\(new()), \(main), 'Ñ', NULL"])
         own.merge(buying) { $1 }
         own.merge(entering) { $1 }
+        own["imports.note_keys"] = Example(
+            before: "SELECT stock.import_keys_open()",
+            runs: ["stock.new_ids(2000)"]
+        )
         own["imports.create_first_unit"] = Example(before: free, runs: [new()])
         let staged = """
             SELECT stock.import_open();

@@ -61,6 +61,7 @@ struct ExportsRoutes: Area {
             )
             let export = try exports.stream(request, of: try call.context().tenant)
             var reply = Reply(.ok, body: ByteBuffer(), type: format == .csv ? .csv : .ndjson)
+            reply.append(.eventSequence, String(try await export.open()))
             reply.stream = AsyncThrowingStream(unfolding: { try await export.next().map { ByteBuffer(bytes: $0) } })
             return reply
         }

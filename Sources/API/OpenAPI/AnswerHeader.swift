@@ -8,6 +8,7 @@ enum AnswerHeader: String, CaseIterable {
     case location = "Location"
     case cacheStatus = "Cache-Status"
     case consistency = "Stock-Consistency"
+    case eventSequence = "Stock-Event-Sequence"
     case replayed = "Idempotency-Replayed"
     case vary = "Vary"
     case contentEncoding = "Content-Encoding"
@@ -25,6 +26,7 @@ enum AnswerHeader: String, CaseIterable {
         case .location: "The path of the new resource."
         case .cacheStatus: "Where the answer came from (RFC 9211)."
         case .consistency: "To be sent with the next request, to any instance, which then sees what this answer tells."
+        case .eventSequence: "The last event that the rows reflect: behind it the feed tells what has happened since."
         case .replayed: "The answer is that of an earlier request with the same Idempotency-Key."
         case .vary: "The bytes depend on this field of the request."
         case .link: "Where the table goes on (RFC 8288), if it does."
@@ -46,6 +48,7 @@ enum AnswerHeader: String, CaseIterable {
         case .vary: .choice(["Accept", "Accept-Encoding"])
         case .contentEncoding: .choice(["gzip"])
         case .retryAfter: .integer(minimum: 1)
+        case .eventSequence: .integer(minimum: 0)
         }
     }
 
@@ -57,6 +60,7 @@ enum AnswerHeader: String, CaseIterable {
         case .location: "/v1/sales/01a1fdf2-b270-76bb-9b75-63983f68fe97"
         case .cacheStatus: "stock-l1; hit"
         case .consistency: "1.b.811:812"
+        case .eventSequence: "811"
         case .replayed: "true"
         case .vary: "Accept-Encoding"
         case .contentEncoding: "gzip"
@@ -86,6 +90,7 @@ extension Route {
         if gives.table != nil { list.append((.link, false)) }
         if takesConsistency || startsSession { list.append((.consistency, false)) }
         if takesKey { list.append((.replayed, false)) }
+        if area == "exports" { list.append((.eventSequence, true)) }
         return list
     }
 

@@ -104,6 +104,6 @@ package struct CrossOrigin: Sendable, Equatable {
     /// What a script may read beyond what every page may.
     private static let exposed = [
         "Cache-Status", "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
-        "Stock-Consistency", "X-Request-Id",
+        "Stock-Consistency", "Stock-Event-Sequence", "X-Request-Id",
     ].joined(separator: ", ")
 }

@@ -148,6 +148,8 @@ extension Reply {
 extension HTTPField.Name {
     /// What the client has written and seen.
     static let stockConsistency = Self.known("Stock-Consistency")
+    /// The last event that an export reflects.
+    static let eventSequence = Self.known("Stock-Event-Sequence")
     /// RFC 8288.
     static let link = Self.known("Link")
     /// RFC 9211.

@@ -152,7 +152,7 @@ package final class Shop: Sendable {
     /// Every statement of the services, for connections to prepare as they come up; those of records are theirs to tell.
     package static let statements: [any Statement.Type] =
         [
-            TakeKey.self, CacheToken.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self,
+            TakeKey.self, CacheToken.self, SeenNow.self, FindRecord.self, RecordRefusal.self, ConcludeDeletion.self,
             EnterPlaces.self, RefuseElsewhere.self, ReadByID.self, NamedPage<ReadByID>.self, ListChanged.self,
         ]
         + TenantService.statements + StockService.statements + CountsService.statements + TransfersService.statements

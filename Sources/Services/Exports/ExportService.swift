@@ -34,9 +34,9 @@ package struct ExportService: Sendable {
     /// - Returns: the export, which holds its turn for as long as it is held.
     /// - Throws: 429 `rate_limited`, 503 `overloaded`.
     package func stream(_ request: ExportRequest, of tenant: TenantID) throws(Problem) -> ExportStream {
-        ExportStream(try turns.take(tenant)) { give in
+        ExportStream(try turns.take(tenant)) { opened, give in
             do {
-                try await run(request, of: tenant, deadline: .now + Self.longestSnapshot, give)
+                try await run(request, of: tenant, deadline: .now + Self.longestSnapshot, opened: opened, give)
             } catch {
                 if !(error is CancellationError) {
                     let about: Logger.Metadata = [
@@ -55,6 +55,8 @@ package struct ExportService: Sendable {
     ///   - request: what, and how it is written.
     ///   - tenant: whose rows.
     ///   - deadline: when it is given up.
+    ///   - opened: told the number of the last event that the rows reflect, before there are any: whoever follows the events behind
+    ///     it misses nothing.
     ///   - give: takes what was written, whole rows of some hundred kilobytes; the next are read when it returns.
     /// - Returns: the number of rows.
     /// - Throws: ``ExportFailure``, `PostgresError`, what `give` throws.
@@ -63,12 +65,14 @@ package struct ExportService: Sendable {
         _ request: ExportRequest,
         of tenant: TenantID,
         deadline: ContinuousClock.Instant,
+        opened: (Int64) -> Void = { _ in },
         _ give: ([UInt8]) async throws -> Void
     ) async throws -> Int {
         try await postgres.withLease(deadline: deadline) { lease in
             let reading = ExportReading(lease: lease, tenant: tenant.rawValue)
             return try await lease.transaction(tenant: tenant.rawValue, isolation: .repeatableReadReadOnly) {
-                try await reading.run(request.kind.page, request, rows: Self.pageRows, give)
+                opened(try await reading.lastEvent())
+                return try await reading.run(request.kind.page, request, rows: Self.pageRows, give)
             }
         }
     }
@@ -87,6 +91,13 @@ private struct ExportReading {
 
     /// How long the server waits for the next page; what a lease sets for its transactions.
     private static let patience: Duration = .seconds(30)
+
+    /// The number of the last event of the snapshot: events are numbered behind their commit, so that what all of them tell of is seen.
+    func lastEvent() async throws -> Int64 {
+        var unit = UnitOfWork(tenant: tenant, access: .read)
+        let slot = try unit.add(LastEvent())
+        return try await lease.perform(unit).first(slot)?.number ?? 0
+    }
 
     func run<Page: ExportPage>(
         _ page: Page.Type,

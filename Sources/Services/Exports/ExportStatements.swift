@@ -1,5 +1,21 @@
 import Postgres
 
+/// The last event that is numbered.
+struct LastEvent: Statement {
+    static let name = "exports.last_event"
+    static let sql: SQL = """
+        SELECT e.seq FROM stock.domain_event e
+        WHERE e.tenant_id = stock.current_tenant() AND e.seq IS NOT NULL
+        ORDER BY e.seq DESC LIMIT 1
+        """
+
+    struct Row: DecodableRow {
+        let number: Int64
+
+        init(from row: inout RowReader) throws(PostgresError) { number = try row.next() }
+    }
+}
+
 /// Products, in the order in which they were made.
 ///
 /// One without a SKU and an external id has its own id as that, so that an import finds it again.

@@ -13,7 +13,6 @@ struct NamedKeys {
     init(_ session: ImportSession) async throws {
         self.session = session
         try await session.perform(OpenKeys())
-        try await session.perform(ForgetKeys())
     }
 
     /// Notes the keys of the next rows.
@@ -38,7 +37,7 @@ struct NamedKeys {
 
     /// Gives the connection back as it was.
     func close() async throws {
-        try await session.perform(DropKeys())
+        try await session.perform(CloseKeys())
     }
 
     private static func digest(_ key: String) -> EntityID {
@@ -51,32 +50,22 @@ struct NamedKeys {
     }
 }
 
+/// Makes the table of the keys.
 private struct OpenKeys: Statement {
     static let name = "imports.open_keys"
-    static let sql: SQL = "CREATE TEMPORARY TABLE IF NOT EXISTS import_key (key uuid PRIMARY KEY)"
+    static let sql: SQL = "SELECT stock.import_keys_open()"
 }
 
-private struct ForgetKeys: Statement {
-    static let name = "imports.forget_keys"
-    static let sql: SQL = "TRUNCATE pg_temp.import_key"
-}
-
-private struct DropKeys: Statement {
-    static let name = "imports.drop_keys"
-    static let sql: SQL = "DROP TABLE IF EXISTS pg_temp.import_key"
+/// Drops it.
+private struct CloseKeys: Statement {
+    static let name = "imports.close_keys"
+    static let sql: SQL = "SELECT stock.import_keys_close()"
 }
 
 /// Notes keys; its rows are those that were noted before.
 private struct NoteKeys: Statement {
     static let name = "imports.note_keys"
-    static let sql: SQL = """
-        WITH noted AS (
-            INSERT INTO pg_temp.import_key (key) SELECT k.key FROM unnest($1) AS k (key)
-            ON CONFLICT DO NOTHING
-            RETURNING key
-        )
-        SELECT k.key FROM unnest($1) AS k (key) EXCEPT SELECT n.key FROM noted n
-        """
+    static let sql: SQL = "SELECT k.key FROM stock.import_keys_noted($1) AS k (key)"
     static let parameterTypes: [PostgresType] = [.uuidArray]
 
     let keys: [EntityID]

@@ -52,13 +52,17 @@ struct ExportCommand: OperatorCommand {
         )
         let sink = try ExportSink(path: output)
         do {
-            let rows = try await DatabaseSession.onShop(settings) { postgres in
+            let (rows, lastEvent) = try await DatabaseSession.onShop(settings) { postgres in
                 let id = try await tenant.find(in: postgres)
-                return try await ExportService(postgres: postgres)
-                    .run(request, of: id, deadline: .now + .seconds(6 * 3_600)) { try sink.write($0) }
+                var lastEvent: Int64 = 0
+                let rows = try await ExportService(postgres: postgres)
+                    .run(request, of: id, deadline: .now + .seconds(6 * 3_600), opened: { lastEvent = $0 }) {
+                        try sink.write($0)
+                    }
+                return (rows, lastEvent)
             }
             try sink.finish()
-            if output != nil { StandardError.write("\(rows) rows\n") }
+            if output != nil { StandardError.write("\(rows) rows, up to event \(lastEvent)\n") }
         } catch {
             sink.discard()
             throw Self.failure(error)
