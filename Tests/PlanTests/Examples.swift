@@ -260,6 +260,44 @@ struct Examples {
         }
     }
 
+    /// What is done with imports over HTTP, of which two hundred are there before, and one that waits.
+    private var imports: [String: Example] {
+        let before = """
+            INSERT INTO stock.import_turn (tenant_id) VALUES (\(tenant)) ON CONFLICT DO NOTHING;
+            UPDATE stock.tenant SET has_imported = true, import_waits = true WHERE id = \(tenant);
+            INSERT INTO stock.import_request (tenant_id, id, kind, name, options, status, queued_at)
+            SELECT \(tenant), CASE n WHEN 1 THEN \(new(3)) WHEN 2 THEN \(new(4)) ELSE gen_random_uuid()::text END::uuid, 'products', 'f', '{}',
+                   CASE n WHEN 1 THEN 'receiving' WHEN 2 THEN 'queued' ELSE 'failed' END, now()
+            FROM generate_series(1, 200) n;
+            INSERT INTO stock.import_part (tenant_id, request_id, number, content, sha256)
+            SELECT r.tenant_id, r.id, n, '\\x01', '\\x01' FROM stock.import_request r, generate_series(1, 20) n
+            WHERE r.tenant_id = \(tenant);
+            INSERT INTO stock.import_rejection (tenant_id, request_id, line, code, reason, record)
+            SELECT \(tenant), \(new(3)), n, 'duplicate', 'nothing', '\\x01' FROM generate_series(1, 300) n
+            """
+        let (sent, queued, worker) = (new(3), new(4), new(5))
+        let taken = before + "; SELECT FROM stock.import_claim(\(worker), interval '30 seconds', 3)"
+        let runs: [String: (String, String)] = [
+            "ask": (before, "\(new(6)), 'products', 'f', '{}', 6"),
+            "receive": (before, "\(sent), 21, '\\x01', '\\x01'"),
+            "start": (before, "\(sent), 20, 20"), "resume": (before, "\(queued)"), "cancel": (before, "\(queued)"),
+            "list": (before, "NULL, NULL, 50"), "list_rejections": (before, "\(sent), 100, 50"),
+            "rejected_head": (before, sent), "rejected_records": (before, "\(sent), 100"),
+            "request.read": (before, sent),
+            "request.conclude": (before, "\(sent), \(concluded)"), "claim": (before, "\(worker), 30, 3"),
+            "beat": (taken, "\(worker), 30, \(queued), 'reading', 1, 1, 1, NULL"),
+            "reject": (before, "\(sent), ARRAY[301, 302], ARRAY['duplicate', 'duplicate'], ARRAY['a', 'b']"),
+            "rejections_of_lines": (before, "\(sent), 100, 150"),
+            "record": (before, "\(sent), ARRAY[7, 9], ARRAY['\\x01', '\\x02']::bytea[]"),
+            "read_part": (before, "\(sent), 7, 1, 10"),
+            "end": (taken, "\(worker), \(queued), 'completed', NULL, 1, 0, 1, 0, 0, 0, '[]', NULL"),
+            "sweep": (before, "\(tenant - 1)"),
+        ]
+        return Dictionary(
+            uniqueKeysWithValues: runs.map { ("imports.\($0.key)", Example(before: $0.value.0, runs: [$0.value.1])) }
+        )
+    }
+
     private var own: [String: Example] {
         var runs: [String: [String]] = [:]
         let record = kept
@@ -793,6 +831,7 @@ struct Examples {
             before: "SELECT stock.import_keys_open()",
             runs: ["stock.new_ids(2000)"]
         )
+        own.merge(imports) { $1 }
         own["imports.create_first_unit"] = Example(before: free, runs: [new()])
         let staged = """
             SELECT stock.import_open();

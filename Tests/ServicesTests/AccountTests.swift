@@ -482,8 +482,11 @@ struct AccountTests {
             }
             try await live.database.psql("DELETE FROM stock.membership WHERE role = 'manager'")
             let seen = Set(try await actions(live).compactMap { $0 })
-            // What is told of records has tests of its own; the shop began with some.
-            let records: Set<String> = ["record.created", "records.created", "record.changed", "record.deleted"]
+            // What is told of records and imports has tests of its own; the shop began with some.
+            let records: Set<String> = [
+                "record.created", "records.created", "record.changed", "record.deleted", "import.created",
+                "import.cancelled",
+            ]
             #expect(seen.union(records) == Set(AuditAction.allCases.map(\.rawValue)))
 
             func one(_ action: AuditAction) async throws -> JSONBody {

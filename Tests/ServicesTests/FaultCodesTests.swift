@@ -74,6 +74,11 @@ struct FaultCodesTests {
         "It refunded %s of a sale of which %s is due, which would fall below zero.",
         "The location %s, where the goods would go back, is closed.", "The tenant would have no active owner left.",
         "The password was changed meanwhile.",
+        // Of an import, which its path names.
+        "%s imports have not ended, and no more may be asked for; cancel one, or wait.",
+        "The file of the import is not here any more; send it anew.", "The import is %s and can not be cancelled.",
+        "The import is %s and can not be resumed.", "The import is %s; it can be resumed.",
+        "The import takes no more parts: it is %s.",
     ]
 
     @Test("name the field whose state does not allow something, where there is one")

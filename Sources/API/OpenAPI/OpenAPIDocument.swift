@@ -84,7 +84,8 @@ package enum OpenAPIDocument {
                         if route.method == .patch {
                             Self.writeContent("application/merge-patch+json", body, to: &writer)
                         }
-                        Self.writeContent("application/json", body, to: &writer)
+                        let type = route.takes.isBodyRaw ? "application/octet-stream" : "application/json"
+                        Self.writeContent(type, body, to: &writer)
                     }
                 }
             }
@@ -172,6 +173,11 @@ package enum OpenAPIDocument {
             parameters.append(
                 Route.Parameter("If-None-Match", .string(description: "Entity tags."), "The ETag you have.")
             )
+        }
+        if route.takes.isBodyRaw {
+            let digest = Schema.string(description: "The SHA-256 of the body: sha-256=:...: (RFC 9530).")
+            let description = "A body that is another than it says is refused, and can be sent again."
+            parameters.append(Route.Parameter("Content-Digest", digest, description))
         }
         if route.takes.resumes {
             let description = "The id of the last event that came; what came after it is sent first."

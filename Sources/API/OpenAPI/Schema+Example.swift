@@ -123,7 +123,7 @@ private enum ExampleWords {
         ("Location", "Harbour"), ("PlaceLevel", "Main"), ("Tenant", "Corner Shop"), ("Tax", "7 %"),
         ("SaleLineTax", "7 %"), ("PaymentMethod", "Meal voucher"), ("Member", "Bo"), ("Me", "Ana"),
         ("Signup", "Ana"), ("APIKey", "Web shop"),
-        ("NewAPIKey", "Web shop"), ("Version", "stock"),
+        ("NewAPIKey", "Web shop"), ("Version", "stock"), ("Import", "products.csv"),
     ]
 
     /// What stands for a member of a schema, if anything is chosen.
@@ -139,6 +139,8 @@ private enum ExampleWords {
         case "counted" where owner.hasPrefix("StockCount"): "29"
         case "difference" where owner.hasPrefix("StockCount"): "-1"
         case "type" where owner.hasPrefix("Event"): "sale.confirmed"
+        case "code" where owner.hasPrefix("Import"): "name_missing"
+        case "reason" where owner.hasPrefix("Import"): "name: Must not be blank."
         case "method" where owner.hasPrefix("CountedTender"): "card"
         case "email" where owner.hasPrefix("Member") || owner.hasPrefix("Invitation"): "bo@example.com"
         default: Self.texts[name]
@@ -152,7 +154,9 @@ private enum ExampleWords {
     ]
 
     /// What is not so.
-    static let untrue: Set<String> = ["draining", "hole", "is_default", "requires_session", "everywhere", "compound"]
+    static let untrue: Set<String> = [
+        "draining", "hole", "is_default", "requires_session", "everywhere", "compound", "dry_run", "is_cancelled",
+    ]
 
     /// What is null.
     static let absent: Set<String> = [

@@ -47,6 +47,7 @@ enum Schemas {
         ("Purchase", purchase), ("PurchaseLine", purchaseLine), ("PurchaseCost", purchaseCost),
         ("PurchaseCancelled", purchaseCancelled),
         ("PurchaseSummary", .object(purchaseFigures)), ("ReorderLine", reorderLine), ("MoneyEntry", moneyEntry),
+        ("Import", imported), ("ImportOptions", importOptions), ("ImportError", importError),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
         ("MethodTotal", methodTotal), ("Dashboard", dashboard), ("HourTotal", hourTotal),
         ("DayTotal", dayTotal),
@@ -58,10 +59,7 @@ enum Schemas {
     static let named: [String: Schema] = Dictionary(all.map { ($0.name, $0.schema) }) { first, _ in first }
 
     /// The code of a payment method.
-    static let method = Schema.pattern(
-        PaymentMethodCode.pattern,
-        description: "The code of a payment method; every shop begins with cash, card and transfer."
-    )
+    static let method = FieldReading<PaymentMethodCode>.paymentMethod.schema
     private static let scopes = Schema.array(.choice(Scope.allCases.map(\.rawValue)))
     private static let role = Schema.choice(Role.allCases.map(\.rawValue))
     private static let stamps: [Field] = [
@@ -95,6 +93,49 @@ enum Schemas {
         Field.optional("transfer_id", .id), Field.optional("after", .integer(minimum: 0)),
         Field.optional("purchase_id", .id), Field.optional("user_id", .id),
         Field.optional("register_id", .id), Field.optional("reserved", .quantity),
+    ])
+
+    // MARK: Imports
+
+    private static let imported = Schema.object([
+        Field.required("id", .id), Field.required("kind", .choice(ImportKind.allCases.map(\.rawValue))),
+        Field.required("name", .nullable(.text)), Field.required("options", .reference("ImportOptions")),
+        Field.required(
+            "status",
+            .choice([
+                "receiving", "queued", "running", "completed", "completed_with_errors", "failed", "cancelled",
+                "quarantined",
+            ])
+        ),
+        // Also while whoever runs it has not ended it yet.
+        Field.required("is_cancelled", .boolean),
+        // Of the file, as long as it is here.
+        Field.required("parts", .integer(minimum: 0)), Field.required("bytes", .integer(minimum: 0)),
+        Field.required("phase", .nullable(.choice(["reading", "checking", "writing"]))),
+        Field.required("bytes_read", .integer(minimum: 0)), Field.required("rows", .integer(minimum: 0)),
+        Field.required("rows_written", .integer(minimum: 0)),
+        Field.required("rows_to_write", .nullable(.integer(minimum: 0))),
+        Field.required("rows_per_second", .nullable(.integer(minimum: 0))),
+        Field.required("seconds_left", .nullable(.integer(minimum: 0))),
+        Field.required("blank_rows", .integer(minimum: 0)), Field.required("created", .integer(minimum: 0)),
+        Field.required("updated", .integer(minimum: 0)), Field.required("unchanged", .integer(minimum: 0)),
+        Field.required("rejected", .integer(minimum: 0)), Field.required("unused_columns", .array(.text)),
+        Field.required("deaths", .integer(minimum: 0)), Field.required("error", .nullable(.text)),
+        Field.required("queued_at", .nullable(.time)), Field.required("started_at", .nullable(.time)),
+        Field.required("finished_at", .nullable(.time)), Field.required("created_at", .time),
+        Field.required("updated_at", .time),
+    ])
+    private static let importOptions = Schema.object([
+        Field.required("mapping", .anyObject(description: "As it was sent.")),
+        Field.required("on_error", .choice(ImportErrorPolicy.allCases.map(\.rawValue))),
+        Field.required("dry_run", .boolean), Field.required("mode", .choice(ImportMode.allCases.map(\.rawValue))),
+        Field.required("read_status", .boolean), Field.required("create_products", .boolean),
+        Field.required("payment_method", method),
+        Field.required("oversell", .choice(Overselling.allCases.map(\.rawValue))),
+    ])
+    private static let importError = Schema.object([
+        Field.required("line", .integer(minimum: 1)),
+        Field.required("code", .choice(RowRejection.Code.allCases.map(\.rawValue))), Field.required("reason", .text),
     ])
 
     // MARK: Identity

@@ -174,6 +174,20 @@ package struct Call: Sendable {
         return (value, IdempotencyKey(route: self.route.idempotencyScope, key: text, requestHash: hash))
     }
 
+    /// Reads a body that is bytes, whatever its media type says they are.
+    ///
+    /// - Returns: The bytes.
+    /// - Throws: `too_large`; `invalid_request` if they are not what `Content-Digest` says (RFC 9530), so that what a line has spoiled
+    ///   is sent again. Digests by other algorithms than SHA-256 are not looked at.
+    func bytes() async throws -> [UInt8] {
+        let bytes = Array(try await collect().readableBytesView)
+        guard let digest = try ContentDigest(exchange.fields.contentDigest) else { return bytes }
+        guard digest.sha256.elementsEqual(SHA256.hash(data: bytes)) else {
+            throw Problem(.invalidRequest, "The body is not the one that Content-Digest is of; send it again.")
+        }
+        return bytes
+    }
+
     private static func read<T>(_ json: JSONValue, _ read: (inout JSONObjectReader) -> T) throws(Problem) -> T {
         var reader = try JSONObjectReader(body: json)
         let value = read(&reader)

@@ -10,6 +10,7 @@ struct RequestFields: Sendable {
     var authorization: String?
     var cacheControl: String?
     var consistency: String?
+    var contentDigest: String?
     var contentEncoding: String?
     var contentLength: String?
     var contentType: String?
@@ -68,7 +69,8 @@ struct RequestFields: Sendable {
 
     /// The fields that we act on.
     private enum Name {
-        case accept, acceptEncoding, authorization, cacheControl, consistency, contentEncoding, contentLength
+        case accept, acceptEncoding, authorization, cacheControl, consistency, contentDigest, contentEncoding,
+            contentLength
         case contentType, expect
         case forwardedFor, idempotencyKey, ifMatch, ifNoneMatch, lastEventID, origin, requestID, traceParent,
             transferEncoding, upgrade
@@ -89,6 +91,7 @@ struct RequestFields: Sendable {
             case 13 where Self.isSame(text, "cache-control"): self = .cacheControl
             case 13 where Self.isSame(text, "last-event-id"): self = .lastEventID
             case 14 where Self.isSame(text, "content-length"): self = .contentLength
+            case 14 where Self.isSame(text, "content-digest"): self = .contentDigest
             case 15 where Self.isSame(text, "accept-encoding"): self = .acceptEncoding
             case 15 where Self.isSame(text, "idempotency-key"): self = .idempotencyKey
             case 15 where Self.isSame(text, "x-forwarded-for"): self = .forwardedFor
@@ -112,6 +115,7 @@ struct RequestFields: Sendable {
         case .authorization: Self.set(&self.authorization, value, sent, &repeated)
         case .cacheControl: Self.join(&self.cacheControl, value)
         case .consistency: Self.set(&self.consistency, value, sent, &repeated)
+        case .contentDigest: Self.join(&self.contentDigest, value)
         case .contentEncoding: Self.join(&self.contentEncoding, value)
         case .contentLength: Self.set(&self.contentLength, value, sent, &repeated)
         case .contentType: Self.set(&self.contentType, value, sent, &repeated)

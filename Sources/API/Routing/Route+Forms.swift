@@ -196,7 +196,7 @@ extension Route {
 
     /// A POST that is a command: done once for its key, its refusals kept beside it by the store.
     ///
-    /// What is created has a place that success names, unless `namesResource` says otherwise.
+    /// What is created has a place that success names, unless `namesResource` says otherwise, and an entity tag, unless `givesTag` does.
     static func command<Value: Sendable>(
         _ path: String,
         _ name: String,
@@ -209,6 +209,7 @@ extension Route {
         status: HTTPResponse.Status = .created,
         answer: Schema,
         namesResource: Bool? = nil,
+        givesTag: Bool? = nil,
         problems: [Problem.Code] = [],
         run: @escaping @Sendable (Value, CallContext, IdempotencyKey?) async throws(Problem) -> Answer
     ) -> Route {
@@ -220,7 +221,13 @@ extension Route {
             area: area,
             access: access,
             takes: Route.Input(body: body.schema, key: key),
-            gives: Route.Output(status: status, answer: answer, namesResource: namesResource, problems: problems)
+            gives: Route.Output(
+                status: status,
+                answer: answer,
+                namesResource: namesResource,
+                givesTag: givesTag,
+                problems: problems
+            )
         ) { call in
             let (value, key) = try await call.keyedBody(body, key)
             return try await call.command(store, key) { (context) throws(Problem) in

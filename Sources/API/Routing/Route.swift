@@ -70,6 +70,8 @@ package final class Route: Sendable {
         var body: Schema?
         /// Whether the body may be left out.
         var isBodyOptional = false
+        /// Whether the body is bytes and no JSON, which `Content-Digest` may vouch for.
+        var isBodyRaw = false
         /// What is demanded of `Idempotency-Key`; nil where none is heeded.
         var key: KeyDemand?
         /// What is demanded of conditions; nil where none is heeded.

@@ -30,6 +30,7 @@ enum Routes {
         ReportsRoutes.self,
         EventsRoutes.self,
         ExportsRoutes.self,
+        ImportsRoutes.self,
         CacheRoutes.self,
     ]
 

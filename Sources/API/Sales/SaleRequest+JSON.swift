@@ -148,16 +148,6 @@ extension ApprovalRequest {
     }
 }
 
-extension FieldReading where Value == PaymentMethodCode {
-    /// The code of a payment method, by its shape: which ones a tenant has is its own.
-    static var paymentMethod: FieldReading {
-        FieldReading<String>.string.described(as: Schemas.method).map { text in
-            PaymentMethodCode(rawValue: text).map { .success($0) }
-                ?? .failure(ReadingFault(.format, PaymentMethodCode.rule))
-        }
-    }
-}
-
 extension ProductReference {
     /// Reads what names a product: `product_id`, `sku`, `packaging_id` or `code`, one of which must be there.
     ///

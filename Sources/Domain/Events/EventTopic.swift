@@ -15,7 +15,7 @@ package enum EventTopic: String, CaseIterable, Sendable {
     case stockCount = "stock_count"
     case transfer
     case purchase
-    /// Chunks of a file that is imported.
+    /// Chunks of a file that is imported, and its end.
     case imported = "import"
 
     /// What reading it takes: the scope by which the documents themselves are read.
@@ -24,7 +24,7 @@ package enum EventTopic: String, CaseIterable, Sendable {
         case .sale, .quote, .payment, .expense, .cashSession, .cashEntry: .salesRead
         case .ledgerEntry: .reportsRead
         case .stock, .stockCount, .transfer, .purchase: .stockRead
-        case .imported: .admin
+        case .imported: .importsWrite
         }
     }
 

@@ -36,4 +36,7 @@ package enum AuditAction: String, CaseIterable, Sendable {
     case recordChanged = "record.changed"
     /// With what it was.
     case recordDeleted = "record.deleted"
+    /// A file was to be imported over HTTP.
+    case importCreated = "import.created"
+    case importCancelled = "import.cancelled"
 }

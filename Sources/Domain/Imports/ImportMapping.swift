@@ -1,3 +1,5 @@
+package import Kernel
+
 /// How a file's columns become the fields of an import, and how its text, numbers and times are written.
 ///
 /// Column names are compared with the header without white space around them: exactly first, without case second.
@@ -41,6 +43,36 @@ package struct ImportMapping: Sendable, Equatable {
         self.numbers = numbers
         self.times = times
         self.columns = columns
+    }
+
+    /// Reads a mapping: one JSON object with the options of a file and, under `columns`, its column names by field.
+    ///
+    /// - Parameter json: The object.
+    /// - Throws: `Fault` naming what it does not accept.
+    package init(_ json: JSONValue) throws(Fault) {
+        guard case .object(let object) = json else { throw Fault("a mapping is a JSON object") }
+        self.init()
+        for (name, value) in object.members {
+            guard name != "columns" else {
+                try takeColumns(value)
+                continue
+            }
+            // The name first: what a member that there is not may hold is no help.
+            let accepted = try Self.accepted(of: name)
+            guard case .string(let text) = value else { throw Fault("\(name) is no text; accepted: \(accepted)") }
+            try set(name, to: text)
+        }
+    }
+
+    private mutating func takeColumns(_ json: JSONValue) throws(Fault) {
+        guard case .object(let columns) = json else { throw Fault("columns is no object of column names by field") }
+        for (field, column) in columns.members {
+            switch column {
+            case .string(let column): self.columns[field] = column
+            case .null: unreadFields.insert(field)
+            default: throw Fault("columns: \(field) is no name of a column, nor null for none")
+            }
+        }
     }
 
     /// The options a mapping may hold beside `columns`, each with what it accepts.

@@ -153,6 +153,7 @@ package enum Entity {
     package enum Purchase {}
     package enum PurchaseLine {}
     package enum Import {}
+    package enum ImportRequest {}
     package enum Invitation {}
     package enum AuditEntry {}
     package enum Quote {}
@@ -185,6 +186,7 @@ package typealias LedgerEntryID = ID<Entity.LedgerEntry>
 package typealias PurchaseID = ID<Entity.Purchase>
 package typealias PurchaseLineID = ID<Entity.PurchaseLine>
 package typealias ImportID = ID<Entity.Import>
+package typealias ImportRequestID = ID<Entity.ImportRequest>
 package typealias InvitationID = ID<Entity.Invitation>
 package typealias ApprovalID = ID<Entity.Approval>
 package typealias QuoteID = ID<Entity.Quote>

@@ -23,5 +23,7 @@ package enum Scope: String, Sendable, Hashable, CaseIterable {
     case customersRead = "customers:read"
     case customersWrite = "customers:write"
     case reportsRead = "reports:read"
+    /// To have files imported, and to see what became of them.
+    case importsWrite = "imports:write"
     case admin
 }

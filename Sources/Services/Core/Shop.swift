@@ -102,6 +102,9 @@ package final class Shop: Sendable {
     /// Exports.
     package let exports: ExportService
 
+    /// Imports over HTTP; an ``ImportWorker`` does the work.
+    package let imports: ImportsService
+
     /// What an owner may see of the tenant's cache, and do to it.
     package let cache: CacheService
 
@@ -111,11 +114,13 @@ package final class Shop: Sendable {
     ///   - postgres: The way to PostgreSQL, made with ``statements``.
     ///   - cache: The cache.
     ///   - settings: What was chosen.
+    ///   - importBell: Rings when an import was queued, for a worker beside them.
     ///   - logger: Told what no client is told.
     package init(
         postgres: PostgresClient,
         cache: TenantCache,
         settings: ShopSettings,
+        importBell: Doorbell = Doorbell(),
         logger: Logger = Logger(label: "stock.services")
     ) {
         let store = Store(postgres: postgres, cache: cache, logger: logger)
@@ -143,6 +148,7 @@ package final class Shop: Sendable {
         cash = CashService(store: store, cursors: cursors)
         events = EventsService(store: store)
         exports = ExportService(postgres: postgres, logger: logger)
+        imports = ImportsService(store: store, cursors: cursors, bell: importBell)
         self.cache = CacheService(store: store)
     }
 
@@ -160,7 +166,7 @@ package final class Shop: Sendable {
         + PurchasesService.statements
         + MoneyEntriesService<ExpenseSource>.statements + MoneyEntriesService<ManualSource>.statements
         + BalanceService.statements + ReportsService.statements + IdentityService.statements + CashService.statements
-        + CacheService.statements + EventsService.statements
+        + CacheService.statements + EventsService.statements + ImportsService.statements
 }
 
 /// A statement, for those who hand lists of them on.

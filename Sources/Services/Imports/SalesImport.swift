@@ -50,6 +50,8 @@ package struct SalesImport: Sendable {
         package var fileName: String
         /// Rows of a chunk: a larger one is faster by its round trip and keeps live sales waiting for longer.
         package var chunkRows: Int
+        /// Whether a second connection helps where there is much to write.
+        package var isAssisted: Bool
 
         package init(
             tenant: TenantID,
@@ -61,7 +63,8 @@ package struct SalesImport: Sendable {
             isDryRun: Bool = false,
             resumes: ImportID? = nil,
             fileName: String = "",
-            chunkRows: Int = 5_000
+            chunkRows: Int = 5_000,
+            isAssisted: Bool = true
         ) {
             self.tenant = tenant
             self.mapping = mapping
@@ -73,6 +76,7 @@ package struct SalesImport: Sendable {
             self.resumes = resumes
             self.fileName = fileName
             self.chunkRows = chunkRows
+            self.isAssisted = isAssisted
         }
     }
 

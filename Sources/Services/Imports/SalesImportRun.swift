@@ -164,7 +164,8 @@ struct SalesImportRun {
 
     /// Writes the chunks, by two sessions if there is enough to do and no sale may be refused on the way.
     private func write(_ writer: SalesChunks, onCommit: (Int) -> Void) async throws {
-        guard let last = writer.chunks.last, writer.chunks.count >= Self.chunksWorthAssistance else {
+        guard options.isAssisted, let last = writer.chunks.last, writer.chunks.count >= Self.chunksWorthAssistance
+        else {
             return try await writer.write(in: session, onCommit: onCommit)
         }
         if writer.asksStock, try await session.one(SellsBoundedProducts(first: 0, last: last.last)).value {

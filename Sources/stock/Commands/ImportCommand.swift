@@ -274,12 +274,6 @@ struct ImportCommand: AsyncParsableCommand {
     }
 }
 
-/// What a row does that names something that is there.
-enum ImportMode: String, ExpressibleByArgument, CaseIterable {
-    case insert
-    case upsert
-}
-
 /// `--mode`.
 struct ModeOption: ParsableArguments {
     @Option(name: .long, help: "upsert changes what is there already, insert rejects it.")
@@ -409,12 +403,8 @@ extension ImportCommand.Options {
     }
 }
 
-/// What an import does about sales of what is not on hand, where the product's rule forbids them.
-enum Overselling: String, ExpressibleByArgument {
-    case allow
-    case deny
-}
-
+extension ImportMode: ExpressibleByArgument {}
+extension Overselling: ExpressibleByArgument {}
 extension ImportErrorPolicy: ExpressibleByArgument {}
 extension PaymentMethodCode: ExpressibleByArgument {}
 

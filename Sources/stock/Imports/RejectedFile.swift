@@ -89,33 +89,22 @@ final class RejectedFile {
         let (handle, written) = try open()
         // Gone once it is in its place; what could not be finished is not left lying there.
         defer { unlink(written) }
-        var rows = RejectedRows(mapping)
-        var transcoder = UTF16Transcoder(encoding: mapping.encoding)
-        var parser = ImportParser(mapping, fields: fields, limits: .whole)
-        var hasHeader = false
+        let copy = RejectedCopy(mapping, fields: fields)
         var isFirst = true
-        func take(_ record: borrowing FileRecord) {
-            if !hasHeader {
-                hasHeader = true
-                rows.header(record)
-            } else if let rejection = rejections[record.line] {
-                rows.row(record, rejection)
-            }
-        }
+        var bytes: [UInt8] = []
         func flush() throws {
-            let bytes = rows.drain()
             guard !bytes.isEmpty else { return }
-            defer { isFirst = false }
-            guard mapping.encoding.isTranscoded else { return try handle.write(contentsOf: Data(bytes)) }
-            let encoded = UTF16Transcoder.encode(bytes, as: mapping.encoding)
-            try handle.write(contentsOf: Data(isFirst ? encoded[...] : encoded.dropFirst(2)))
+            try handle.write(
+                contentsOf: Data(RejectedCopy.encoded(bytes, as: mapping.encoding, isFirst: isFirst))
+            )
+            isFirst = false
+            bytes.removeAll(keepingCapacity: true)
         }
         for try await chunk in source {
-            parser.consume(try transcoder.decode(chunk)) { take($0) }
+            try copy.read(chunk, { rejections[$0] }, { bytes += $1 })
             try flush()
         }
-        parser.consume(transcoder.finish()) { take($0) }
-        parser.finish { take($0) }
+        try copy.finish({ rejections[$0] }, { bytes += $1 })
         try flush()
         try handle.close()
         hasReplaced = FileManager.default.fileExists(atPath: path)

@@ -128,11 +128,17 @@ extension App {
             logger: logger.labelled("stock.coherence")
         )
         services.append(Afterwards(look: look, service: coherence))
+        let importBell = Doorbell()
+        if choices.role != .web {
+            let worker = ImportWorker(postgres: postgres, bell: importBell, logger: logger.labelled("stock.imports"))
+            services.append(Afterwards(look: look, service: Imports(worker: worker)))
+        }
         if choices.role != .worker {
             let shop = Shop(
                 postgres: postgres,
                 cache: cache,
                 settings: choices.shop,
+                importBell: importBell,
                 logger: logger.labelled("stock.services")
             )
             metrics.observe { Self.samples(of: shop.identity.hasher.load) }
@@ -249,6 +255,17 @@ private struct Background: Service {
     func run() async {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { $0.addTask(priority: .high) { await body() } }
+        }
+    }
+}
+
+/// Imports that were asked for over HTTP, behind everything that somebody waits for; what runs when its turn to stop has come is given back.
+private struct Imports: Service {
+    let worker: ImportWorker
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { $0.addTask(priority: .low) { await worker.run() } }
         }
     }
 }

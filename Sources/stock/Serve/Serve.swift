@@ -15,13 +15,16 @@ struct Serve: OperatorCommand {
     enum Role: String, ExpressibleByArgument, CaseIterable {
         /// HTTP with its caches, which follow the log that some other process's relay writes.
         case web
-        /// Background work alone: the relay of invalidations.
+        /// Background work alone: the relay of invalidations, and imports.
         case worker
         /// Both.
         case all
     }
 
-    @Option(name: .long, help: "all; web: HTTP, but no relay, which some worker must be; worker: the relay alone.")
+    @Option(
+        name: .long,
+        help: "all; web: HTTP, but no relay and no imports, which some worker must do; worker: these alone."
+    )
     var role: Role = .all
 
     @OptionGroup var configuration: ConfigurationOptions

@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Kernel
+import Logging
 import NIOCore
 import Services
 import TestSupport
@@ -41,6 +42,7 @@ struct ContractWalkTests {
             try await self.refusals(journey)
             try await self.records(journey)
             try await self.operations(journey)
+            try await self.imports(journey)
             // What is deleted in the end must be named by nothing.
             try await journey.call("createCustomer", body: #"{"name":"Nobody"}"#)
             try await journey.call("recordCashEntry")
@@ -209,6 +211,28 @@ struct ContractWalkTests {
             "confirmSale",
             body: #"{"approval":"\#(given)","lines":[\#(cheap)],"payments":[{"method":"card","amount":"2.40"}]}"#
         )
+    }
+
+    /// Files are sent, given up, resumed and imported but for a row each; nothing of them is kept, as no read is held against a worker.
+    private func imports(_ journey: Journey) async throws {
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let worker = ImportWorker(postgres: journey.shop.postgres, logger: logger)
+        let rows = "sku,name,price,colour\nIM-1,Imported,1,red\nIM-2,,1,blue\n"
+        let objects = #"{"name":"Imported"}"# + "\n[]\n"
+        for (options, file) in [
+            (#""kind":"products""#, rows), (#""kind":"suppliers","mapping":{"format":"ndjson"}"#, objects),
+        ] {
+            try await journey.call("createImport", body: "{\(options),\"dry_run\":true}")
+            try await journey.call("sendImportPart", body: file)
+            try await journey.call("startImport", body: #"{"parts":1,"bytes":\#(file.utf8.count)}"#)
+            try await journey.call("cancelImport")
+            try await journey.call("resumeImport")
+            while try await worker.serveNext() {}
+            for name in ["readImport", "listImports", "listImportErrors", "readRejectedRows"] {
+                try await journey.call(name)
+            }
+            #expect(journey.answers["readImport"]?["rejected"].int == 1)
+        }
     }
 
     /// Counts what is at the first place, in two counts at once.

@@ -128,7 +128,7 @@ final class Journey {
     func place(of path: String) -> String {
         if let place = places[path] { return place }
         guard let end = path.range(of: "{id}")?.upperBound, let made = places[String(path[..<end])] else { return path }
-        return made + path[end...]
+        return made + path[end...].replacing("{part}", with: "1")
     }
 
     /// Opens the shop, and makes one of everything that can be edited.
@@ -140,7 +140,7 @@ final class Journey {
         for route in shop.api.routes where route.isRecordMaking { try await self.call(route.name) }
         try await self.call("openStockCount")
         try await self.openTransfer()
-        for name in ["recordExpense", "recordLedgerEntry", "inviteUser"] { try await self.call(name) }
+        for name in ["createImport", "recordExpense", "recordLedgerEntry", "inviteUser"] { try await self.call(name) }
         let invitation = try #require(self.answers["inviteUser"]?["invitation_token"].string)
         try await self.call(
             "acceptInvitation",

@@ -172,7 +172,8 @@ struct RecordTablesTests {
             "app_user.password_hash", "audit_log.actor_name", "audit_log.address", "audit_log.request_id",
             "audit_log.subject_type", "cache_lane.database_identity", "cache_log.module",
             "cache_outbox.module", "domain_event.type", "idempotency_record.body", "idempotency_record.headers",
-            "idempotency_record.route", "ledger_entry.category", "ledger_entry.source_type",
+            "idempotency_record.route", "import_rejection.reason", "import_request.error", "ledger_entry.category",
+            "ledger_entry.source_type",
             "schema_migration.checksum",
             "schema_migration.name", "stock_movement.ref_type",
         ],
@@ -215,7 +216,7 @@ struct RecordTablesTests {
     private static let rules: [String: (rule: TextRule, isBlankable: Bool)] = [
         "api_key.name": (.name, false), "app_user.email": (.email, false), "app_user.name": (.name, true),
         "invitation.email": (.email, false), "product_barcode.code": (.barcode, false),
-        "packaging.name": (.name, false),
+        "packaging.name": (.name, false), "import_request.name": (.name, false),
         "register.name": (.name, false),
         "cash_entry.category": (.name, false), "cash_entry.note": (.note, true), "cash_session.note": (.note, true),
         "cash_session.closing_note": (.note, true),

@@ -1,0 +1,374 @@
+package import Cache
+import Domain
+import Kernel
+package import Logging
+package import Postgres
+
+/// Runs the imports that were asked for over HTTP, one at a time.
+///
+/// It takes turns between tenants, of whom one import each runs, and says once a second how far it is and that it lives. An import whose
+/// worker is silent for ``importLeaseSeconds`` is taken up by another, from its beginning: what was written is compared and left alone. One
+/// with which three workers died is set aside, as the fourth would.
+package struct ImportWorker: Sendable {
+    /// Workers that may die with an import.
+    private static let mostDeaths: Int32 = 3
+
+    /// How often it is looked for work that was queued elsewhere, and how often progress is told.
+    private static let interval: Duration = .seconds(1)
+
+    private let postgres: PostgresClient
+    private let bell: Doorbell
+    private let logger: Logger
+    private let worker = UUIDv7.make()
+
+    /// Makes a worker; ``run()`` is to be run.
+    ///
+    /// - Parameters:
+    ///   - postgres: Where the imports are, and where they go.
+    ///   - bell: Rings when there may be work.
+    ///   - logger: Told what was begun and how it ended.
+    package init(postgres: PostgresClient, bell: Doorbell = Doorbell(), logger: Logger) {
+        self.postgres = postgres
+        self.bell = bell
+        self.logger = logger
+    }
+
+    /// Works until the task is cancelled; what is under way then is given back.
+    package func run() async {
+        guard postgres.lentConnections > 1 else {
+            // It holds one for as long as an import takes, and says by another that it lives.
+            logger.notice("no imports are run: there are too few connections")
+            return
+        }
+        var sweep = Sweep()
+        while !Task.isCancelled {
+            do {
+                if try await serveNext() { continue }
+                if try await go(on: &sweep) { continue }
+            } catch {
+                logger.notice("imports can not be looked for", metadata: ["error": "\(error)"])
+            }
+            _ = await bell.wait(atMost: Self.interval)
+        }
+    }
+
+    /// Runs the next import to its end.
+    ///
+    /// - Returns: False if none waits.
+    /// - Throws: `PostgresError` if it can not be asked for.
+    package func serveNext() async throws -> Bool {
+        var unit = UnitOfWork(tenant: nil, access: .write)
+        let slot = try unit.add(ClaimImport(worker: worker, deaths: Self.mostDeaths))
+        let claimed = try await postgres.perform(unit, on: .exclusive, deadline: .now + ImportFile.patience)
+        guard let claim = try claimed.rows(slot).first else { return false }
+        var about = logger
+        about[metadataKey: "import"] = "\(claim.id)"
+        about[metadataKey: "tenant"] = "\(claim.tenant)"
+        about.info("import begins", metadata: ["kind": "\(claim.kind)"])
+        if let end = await outcome(of: claim, about) {
+            about.info("import ends", metadata: ["status": "\(end.status)"])
+            await conclude(claim, end, about)
+        }
+        return true
+    }
+
+    /// A round through the tenants that have imported, once an hour.
+    private struct Sweep {
+        static let interval: Duration = .seconds(3_600)
+
+        /// The last tenant that was looked at.
+        var after: Int64 = 0
+        var due: ContinuousClock.Instant = .now
+    }
+
+    /// Removes what nobody goes on with, of some tenants; false if none is to be looked at now.
+    private func go(on sweep: inout Sweep) async throws -> Bool {
+        guard sweep.due <= .now else { return false }
+        var unit = UnitOfWork(tenant: nil, access: .write)
+        let slot = try unit.add(SweepImports(after: sweep.after))
+        let swept = try await postgres.perform(unit, on: .exclusive, deadline: .now + ImportFile.patience)
+        guard let last = try swept.one(slot).value else {
+            sweep = Sweep(due: .now + Sweep.interval)
+            return false
+        }
+        sweep.after = last
+        return true
+    }
+
+    // MARK: One import
+
+    /// Why an import is ended from outside.
+    private enum Word {
+        /// Whoever asked for it does not want it any more.
+        case cancelled
+        /// Another worker may have it.
+        case lost
+    }
+
+    private enum Event {
+        case ran(Result<ImportEnd, any Error>)
+        case told(Word?)
+    }
+
+    /// Runs an import; nil if it is left to whoever claims it next.
+    private func outcome(of claim: ClaimImport.Row, _ logger: Logger) async -> ImportEnd? {
+        let ledger = ImportLedger()
+        let (result, word) = await withTaskGroup(of: Event.self) { group in
+            group.addTask {
+                do { return .ran(.success(try await self.work(on: claim, ledger))) } catch {
+                    return .ran(.failure(error))
+                }
+            }
+            group.addTask { .told(await self.beat(claim, ledger)) }
+            var result: Result<ImportEnd, any Error>?
+            var word: Word?
+            for await event in group {
+                switch event {
+                case .ran(let ran): result = ran
+                case .told(let told): word = told
+                }
+                group.cancelAll()
+            }
+            return (result, word)
+        }
+        switch (result, word) {
+        case (_, .lost):
+            logger.notice("import is lost to another worker")
+            return nil
+        case (.success(let end), _):
+            return end
+        case (_, .cancelled):
+            return ImportEnd(status: "cancelled", figures: ImportFigures(ledger))
+        case (_, nil) where Task.isCancelled:
+            return ImportEnd(status: "queued")
+        case (.failure(let error), nil):
+            return end(by: error, ledger, logger)
+        case (nil, nil):
+            return nil
+        }
+    }
+
+    /// Says how far an import is until it has ended, or is to end.
+    private func beat(_ claim: ClaimImport.Row, _ ledger: ImportLedger) async -> Word? {
+        // The lease is the database's, from when it heard of us; counted here from before it could.
+        let lease: Duration = .seconds(Int(importLeaseSeconds) - 5)
+        var heard = ContinuousClock.now
+        while true {
+            // A pause that is meant: the interval of the beat.
+            do { try await Task.sleep(for: Self.interval) } catch { return nil }
+            let asked = ContinuousClock.now
+            do {
+                var unit = UnitOfWork(tenant: claim.tenant.rawValue, access: .write)
+                let slot = try unit.add(BeatImport(worker: worker, id: claim.id, progress: ledger.progress))
+                let answer = try await postgres.perform(unit, on: .exclusive, deadline: asked + .seconds(5))
+                heard = asked
+                switch try answer.one(slot).value {
+                case "cancelled": return .cancelled
+                case "lost": return .lost
+                default: break
+                }
+            } catch {
+                if Task.isCancelled { return nil }
+            }
+            if ContinuousClock.now - heard > lease { return .lost }
+        }
+    }
+
+    /// What an error means for an import; nil if it is to be tried again when its time is over, and is set aside at last.
+    private func end(by error: any Error, _ ledger: ImportLedger, _ logger: Logger) -> ImportEnd? {
+        var end = ImportEnd(status: "failed", figures: ImportFigures(ledger))
+        switch error {
+        case let interruption as ImportInterruption<RecordsImport.Report>:
+            end.figures = ImportFigures(interruption.report)
+            return self.end(end, by: interruption.cause, logger)
+        case let interruption as ImportInterruption<SalesImport.Report>:
+            end.figures = ImportFigures(interruption.report)
+            return self.end(end, by: interruption.cause, logger)
+        default:
+            return self.end(end, by: error, logger)
+        }
+    }
+
+    private func end(_ known: ImportEnd, by cause: any Error, _ logger: Logger) -> ImportEnd? {
+        var end = known
+        switch cause {
+        case ImportFailure.mapping(let fault):
+            end.error = "\(fault)"
+        case ImportFailure.refused(let rows):
+            end.error = "\(rows) rows were rejected, so nothing was imported."
+            end.figures.rejected = rows
+        case ImportFailure.conflict(let text), ImportFailure.notResumable(let text):
+            end.error = text
+        case let fault as ImportFileFault:
+            end.error = "\(fault)"
+        case let problem as Problem:
+            end.error = problem.detail
+        case let error as PostgresError where error.sqlState == nil:
+            // Nobody knows whether it was the database's fault or the import's: the next worker finds out.
+            logger.notice("import is interrupted", metadata: ["error": "\(error)"])
+            return nil
+        default:
+            logger.error("import fails", metadata: ["error": "\(cause)"])
+            end.error = "Something went wrong on our side; what was written stays."
+        }
+        return end
+    }
+
+    /// Tells the database how an import ended, also when this worker is to stop.
+    private func conclude(_ claim: ClaimImport.Row, _ end: ImportEnd, _ logger: Logger) async {
+        await Task {
+            do {
+                var unit = UnitOfWork(tenant: claim.tenant.rawValue, access: .write)
+                try unit.add(EndImport(worker: worker, id: claim.id, end: end))
+                _ = try await postgres.perform(unit, on: .exclusive, deadline: .now + ImportFile.patience)
+            } catch {
+                // Its time runs out, and whoever claims it then finds all of it done.
+                logger.notice("the end of an import is not told", metadata: ["error": "\(error)"])
+            }
+        }.value
+    }
+
+    // MARK: The work
+
+    private func work(on claim: ClaimImport.Row, _ ledger: ImportLedger) async throws -> ImportEnd {
+        guard let kind = ImportKind(rawValue: claim.kind) else {
+            throw ImportFileFault("files of \(claim.kind) are not known to this version of the program")
+        }
+        let options = try ImportOptions(kept: Array(claim.options.utf8), of: kind)
+        let file = ImportFile(
+            postgres: postgres,
+            tenant: claim.tenant,
+            id: claim.id,
+            ledger: ledger,
+            mostRows: kind.mostRows
+        )
+        var end = ImportEnd(status: "completed")
+        do {
+            end.figures = try await figures(of: file, kind, options, claim, ledger)
+        } catch ImportFailure.refused(let rows) {
+            end.status = "failed"
+            end.error = "\(rows) rows were rejected, so nothing was imported."
+            end.figures = ImportFigures(ledger)
+        }
+        try await ledger.keepRejections(of: claim.id, tenant: claim.tenant, in: postgres)
+        if end.figures.rejected > 0 {
+            if end.error == nil { end.status = "completed_with_errors" }
+            end.rejectedHead = try await copyRejected(file, kind, options)
+        }
+        return end
+    }
+
+    private func figures(
+        of file: ImportFile,
+        _ kind: ImportKind,
+        _ options: ImportOptions,
+        _ claim: ClaimImport.Row,
+        _ ledger: ImportLedger
+    ) async throws -> ImportFigures {
+        func note(_ progress: ImportProgress) {
+            ledger.note(progress)
+            if case .writing = progress { Failpoint.reach("import_written") }
+        }
+        switch kind {
+        case .records(let kind):
+            var choices = RecordsImport.Options(
+                kind: kind,
+                tenant: claim.tenant,
+                mapping: options.mapping,
+                onError: options.onError,
+                isDryRun: options.isDryRun
+            )
+            choices.insertsOnly = options.mode == .insert
+            choices.readsStatus = options.readsStatus
+            let records = RecordsImport(postgres: postgres)
+            return ImportFigures(
+                try await records.run(file, options: choices, onReject: { ledger.reject($0) }, onProgress: note)
+            )
+        case .sales:
+            let choices = SalesImport.Options(
+                tenant: claim.tenant,
+                mapping: options.mapping,
+                createsProducts: options.createsProducts,
+                method: options.method,
+                allowsOverselling: options.oversell == .allow,
+                onError: options.onError,
+                isDryRun: options.isDryRun,
+                fileName: claim.name,
+                chunkRows: Self.chunkRows,
+                // The other connections are the tills'.
+                isAssisted: false
+            )
+            let sales = SalesImport(postgres: postgres)
+            return ImportFigures(
+                try await sales.run(file, options: choices, onReject: { ledger.reject($0) }, onProgress: note)
+            )
+        }
+    }
+
+    /// Rows of sales that go in at once: fewer than by the command, as a shop sells meanwhile.
+    private static let chunkRows = 1_000
+
+    /// Reads the file once more and keeps its rejected rows as they stand in it.
+    ///
+    /// Of the reasons those are in memory that a portion can have rows of: of the lines that it ends, and those before it.
+    ///
+    /// - Returns: What the file of them begins with.
+    private func copyRejected(
+        _ file: ImportFile,
+        _ kind: ImportKind,
+        _ options: ImportOptions
+    ) async throws -> [UInt8] {
+        let again = ImportFile(
+            postgres: postgres,
+            tenant: file.tenant,
+            id: file.id,
+            ledger: nil,
+            mostRows: file.mostRows
+        )
+        let copy = RejectedCopy(options.mapping, fields: kind.shape.fields)
+        var head: [UInt8] = []
+        var reasons: [Int: RowRejection] = [:]
+        var records: [(line: Int, bytes: [UInt8])] = []
+        var lines = 1
+        func take(_ line: Int?, _ bytes: [UInt8]) {
+            guard let line else { return head = bytes }
+            reasons[line] = nil
+            records.append((line, bytes))
+        }
+        func loadReasons(upTo last: Int, after first: Int) async throws {
+            let rows = try await postgres.query(
+                RejectionsOfLines(id: file.id, after: Int32(clamping: first), last: Int32(clamping: last)),
+                tenant: file.tenant.rawValue,
+                deadline: .now + ImportFile.patience
+            )
+            for row in rows { reasons[row.rejection.line] = row.rejection }
+        }
+        func keepRecords() async throws {
+            guard !records.isEmpty else { return }
+            var unit = UnitOfWork(tenant: file.tenant.rawValue, access: .write)
+            try unit.add(KeepRecords(id: file.id, records: records))
+            _ = try await postgres.perform(unit, on: .exclusive, deadline: .now + ImportFile.patience)
+            records.removeAll(keepingCapacity: true)
+        }
+        try await loadReasons(upTo: lines, after: -1)
+        for try await chunk in again {
+            // A line ends with one of them, or both: more is asked for than there can be, and none is missed.
+            let last = lines + chunk.count { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+            if last > lines { try await loadReasons(upTo: last, after: lines) }
+            lines = last
+            try copy.read(chunk, { reasons[$0] }, take)
+            try await keepRecords()
+        }
+        try copy.finish({ reasons[$0] }, take)
+        try await keepRecords()
+        return head
+    }
+}
+
+extension ImportFigures {
+    /// What is known of an import that did not come to its end.
+    fileprivate init(_ ledger: ImportLedger) {
+        let progress = ledger.progress
+        self.init(rows: progress.rows, created: progress.rowsWritten, rejected: ledger.rejected)
+    }
+}
