@@ -317,7 +317,7 @@ package struct ImportWorker: Sendable {
             mostRows: file.mostRows,
             mostBytes: file.mostBytes
         )
-        let copy = RejectedCopy(options.mapping, fields: kind.shape.fields)
+        let copy = RejectedCopy(options.mapping, fields: kind.shape.fields, limits: .asRead)
         var head: [UInt8] = []
         var reasons: [Int: RowRejection] = [:]
         var records: [(line: Int, bytes: [UInt8])] = []
