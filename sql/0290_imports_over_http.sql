@@ -464,11 +464,15 @@ $$;
 -- Keeps rejected rows as they stand in the file.
 CREATE FUNCTION stock.import_record(p_id uuid, p_lines integer[], p_records bytea[]) RETURNS void
 LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET enable_seqscan = off AS $$
+DECLARE
+    v_row record;
 BEGIN
-    UPDATE stock.import_rejection j SET record = n.record
-    FROM unnest(p_lines, p_records) AS n (line, record)
-    WHERE j.tenant_id = stock.current_tenant() AND j.request_id = p_id AND j.line = n.line;
+    -- One by one, each by its key: joined, an import with few rows would be read whole for each.
+    FOR v_row IN SELECT n.line, n.record FROM unnest(p_lines, p_records) AS n (line, record) LOOP
+        UPDATE stock.import_rejection j SET record = v_row.record
+        WHERE j.tenant_id = stock.current_tenant() AND j.request_id = p_id AND j.line = v_row.line;
+    END LOOP;
 END
 $$;
 

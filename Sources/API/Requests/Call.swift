@@ -390,7 +390,7 @@ package struct Call: Sendable {
     /// What a client that keeps a token has seen with an answer.
     private func seen(in answer: CachedAnswer) -> String? {
         guard exchange.fields.consistency != nil, let cache = self.cache, let caller = self.caller else { return nil }
-        return cache.token(self.token ?? ConsistencyToken(tenant: caller.tenant.rawValue), read: answer)
+        return cache.token(token ?? ConsistencyToken(tenant: caller.tenant.rawValue), read: answer)
     }
 
     /// The answer of a write.

@@ -43,4 +43,7 @@ package struct CSVLimits: Sendable, Equatable {
 
     /// For writing records out again: fields are kept whole.
     package static let whole = CSVLimits(recordBytes: 64 * 1024 * 1024, fieldBytes: 64 * 1024 * 1024)
+
+    /// The same where others need the memory as well: a record is kept as far as it is read.
+    package static let asRead = CSVLimits(fieldBytes: CSVLimits().recordBytes)
 }

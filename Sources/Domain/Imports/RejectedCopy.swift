@@ -13,10 +13,11 @@ package final class RejectedCopy {
     /// - Parameters:
     ///   - mapping: how the file was read.
     ///   - fields: those that were read.
-    package init(_ mapping: ImportMapping, fields: [String]) {
+    ///   - limits: what is kept of a row.
+    package init(_ mapping: ImportMapping, fields: [String], limits: CSVLimits = .whole) {
         rows = RejectedRows(mapping)
         transcoder = UTF16Transcoder(encoding: mapping.encoding)
-        parser = ImportParser(mapping, fields: fields, limits: .whole)
+        parser = ImportParser(mapping, fields: fields, limits: limits)
     }
 
     /// Reads a portion.

@@ -109,10 +109,10 @@ struct ListImportRejections: Statement {
         WITH placed AS (
             SELECT j.line, j.code, j.reason, row_number() OVER (ORDER BY j.line) AS place
             FROM (SELECT j.line, j.code, j.reason FROM stock.import_rejection j
-                  WHERE j.tenant_id = stock.current_tenant() AND j.request_id = $1 AND j.line > coalesce($2, -1)
+                  WHERE j.tenant_id = stock.current_tenant() AND j.request_id = $1 AND j.line > $2
                   ORDER BY j.line LIMIT $3 + 1) j
         )
-        SELECT string_agg(json_build_object('line', p.line, 'code', p.code, 'reason', p.reason)::text, ',' ORDER BY p.place)
+        SELECT string_agg((SELECT row_to_json(b)::text FROM (SELECT p.line, p.code, p.reason) b), ',' ORDER BY p.place)
                    FILTER (WHERE p.place <= $3),
                CASE WHEN count(*) > $3 THEN (SELECT ARRAY[l.line::text] FROM placed l WHERE l.place = $3) END,
                pg_current_snapshot()
@@ -124,7 +124,8 @@ struct ListImportRejections: Statement {
     typealias Row = PageRow
 
     let id: ImportRequestID
-    let after: Int32?
+    /// The line of the last row before; -1 before the first.
+    let after: Int32
     let limit: Int
 
     func bind(_ parameters: inout Parameters) throws(PostgresError) {

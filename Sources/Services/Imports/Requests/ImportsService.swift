@@ -186,7 +186,7 @@ package struct ImportsService: Sendable {
         var builder = KeyBuilder("import-errors")
         builder.add(id.description)
         let page = try PagePosition(builder, page, cursors: cursors, tenant: caller.tenant, module: .settings, count: 1)
-        let after = page.values?.first.flatMap { Int32($0) }
+        let after = page.values?.first.flatMap { Int32($0) } ?? -1
         return page.readParts(ListImportRejections(id: id, after: after, limit: page.limit))
     }
 

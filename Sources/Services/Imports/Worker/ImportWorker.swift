@@ -325,7 +325,7 @@ package struct ImportWorker: Sendable {
             ledger: nil,
             mostRows: file.mostRows
         )
-        let copy = RejectedCopy(options.mapping, fields: kind.shape.fields)
+        let copy = RejectedCopy(options.mapping, fields: kind.shape.fields, limits: .asRead)
         var head: [UInt8] = []
         var reasons: [Int: RowRejection] = [:]
         var records: [(line: Int, bytes: [UInt8])] = []
