@@ -29,8 +29,9 @@ package enum ImportKind: RawRepresentable, CaseIterable, Sendable, Hashable {
         }
     }
 
-    /// Rows that a file may have, where something is kept of each of them while it is imported: all of a category, as it may lie in one
-    /// that comes later, and of a row of sales its document. Nil where nothing is.
+    /// Rows that a file may have, where something is kept of each of them while it is imported; nil where nothing is.
+    ///
+    /// Of categories all is, as one may lie in another that comes later, and of a row of sales its document.
     var mostRows: Int? {
         switch self {
         case .records(.categories): 100_000
