@@ -369,6 +369,22 @@ struct Examples {
             false
             """
         ]
+        runs["imports.levels"] = [
+            """
+            ARRAY[\(new()), \(new(2))]::uuid[],
+            ARRAY['{"sku":"SKU-7","on_hand":"7","location":"Main"}', '{"sku":"none","on_hand":"1"}']::json[]
+            """
+        ]
+        runs["imports.prices"] = [
+            #"ARRAY['{"sku":"SKU-7","price":"7.77"}', '{"external_id":"none","price":"1"}']::json[]"#
+        ]
+        runs["imports.expenses"] = [
+            """
+            ARRAY[\(new()), \(new(2))]::uuid[],
+            ARRAY['{"external_id":"e","occurred_at":"2026-01-31T08:00:00","category":"rent","amount":"7","method":"cash"}',
+                  '{"external_id":"f","occurred_at":"2026-01-31T08:00:00Z","category":"x","amount":"7","method":"none"}']::json[]
+            """
+        ]
         // Exports, from their beginning and from the middle
         let (none, start) = ("'00000000-0000-0000-0000-000000000000'", "'0001-01-01T00:00:00Z'")
         for kind in ["categories", "customers", "products", "suppliers", "units"] {

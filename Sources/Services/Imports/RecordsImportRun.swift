@@ -92,6 +92,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
             pending.append(row)
         } catch {
             try reject(error)
+            try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
         }
     }
 
@@ -164,6 +165,8 @@ final class RecordsImportRun<Rows: ImportedRows> {
                 try reject(RowRejection(line: kind.line(of: batch[index]), errors: outcome.errors ?? "[]"))
             }
         }
+        // Behind the figures, which tell all that was written.
+        try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
     }
 }
 

@@ -35,6 +35,7 @@ struct SalesImportRun {
             onReject: { rejection in
                 figures.report.rejected[rejection.code, default: 0] += 1
                 try onReject(rejection)
+                try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
             },
             onProgress: { onProgress(.reading(rows: $0)) }
         )
@@ -60,6 +61,10 @@ struct SalesImportRun {
         if options.onError == .abort, figures.report.rejectedRows + Int(check.rejected + unpayable) > 0 {
             try await tellRejections(figures)
             throw ImportFailure.refused(rows: figures.report.rejectedRows)
+        }
+        if let most = options.maxErrors, figures.report.rejectedRows + Int(check.rejected + unpayable) >= most {
+            // Before anything is written.
+            try await tellRejections(figures)
         }
         if let unit {
             figures.report.createdProducts = Int(try await session.one(CreateImportedProducts(unit: unit.id)).value)
@@ -200,6 +205,7 @@ struct SalesImportRun {
                 try onReject(RowRejection(line: Int(row.line), code: code, reason: row.reason))
                 line = row.line
             }
+            try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
             if rows.isEmpty { return }
         }
     }

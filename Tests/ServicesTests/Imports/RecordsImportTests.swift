@@ -27,6 +27,7 @@ struct RecordsImportTests {
         var counts: [Int] { [report.created, report.updated, report.unchanged, report.rejectedRows] }
     }
 
+    @discardableResult
     private func run(
         _ kind: RecordsImport.Kind,
         _ lines: [String],
@@ -180,13 +181,161 @@ struct RecordsImportTests {
             let codes = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) })
             #expect(
                 codes == [
-                    2: .skuUnknown, 3: .valueInvalid, 4: .valueInvalid, 5: .quantityPrecision, 6: .duplicate,
+                    2: .skuUnknown, 3: .valueInvalid, 4: .valueInvalid, 5: .quantityPrecision, 6: .quantityInvalid,
                     7: .duplicate, 8: .priceNegative, 10: .skuMissing,
                 ]
             )
             let deny = try await run(.stock, ["sku,on_hand", "A,-1"], into: shop)
             #expect(deny.rejections.map(\.code) == [.insufficientStock])
             #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("of prices changes what there is, notes it in the history, and the same file again writes nothing")
+    func prices() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await shop.psql(
+                """
+                UPDATE stock.product SET sku = 'Ärmel 1' WHERE sku = 'B';
+                UPDATE stock.product SET external_id = 'Ñ' WHERE sku = 'W';
+                INSERT INTO stock.packaging (tenant_id, product_id, id, name, factor, price)
+                VALUES (\(shop.tenant.rawValue), '\(TestShop.product("A"))', gen_random_uuid(), 'Kiste', 12, 25)
+                """
+            )
+            let lines = [
+                "sku,external_id,packaging,price", "ärmel 1,,,4.25", ",Ñ,,12.25", "A,,KISTE,24.5", "A,,,2.75",
+                "none,,,1", "A,,Sack,1", "S,,,", "a,,,3",
+            ]
+            let prices = """
+                SELECT string_agg(concat_ws(' ', p.sku, trim_scale(p.price), trim_scale(k.price), p.version), ',' ORDER BY p.id)
+                FROM stock.product p LEFT JOIN stock.packaging k ON k.product_id = p.id
+                """
+            let before = try await shop.psql(prices)
+            #expect(try await run(.prices, lines, into: shop) { $0.isDryRun = true }.counts == [0, 3, 1, 4])
+            #expect(try await shop.psql(prices) == before)
+            let outcome = try await run(.prices, lines, into: shop)
+            #expect(outcome.counts == [0, 3, 1, 4])
+            let codes = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) })
+            #expect(codes == [6: .skuUnknown, 7: .valueInvalid, 8: .priceInvalid, 9: .duplicate])
+            #expect(try await shop.psql(prices) == "A 2.75 24.5 2,Ärmel 1 4.25 2,S 10 1,W 12.25 1")
+            let history = """
+                SELECT string_agg(concat_ws(' ', packaging, trim_scale(old_value), trim_scale(new_value)), ',' ORDER BY new_value)
+                FROM stock.price_history WHERE kind = 'price'
+                """
+            #expect(try await shop.psql(history) == "2.5 2.75,4 4.25,Kiste 25 24.5")
+            let outbox = try await shop.psql("SELECT max(id) FROM stock.cache_outbox")
+            #expect(try await run(.prices, Array(lines.prefix(5)), into: shop).counts == [0, 0, 4, 0])
+            #expect(try await shop.psql("SELECT max(id) FROM stock.cache_outbox") == outbox)
+            await #expect(throws: ImportFailure.self) {
+                try await run(.prices, ["sku,price", "A,9", "none,1"], into: shop) { $0.onError = .abort }
+            }
+            let objects = [#"{"external_id":"Ñ","price":13}"#, #"{"sku":"A","price":"2.75","packaging":null}"#]
+            let objectsRead = try await run(.prices, objects, into: shop) { $0.mapping.format = .ndjson }
+            #expect(objectsRead.counts == [0, 1, 1, 0])
+            #expect(try await shop.psql(history).hasSuffix(",12.25 13,Kiste 25 24.5"))
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("of expenses records each once, by what the file calls it, and tells one that says something else")
+    func expenses() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await run(.suppliers, ["name,external_id", "Müller & Söhne,m1", "Twin,", "Bäcker,b"], into: shop)
+            try await shop.psql(
+                """
+                INSERT INTO stock.supplier (tenant_id, id, name) VALUES (\(shop.tenant.rawValue), gen_random_uuid(), 'twin');
+                UPDATE stock.tenant SET closed_until = '2026-01-15'
+                """
+            )
+            let lines = [
+                "external_id,occurred_at,category,amount,method,supplier,note",
+                "№ 1,2026-07-01T00:30:00,Miete & Öl,1250.00,transfer,müller & söhne,Juli",
+                "2,2026-07-01T00:30:00Z,rent,0.01,cash,m1,",
+                "3,2026-07-01,rent,1.005,cash,,", "4,2026-07-01,rent,1,cheque,,", "5,2026-01-15,rent,1,cash,,",
+                "6,2199-01-01,rent,1,cash,,", "7,1899-12-31,rent,1,cash,,", "8,2026-07-01,rent,0,cash,,",
+                "9,2026-07-01,,1,cash,,", "10,2026-07-01,rent,1,cash,Twin,", "11,2026-07-01,rent,1,cash,nobody,",
+                ",2026-07-01,rent,1,cash,,", "2,2026-07-01,rent,1,cash,,", "12,yesterday,rent,1,Cash,,",
+            ]
+            let dry = try await run(.expenses, lines, into: shop) { $0.isDryRun = true }
+            #expect(dry.counts == [2, 0, 0, 12])
+            #expect(try await shop.psql("SELECT count(*) FROM stock.money_entry") == "0")
+            let outcome = try await run(.expenses, lines, into: shop)
+            #expect(outcome.counts == [2, 0, 0, 12])
+            #expect(outcome.rejections.sorted { $0.line < $1.line } == dry.rejections.sorted { $0.line < $1.line })
+            let codes = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) })
+            #expect(
+                codes == [
+                    4: .valueInvalid, 5: .valueInvalid, 6: .periodClosed, 7: .timeInFuture, 8: .timeInvalid,
+                    9: .valueInvalid, 10: .valueInvalid, 11: .duplicate, 12: .valueInvalid, 13: .valueInvalid,
+                    14: .duplicate, 15: .timeInvalid,
+                ]
+            )
+            let entries = """
+                SELECT string_agg(concat_ws(' ', e.business_day, e.category, trim_scale(e.amount), e.method, s.name, e.note,
+                                            l.direction, trim_scale(l.amount)), ';' ORDER BY e.amount DESC)
+                FROM stock.money_entry e
+                LEFT JOIN stock.supplier s ON s.id = e.supplier_id
+                JOIN stock.ledger_entry l ON l.source_type = 'expense' AND l.source_id = e.id AND l.business_day = e.business_day
+                """
+            // In the summer a clock in London is an hour ahead of UTC.
+            let recorded = [
+                "2026-07-01 Miete & Öl 1250 transfer Müller & Söhne Juli expense 1250",
+                "2026-07-01 rent 0.01 cash Müller & Söhne expense 0.01",
+            ]
+            #expect(try await shop.psql(entries) == recorded.joined(separator: ";"))
+            let events = "SELECT count(*) FROM stock.domain_event WHERE type = 'expense.recorded'"
+            #expect(try await shop.psql(events) == "2")
+            #expect(try await run(.expenses, Array(lines.prefix(3)), into: shop).counts == [0, 0, 2, 0])
+            // By the id that it has here, and otherwise than it was.
+            let id = try await shop.psql("SELECT id FROM stock.money_entry WHERE amount > 1")
+            let again = [
+                "external_id,occurred_at,category,amount,method", "\(id),2026-07-01T00:30:00,Miete & Öl,1250,transfer",
+                "2,2026-07-01T00:30:00Z,rent,0.02,cash",
+            ]
+            let other = try await run(.expenses, again, into: shop)
+            #expect(other.counts == [0, 0, 1, 1])
+            #expect(other.rejections.map(\.reason) == ["The expense is recorded already, and otherwise."])
+            #expect(try await shop.psql(events) == "2")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("takes twenty thousand prices and as many expenses, each kind in batches", .timeLimit(.minutes(5)))
+    func many() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            let count = 20_000
+            let products = ["sku,name,price"] + (1...count).map { "Größe-\($0),Größe \($0),1" }
+            #expect(try await run(.products, products, into: shop).counts == [count, 0, 0, 0])
+            let prices = ["sku,price"] + (1...count).map { "GRÖßE-\($0),\($0).25" } + ["Größe-1,1"]
+            #expect(try await run(.prices, prices, into: shop).counts == [0, count, 0, 1])
+            #expect(try await shop.psql("SELECT sum(new_value) FROM stock.price_history") == "200015000.000000")
+            let expenses =
+                ["external_id,occurred_at,category,amount,method"]
+                + (1...count).map { "e\($0),2026-01-\($0 % 18 + 10),Büro,0.01,cash" }
+            #expect(try await run(.expenses, expenses, into: shop).counts == [count, 0, 0, 0])
+            #expect(try await run(.expenses, expenses, into: shop).counts == [0, 0, count, 0])
+            #expect(try await shop.psql("SELECT sum(expense) FROM stock.balance_day") == "200.0000")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("ends once as many rows were rejected as it may reject, and keeps what it had written")
+    func tooMany() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            let rows = (1...2_500).map { $0 % 1_000 == 500 ? "none\($0),1" : "S,1" }
+            let distinct = rows.enumerated().map { $0.element.replacing("S", with: "p\($0.offset)") }
+            let products = ["sku,name,price"] + (0..<2_500).map { "p\($0),P,2" }
+            #expect(try await run(.products, products, into: shop).report.created == 2_500)
+            do {
+                _ = try await run(.prices, ["sku,price"] + distinct, into: shop) { $0.maxErrors = 2 }
+                Issue.record("nothing ended it")
+            } catch let interruption as ImportInterruption<RecordsImport.Report> {
+                #expect(interruption.cause as? TooManyRejections == TooManyRejections(rows: 2))
+                #expect(interruption.report.updated == 1_998)
+                #expect(interruption.report.rejected == [.skuUnknown: 2])
+            }
+            #expect(try await shop.psql("SELECT count(*) FROM stock.product WHERE price = 1") == "1998")
+            #expect(try await run(.prices, ["sku,price"] + distinct, into: shop).counts == [0, 499, 1_998, 3])
         }
     }
 
