@@ -821,7 +821,7 @@ struct Examples {
         let checked = staged + "; SELECT stock.import_sales_check(NULL)"
         let planned = checked + "; SELECT stock.import_cut(100, true)"
         own["imports.check_sales"] = Example(before: staged, runs: ["NULL"])
-        own["imports.check_methods"] = Example(before: checked, runs: ["'cash'"])
+        own["imports.check_parties"] = Example(before: checked, runs: ["'cash'"])
         own["imports.create_products"] = Example(before: checked, runs: [unit])
         own["imports.rejections"] = Example(before: checked, runs: ["0"])
         own["imports.plan_sales"] = Example(before: checked, runs: ["100, true"])

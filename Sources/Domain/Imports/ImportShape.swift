@@ -108,6 +108,13 @@ extension SaleRow {
             break
         }
         if let method { values.append(("payment_method", method.rawValue)) }
+        if let paid { values.append(("paid", Price(rawValue: paid).description)) }
+        for (field, text) in [("customer", customer), ("register", register), ("location", location)]
+        where !text.isEmpty {
+            values.append((field, Self.text(text)))
+        }
+        if let discount { values.append(("discount", Price(rawValue: discount).description)) }
+        if let taxRate { values.append(("tax_rate", Price(rawValue: taxRate).description)) }
         return values
     }
 

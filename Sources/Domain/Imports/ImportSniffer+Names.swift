@@ -31,6 +31,10 @@ extension ImportSniffer {
         method paymentmethod payment paymenttype tender paidby account zahlart zahlungsart konto métododepago formadepago \
             formadepagamento
         amount total value gross betrag summe importe monto valor
+        paid amountpaid tendered bezahlt pagado pago
+        customer customername client buyer kunde kundennummer cliente
+        register till terminal pos kasse caja caixa
+        discount linediscount lineitemdiscount rebate rabatt nachlass descuento desconto
         supplier vendor payee lieferant proveedor fornecedor
         note notes memo comment remark remarks notiz bemerkung nota observaciones observação
         packaging pack packsize verpackung gebinde envase embalagem
