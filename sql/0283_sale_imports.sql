@@ -192,9 +192,9 @@ BEGIN
                WHERE o.tenant_id = v_tenant.id AND o.active
                ORDER BY o.location_id, o.is_default DESC, o.created_at, o.id) h ON h.location_id = g.id AND a.register IS NULL;
     INSERT INTO pg_temp.import_party (document, customer_id, register_id, location_id)
-    SELECT f.document, f.customer_id, f.register_id, f.location_id FROM import_fault f WHERE f.fault IS NULL;
+    SELECT f.document, f.customer_id, f.register_id, f.location_id FROM pg_temp.import_fault f WHERE f.fault IS NULL;
     CREATE UNIQUE INDEX ON pg_temp.import_party (document);
-    INSERT INTO import_fault (document, fault)
+    INSERT INTO pg_temp.import_fault (document, fault)
     SELECT n.document, format('payment_method is %s, which is no active method of the shop', quote_literal(n.method))
     FROM pg_temp.import_tender n
     JOIN pg_temp.import_target t ON t.document = n.document AND t.known_id IS NULL
@@ -215,13 +215,13 @@ BEGIN
                    WHEN l.discount > round(l.quantity * l.unit_price, v_tenant.currency_exponent) THEN
                        format('discount is %s, more than the line comes to', trim_scale(l.discount)) END) AS reason
         FROM pg_temp.import_line l
-        LEFT JOIN (SELECT o.document, min(o.fault) AS fault FROM import_fault o WHERE o.fault IS NOT NULL GROUP BY o.document) f
+        LEFT JOIN (SELECT o.document, min(o.fault) AS fault FROM pg_temp.import_fault o WHERE o.fault IS NOT NULL GROUP BY o.document) f
             ON f.document = l.document
     ) r
     JOIN pg_temp.import_target t ON t.document = r.document AND t.known_id IS NULL
     LEFT JOIN pg_temp.import_reject x ON x.line = r.line
     WHERE r.reason IS NOT NULL AND x.line IS NULL;
-    DROP TABLE import_fault;
+    DROP TABLE pg_temp.import_fault;
     PERFORM stock.import_reject_partial();
     RETURN (SELECT count(*) FROM pg_temp.import_reject) - v_before;
 END
@@ -310,12 +310,12 @@ BEGIN
           GROUP BY w.document, g.customer_id) r ON r.document = n.document;
     INSERT INTO pg_temp.import_reject (line, code, kind, reason)
     SELECT l.line, 'value_invalid', CASE WHEN l.unit_price = 0 THEN 1 ELSE 0 END, s.fault
-    FROM import_sum s JOIN pg_temp.import_line l ON l.document = s.document
+    FROM pg_temp.import_sum s JOIN pg_temp.import_line l ON l.document = s.document
     WHERE s.fault IS NOT NULL;
-    DELETE FROM pg_temp.import_going g USING import_sum s WHERE s.document = g.document AND s.fault IS NOT NULL;
+    DELETE FROM pg_temp.import_going g USING pg_temp.import_sum s WHERE s.document = g.document AND s.fault IS NOT NULL;
     UPDATE pg_temp.import_going g SET due = s.total - s.paid, has_tenders = true
-    FROM import_sum s WHERE s.document = g.document;
-    DROP TABLE import_sum;
+    FROM pg_temp.import_sum s WHERE s.document = g.document;
+    DROP TABLE pg_temp.import_sum;
     CREATE INDEX ON pg_temp.import_tender (document);
 END
 $$;
@@ -517,7 +517,8 @@ $$;
 
 CALL stock.amend('import_apply', $$    v_register uuid;
 $$, $$    v_register uuid;
-    v_till     record;
+    v_sold     bigint;
+    v_returned bigint;
 $$);
 CALL stock.amend('import_apply', $$    -- Costs as they are now, should$$, $$    PERFORM stock.import_charge(p_first, p_last);
     -- Costs as they are now, should$$);
@@ -536,32 +537,30 @@ CALL stock.amend('import_apply', $$    IF v_sales > 0 THEN
         PERFORM stock.import_returns(p_first, p_last, p_method, v_register, v_returns);
     END IF;
 $$, $$    -- Each till has its own numbers.
-    FOR v_till IN
+    FOR v_register, v_sold, v_returned IN
         SELECT g.register_id, count(*) FILTER (WHERE NOT g.is_return) AS sales, count(*) FILTER (WHERE g.is_return) AS returns
         FROM pg_temp.import_going g
         WHERE g.document BETWEEN p_first AND p_last GROUP BY g.register_id ORDER BY g.register_id
     LOOP
-        IF v_till.sales > 0 THEN
-            v_number := stock.document_number(v_till.register_id, 'sale', v_till.sales);
+        IF v_sold > 0 THEN
+            v_number := stock.document_number(v_register, 'sale', v_sold);
             UPDATE stock.sale s
             SET status = 'confirmed', number = v_number + n.place, paid = s.total - n.due, due = n.due
             FROM (
                 SELECT g.id, g.due, row_number() OVER (ORDER BY g.document) - 1 AS place
                 FROM pg_temp.import_going g
-                WHERE g.document BETWEEN p_first AND p_last AND NOT g.is_return AND g.register_id = v_till.register_id
+                WHERE g.document BETWEEN p_first AND p_last AND NOT g.is_return AND g.register_id = v_register
             ) n
             WHERE s.tenant_id = v_tenant AND s.id = n.id;
         END IF;
-        IF v_till.returns > 0 THEN
-            PERFORM stock.import_returns(p_first, p_last, p_method, v_till.register_id, v_till.returns);
+        IF v_returned > 0 THEN
+            PERFORM stock.import_returns(p_first, p_last, p_method, v_register, v_returned);
         END IF;
     END LOOP;
 $$);
 
 CALL stock.amend('import_apply', $$    SELECT r.id INTO STRICT v_register FROM stock.register r WHERE r.tenant_id = v_tenant AND r.is_default;
 
-$$, '');
-CALL stock.amend('import_apply', $$    v_register uuid;
 $$, '');
 
 CALL stock.amend('import_returns', $$        JOIN pg_temp.import_going g ON g.document = t.document AND g.document BETWEEN p_first AND p_last

@@ -385,6 +385,21 @@ struct Examples {
                   '{"external_id":"f","occurred_at":"2026-01-31T08:00:00Z","category":"x","amount":"7","method":"none"}']::json[]
             """
         ]
+        runs["imports.payments"] = [
+            """
+            ARRAY[\(new()), \(new(2))]::uuid[],
+            ARRAY['{"external_id":"e","occurred_at":"2026-01-31T08:00:00","sale":"7","amount":"0.01","method":"cash"}',
+                  '{"external_id":"f","occurred_at":"2026-01-31T08:00:00Z","customer":"x","amount":"7","method":"none"}']::json[]
+            """
+        ]
+        runs["imports.purchases"] = [
+            """
+            ARRAY[\(new()), \(new(2))]::uuid[],
+            ARRAY['{"reference":"r","supplier":"x","occurred_at":"2026-01-31T08:00:00","sku":"SKU-7","quantity":"1","unit_cost":"1"}',
+                  '{"reference":"s","supplier":"x","occurred_at":"2026-01-31T08:00:00","sku":"no","quantity":"1","unit_cost":"1"}'
+                 ]::json[]
+            """
+        ]
         // Exports, from their beginning and from the middle
         let (none, start) = ("'00000000-0000-0000-0000-000000000000'", "'0001-01-01T00:00:00Z'")
         for kind in ["categories", "customers", "products", "suppliers", "units"] {

@@ -80,6 +80,10 @@ package struct ImportShape: Sendable {
     package static let prices = records(.prices)
     /// Money that was spent on what is no purchase.
     package static let expenses = records(.expenses)
+    /// Money that came in for one sale, or for what a customer owes.
+    package static let payments = records(.payments)
+    /// What was bought.
+    package static let purchases = records(.purchases)
 
     private static func records(_ shape: RecordShape) -> ImportShape {
         ImportShape(fields: shape.fields.map(\.name), required: [shape.identity.first] + shape.required) {

@@ -37,6 +37,8 @@ extension ImportSniffer {
         discount linediscount lineitemdiscount rebate rabatt nachlass descuento desconto
         supplier vendor payee lieferant proveedor fornecedor
         note notes memo comment remark remarks notiz bemerkung nota observaciones observação
+        reference invoice invoicenumber invoiceno document documentnumber rechnungsnummer belegnummer factura fatura
+        unit_cost cost costprice purchaseprice netprice price einkaufspreis ek coste precio custo
         packaging pack packsize verpackung gebinde envase embalagem
         barcodes barcode ean gtin upc variantbarcode eancode strichcode códigodebarras
         category categories productcategory department kategorie warengruppe categoría categoria familia

@@ -14,6 +14,8 @@ package struct RecordField: Sendable {
         case price
         /// What is somewhere, of which there may be less than nothing.
         case quantity
+        /// How much came or went, more than nothing.
+        case amountOfGoods
         case whole(ClosedRange<Int>)
         case flag
         /// When something was: RFC 3339 in UTC, without its `Z` where the shop's clock is meant.
@@ -38,8 +40,8 @@ extension RecordField {
         switch name {
         case "name": .nameMissing
         case "sku": .skuMissing
-        case "on_hand": .quantityInvalid
-        case "price": .priceInvalid
+        case "on_hand", "quantity": .quantityInvalid
+        case "price", "unit_cost": .priceInvalid
         case "occurred_at": .timeInvalid
         default: .valueInvalid
         }
@@ -148,6 +150,20 @@ package struct RecordRowReader: Sendable {
         return row
     }
 
+    /// The document that a record is of, whatever else is wrong with it; nil if that cannot be read either.
+    package func document(of record: borrowing FileRecord) -> [String]? {
+        var names: [String] = []
+        for name in shape.document {
+            guard let column = columns.first(where: { $0.field.name == name })?.column, column < record.count,
+                let bytes = mapping.encoding.decode(record[column])
+            else { return nil }
+            var faults = RowFaults()
+            guard let text = faults.text(name, String(decoding: bytes, as: UTF8.self), .externalID) else { return nil }
+            names.append(text)
+        }
+        return names.isEmpty ? nil : names
+    }
+
     private func write(
         _ field: RecordField,
         _ bytes: [UInt8],
@@ -184,6 +200,10 @@ package struct RecordRowReader: Sendable {
             writer.member(field.name, Price(rawValue: value).description)
         case .quantity:
             guard let value = number(field, bytes, &faults) else { return }
+            writer.member(field.name, Quantity(rawValue: value).description)
+        case .amountOfGoods:
+            guard let value = number(field, bytes, &faults) else { return }
+            guard value > 0 else { return faults.add(.quantityInvalid, "\(field.name) must be more than 0") }
             writer.member(field.name, Quantity(rawValue: value).description)
         case .whole(let range):
             guard let value = number(field, bytes, &faults) else { return }

@@ -12,19 +12,23 @@ package struct RecordShape: Sendable {
     package let required: [String]
     /// What tells rows apart that name the same: a product may be at several locations.
     package let within: String?
+    /// The fields whose values rows of one document share, which goes in whole or not at all; empty where each row is by itself.
+    package let document: [String]
 
     private init(
         _ noun: String,
         _ fields: [RecordField],
         foundBy identity: (first: String, second: String?) = ("name", "external_id"),
         required: [String] = [],
-        within: String? = nil
+        within: String? = nil,
+        document: [String] = []
     ) {
         self.noun = noun
         self.fields = fields
         self.identity = identity
         self.required = required
         self.within = within
+        self.document = document
     }
 
     private static let name = RecordField("name", .text(.name))
@@ -84,5 +88,28 @@ package struct RecordShape: Sendable {
         ],
         foundBy: ("external_id", nil),
         required: ["occurred_at", "category", "amount", "method"]
+    )
+    /// Money that came in for one sale, or for what a customer owes.
+    package static let payments = RecordShape(
+        "payment",
+        [
+            externalID, RecordField("occurred_at", .time), RecordField("sale", .text(.externalID)),
+            RecordField("customer", .text(.externalID)), RecordField("amount", .money), RecordField("method", .method),
+        ],
+        foundBy: ("external_id", nil),
+        required: ["occurred_at", "amount", "method"]
+    )
+    /// What was bought, and came whole at its time: rows that share supplier and reference are one purchase.
+    package static let purchases = RecordShape(
+        "purchase",
+        [
+            RecordField("reference", .text(.externalID)), RecordField("supplier", .text(.externalID)),
+            RecordField("occurred_at", .time), RecordField("location", .text(.name)), sku, externalID,
+            RecordField("quantity", .amountOfGoods), RecordField("unit_cost", .price),
+            RecordField("note", .text(.note)),
+        ],
+        foundBy: ("sku", "external_id"),
+        required: ["reference", "supplier", "occurred_at", "quantity", "unit_cost"],
+        document: ["supplier", "reference"]
     )
 }

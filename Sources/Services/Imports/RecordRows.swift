@@ -3,7 +3,7 @@ import Kernel
 import Postgres
 
 /// Rows of a file that are told in one piece: categories, units, customers, suppliers, what is on hand of products, what they are sold
-/// for, and what was spent.
+/// for, what was spent, and what came in for sales.
 ///
 /// Each kind is written by a function of the database, which knows its rules and takes a batch of rows at once.
 struct RecordRows: ImportedRows {
@@ -16,6 +16,8 @@ struct RecordRows: ImportedRows {
     private let mapping: ImportMapping
     private let write: Writer
     private var reader: RecordRowReader?
+    /// The documents of which a row could not be read.
+    private var torn: Set<[String]> = []
 
     private init(
         _ shape: RecordShape,
@@ -67,6 +69,26 @@ struct RecordRows: ImportedRows {
         }
     }
 
+    /// What came in for sales: each row is one payment, whose id follows from what the file calls it.
+    init(payments options: RecordsImport.Options) {
+        let identity = ImportIdentity(tenant: options.tenant)
+        self.init(.payments, options) { rows, session in
+            try await session.all(
+                ImportPayments(
+                    ids: rows.map { ID(identity.entry("payment", named: $0.texts["external_id"] ?? "")) },
+                    rows: rows.map(\.json)
+                )
+            )
+        }
+    }
+
+    /// What was bought: rows of a purchase stand together, and go in together.
+    init(purchases options: RecordsImport.Options) {
+        self.init(.purchases, options) { rows, session in
+            try await session.all(ImportPurchases(ids: rows.map { _ in ID.make() }, rows: rows.map(\.json)))
+        }
+    }
+
     var noun: String { shape.noun }
 
     mutating func prepare(_ session: ImportSession) async throws {}
@@ -86,7 +108,28 @@ struct RecordRows: ImportedRows {
 
     func line(of row: RecordRow) -> Int { row.line }
 
+    mutating func note(refused record: borrowing FileRecord) {
+        if let document = reader?.document(of: record) { torn.insert(document) }
+    }
+
+    func batch(of rows: ArraySlice<RecordRow>, isWhole: Bool) -> ArraySlice<RecordRow> {
+        var batch = rows.prefix(batchRows)
+        guard !shape.document.isEmpty, let last = batch.last else { return batch }
+        let document = document(of: last)
+        let end = rows[batch.endIndex...].firstIndex { self.document(of: $0) != document }
+        batch = rows[..<(end ?? rows.endIndex)]
+        // What is read last may go on.
+        if end == nil, !isWhole {
+            while let row = batch.last, self.document(of: row) == document { batch.removeLast() }
+        }
+        return batch
+    }
+
+    private func document(of row: RecordRow) -> [String] { shape.document.map { row.texts[$0] ?? "" } }
+
     func keys(of row: RecordRow) -> [String] {
+        // A document may have several lines of a product.
+        if !shape.document.isEmpty { return [] }
         // The same product may be at several locations, and have several packagings.
         let place = shape.within.flatMap { row.texts[$0] }.map(Text.folded) ?? ""
         if let id = row.texts["external_id"] { return ["id \(id) \(place)"] }
@@ -94,8 +137,29 @@ struct RecordRows: ImportedRows {
     }
 
     func apply(_ rows: ArraySlice<RecordRow>, in session: ImportSession) async throws -> [ImportedRow] {
-        try await write(rows, session)
+        guard !torn.isEmpty else { return try await write(rows, session) }
+        var places: [Int32] = []
+        var sound: [RecordRow] = []
+        var outcomes: [ImportedRow] = []
+        for (place, row) in zip(Int32(0)..., rows) {
+            if torn.contains(document(of: row)) {
+                outcomes.append(ImportedRow(place: place, outcome: "refused", errors: Self.tornError))
+            } else {
+                places.append(place)
+                sound.append(row)
+            }
+        }
+        if sound.isEmpty { return outcomes }
+        for row in try await write(sound[...], session) where places.indices.contains(Int(row.place)) {
+            outcomes.append(
+                ImportedRow(place: places[Int(row.place)], outcome: row.outcome, errors: row.errors)
+            )
+        }
+        return outcomes.sorted { $0.place < $1.place }
     }
+
+    private static let tornError =
+        #"[{"pointer":"","code":"document_rejected","detail":"Another row of its document was rejected."}]"#
 }
 
 /// Makes and changes the records of a batch, and leaves out those that can not be applied.
@@ -159,6 +223,32 @@ struct ImportExpenses: ImportBatch, Statement {
     static let name = "imports.expenses"
     static let sql: SQL = """
         SELECT r.place, r.outcome, r.errors::text FROM stock.import_expenses($1, $2) r ORDER BY r.place
+        """
+    static let parameterTypes: [PostgresType] = [.uuidArray, .jsonArray]
+    typealias Row = ImportedRow
+
+    let ids: [ID<RecordRow>]
+    let rows: [[UInt8]]
+}
+
+/// Takes the payments of a batch, each for a sale or for what a customer owes.
+struct ImportPayments: ImportBatch, Statement {
+    static let name = "imports.payments"
+    static let sql: SQL = """
+        SELECT r.place, r.outcome, r.errors::text FROM stock.import_payments($1, $2) r ORDER BY r.place
+        """
+    static let parameterTypes: [PostgresType] = [.uuidArray, .jsonArray]
+    typealias Row = ImportedRow
+
+    let ids: [ID<RecordRow>]
+    let rows: [[UInt8]]
+}
+
+/// Records the purchases of a batch, with what came.
+struct ImportPurchases: ImportBatch, Statement {
+    static let name = "imports.purchases"
+    static let sql: SQL = """
+        SELECT r.place, r.outcome, r.errors::text FROM stock.import_purchases($1, $2) r ORDER BY r.place
         """
     static let parameterTypes: [PostgresType] = [.uuidArray, .jsonArray]
     typealias Row = ImportedRow

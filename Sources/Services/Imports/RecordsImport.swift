@@ -17,6 +17,8 @@ package struct RecordsImport: Sendable {
         case stock
         case prices
         case expenses
+        case payments
+        case purchases
 
         /// What such a file holds.
         package var shape: ImportShape {
@@ -29,6 +31,8 @@ package struct RecordsImport: Sendable {
             case .stock: .stock
             case .prices: .prices
             case .expenses: .expenses
+            case .payments: .payments
+            case .purchases: .purchases
             }
         }
     }
@@ -134,6 +138,8 @@ package struct RecordsImport: Sendable {
                 case .stock: try await run(RecordRows(stock: options))
                 case .prices: try await run(RecordRows(prices: options))
                 case .expenses: try await run(RecordRows(expenses: options))
+                case .payments: try await run(RecordRows(payments: options))
+                case .purchases: try await run(RecordRows(purchases: options))
                 }
             }
         } catch let failure as ImportFailure {

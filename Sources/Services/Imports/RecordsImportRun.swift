@@ -46,7 +46,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
         if isWhole {
             try await applyWhole()
         } else {
-            while next < pending.count { try await applyBatch() }
+            while try await applyBatch(isWhole: true) {}
         }
     }
 
@@ -63,7 +63,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
             try parser.consume(transcoder.decode(chunk)) { try take($0) }
             figures.report.blankRows = parser.blankRecords
             onProgress(.reading(rows: figures.report.rows))
-            while applying, pending.count - next >= kind.batchRows { try await applyBatch() }
+            while applying, pending.count - next >= kind.batchRows, try await applyBatch(isWhole: false) {}
             pending.removeFirst(next)
             next = 0
         }
@@ -91,6 +91,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
             seen.formUnion(keys)
             pending.append(row)
         } catch {
+            kind.note(refused: record)
             try reject(error)
             try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
         }
@@ -103,15 +104,17 @@ final class RecordsImportRun<Rows: ImportedRows> {
 
     // MARK: Writing
 
-    /// Applies the next rows as a transaction of their own.
-    private func applyBatch() async throws {
-        let batch = pending[next...].prefix(kind.batchRows)
+    /// Applies the next rows as a transaction of their own; whether there were any.
+    private func applyBatch(isWhole: Bool) async throws -> Bool {
+        let batch = kind.batch(of: pending[next...], isWhole: isWhole)
+        if batch.isEmpty { return false }
         let outcomes = try await session.retried {
             try await kind.apply(batch, in: session)
         }
         try count(outcomes, of: batch)
         next += batch.count
         onProgress(.writing(rows: written, of: nil))
+        return true
     }
 
     /// Applies all rows as one transaction: kept if the run is none that is dry and no row was refused, or may be.
@@ -123,7 +126,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
                 var outcomes: [[ImportedRow]] = []
                 var place = 0
                 while place < pending.count {
-                    let batch = pending[place...].prefix(kind.batchRows)
+                    let batch = kind.batch(of: pending[place...], isWhole: true)
                     outcomes.append(try await kind.apply(batch, in: session))
                     place += batch.count
                     onProgress(.writing(rows: place, of: pending.count))
@@ -197,6 +200,7 @@ extension RowRejection {
         case ("name", "required"): .nameMissing
         case ("sku", "not_found"): .skuUnknown
         case ("on_hand", "required"): .quantityInvalid
+        case ("sale", "required"): .saleMissing
         case ("price", "required"): .priceInvalid
         case ("unit_id", "not_found"): .unitUnknown
         case ("category_id", "not_found"), ("parent", "not_found"): .categoryUnknown

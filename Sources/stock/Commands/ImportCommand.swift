@@ -12,7 +12,7 @@ struct ImportCommand: AsyncParsableCommand {
         abstract: "Takes a CSV or NDJSON file over into a tenant.",
         subcommands: [
             Products.self, Categories.self, Units.self, Customers.self, Suppliers.self, Stock.self, Prices.self,
-            Sales.self, Expenses.self,
+            Sales.self, Payments.self, Purchases.self, Expenses.self,
         ]
     )
 
@@ -280,6 +280,42 @@ struct ImportCommand: AsyncParsableCommand {
 
         func execute() async throws {
             try await options.runRecords(.expenses) { _ in }
+        }
+    }
+
+    /// `stock import payments FILE`.
+    struct Payments: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Takes what was paid for sales later.",
+            discussion: """
+                A row is one payment, which external_id names, for a sale, or for what a customer owes, the oldest first; never for \
+                more than is due. One that is there already is left alone, or rejected if it says something else.
+                Fields: \(RecordsImport.Kind.payments.shape.fields.joined(separator: ", ")).
+                """
+        )
+
+        @OptionGroup var options: Options
+
+        func execute() async throws {
+            try await options.runRecords(.payments) { _ in }
+        }
+    }
+
+    /// `stock import purchases FILE`.
+    struct Purchases: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Records what was bought, and what of it came.",
+            discussion: """
+                Rows that share supplier and reference, and stand together, are one purchase, which came whole at its time. One \
+                that is there already is left alone, or rejected if it has other lines.
+                Fields: \(RecordsImport.Kind.purchases.shape.fields.joined(separator: ", ")).
+                """
+        )
+
+        @OptionGroup var options: Options
+
+        func execute() async throws {
+            try await options.runRecords(.purchases) { _ in }
         }
     }
 
