@@ -176,7 +176,7 @@ BEGIN
                 'detail', format('The amount is more than what is due, %s.', stock.money_text(v_due, v_tenant.currency_exponent))));
         ELSIF v_times[v_place] < v_made[v_last] THEN
             v_errors[v_place] := json_build_array(json_build_object(
-                'pointer', '/occurred_at', 'code', 'time_invalid',
+                'pointer', '/occurred_at', 'code', 'out_of_range',
                 'detail', format('It is of a document of %s, and not dated before.', stock.rfc3339(v_made[v_last]))));
         ELSE
             v_taken := v_taken || v_place;

@@ -8,6 +8,8 @@ LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
+    -- Of rows of files alone: no request is refused with it.
+    v_torn      CONSTANT text := 'document_rejected';
     v_tenant    stock.tenant;
     v_register  uuid := stock.import_register();
     v_goods     uuid[];
@@ -73,9 +75,11 @@ BEGIN
         JOIN whole w ON w.document = p.document
         LEFT JOIN known k ON k.document = p.document
         LEFT JOIN LATERAL (
-            SELECT o.status, u.decimals FROM stock.product o
-            JOIN stock.unit u ON u.tenant_id = v_tenant.id AND u.id = o.unit_id
+            SELECT o.status, o.unit_id FROM stock.product o
             WHERE o.tenant_id = v_tenant.id AND o.id = p.product_id OFFSET 0) g ON true
+        LEFT JOIN LATERAL (
+            SELECT o.decimals FROM stock.unit o
+            WHERE o.tenant_id = v_tenant.id AND o.id = g.unit_id OFFSET 0) u ON true
         LEFT JOIN LATERAL (
             SELECT o.active FROM stock.supplier o
             WHERE o.tenant_id = v_tenant.id AND o.id = p.supplier_id OFFSET 0) s ON true,
@@ -93,7 +97,7 @@ BEGIN
                 FROM (VALUES
                     (p.copies = 0, '/supplier', 'not_found', 'There is no such supplier.'),
                     (p.copies > 1, '/supplier', 'duplicate', 'More than one supplier is called so; name the external_id.'),
-                    (NOT s.active, '/supplier', 'invalid_state', 'There is no such active supplier.'),
+                    (NOT s.active, '/supplier', 'not_found', 'There is no such active supplier.'),
                     (p.location_id IS NULL AND p.location IS NULL, '/location', 'required', 'Say at which location.'),
                     (p.location_id IS NULL AND p.location IS NOT NULL, '/location', 'not_found',
                      'There is no such active location.'),
@@ -102,8 +106,8 @@ BEGIN
                     (w.goods >= 100000000000000, '/unit_cost', 'out_of_range', 'The lines come to too much.'),
                     (p.product_id IS NULL, '/sku', 'not_found', 'There is no such product.'),
                     (g.status = 'archived', '/sku', 'product_inactive', 'The product is archived.'),
-                    (min_scale(p.quantity) > g.decimals, '/quantity', 'quantity_precision',
-                     format('The unit allows %s decimals.', g.decimals))
+                    (min_scale(p.quantity) > u.decimals, '/quantity', 'quantity_precision',
+                     format('The unit allows %s decimals.', u.decimals))
                 ) AS o (holds, field, code, sentence)
                 WHERE o.holds AND k.is_same IS NULL
             ) v
@@ -114,7 +118,7 @@ BEGIN
         FROM judged j
     )
     SELECT array_agg(coalesce(n.errors, CASE WHEN n.is_refused THEN json_build_array(json_build_object(
-                         'pointer', '', 'code', 'document_rejected',
+                         'pointer', '', 'code', v_torn,
                          'detail', format('Another row of purchase %s was rejected.', quote_literal(n.reference)))) END)
                      ORDER BY n.place),
            array_agg(NOT n.is_new ORDER BY n.place), array_agg(CASE WHEN n.is_new THEN n.n::integer END ORDER BY n.place),
@@ -169,12 +173,12 @@ BEGIN
         )
         INSERT INTO stock.purchase_line (tenant_id, id, purchase_id, position, product_id, sku, name, unit, quantity,
                                          received_quantity, open_quantity, unit_cost, total)
-        SELECT v_tenant.id, l.id, v_purchases[l.document], l.position, l.product_id, g.sku, g.name, g.symbol, l.quantity,
+        SELECT v_tenant.id, l.id, v_purchases[l.document], l.position, l.product_id, g.sku, g.name, u.symbol, l.quantity,
                l.quantity, 0, l.unit_cost, l.total
         FROM line l, LATERAL (
-            SELECT o.sku, o.name, u.symbol FROM stock.product o
-            JOIN stock.unit u ON u.tenant_id = v_tenant.id AND u.id = o.unit_id
-            WHERE o.tenant_id = v_tenant.id AND o.id = l.product_id OFFSET 0) g;
+            SELECT o.sku, o.name, o.unit_id FROM stock.product o
+            WHERE o.tenant_id = v_tenant.id AND o.id = l.product_id OFFSET 0) g,
+        LATERAL (SELECT o.symbol FROM stock.unit o WHERE o.tenant_id = v_tenant.id AND o.id = g.unit_id OFFSET 0) u;
     END IF;
 
     RETURN QUERY
