@@ -175,6 +175,36 @@ extension Integration {
             try await deployment.stop()
         }
 
+        @Test("the example files that name each other go in, and once more change nothing")
+        func examplesTogether() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            let tenant = try await deployment.tenant(slug: "shop", currency: "EUR", timezone: "Europe/Berlin")
+            func take(_ kind: String, _ file: String, _ options: String...) async throws -> JSON {
+                let arguments = ["import", kind, SourceTree.root + "/examples/" + file, "--tenant", "shop", "--json"]
+                let result = try await StockCommand.run(arguments + options, environment: deployment.environment)
+                #expect(result.status == .exited(0), "\(file): \(result.output)\(result.errors)")
+                return JSON(parsing: Array(result.output.utf8))
+            }
+            let mapping = SourceTree.root + "/examples/till-products.mapping.json"
+            #expect(try await take("products", "till-products.csv", "--map", mapping)["created"].int == 7)
+            let kinds = [
+                ("suppliers", "suppliers.csv", "created", 1), ("customers", "customers.csv", "created", 1),
+                ("purchases", "purchases.csv", "created", 3), ("sales", "account-sales.csv", "written", 2),
+                ("payments", "payments.csv", "created", 2), ("expenses", "expenses.csv", "created", 2),
+                ("prices", "prices.csv", "updated", 2),
+            ]
+            for isFirst in [true, false] {
+                for (kind, file, outcome, rows) in kinds {
+                    let report = try await take(kind, file, "--max-errors", "1")
+                    #expect(report[isFirst ? outcome : "unchanged"].int == rows, "\(kind): \(report)")
+                }
+            }
+            let found = try await tenant.get("/v1/customers")
+            #expect(found.json["data"][0]["balance"].string == "12.10", "\(found.text)")
+            try await deployment.expectHealthy()
+            try await deployment.stop()
+        }
+
         @Test("a mapping is proposed without a database, and is one that imports take")
         func sniffed() async throws {
             let file = SourceTree.root + "/examples/till-sales.csv"

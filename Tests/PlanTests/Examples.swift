@@ -407,6 +407,37 @@ struct Examples {
             false
             """
         ]
+        runs["imports.levels"] = [
+            """
+            ARRAY[\(new()), \(new(2))]::uuid[],
+            ARRAY['{"sku":"SKU-7","on_hand":"7","location":"Main"}', '{"sku":"none","on_hand":"1"}']::json[]
+            """
+        ]
+        runs["imports.prices"] = [
+            #"ARRAY['{"sku":"SKU-7","price":"7.77"}', '{"external_id":"none","price":"1"}']::json[]"#
+        ]
+        runs["imports.expenses"] = [
+            """
+            ARRAY[\(new()), \(new(2))]::uuid[],
+            ARRAY['{"external_id":"e","occurred_at":"2026-01-31T08:00:00","category":"rent","amount":"7","method":"cash"}',
+                  '{"external_id":"f","occurred_at":"2026-01-31T08:00:00Z","category":"x","amount":"7","method":"none"}']::json[]
+            """
+        ]
+        runs["imports.payments"] = [
+            """
+            ARRAY[\(new()), \(new(2))]::uuid[],
+            ARRAY['{"external_id":"e","occurred_at":"2026-01-31T08:00:00","sale":"7","amount":"0.01","method":"cash"}',
+                  '{"external_id":"f","occurred_at":"2026-01-31T08:00:00Z","customer":"x","amount":"7","method":"none"}']::json[]
+            """
+        ]
+        runs["imports.purchases"] = [
+            """
+            ARRAY[\(new()), \(new(2))]::uuid[],
+            ARRAY['{"reference":"r","supplier":"x","occurred_at":"2026-01-31T08:00:00","sku":"SKU-7","quantity":"1","unit_cost":"1"}',
+                  '{"reference":"s","supplier":"x","occurred_at":"2026-01-31T08:00:00","sku":"no","quantity":"1","unit_cost":"1"}'
+                 ]::json[]
+            """
+        ]
         // Exports, from their beginning and from the middle
         let (none, start) = ("'00000000-0000-0000-0000-000000000000'", "'0001-01-01T00:00:00Z'")
         for kind in ["categories", "customers", "products", "suppliers", "units"] {
@@ -848,7 +879,7 @@ struct Examples {
         let checked = staged + "; SELECT stock.import_sales_check(NULL)"
         let planned = checked + "; SELECT stock.import_cut(100, true)"
         own["imports.check_sales"] = Example(before: staged, runs: ["NULL"])
-        own["imports.check_methods"] = Example(before: checked, runs: ["'cash'"])
+        own["imports.check_parties"] = Example(before: checked, runs: ["'cash'"])
         own["imports.create_products"] = Example(before: checked, runs: [unit])
         own["imports.rejections"] = Example(before: checked, runs: ["0"])
         own["imports.plan_sales"] = Example(before: checked, runs: ["100, true"])

@@ -49,7 +49,7 @@ struct FunctionTests {
         "INSERT INTO stock.payment": ["post_money"],
         "UPDATE stock.payment p": ["reverse_money"],
         "INSERT INTO stock.payment_allocation": ["post_money"],
-        "INSERT INTO stock.ledger_entry": ["post_entry", "post_money", "reverse_money"],
+        "INSERT INTO stock.ledger_entry": ["post_entries", "post_money", "reverse_money"],
         "INSERT INTO stock.purchase_allocation": ["purchase_pay"],
         "UPDATE stock.document_counter": ["document_number"],
     ]

@@ -70,22 +70,26 @@ package struct ImportShape: Sendable {
         return { record throws(RowRejection) in try reader.read(record).shown }
     }
 
-    package static let categories = records(RecordField.ofCategories)
-    package static let units = records(RecordField.ofUnits)
-    package static let customers = records(RecordField.ofCustomers)
-    package static let suppliers = records(RecordField.ofSuppliers)
+    package static let categories = records(.categories)
+    package static let units = records(.units)
+    package static let customers = records(.customers)
+    package static let suppliers = records(.suppliers)
     /// What is on hand of products at locations.
-    package static let stock = records(RecordField.ofStock, foundBy: ("sku", "external_id"), required: ["on_hand"])
+    package static let stock = records(.stock)
+    /// What products and their packagings are sold for.
+    package static let prices = records(.prices)
+    /// Money that was spent on what is no purchase.
+    package static let expenses = records(.expenses)
+    /// Money that came in for one sale, or for what a customer owes.
+    package static let payments = records(.payments)
+    /// What was bought.
+    package static let purchases = records(.purchases)
 
-    private static func records(
-        _ fields: [RecordField],
-        foundBy identity: (first: String, second: String) = ("name", "external_id"),
-        required: [String] = []
-    ) -> ImportShape {
-        ImportShape(fields: fields.map(\.name), required: [identity.first] + required) {
+    private static func records(_ shape: RecordShape) -> ImportShape {
+        ImportShape(fields: shape.fields.map(\.name), required: [shape.identity.first] + shape.required) {
             mapping,
             header throws(ImportMapping.Fault) in
-            let reader = try RecordRowReader(fields, foundBy: identity, mapping: mapping, header: header)
+            let reader = try RecordRowReader(shape, mapping: mapping, header: header)
             return { record throws(RowRejection) in try reader.read(record).shown }
         }
     }
@@ -108,6 +112,13 @@ extension SaleRow {
             break
         }
         if let method { values.append(("payment_method", method.rawValue)) }
+        if let paid { values.append(("paid", Price(rawValue: paid).description)) }
+        for (field, text) in [("customer", customer), ("register", register), ("location", location)]
+        where !text.isEmpty {
+            values.append((field, Self.text(text)))
+        }
+        if let discount { values.append(("discount", Price(rawValue: discount).description)) }
+        if let taxRate { values.append(("tax_rate", Price(rawValue: taxRate).description)) }
         return values
     }
 

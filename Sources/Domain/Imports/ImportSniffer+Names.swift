@@ -28,6 +28,18 @@ extension ImportSniffer {
         time_of_day time uhrzeit zeit hora
         payment_method payment paymenttype tender tendertype zahlart zahlungsart métododepago formadepago pago \
             formadepagamento pagamento
+        method paymentmethod payment paymenttype tender paidby account zahlart zahlungsart konto métododepago formadepago \
+            formadepagamento
+        amount total value gross betrag summe importe monto valor
+        paid amountpaid tendered bezahlt pagado pago
+        customer customername client buyer kunde kundennummer cliente
+        register till terminal pos kasse caja caixa
+        discount linediscount lineitemdiscount rebate rabatt nachlass descuento desconto
+        supplier vendor payee lieferant proveedor fornecedor
+        note notes memo comment remark remarks notiz bemerkung nota observaciones observação
+        reference invoice invoicenumber invoiceno document documentnumber rechnungsnummer belegnummer factura fatura
+        unit_cost cost costprice purchaseprice netprice price einkaufspreis ek coste precio custo
+        packaging pack packsize verpackung gebinde envase embalagem
         barcodes barcode ean gtin upc variantbarcode eancode strichcode códigodebarras
         category categories productcategory department kategorie warengruppe categoría categoria familia
         tax_rate tax taxpercent vat vatrate salestax mwst mwstsatz ust steuersatz iva tipodeiva
@@ -39,7 +51,8 @@ extension ImportSniffer {
             quantityonhand bestand lagerbestand menge existencias cantidad estoque quantidade
         cost unitcost costperitem purchaseprice averagecost einkaufspreis ek coste costo custo
         location store branch warehouse shop filiale lager standort sucursal tienda almacén loja filial armazém
-        external_id id externalid handle itemid productid customerid reference kundennummer
+        external_id id externalid handle itemid productid customerid reference receiptno receiptnumber documentnumber \
+            kundennummer belegnummer belegnr
         email emailaddress mail correo correoelectrónico
         phone phonenumber telephone mobile tel telefon telefonnummer teléfono telefone
         tax_id vatnumber taxnumber ustid ustidnr steuernummer nif cif cnpj cpf

@@ -178,6 +178,7 @@ package struct ImportSniffer: Sendable {
 
     private static let numberFields: Set<String> = [
         "quantity", "unit_price", "price", "tax_rate", "min_stock", "on_hand", "cost", "credit_limit", "decimals",
+        "amount", "paid", "discount", "unit_cost",
     ]
 
     private static func readNumbers(_ columns: [String: Int], _ table: Table, _ proposal: inout Proposal) {

@@ -8,48 +8,54 @@ package struct RecordField: Sendable {
         case email
         /// An amount, zero or more.
         case amount
+        /// An amount that changes hands, more than zero.
+        case money
         /// What one costs, zero or more.
         case price
         /// What is somewhere, of which there may be less than nothing.
         case quantity
+        /// How much came or went, more than nothing.
+        case amountOfGoods
         case whole(ClosedRange<Int>)
         case flag
+        /// When something was: RFC 3339 in UTC, without its `Z` where the shop's clock is meant.
+        case time
+        /// The code of a method of payment.
+        case method
     }
 
     package let name: String
     package let kind: Kind
 
-    private init(_ name: String, _ kind: Kind) {
+    /// A field of a kind.
+    init(_ name: String, _ kind: Kind) {
         self.name = name
         self.kind = kind
     }
+}
 
-    private static let name = RecordField("name", .text(.name))
-    private static let externalID = RecordField("external_id", .text(.externalID))
-    private static let taxID = RecordField("tax_id", .text(.taxID))
-    private static let phone = RecordField("phone", .text(.phone))
-    private static let email = RecordField("email", .email)
-    private static let active = RecordField("active", .flag)
+extension RecordField {
+    /// What a row is rejected with that leaves the field empty.
+    fileprivate var missing: RowRejection.Code {
+        switch name {
+        case "name": .nameMissing
+        case "sku": .skuMissing
+        case "on_hand", "quantity": .quantityInvalid
+        case "price", "unit_cost": .priceInvalid
+        case "occurred_at": .timeInvalid
+        default: .valueInvalid
+        }
+    }
+}
 
-    /// The fields of a category; `parent` is the name of the one that it lies in.
-    package static let ofCategories = [name, externalID, RecordField("parent", .text(.name)), active]
-    /// The fields of a unit of measure.
-    package static let ofUnits = [
-        name, externalID, RecordField("symbol", .text(.symbol)), RecordField("decimals", .whole(0...6)),
-    ]
-    /// The fields of a customer.
-    package static let ofCustomers = [
-        name, externalID, taxID, phone, email, RecordField("credit_limit", .amount), active,
-    ]
-    /// The fields of what is on hand of a product at a location.
-    package static let ofStock = [
-        RecordField("sku", .text(.sku)), externalID, RecordField("location", .text(.name)),
-        RecordField("on_hand", .quantity), RecordField("cost", .price),
-    ]
-    /// The fields of a supplier.
-    package static let ofSuppliers = [
-        name, externalID, taxID, RecordField("contact", .text(.name)), phone, email, active,
-    ]
+extension TimeFormat.Reading {
+    /// RFC 3339 in UTC, or, without its `Z`, what the shop's clock showed.
+    fileprivate var text: String {
+        switch self {
+        case .instant(let time): "\(Timestamp(microsecondsSince1970: time))"
+        case .wallClock(let time): String("\(Timestamp(microsecondsSince1970: time))".dropLast())
+        }
+    }
 }
 
 /// A row of a file of records that was understood: a JSON object of the fields that hold something.
@@ -69,37 +75,39 @@ package struct RecordRowReader: Sendable {
     private let limits: CSVLimits
     private let width: Int
     private let columns: [(field: RecordField, column: Int)]
-    private let identity: (first: String, second: String)
+    private let shape: RecordShape
 
     /// A reader for files with this header.
     ///
     /// - Parameters:
-    ///   - fields: the fields there are.
-    ///   - identity: the two that a row is found by, of which it needs one.
+    ///   - shape: what a row holds.
     ///   - mapping: what the columns are called and how values are written.
     ///   - record: the file's first record.
     ///   - limits: those of the parser, for reasons.
     /// - Throws: `ImportMapping.Fault` if the header lacks a column, or the mapping names a field that does not exist.
     package init(
-        _ fields: [RecordField],
-        foundBy identity: (first: String, second: String) = ("name", "external_id"),
+        _ shape: RecordShape,
         mapping: ImportMapping,
         header record: borrowing FileRecord,
         limits: CSVLimits = CSVLimits()
     ) throws(ImportMapping.Fault) {
-        try mapping.validate(fields: fields.map(\.name))
+        try mapping.validate(fields: shape.fields.map(\.name))
         var header = try ImportHeader(record, mapping: mapping, limits: limits)
         self.mapping = mapping
         self.limits = limits
         width = header.width
         var columns: [(field: RecordField, column: Int)] = []
-        for field in fields {
-            if let column = try header.column(of: field.name, isRequired: false) { columns.append((field, column)) }
+        for field in shape.fields {
+            let isRequired = shape.required.contains(field.name)
+            if let column = try header.column(of: field.name, isRequired: isRequired) {
+                columns.append((field, column))
+            }
         }
-        guard columns.contains(where: { $0.field.name == identity.first || $0.field.name == identity.second }) else {
-            throw header.missing("no column for \(identity.first) and none for \(identity.second)")
+        let (first, second) = shape.identity
+        guard columns.contains(where: { $0.field.name == first || $0.field.name == second }) else {
+            throw header.missing("no column for \(first)\(second.map { " and none for \($0)" } ?? "")")
         }
-        self.identity = identity
+        self.shape = shape
         self.columns = columns
         unusedColumns = header.unusedColumns
     }
@@ -125,16 +133,35 @@ package struct RecordRowReader: Sendable {
                 faults.add(.encodingInvalid, "\(field.name) is no \(mapping.encoding.rawValue) text")
                 continue
             }
-            if !bytes.isEmpty { write(field, bytes, to: &writer, &row, &faults) }
+            if !bytes.isEmpty {
+                write(field, bytes, to: &writer, &row, &faults)
+            } else if shape.required.contains(field.name) {
+                faults.add(field.missing, "\(field.name) is empty")
+            }
         }
         writer.endObject()
-        if row.texts[identity.first] == nil, row.texts[identity.second] == nil, faults.count == 0 {
-            let code = identity.first == "sku" ? RowRejection.Code.skuMissing : .nameMissing
-            faults.add(code, "\(identity.first) and \(identity.second) are empty")
+        let (first, second) = shape.identity
+        if row.texts[first] == nil, second.flatMap({ row.texts[$0] }) == nil, faults.count == 0 {
+            let what = second.map { "\(first) and \($0) are" } ?? "\(first) is"
+            faults.add(shape.fields.first { $0.name == first }?.missing ?? .valueInvalid, "\(what) empty")
         }
         if let rejection = faults.rejection(of: record) { throw rejection }
         row.json = writer.bytes
         return row
+    }
+
+    /// The document that a record is of, whatever else is wrong with it; nil if that cannot be read either.
+    package func document(of record: borrowing FileRecord) -> [String]? {
+        var names: [String] = []
+        for name in shape.document {
+            guard let column = columns.first(where: { $0.field.name == name })?.column, column < record.count,
+                let bytes = mapping.encoding.decode(record[column])
+            else { return nil }
+            var faults = RowFaults()
+            guard let text = faults.text(name, String(decoding: bytes, as: UTF8.self), .externalID) else { return nil }
+            names.append(text)
+        }
+        return names.isEmpty ? nil : names
     }
 
     private func write(
@@ -161,12 +188,22 @@ package struct RecordRowReader: Sendable {
                 return faults.add(.valueInvalid, "\(field.name) must be 0 or more, with at most 4 decimals")
             }
             writer.member(field.name, Money(rawValue: value / 100).description)
+        case .money:
+            guard let value = number(field, bytes, &faults) else { return }
+            guard value > 0, value % 100 == 0 else {
+                return faults.add(.valueInvalid, "\(field.name) must be more than 0, with at most 4 decimals")
+            }
+            writer.member(field.name, Money(rawValue: value / 100).description)
         case .price:
             guard let value = number(field, bytes, &faults) else { return }
             guard value >= 0 else { return faults.add(.priceNegative, "\(field.name) is below zero") }
             writer.member(field.name, Price(rawValue: value).description)
         case .quantity:
             guard let value = number(field, bytes, &faults) else { return }
+            writer.member(field.name, Quantity(rawValue: value).description)
+        case .amountOfGoods:
+            guard let value = number(field, bytes, &faults) else { return }
+            guard value > 0 else { return faults.add(.quantityInvalid, "\(field.name) must be more than 0") }
             writer.member(field.name, Quantity(rawValue: value).description)
         case .whole(let range):
             guard let value = number(field, bytes, &faults) else { return }
@@ -183,6 +220,19 @@ package struct RecordRowReader: Sendable {
             case "false": writer.member(field.name, false)
             default: faults.add(.valueInvalid, "\(field.name) is \(excerpt(bytes[...])); accepted: true or false")
             }
+        case .time:
+            guard let time = mapping.times.parse(bytes[...]) else {
+                let reason = "\(field.name) is \(excerpt(bytes[...])), no time of the declared format"
+                return faults.add(.timeInvalid, reason)
+            }
+            writer.member(field.name, time.text)
+        case .method:
+            let text = String(decoding: bytes, as: UTF8.self)
+            guard let code = PaymentMethodCode(rawValue: text) else {
+                let accepted = "the code of a method, of a to z, 0 to 9 and _"
+                return faults.add(.valueInvalid, "\(field.name) is \(excerpt(bytes[...])); accepted: \(accepted)")
+            }
+            writer.member(field.name, code.rawValue)
         }
     }
 

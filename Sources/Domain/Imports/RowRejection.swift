@@ -30,6 +30,7 @@ package struct RowRejection: Error, Sendable, Equatable {
         case timeInFuture = "time_in_future"
         case periodClosed = "period_closed"
         case insufficientStock = "insufficient_stock"
+        case paymentExceedsDue = "payment_exceeds_due"
         case duplicate
         /// Another line of the same sale or return was refused: a document goes in whole or not at all.
         case documentRejected = "document_rejected"

@@ -21,8 +21,22 @@ package struct SaleGrouping: Sendable {
         package let firstLine: Int
         /// How it was paid, if a row says so.
         package fileprivate(set) var method: PaymentMethodCode?
+        /// What was paid by each method, in the order of the file; empty if no row says how much was.
+        package fileprivate(set) var tenders: [Tender] = []
+        /// Who bought, at which till and place, as its rows say; empty if none does.
+        package fileprivate(set) var customer: [UInt8] = []
+        package fileprivate(set) var register: [UInt8] = []
+        package fileprivate(set) var location: [UInt8] = []
         /// What its rows come to, before tax.
         fileprivate var amount: Int128 = 0
+    }
+
+    /// What of a document was paid by one method.
+    package struct Tender: Sendable, Equatable {
+        /// Nil: as the import says.
+        package let method: PaymentMethodCode?
+        /// Millionths of the currency.
+        package fileprivate(set) var amount: Int64
     }
 
     /// A SKU as the file spells it; spellings that differ in case alone are joined where they are compared.
@@ -66,6 +80,7 @@ package struct SaleGrouping: Sendable {
     ///   come to more than an amount can be.
     package mutating func place(_ row: SaleRow) throws(RowRejection) -> Place {
         let (document, time) = try document(of: row)
+        try note(row, at: document)
         documents[document].amount += row.amount
         guard documents[document].amount < SaleRow.amountBound else {
             let reason = "the lines of its document come to 100000000000000 or more"
@@ -84,13 +99,45 @@ package struct SaleGrouping: Sendable {
     /// Whether a row of the document was refused.
     package func isRejected(_ document: Document) -> Bool { rejectedNames.contains(document.externalID) }
 
+    /// Notes what a row says of its document as a whole.
+    private mutating func note(_ row: SaleRow, at index: Int) throws(RowRejection) {
+        // Most files say nothing of it.
+        if !row.customer.isEmpty { try note("customer", row.customer, \.customer, at: index, line: row.line) }
+        if !row.register.isEmpty { try note("register", row.register, \.register, at: index, line: row.line) }
+        if !row.location.isEmpty { try note("location", row.location, \.location, at: index, line: row.line) }
+        guard let paid = row.paid else { return }
+        guard let tender = documents[index].tenders.firstIndex(where: { $0.method == row.method }) else {
+            return documents[index].tenders.append(Tender(method: row.method, amount: paid))
+        }
+        let (sum, isOver) = documents[index].tenders[tender].amount.addingReportingOverflow(paid)
+        guard !isOver else {
+            throw RowRejection(line: row.line, code: .amountTooLarge, reason: "paid of its document is too much")
+        }
+        documents[index].tenders[tender].amount = sum
+    }
+
+    private mutating func note(
+        _ field: String,
+        _ said: [UInt8],
+        _ path: WritableKeyPath<Document, [UInt8]>,
+        at index: Int,
+        line: Int
+    ) throws(RowRejection) {
+        guard documents[index][keyPath: path].isEmpty || documents[index][keyPath: path] == said else {
+            let reason = "\(field) is \(excerpt(said[...])), another line of its document says otherwise"
+            throw RowRejection(line: line, code: .valueInvalid, reason: reason)
+        }
+        documents[index][keyPath: path] = said
+    }
+
     private mutating func document(of row: SaleRow) throws(RowRejection) -> (index: Int, time: TimeFormat.Reading) {
         let kind = row.kind.document
         let key = Key(kind: kind, externalID: row.externalID)
         // Rows of a document mostly stand together.
         let isLast = documents.last.map { $0.kind == kind && $0.externalID == row.externalID } ?? false
         if let index = isLast ? documents.count - 1 : documentIndex[key] {
-            if let method = row.method {
+            // A row that says how much was paid says by what.
+            if let method = row.method, row.paid == nil {
                 guard documents[index].method ?? method == method else {
                     let reason = "payment_method is \(method.rawValue), another line of its document says otherwise"
                     throw RowRejection(line: row.line, code: .valueInvalid, reason: reason)
@@ -107,7 +154,13 @@ package struct SaleGrouping: Sendable {
         let index = documents.count
         documentIndex[key] = index
         documents.append(
-            Document(kind: kind, externalID: row.externalID, time: time, firstLine: row.line, method: row.method)
+            Document(
+                kind: kind,
+                externalID: row.externalID,
+                time: time,
+                firstLine: row.line,
+                method: row.paid == nil ? row.method : nil
+            )
         )
         return (index, time)
     }

@@ -28,6 +28,18 @@ package struct SaleRow: Sendable, Equatable {
     package var time: TimeFormat.Reading?
     /// How its document was paid; nil if the file does not say.
     package var method: PaymentMethodCode?
+    /// Who bought, by what the shop calls them; empty if the file does not say, as the two below.
+    package var customer: [UInt8] = []
+    /// The name of the till.
+    package var register: [UInt8] = []
+    /// The name of the place.
+    package var location: [UInt8] = []
+    /// What was taken off the line, millionths of the currency; nil if the file does not say.
+    package var discount: Int64?
+    /// What the line was taxed with, millionths of a percent; nil: as its product is.
+    package var taxRate: Int64?
+    /// What of its document was paid by its method, millionths of the currency; nil if the file does not say.
+    package var paid: Int64?
 
     /// What no amount may come to: 10^14, in millionths of millionths.
     static let amountBound: Int128 = 100_000_000_000_000_000_000_000_000

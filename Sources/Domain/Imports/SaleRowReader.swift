@@ -2,9 +2,11 @@ import Kernel
 
 /// Reads the records of a sales file as rows, or tells all that is wrong with them.
 package struct SaleRowReader: Sendable {
-    /// The fields of a sales file; `name`, `time_of_day` and `payment_method` may be absent.
+    /// The fields of a sales file; all but `sale`, `sku`, `quantity`, `unit_price` and `occurred_at` may be absent.
     package static let fields = [
-        "sale", "sku", "name", "quantity", "unit_price", "occurred_at", "time_of_day", "payment_method",
+        "sale", "sku", "name", "quantity", "unit_price", "occurred_at", "time_of_day", "payment_method", "paid",
+        "customer",
+        "register", "location", "discount", "tax_rate",
     ]
 
     /// The names of the columns that nothing is read from.
@@ -21,6 +23,12 @@ package struct SaleRowReader: Sendable {
     private let occurredAt: Int
     private let timeOfDay: Int?
     private let method: Int?
+    private let paid: Int?
+    private let customer: Int?
+    private let register: Int?
+    private let location: Int?
+    private let discount: Int?
+    private let taxRate: Int?
     private let readColumns: [(column: Int, field: String)]
 
     /// A reader for files with this header.
@@ -44,8 +52,17 @@ package struct SaleRowReader: Sendable {
         occurredAt = try Self.required("occurred_at", &header)
         timeOfDay = try header.column(of: "time_of_day", isRequired: false)
         method = try header.column(of: "payment_method", isRequired: false)
+        paid = try header.column(of: "paid", isRequired: false)
+        customer = try header.column(of: "customer", isRequired: false)
+        register = try header.column(of: "register", isRequired: false)
+        location = try header.column(of: "location", isRequired: false)
+        discount = try header.column(of: "discount", isRequired: false)
+        taxRate = try header.column(of: "tax_rate", isRequired: false)
         unusedColumns = header.unusedColumns
-        let columns = [sale, sku, name, quantity, unitPrice, occurredAt, timeOfDay, method]
+        let columns = [
+            sale, sku, name, quantity, unitPrice, occurredAt, timeOfDay, method, paid, customer, register, location,
+            discount, taxRate,
+        ]
         readColumns = zip(Self.fields, columns).compactMap { field, column in column.map { ($0, field) } }
     }
 
@@ -83,6 +100,15 @@ package struct SaleRowReader: Sendable {
         let unitPrice = number("unit_price", record[unitPrice], .priceInvalid, &faults)
         let time = time(record, &faults)
         let method = method.flatMap { paymentMethod(record[$0], &faults) }
+        let customer = customer.map { text("customer", record[$0], .externalID, missing: nil, &faults) } ?? []
+        let register = register.map { text("register", record[$0], .name, missing: nil, &faults) } ?? []
+        let location = location.map { text("location", record[$0], .name, missing: nil, &faults) } ?? []
+        let discount = amount("discount", discount.map { record[$0] }, &faults)
+        let paid = amount("paid", paid.map { record[$0] }, &faults)
+        let taxRate = optional("tax_rate", taxRate.map { record[$0] }, &faults)
+        if let taxRate, taxRate < 0 || taxRate % 100 != 0 || taxRate >= 1_000_000_000 {
+            faults.add(.valueInvalid, "tax_rate must be 0 or more and below 1000, with at most 4 decimals")
+        }
 
         var kind = SaleRow.Kind.sale
         if let unitPrice, unitPrice < 0 {
@@ -92,6 +118,10 @@ package struct SaleRowReader: Sendable {
                 faults.add(.quantityZero, "quantity is zero")
             } else if quantity < 0 {
                 kind = .goodsReturned
+                if discount ?? 0 != 0 || paid != nil {
+                    let what = "a return has the price that was given back, and is paid back in full"
+                    faults.add(.valueInvalid, "discount and paid are of sales: \(what)")
+                }
                 if unitPrice == 0 {
                     faults.add(.returnWithoutPrice, "quantity is below zero at price zero: no sale and no return")
                 }
@@ -116,7 +146,13 @@ package struct SaleRowReader: Sendable {
             quantity: abs(quantity),
             unitPrice: unitPrice,
             time: time,
-            method: method
+            method: method,
+            customer: customer,
+            register: register,
+            location: location,
+            discount: discount,
+            taxRate: taxRate,
+            paid: paid
         )
     }
 
@@ -170,6 +206,20 @@ package struct SaleRowReader: Sendable {
     private static func isPlain(_ text: [UInt8], _ rule: TextRule) -> Bool {
         guard case .code = rule.kind else { return text.allSatisfy { (0x20...0x7E).contains($0) } }
         return text.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x27 && $0 != 0x2C && $0 != 0x2E }
+    }
+
+    /// A number that may be missing; nil after its fault was noted as well.
+    private func optional(_ field: String, _ bytes: ArraySlice<UInt8>?, _ faults: inout RowFaults) -> Int64? {
+        guard let bytes, bytes.contains(where: { $0 > 0x20 }) else { return nil }
+        return number(field, bytes, .valueInvalid, &faults)
+    }
+
+    /// An amount that may be missing, zero or more.
+    private func amount(_ field: String, _ bytes: ArraySlice<UInt8>?, _ faults: inout RowFaults) -> Int64? {
+        guard let value = optional(field, bytes, &faults) else { return nil }
+        if value >= 0, value % 100 == 0 { return value }
+        faults.add(.valueInvalid, "\(field) must be 0 or more, with at most 4 decimals")
+        return nil
     }
 
     private func number(

@@ -30,6 +30,11 @@ struct ImportIdentity {
         make("product/", sku, at: Self.microseconds(time))
     }
 
+    /// What was done once, by what the file calls it: whenever it was, as that may be corrected.
+    func entry(_ kind: String, named name: String) -> EntityID {
+        make("\(kind)/", Array(name.utf8), at: 0)
+    }
+
     /// The import of a file, the same for every run of it.
     func job(kind: String, fileHash: [UInt8]) -> EntityID {
         make("job/\(kind)/", fileHash, at: 0)

@@ -35,6 +35,17 @@ protocol ImportedRows {
     /// What a later row must not name again.
     func keys(of row: Row) -> [String]
 
+    /// Told of a record that ``read(_:)`` refused.
+    mutating func note(refused record: borrowing FileRecord)
+
+    /// The rows that go in next, which leave nothing behind that belongs to them.
+    ///
+    /// - Parameters:
+    ///   - rows: those that wait.
+    ///   - isLast: whether none comes behind these.
+    /// - Returns: the first of them, none if more has to be read before.
+    func batch(of rows: ArraySlice<Row>, isLast: Bool) -> ArraySlice<Row>
+
     /// Applies a batch, as a transaction of its own or as a part of the one that is open.
     ///
     /// - Parameters:
@@ -45,6 +56,12 @@ protocol ImportedRows {
     func apply(_ rows: ArraySlice<Row>, in session: ImportSession) async throws -> [ImportedRow]
 }
 
+extension ImportedRows {
+    mutating func note(refused record: borrowing FileRecord) {}
+
+    func batch(of rows: ArraySlice<Row>, isLast: Bool) -> ArraySlice<Row> { rows.prefix(batchRows) }
+}
+
 /// What became of a row of a batch.
 struct ImportedRow: DecodableRow {
     /// The row's place in the batch, counted from 0.
@@ -53,6 +70,12 @@ struct ImportedRow: DecodableRow {
     let outcome: String
     /// Why it was refused: a JSON array of errors, as a batch's problem has them.
     let errors: String?
+
+    init(place: Int32, outcome: String, errors: String?) {
+        self.place = place
+        self.outcome = outcome
+        self.errors = errors
+    }
 
     init(from row: inout RowReader) throws(PostgresError) {
         place = try row.next()

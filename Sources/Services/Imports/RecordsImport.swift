@@ -15,6 +15,10 @@ package struct RecordsImport: Sendable {
         case customers
         case suppliers
         case stock
+        case prices
+        case expenses
+        case payments
+        case purchases
 
         /// What such a file holds.
         package var shape: ImportShape {
@@ -25,6 +29,10 @@ package struct RecordsImport: Sendable {
             case .customers: .customers
             case .suppliers: .suppliers
             case .stock: .stock
+            case .prices: .prices
+            case .expenses: .expenses
+            case .payments: .payments
+            case .purchases: .purchases
             }
         }
     }
@@ -42,6 +50,8 @@ package struct RecordsImport: Sendable {
         package var insertsOnly = false
         /// Archives products that the file says are.
         package var readsStatus = false
+        /// How many rows may be refused before the import ends early; nil: all of them.
+        package var maxErrors: Int?
 
         package init(
             kind: Kind = .products,
@@ -128,11 +138,15 @@ package struct RecordsImport: Sendable {
                 }
                 switch options.kind {
                 case .products: try await run(ProductRows(options))
-                case .categories: try await run(RecordRows("category", RecordField.ofCategories, options))
-                case .units: try await run(RecordRows("unit", RecordField.ofUnits, options))
-                case .customers: try await run(RecordRows("customer", RecordField.ofCustomers, options))
-                case .suppliers: try await run(RecordRows("supplier", RecordField.ofSuppliers, options))
+                case .categories: try await run(RecordRows(records: .categories, options))
+                case .units: try await run(RecordRows(records: .units, options))
+                case .customers: try await run(RecordRows(records: .customers, options))
+                case .suppliers: try await run(RecordRows(records: .suppliers, options))
                 case .stock: try await run(RecordRows(stock: options))
+                case .prices: try await run(RecordRows(prices: options))
+                case .expenses: try await run(RecordRows(expenses: options))
+                case .payments: try await run(RecordRows(payments: options))
+                case .purchases: try await run(RecordRows(purchases: options))
                 }
             }
         } catch let failure as ImportFailure {

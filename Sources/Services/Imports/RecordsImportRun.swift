@@ -41,7 +41,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
         let named = try await NamedKeys(session)
         do {
             try await read(source, named)
-            while next < pending.count { try await applyBatch(named) }
+            while try await applyBatch(named, isLast: true) {}
             try await end()
         } catch {
             if hasBegun {
@@ -82,7 +82,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
             try parser.consume(transcoder.decode(chunk)) { try take($0) }
             figures.report.blankRows = parser.blankRecords
             onProgress(.reading(rows: figures.report.rows))
-            while pending.count - next >= kind.batchRows { try await applyBatch(named) }
+            while pending.count - next >= kind.batchRows, try await applyBatch(named, isLast: false) {}
             pending.removeFirst(next)
             next = 0
         }
@@ -103,7 +103,9 @@ final class RecordsImportRun<Rows: ImportedRows> {
         do throws(RowRejection) {
             pending.append(try kind.read(record))
         } catch {
+            kind.note(refused: record)
             try reject(error)
+            try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
         }
     }
 
@@ -114,9 +116,10 @@ final class RecordsImportRun<Rows: ImportedRows> {
 
     // MARK: Writing
 
-    /// Applies the next rows: as a transaction of their own, or as a part of the one that is the file.
-    private func applyBatch(_ named: NamedKeys) async throws {
-        let rows = pending[next...].prefix(kind.batchRows)
+    /// Applies the next rows, as a transaction of their own or as a part of the one that is the file; whether there were any.
+    private func applyBatch(_ named: NamedKeys, isLast: Bool) async throws -> Bool {
+        let rows = kind.batch(of: pending[next...], isLast: isLast)
+        guard !rows.isEmpty else { return false }
         if isWhole, !hasBegun {
             try await session.lease.begin(tenant: session.tenant)
             hasBegun = true
@@ -132,7 +135,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
             }
         }
         next += rows.count
-        guard !batch.isEmpty else { return }
+        guard !batch.isEmpty else { return true }
         let outcomes = try await session.retried {
             if isWhole {
                 try await session.lease.nested { try await kind.apply(batch[...], in: session) }
@@ -142,6 +145,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
         }
         try count(outcomes, of: batch)
         onProgress(.writing(rows: written, of: nil))
+        return true
     }
 
     private var written: Int { figures.report.created + figures.report.updated + figures.report.unchanged }
@@ -158,6 +162,8 @@ final class RecordsImportRun<Rows: ImportedRows> {
                 try reject(RowRejection(line: kind.line(of: batch[index]), errors: outcome.errors ?? "[]"))
             }
         }
+        // Behind the figures, which tell all that was written.
+        try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
     }
 }
 
@@ -188,6 +194,7 @@ extension RowRejection {
         case ("name", "required"): .nameMissing
         case ("sku", "not_found"): .skuUnknown
         case ("on_hand", "required"): .quantityInvalid
+        case ("sale", "required"): .saleMissing
         case ("price", "required"): .priceInvalid
         case ("unit_id", "not_found"): .unitUnknown
         case ("category_id", "not_found"), ("parent", "not_found"): .categoryUnknown

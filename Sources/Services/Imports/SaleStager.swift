@@ -108,7 +108,7 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
         let document = documentIDs[place.document]
         let index = documentRows[place.document]
         documentRows[place.document] = index + 1
-        writer.beginRow(columns: 8)
+        writer.beginRow(columns: 10)
         writer.field(Int32(clamping: place.document))
         writer.field(Int32(clamping: place.sku))
         writer.field(Int32(clamping: row.line))
@@ -117,6 +117,8 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
         writer.field(ImportIdentity.part(.line, index, of: document))
         writer.field(ImportIdentity.part(.movement, index, of: document))
         writer.field(Int32(clamping: index + 1))
+        if let discount = row.discount { writer.field(millionths: discount) } else { writer.null() }
+        if let rate = row.taxRate { writer.field(millionths: rate) } else { writer.null() }
     }
 
     // MARK: Documents and SKUs
@@ -128,7 +130,7 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
         writer.beginFile()
         for (ordinal, document) in grouping.documents.enumerated() {
             let id = documentIDs[ordinal]
-            writer.beginRow(columns: 10)
+            writer.beginRow(columns: 13)
             writer.field(Int32(clamping: ordinal))
             writer.field(document.kind == .goodsReturned)
             writer.field(text: document.externalID)
@@ -145,6 +147,30 @@ final class SaleStager<Source: AsyncSequence> where Source.Element == [UInt8] {
             writer.field(ImportIdentity.part(.ledgerEntry, 0, of: id))
             if let method = document.method { writer.field(text: Array(method.rawValue.utf8)) } else { writer.null() }
             writer.field(grouping.isRejected(document))
+            for text in [document.customer, document.register, document.location] {
+                if text.isEmpty { writer.null() } else { writer.field(text: text) }
+            }
+            if writer.bytes.count >= 1 << 16 { portions.append(writer.drain()) }
+        }
+        writer.endFile()
+        portions.append(writer.drain())
+        return PortionSequence(portions: portions)
+    }
+
+    /// The bytes for import_tender, after the lines.
+    func tenders() -> PortionSequence {
+        var writer = BinaryCopyWriter(capacity: 1 << 17)
+        var portions: [[UInt8]] = []
+        writer.beginFile()
+        for (ordinal, document) in grouping.documents.enumerated() {
+            for (place, tender) in document.tenders.enumerated() {
+                writer.beginRow(columns: 5)
+                writer.field(Int32(clamping: ordinal))
+                if let method = tender.method { writer.field(text: Array(method.rawValue.utf8)) } else { writer.null() }
+                writer.field(millionths: tender.amount)
+                writer.field(ImportIdentity.part(.payment, place, of: documentIDs[ordinal]))
+                writer.field(ImportIdentity.part(.ledgerEntry, place, of: documentIDs[ordinal]))
+            }
             if writer.bytes.count >= 1 << 16 { portions.append(writer.drain()) }
         }
         writer.endFile()

@@ -24,6 +24,24 @@ package enum ImportFailure: Error, Sendable {
     case notResumable(String)
 }
 
+/// So many rows were refused that the import ended.
+///
+/// It is the cause of an ``ImportInterruption``: what was written until then stays, and the same command goes on behind it.
+package struct TooManyRejections: Error, Equatable {
+    /// How many.
+    package let rows: Int
+
+    /// Ends an import of which too many rows were refused.
+    ///
+    /// - Parameters:
+    ///   - rows: how many were.
+    ///   - most: with how many it ends; nil: with none.
+    /// - Throws: ``TooManyRejections``.
+    static func check(_ rows: Int, most: Int?) throws(TooManyRejections) {
+        if let most, rows >= most { throw TooManyRejections(rows: rows) }
+    }
+}
+
 /// Takes a file of sales over into the tenant's books.
 ///
 /// The file is streamed, staged by COPY into temporary tables and held against the tenant's data as a whole; then whole
@@ -52,6 +70,8 @@ package struct SalesImport: Sendable {
         package var chunkRows: Int
         /// Whether a second connection helps where there is much to write.
         package var isAssisted: Bool
+        /// How many rows may be refused before the import ends early; nil: all of them.
+        package var maxErrors: Int?
 
         package init(
             tenant: TenantID,

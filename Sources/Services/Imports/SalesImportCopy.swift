@@ -18,14 +18,16 @@ struct SalesImportCopy {
                     """
                     COPY (
                         SELECT g.document, g.is_return, g.external_id, g.id, g.payment_id, g.ledger_id, g.occurred_at,
-                               g.business_day, g.method, g.rows
+                               g.business_day, g.method, g.rows, g.customer_id, g.register_id, g.location_id, g.due,
+                               g.has_tenders
                         FROM pg_temp.import_going g
                         WHERE g.chunk % 2 = 1
                     ) TO STDOUT (FORMAT binary)
                     """,
                     """
                     COPY pg_temp.import_going (document, is_return, external_id, id, payment_id, ledger_id, occurred_at,
-                                               business_day, method, rows)
+                                               business_day, method, rows, customer_id, register_id, location_id, due,
+                                               has_tenders)
                     FROM STDIN (FORMAT binary)
                     """
                 )
@@ -47,15 +49,30 @@ struct SalesImportCopy {
                 try await copy(
                     """
                     COPY (
-                        SELECT l.document, l.sku, l.line, l.quantity, l.unit_price, l.id, l.movement_id, l.position
+                        SELECT l.document, l.sku, l.line, l.quantity, l.unit_price, l.id, l.movement_id, l.position,
+                               l.discount, l.tax_rate
                         FROM pg_temp.import_line l
                         JOIN pg_temp.import_going g ON g.document = l.document
                         WHERE g.chunk % 2 = 1
                     ) TO STDOUT (FORMAT binary)
                     """,
                     """
-                    COPY pg_temp.import_line (document, sku, line, quantity, unit_price, id, movement_id, position)
+                    COPY pg_temp.import_line (document, sku, line, quantity, unit_price, id, movement_id, position, discount,
+                                              tax_rate)
                     FROM STDIN (FORMAT binary)
+                    """
+                )
+                try await copy(
+                    """
+                    COPY (
+                        SELECT n.document, n.method, n.amount, n.payment_id, n.ledger_id
+                        FROM pg_temp.import_tender n
+                        JOIN pg_temp.import_going g ON g.document = n.document
+                        WHERE g.chunk % 2 = 1
+                    ) TO STDOUT (FORMAT binary)
+                    """,
+                    """
+                    COPY pg_temp.import_tender (document, method, amount, payment_id, ledger_id) FROM STDIN (FORMAT binary)
                     """
                 )
             }

@@ -35,6 +35,7 @@ struct SalesImportRun {
             onReject: { rejection in
                 figures.report.rejected[rejection.code, default: 0] += 1
                 try onReject(rejection)
+                try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
             },
             onProgress: { onProgress(.reading(rows: $0)) }
         )
@@ -56,10 +57,14 @@ struct SalesImportRun {
         let unit = options.createsProducts ? try await unitOfNewProducts() : nil
         let check = try await session.one(CheckSales(unitDecimals: unit?.decimals))
         figures.report.unchanged = Int(check.unchanged)
-        let unpayable = try await session.one(CheckImportedMethods(method: options.method)).value
+        let unpayable = try await session.one(CheckImportedParties(method: options.method)).value
         if options.onError == .abort, figures.report.rejectedRows + Int(check.rejected + unpayable) > 0 {
             try await tellRejections(figures)
             throw ImportFailure.refused(rows: figures.report.rejectedRows)
+        }
+        if let most = options.maxErrors, figures.report.rejectedRows + Int(check.rejected + unpayable) >= most {
+            // Before anything is written.
+            try await tellRejections(figures)
         }
         if let unit {
             figures.report.createdProducts = Int(try await session.one(CreateImportedProducts(unit: unit.id)).value)
@@ -129,7 +134,8 @@ struct SalesImportRun {
                 try await session.perform(OpenImport())
                 try await session.lease.copyIn(
                     """
-                    COPY pg_temp.import_line (document, sku, line, quantity, unit_price, id, movement_id, position)
+                    COPY pg_temp.import_line (document, sku, line, quantity, unit_price, id, movement_id, position, discount,
+                                              tax_rate)
                     FROM STDIN (FORMAT binary)
                     """,
                     from: StagedLines(stager: stager)
@@ -137,10 +143,14 @@ struct SalesImportRun {
                 try await session.lease.copyIn(
                     """
                     COPY pg_temp.import_document (ordinal, is_return, external_id, wall_clock, instant, id, payment_id,
-                                                  ledger_id, method, is_rejected)
+                                                  ledger_id, method, is_rejected, customer, register, location)
                     FROM STDIN (FORMAT binary)
                     """,
                     from: stager.documents()
+                )
+                try await session.lease.copyIn(
+                    "COPY pg_temp.import_tender (document, method, amount, payment_id, ledger_id) FROM STDIN (FORMAT binary)",
+                    from: stager.tenders()
                 )
                 try await session.lease.copyIn(
                     "COPY pg_temp.import_sku (ordinal, sku, line, price, name, name_line, product_id) FROM STDIN (FORMAT binary)",
@@ -201,6 +211,7 @@ struct SalesImportRun {
                 try onReject(RowRejection(line: Int(row.line), code: code, reason: row.reason))
                 line = row.line
             }
+            try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
             if rows.isEmpty { return }
         }
     }

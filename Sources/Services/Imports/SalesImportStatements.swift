@@ -76,10 +76,11 @@ struct CheckSales: Statement {
     }
 }
 
-/// Refuses rows that are paid by no active method of the tenant, after everything else was held against its data.
-struct CheckImportedMethods: Statement {
-    static let name = "imports.check_methods"
-    static let sql: SQL = "SELECT stock.import_check_methods($1)"
+/// Refuses rows that are paid by no active method of the tenant, or name a customer, a till or a place that there is not, after
+/// everything else was held against its data.
+struct CheckImportedParties: Statement {
+    static let name = "imports.check_parties"
+    static let sql: SQL = "SELECT stock.import_check_methods($1) + stock.import_check_parties()"
     static let parameterTypes: [PostgresType] = [.text]
     typealias Row = SingleColumn<Int64>
 

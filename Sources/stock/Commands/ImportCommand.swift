@@ -11,7 +11,8 @@ struct ImportCommand: AsyncParsableCommand {
         commandName: "import",
         abstract: "Takes a CSV or NDJSON file over into a tenant.",
         subcommands: [
-            Products.self, Categories.self, Units.self, Customers.self, Suppliers.self, Stock.self, Sales.self,
+            Products.self, Categories.self, Units.self, Customers.self, Suppliers.self, Stock.self, Prices.self,
+            Sales.self, Payments.self, Purchases.self, Expenses.self,
         ]
     )
 
@@ -34,6 +35,12 @@ struct ImportCommand: AsyncParsableCommand {
         @Option(name: .long, help: "What a bad row does: skip leaves it out, abort leaves everything out.")
         var onError: ImportErrorPolicy = .skip
 
+        @Option(
+            name: .long,
+            help: "Ends the import once so many rows were rejected; what was written until then stays."
+        )
+        var maxErrors: Int?
+
         @Flag(name: .long, help: "Checks everything and writes nothing.")
         var dryRun = false
 
@@ -47,6 +54,10 @@ struct ImportCommand: AsyncParsableCommand {
         var json = false
 
         @OptionGroup var configuration: ConfigurationOptions
+
+        func validate() throws {
+            if let maxErrors, maxErrors < 1 { throw ValidationError("--max-errors: a number from 1 on is needed") }
+        }
 
         /// Proposes a mapping: it goes to standard output, so that a file can keep it, and what is to be looked at beside.
         private func propose(_ shape: ImportShape) async throws {
@@ -163,7 +174,7 @@ struct ImportCommand: AsyncParsableCommand {
 
         func execute() async throws {
             try await options.run(.sales) { postgres, file, mapping, rejected, display in
-                let choices = SalesImport.Options(
+                var choices = SalesImport.Options(
                     tenant: try await options.tenant.find(in: postgres),
                     mapping: mapping,
                     createsProducts: createProducts,
@@ -174,13 +185,15 @@ struct ImportCommand: AsyncParsableCommand {
                     resumes: resume.flatMap { ImportID($0) },
                     fileName: options.file.split(separator: "/").last.map(String.init) ?? options.file
                 )
+                choices.maxErrors = options.maxErrors
                 let sales = SalesImport(postgres: postgres)
+                let chosen = choices
                 func take<Source: AsyncSequence>(
                     _ source: Source
                 ) async throws -> SalesImport.Report where Source.Element == [UInt8] {
                     try await sales.run(
                         source,
-                        options: choices,
+                        options: chosen,
                         onReject: { rejected.add($0) },
                         onProgress: { display.show($0) }
                     )
@@ -231,6 +244,78 @@ struct ImportCommand: AsyncParsableCommand {
 
         func execute() async throws {
             try await options.runRecords(.stock) { _ in }
+        }
+    }
+
+    /// `stock import prices FILE`.
+    struct Prices: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Gives products the prices that the file says.",
+            discussion: """
+                A row names a product that there is by external_id, else by sku, and perhaps one of its packagings. The same file \
+                again changes nothing, and products that it does not name keep their prices.
+                Fields: \(RecordsImport.Kind.prices.shape.fields.joined(separator: ", ")).
+                """
+        )
+
+        @OptionGroup var options: Options
+
+        func execute() async throws {
+            try await options.runRecords(.prices) { _ in }
+        }
+    }
+
+    /// `stock import expenses FILE`.
+    struct Expenses: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Records what was spent.",
+            discussion: """
+                A row is one expense, which external_id names: one that is there already is left alone, or rejected if it says \
+                something else.
+                Fields: \(RecordsImport.Kind.expenses.shape.fields.joined(separator: ", ")).
+                """
+        )
+
+        @OptionGroup var options: Options
+
+        func execute() async throws {
+            try await options.runRecords(.expenses) { _ in }
+        }
+    }
+
+    /// `stock import payments FILE`.
+    struct Payments: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Takes what was paid for sales later.",
+            discussion: """
+                A row is one payment, which external_id names, for a sale, or for what a customer owes, the oldest first; never for \
+                more than is due. One that is there already is left alone, or rejected if it says something else.
+                Fields: \(RecordsImport.Kind.payments.shape.fields.joined(separator: ", ")).
+                """
+        )
+
+        @OptionGroup var options: Options
+
+        func execute() async throws {
+            try await options.runRecords(.payments) { _ in }
+        }
+    }
+
+    /// `stock import purchases FILE`.
+    struct Purchases: OperatorCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Records what was bought, and what of it came.",
+            discussion: """
+                Rows that share supplier and reference, and stand together, are one purchase, which came whole at its time. One \
+                that is there already is left alone, or rejected if it has other lines.
+                Fields: \(RecordsImport.Kind.purchases.shape.fields.joined(separator: ", ")).
+                """
+        )
+
+        @OptionGroup var options: Options
+
+        func execute() async throws {
+            try await options.runRecords(.purchases) { _ in }
         }
     }
 
@@ -318,6 +403,7 @@ extension ImportCommand.Options {
                 onError: onError,
                 isDryRun: dryRun
             )
+            options.maxErrors = maxErrors
             choose(&options)
             let choices = options
             let records = RecordsImport(postgres: postgres)
@@ -391,6 +477,11 @@ extension ImportCommand.Options {
             )
         case ImportFailure.conflict(let text), ImportFailure.notResumable(let text):
             CommandFailure(.failed, text)
+        case let limit as TooManyRejections:
+            CommandFailure(
+                .failed,
+                "\(file): \(limit.rows) rows were rejected, which is too many; see \(rejected.told)"
+            )
         case let interruption as Interruption:
             CommandFailure(
                 interruption,

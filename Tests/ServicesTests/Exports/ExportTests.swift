@@ -117,8 +117,14 @@ struct ExportTests {
             #expect(try await shop.psql("SELECT string_agg(number::text, ' ') FROM stock.sale") == "1 1")
             let sales = try await export(.sales, of: shop)
             try await TestShop.open("exports_registers_to", onHand: 0) { (other) async throws -> Void in
+                try await other.asTenant(
+                    """
+                    INSERT INTO stock.register (tenant_id, id, name, location_id)
+                    VALUES (1, '\(RegisterID.make())', '\(second)', stock.main_location())
+                    """
+                )
                 #expect(try await importSales(sales, into: other).applied == 2)
-                #expect(try await other.psql("SELECT count(*) FROM stock.sale") == "2")
+                #expect(try await other.psql("SELECT string_agg(number::text, ' ') FROM stock.sale") == "1 1")
             }
         }
     }

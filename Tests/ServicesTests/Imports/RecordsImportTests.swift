@@ -27,6 +27,7 @@ struct RecordsImportTests {
         var counts: [Int] { [report.created, report.updated, report.unchanged, report.rejectedRows] }
     }
 
+    @discardableResult
     private func run(
         _ kind: RecordsImport.Kind,
         _ lines: [String],
@@ -180,13 +181,299 @@ struct RecordsImportTests {
             let codes = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) })
             #expect(
                 codes == [
-                    2: .skuUnknown, 3: .valueInvalid, 4: .valueInvalid, 5: .quantityPrecision, 6: .duplicate,
+                    2: .skuUnknown, 3: .valueInvalid, 4: .valueInvalid, 5: .quantityPrecision, 6: .quantityInvalid,
                     7: .duplicate, 8: .priceNegative, 10: .skuMissing,
                 ]
             )
             let deny = try await run(.stock, ["sku,on_hand", "A,-1"], into: shop)
             #expect(deny.rejections.map(\.code) == [.insufficientStock])
             #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("of prices changes what there is, notes it in the history, and the same file again writes nothing")
+    func prices() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await shop.psql(
+                """
+                UPDATE stock.product SET sku = 'Ärmel 1' WHERE sku = 'B';
+                UPDATE stock.product SET external_id = 'Ñ' WHERE sku = 'W';
+                INSERT INTO stock.packaging (tenant_id, product_id, id, name, factor, price)
+                VALUES (\(shop.tenant.rawValue), '\(TestShop.product("A"))', gen_random_uuid(), 'Kiste', 12, 25)
+                """
+            )
+            let lines = [
+                "sku,external_id,packaging,price", "ärmel 1,,,4.25", ",Ñ,,12.25", "A,,KISTE,24.5", "A,,,2.75",
+                "none,,,1", "A,,Sack,1", "S,,,", "a,,,3",
+            ]
+            let prices = """
+                SELECT string_agg(concat_ws(' ', p.sku, trim_scale(p.price), trim_scale(k.price), p.version), ',' ORDER BY p.id)
+                FROM stock.product p LEFT JOIN stock.packaging k ON k.product_id = p.id
+                """
+            let before = try await shop.psql(prices)
+            #expect(try await run(.prices, lines, into: shop) { $0.isDryRun = true }.counts == [0, 3, 1, 4])
+            #expect(try await shop.psql(prices) == before)
+            let outcome = try await run(.prices, lines, into: shop)
+            #expect(outcome.counts == [0, 3, 1, 4])
+            let codes = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) })
+            #expect(codes == [6: .skuUnknown, 7: .valueInvalid, 8: .priceInvalid, 9: .duplicate])
+            #expect(try await shop.psql(prices) == "A 2.75 24.5 2,Ärmel 1 4.25 2,S 10 1,W 12.25 1")
+            let history = """
+                SELECT string_agg(concat_ws(' ', packaging, trim_scale(old_value), trim_scale(new_value)), ',' ORDER BY new_value)
+                FROM stock.price_history WHERE kind = 'price'
+                """
+            #expect(try await shop.psql(history) == "2.5 2.75,4 4.25,Kiste 25 24.5")
+            let outbox = try await shop.psql("SELECT max(id) FROM stock.cache_outbox")
+            #expect(try await run(.prices, Array(lines.prefix(5)), into: shop).counts == [0, 0, 4, 0])
+            #expect(try await shop.psql("SELECT max(id) FROM stock.cache_outbox") == outbox)
+            await #expect(throws: ImportFailure.self) {
+                try await run(.prices, ["sku,price", "A,9", "none,1"], into: shop) { $0.onError = .abort }
+            }
+            let objects = [#"{"external_id":"Ñ","price":13}"#, #"{"sku":"A","price":"2.75","packaging":null}"#]
+            let objectsRead = try await run(.prices, objects, into: shop) { $0.mapping.format = .ndjson }
+            #expect(objectsRead.counts == [0, 1, 1, 0])
+            #expect(try await shop.psql(history).hasSuffix(",12.25 13,Kiste 25 24.5"))
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("of expenses records each once, by what the file calls it, and tells one that says something else")
+    func expenses() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await run(.suppliers, ["name,external_id", "Müller & Söhne,m1", "Twin,", "Bäcker,b"], into: shop)
+            try await shop.psql(
+                """
+                INSERT INTO stock.supplier (tenant_id, id, name) VALUES (\(shop.tenant.rawValue), gen_random_uuid(), 'twin');
+                UPDATE stock.tenant SET closed_until = '2026-01-15'
+                """
+            )
+            let lines = [
+                "external_id,occurred_at,category,amount,method,supplier,note",
+                "№ 1,2026-07-01T00:30:00,Miete & Öl,1250.00,transfer,müller & söhne,Juli",
+                "2,2026-07-01T00:30:00Z,rent,0.01,cash,m1,",
+                "3,2026-07-01,rent,1.005,cash,,", "4,2026-07-01,rent,1,cheque,,", "5,2026-01-15,rent,1,cash,,",
+                "6,2199-01-01,rent,1,cash,,", "7,1899-12-31,rent,1,cash,,", "8,2026-07-01,rent,0,cash,,",
+                "9,2026-07-01,,1,cash,,", "10,2026-07-01,rent,1,cash,Twin,", "11,2026-07-01,rent,1,cash,nobody,",
+                ",2026-07-01,rent,1,cash,,", "2,2026-07-01,rent,1,cash,,", "12,yesterday,rent,1,Cash,,",
+            ]
+            let dry = try await run(.expenses, lines, into: shop) { $0.isDryRun = true }
+            #expect(dry.counts == [2, 0, 0, 12])
+            #expect(try await shop.psql("SELECT count(*) FROM stock.money_entry") == "0")
+            let outcome = try await run(.expenses, lines, into: shop)
+            #expect(outcome.counts == [2, 0, 0, 12])
+            #expect(outcome.rejections.sorted { $0.line < $1.line } == dry.rejections.sorted { $0.line < $1.line })
+            let codes = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) })
+            #expect(
+                codes == [
+                    4: .valueInvalid, 5: .valueInvalid, 6: .periodClosed, 7: .timeInFuture, 8: .timeInvalid,
+                    9: .valueInvalid, 10: .valueInvalid, 11: .duplicate, 12: .valueInvalid, 13: .valueInvalid,
+                    14: .duplicate, 15: .timeInvalid,
+                ]
+            )
+            let entries = """
+                SELECT string_agg(concat_ws(' ', e.business_day, e.category, trim_scale(e.amount), e.method, s.name, e.note,
+                                            l.direction, trim_scale(l.amount)), ';' ORDER BY e.amount DESC)
+                FROM stock.money_entry e
+                LEFT JOIN stock.supplier s ON s.id = e.supplier_id
+                JOIN stock.ledger_entry l ON l.source_type = 'expense' AND l.source_id = e.id AND l.business_day = e.business_day
+                """
+            // In the summer a clock in London is an hour ahead of UTC.
+            let recorded = [
+                "2026-07-01 Miete & Öl 1250 transfer Müller & Söhne Juli expense 1250",
+                "2026-07-01 rent 0.01 cash Müller & Söhne expense 0.01",
+            ]
+            #expect(try await shop.psql(entries) == recorded.joined(separator: ";"))
+            let events = "SELECT count(*) FROM stock.domain_event WHERE type = 'expense.recorded'"
+            #expect(try await shop.psql(events) == "2")
+            #expect(try await run(.expenses, Array(lines.prefix(3)), into: shop).counts == [0, 0, 2, 0])
+            // By the id that it has here, and otherwise than it was.
+            let id = try await shop.psql("SELECT id FROM stock.money_entry WHERE amount > 1")
+            let again = [
+                "external_id,occurred_at,category,amount,method", "\(id),2026-07-01T00:30:00,Miete & Öl,1250,transfer",
+                "2,2026-07-01T00:30:00Z,rent,0.02,cash",
+            ]
+            let other = try await run(.expenses, again, into: shop)
+            #expect(other.counts == [0, 0, 1, 1])
+            #expect(other.rejections.map(\.reason) == ["The expense is recorded already, and otherwise."])
+            #expect(try await shop.psql(events) == "2")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test(
+        "of payments takes each once, for a sale or the oldest of a customer's, in the order of the file and never more than is due"
+    )
+    func payments() async throws {
+        try await TestShop.open { (shop) async throws -> Void in
+            // Three sales of 2.50 that nothing was paid for, of two customers, and one that is paid.
+            try await shop.asTenant(
+                "INSERT INTO stock.customer (tenant_id, id, name, external_id) VALUES (1, '\(CustomerID.make())', 'Zoë', 'z')"
+            )
+            let header = "sale,sku,quantity,unit_price,occurred_at,payment_method,paid,customer"
+            let sold = [
+                "Ä1,A,1,2.50,2026-03-01T10:00:00,cash,0,Ada", "2nd,A,1,2.50,2026-03-02T10:00:00,cash,0,Ada",
+                "3rd,A,1,2.50,2026-03-03T10:00:00,cash,0.50,z", "4th,A,1,2.50,2026-03-03T10:00:00,cash,,",
+            ]
+            _ = try await SalesImport(postgres: shop.postgres).run(
+                Portion(bytes: Array(([header] + sold).joined(separator: "\n").utf8)),
+                options: SalesImport.Options(tenant: shop.tenant, mapping: ImportMapping()),
+                onReject: { Issue.record("line \($0.line): \($0.reason)") },
+                onProgress: { _ in }
+            )
+            let lines = [
+                "external_id,occurred_at,sale,customer,amount,method", "№1,2026-03-04T09:00:00,2nd,,1.00,card",
+                "2,2026-03-04T10:00:00,,Ada,3.00,transfer", "3,2026-03-04T10:00:00,,Ada,1.01,cash",
+                "4,2026-03-04T10:00:00,,ada,1.00,cash", "5,2026-03-04T10:00:00Z,3,,2.00,cash",
+                "6,2026-03-03T09:00:00,Ä1,,1,cash", "7,2026-03-04,none,,1,cash", "8,2026-03-04,,nobody,1,cash",
+                "9,2026-03-04,3rd,Ada,1,cash", "10,2026-03-04,,,1,cash", "11,2026-03-04,4th,,1,cash",
+                "12,2026-03-04,2nd,,1.005,cash", "13,2026-03-04,2nd,,1,cheque", "14,2199-03-04,2nd,,1,cash",
+            ]
+            let dry = try await run(.payments, lines, into: shop) { $0.isDryRun = true }
+            #expect(dry.counts == [4, 0, 0, 10])
+            let outcome = try await run(.payments, lines, into: shop)
+            #expect(outcome.counts == [4, 0, 0, 10])
+            #expect(outcome.rejections == dry.rejections)
+            let codes = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) })
+            #expect(
+                codes == [
+                    4: .paymentExceedsDue, 7: .paymentExceedsDue, 8: .valueInvalid, 9: .valueInvalid, 10: .valueInvalid,
+                    11: .saleMissing, 12: .paymentExceedsDue, 13: .valueInvalid, 14: .valueInvalid, 15: .timeInFuture,
+                ]
+            )
+            #expect(
+                try await shop.psql(
+                    """
+                    SELECT string_agg(concat_ws(' ', s.external_id, trim_scale(s.paid), trim_scale(s.due), a.shares), ',' ORDER BY s.number)
+                    FROM stock.sale s, LATERAL (
+                        SELECT string_agg(trim_scale(o.amount)::text, '+' ORDER BY p.occurred_at, o.amount) AS shares
+                        FROM stock.payment_allocation o JOIN stock.payment p ON p.id = o.payment_id WHERE o.sale_id = s.id) a
+                    """
+                ) == "Ä1 2.5 0 2.5,2nd 2.5 0 1+0.5+1,3rd 2.5 0 0.5+2,4th 2.5 0 2.5"
+            )
+            #expect(try await shop.psql("SELECT sum(balance) FROM stock.customer_account") == "0.0000")
+            #expect(try await run(.payments, Array(lines.prefix(3)), into: shop).counts == [0, 0, 2, 0])
+            let other = [lines[0], "2,2026-03-04T10:00:00,,Ada,2.99,transfer"]
+            #expect(try await run(.payments, other, into: shop).rejections.map(\.code) == [.duplicate])
+            #expect(
+                try await shop.psql("SELECT count(*) FROM stock.domain_event WHERE type = 'payment.received'") == "4"
+            )
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test(
+        "of purchases records each whole, as come, with what it cost, or not at all; the same file again changes nothing"
+    )
+    func purchases() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await run(.suppliers, ["name,external_id", "Müller & Söhne,m1", "Bäcker,"], into: shop)
+            _ = try await shop.openLocation("Straße 7")
+            let lines = [
+                "reference,supplier,occurred_at,location,sku,quantity,unit_cost,note",
+                "Ä-1,müller & söhne,2026-02-01T10:00:00,Main,A,10,1.20,erste",
+                "Ä-1,m1,2026-02-01T10:00:00,Main,W,0.5,3,",
+                "Ä-1,m1,2026-02-02T10:00:00,straße 7,A,10,2,", "Ä-1,Bäcker,2026-02-02T10:00:00,STRAßE 7,A,10,1.40,",
+                "2,m1,2026-02-02T10:00:00,Main,A,1,1,", "2,m1,2026-02-02T10:00:00,Main,none,1,1,",
+                "3,m1,2026-02-02T10:00:00,Main,A,1,1,", "3,m1,2026-02-02T10:00:00,Main,A,0,1,",
+                "4,nobody,2026-02-02T10:00:00,Main,A,1,1,", "5,m1,2026-02-02T10:00:00,,A,1,1,",
+                "6,m1,2026-02-02T10:00:00,Main,A,1.5,1,", "7,m1,2026-02-02T10:00:00,Main,S,3,0.333333,",
+            ]
+            let dry = try await run(.purchases, lines, into: shop) { $0.isDryRun = true }
+            #expect(try await shop.psql("SELECT count(*) FROM stock.purchase") == "0")
+            let outcome = try await run(.purchases, lines, into: shop)
+            #expect(outcome.counts == dry.counts)
+            #expect(
+                outcome.rejections.sorted { $0.line < $1.line } == dry.rejections.sorted { $0.line < $1.line }
+            )
+            let codes = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) })
+            #expect(
+                codes == [
+                    2: .valueInvalid, 3: .valueInvalid, 4: .valueInvalid, 6: .documentRejected, 7: .skuUnknown,
+                    8: .documentRejected, 9: .quantityInvalid, 10: .valueInvalid, 11: .valueInvalid,
+                    12: .quantityPrecision,
+                ]
+            )
+            #expect(outcome.counts == [2, 0, 0, 10])
+            // Two times at which one purchase came are none.
+            let sound = Array(lines.prefix(3))
+            #expect(try await run(.purchases, sound, into: shop).counts == [2, 0, 0, 0])
+            let recorded = """
+                SELECT string_agg(concat_ws(' ', p.number, p.status, s.name, p.reference, p.note, g.name, trim_scale(p.total),
+                                            trim_scale(p.due), l.lines), ',' ORDER BY p.number)
+                FROM stock.purchase p
+                JOIN stock.supplier s ON s.id = p.supplier_id
+                JOIN stock.location g ON g.id = p.location_id AND g.tenant_id = p.tenant_id,
+                LATERAL (SELECT string_agg(o.sku || trim_scale(o.received_quantity), '+' ORDER BY o.position) AS lines
+                         FROM stock.purchase_line o WHERE o.purchase_id = p.id) l
+                """
+            let all = [
+                "1 received Bäcker Ä-1 Straße 7 14 14 A10", "2 received Müller & Söhne 7 Main 1 1 S3",
+                "3 received Müller & Söhne Ä-1 erste Main 13.5 13.5 A10+W0.5",
+            ]
+            #expect(try await shop.psql(recorded) == all.joined(separator: ","))
+            #expect(
+                try await shop.psql(
+                    "SELECT trim_scale(on_hand) || ' ' || trim_scale(cost) FROM stock.stock_level WHERE product_id = '\(TestShop.product("A"))'"
+                ) == "20 1.3"
+            )
+            #expect(try await run(.purchases, sound, into: shop).counts == [0, 0, 2, 0])
+            let other = [sound[0], sound[1]]
+            #expect(try await run(.purchases, other, into: shop).rejections.map(\.code) == [.duplicate])
+            #expect(try await shop.psql(recorded) == all.joined(separator: ","))
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("of purchases cuts no purchase where a batch ends", .timeLimit(.minutes(5)))
+    func manyPurchases() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await run(.suppliers, ["name", "Müller"], into: shop)
+            let header = "reference,supplier,occurred_at,sku,quantity,unit_cost"
+            let lines = (0..<20_000).map { "r\($0 / 7),Müller,2026-02-01T10:00:00,\(["A", "B", "W"][$0 % 3]),1,1.25" }
+            #expect(try await run(.purchases, [header] + lines, into: shop).counts == [20_000, 0, 0, 0])
+            #expect(try await shop.psql("SELECT count(*) FROM stock.purchase") == "2858")
+            #expect(try await shop.psql("SELECT sum(total) FROM stock.purchase") == "25000.0000")
+            #expect(try await run(.purchases, [header] + lines, into: shop).counts == [0, 0, 20_000, 0])
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("takes twenty thousand prices and as many expenses, each kind in batches", .timeLimit(.minutes(5)))
+    func many() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            let count = 20_000
+            let products = ["sku,name,price"] + (1...count).map { "Größe-\($0),Größe \($0),1" }
+            #expect(try await run(.products, products, into: shop).counts == [count, 0, 0, 0])
+            let prices = ["sku,price"] + (1...count).map { "GRÖßE-\($0),\($0).25" } + ["Größe-1,1"]
+            #expect(try await run(.prices, prices, into: shop).counts == [0, count, 0, 1])
+            #expect(try await shop.psql("SELECT sum(new_value) FROM stock.price_history") == "200015000.000000")
+            let expenses =
+                ["external_id,occurred_at,category,amount,method"]
+                + (1...count).map { "e\($0),2026-01-\($0 % 18 + 10),Büro,0.01,cash" }
+            #expect(try await run(.expenses, expenses, into: shop).counts == [count, 0, 0, 0])
+            #expect(try await run(.expenses, expenses, into: shop).counts == [0, 0, count, 0])
+            #expect(try await shop.psql("SELECT sum(expense) FROM stock.balance_day") == "200.0000")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("ends once as many rows were rejected as it may reject, and keeps what it had written")
+    func tooMany() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            let rows = (1...2_500).map { $0 % 1_000 == 500 ? "none\($0),1" : "S,1" }
+            let distinct = rows.enumerated().map { $0.element.replacing("S", with: "p\($0.offset)") }
+            let products = ["sku,name,price"] + (0..<2_500).map { "p\($0),P,2" }
+            #expect(try await run(.products, products, into: shop).report.created == 2_500)
+            do {
+                _ = try await run(.prices, ["sku,price"] + distinct, into: shop) { $0.maxErrors = 2 }
+                Issue.record("nothing ended it")
+            } catch let interruption as ImportInterruption<RecordsImport.Report> {
+                #expect(interruption.cause as? TooManyRejections == TooManyRejections(rows: 2))
+                #expect(interruption.report.updated == 1_998)
+                #expect(interruption.report.rejected == [.skuUnknown: 2])
+            }
+            #expect(try await shop.psql("SELECT count(*) FROM stock.product WHERE price = 1") == "1998")
+            #expect(try await run(.prices, ["sku,price"] + distinct, into: shop).counts == [0, 499, 1_998, 3])
         }
     }
 

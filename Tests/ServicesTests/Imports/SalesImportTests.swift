@@ -105,6 +105,114 @@ struct SalesImportTests {
         }
     }
 
+    private static let wide =
+        "sale,sku,quantity,unit_price,occurred_at,payment_method,paid,customer,register,location,discount,tax_rate"
+
+    /// What became of documents: number, till, customer, sums, lines and tenders.
+    private static let documents = """
+        SELECT string_agg(concat_ws(' ', s.external_id, s.number, g.name, c.name, trim_scale(s.subtotal), trim_scale(s.discount),
+                                    trim_scale(s.tax), trim_scale(s.total), trim_scale(s.paid), trim_scale(s.due), p.tenders),
+                          ';' ORDER BY s.external_id)
+        FROM stock.sale s
+        JOIN stock.register g ON g.id = s.register_id
+        LEFT JOIN stock.customer c ON c.id = s.customer_id
+        LEFT JOIN LATERAL (SELECT string_agg(concat(o.method, trim_scale(o.amount)), '+' ORDER BY o.method) AS tenders
+                           FROM stock.payment o WHERE o.sale_id = s.id) p ON true
+        """
+
+    @Test(
+        "takes over who bought, at which till, what was taken off, taxed and paid how; once more changes nothing",
+        arguments: [5_000, 2]
+    )
+    func wide(chunkRows: Int) async throws {
+        try await TestShop.open("wide \(chunkRows)") { (shop) async throws in
+            let side = try await shop.openLocation("Straße 7")
+            let till = try await shop.openRegister(at: side)
+            try await shop.psql("UPDATE stock.register SET name = 'Kasse Ñ' WHERE id = '\(till)'")
+            try await shop.asTenant(
+                "INSERT INTO stock.customer (tenant_id, id, name, external_id) VALUES (1, '\(CustomerID.make())', 'Zoë', 'z-1')"
+            )
+            var lines = [
+                // Two tills, a discount, another rate, several methods, something left on an account.
+                "a,A,4,2.50,2026-03-01T10:00:00,cash,,ada,,,1.50,", "a,W,0.5,12.25,2026-03-01T10:00:00,,,,,,,7",
+                "b,A,2,2.50,2026-03-01T11:00:00,card,3,z-1,kasse ñ,,0,", "b,B,1,4,2026-03-01T11:00:00,cash,2.25,,,,,",
+                "c,B,2,4,2026-03-01T12:00:00,card,,,,STRAßE 7,,", "d,A,1,2.50,2026-03-01T12:00:00,,0,Ada,,,,",
+                "e,A,-1,2.50,2026-03-02T12:00:00,cash,,,Kasse Ñ,,,",
+            ]
+            for sale in 0..<20 { lines.append("n\(sale),B,1,4,2026-03-03T09:00:00,,,,,,,") }
+            let outcome = try await run(lines, into: shop, header: Self.wide) { $0.chunkRows = chunkRows }
+            #expect(outcome.rejections == [])
+            #expect(outcome.report.applied == 27)
+            let main = try await shop.psql("SELECT name FROM stock.register WHERE is_default")
+            let documents = try await shop.psql(Self.documents).split(separator: ";").prefix(4).map(String.init)
+            #expect(
+                documents == [
+                    "a 1 \(main) Ada 16.13 1.5 1.88 14.63 14.63 0 cash14.63",
+                    "b 1 Kasse Ñ Zoë 9 0 1.23 9 5.25 3.75 card3+cash2.25",
+                    "c 2 Kasse Ñ 8 0 0.73 8 8 0 card8",
+                    "d 2 \(main) Ada 2.5 0 0.43 2.5 0 2.5",
+                ]
+            )
+            #expect(try await shop.onHand("B", at: side) == "-3")
+            #expect(try await shop.onHand("A", at: side) == "-1")
+            #expect(
+                try await shop.psql(
+                    "SELECT string_agg(concat_ws(' ', c.name, trim_scale(a.balance)), ',' ORDER BY c.name) "
+                        + "FROM stock.customer_account a JOIN stock.customer c ON c.id = a.customer_id"
+                ) == "Ada 2.5,Zoë 3.75"
+            )
+            #expect(
+                try await shop.psql(
+                    """
+                    SELECT string_agg(DISTINCT concat_ws(' ', e.location_id = g.location_id, g.name = 'Kasse Ñ'), ',')
+                    FROM stock.ledger_entry e JOIN stock.register g ON g.id = e.register_id
+                    """
+                ) == "t f,t t"
+            )
+            #expect(try await shop.violations() == [])
+            let before = try await state(shop)
+            let again = try await run(lines, into: shop, header: Self.wide) { $0.chunkRows = chunkRows }
+            #expect(again.report.unchanged == 27 && again.rejections == [])
+            #expect(try await state(shop) == before)
+            // A line of which something else was taken off is another one.
+            let other = ["a,A,4,2.50,2026-03-01T10:00:00,cash,,ada,,,1.25,"]
+            #expect(try await run(other, into: shop, header: Self.wide).codes == [.duplicate])
+        }
+    }
+
+    @Test("tells who and what is not there, and what can not have been paid or taken off; a dry run says the same")
+    func wideFaults() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.asTenant(
+                """
+                INSERT INTO stock.customer (tenant_id, id, name)
+                VALUES (1, '\(CustomerID.make())', 'Twin'), (1, '\(CustomerID.make())', 'twin')
+                """
+            )
+            _ = try await shop.openLocation("Empty")
+            let lines = [
+                "a,A,1,2.50,@,cash,,nobody,,,,", "b,A,1,2.50,@,cash,,Twin,,,,",
+                "c,A,1,2.50,@,cash,,,none,,,", "d,A,1,2.50,@,cash,,,,none,,",
+                "e,A,1,2.50,@,cash,,,,Empty,,", "f,A,1,2.50,@,cash,,,,,2.51,",
+                "g,A,1,2.50,@,cash,,,,,0.005,", "h,A,1,2.50,@,cash,2.51,,,,,",
+                "i,A,1,2.50,@,cash,1,,,,,", "j,A,1,2.50,@,cheque,1,Ada,,,,",
+                "k,A,1,2.50,@,cash,-1,,,,,", "l,A,-1,2.50,@,cash,,,,,1,",
+                "m,A,1,2.50,@,cash,,,,,,1000", "n,A,1,2.50,@,cash,,Ada,,,,",
+                "n,A,1,2.50,@,cash,,Twin,,,,", "o,A,1,2.50,@,cash,1.005,Ada,,,,",
+                "ok,A,1,2.50,@,cash,,,,main,2.50,0",
+            ].map { $0.replacing("@", with: "2026-03-01T10:00:00") }
+            let dry = try await run(lines, into: shop, header: Self.wide) { $0.isDryRun = true }
+            let real = try await run(lines, into: shop, header: Self.wide)
+            #expect(dry.rejections == real.rejections)
+            #expect(real.report.applied == 1 && dry.report.applied == 1)
+            #expect(Set(real.rejections.map(\.line)) == Set(2...17))
+            #expect(real.rejections.filter { $0.code != .valueInvalid }.map(\.line) == [15])
+            #expect(try await shop.violations() == [])
+            let early = try? await run(lines, into: shop, header: Self.wide) { $0.maxErrors = 2 }
+            #expect(early == nil)
+        }
+    }
+
     @Test("computes lines by the groups of their products, in both sessions, as a sale does")
     func taxGroups() async throws {
         try await TestShop.open { (shop) async throws in
