@@ -507,7 +507,7 @@ $$;
 -- kept for a week after the end, imports with their rejected rows for 90 days. The last tenant, or no row behind all of them.
 CREATE FUNCTION stock.import_sweep(p_after bigint) RETURNS bigint
 LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+SET enable_seqscan = off SET enable_sort = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     v_tenant bigint;
     v_seen   integer := 0;
@@ -524,8 +524,12 @@ BEGIN
             ORDER BY r.created_at
         ) ended
         WHERE p.tenant_id = v_tenant AND p.request_id = ended.id;
-        DELETE FROM stock.import_request r
-        WHERE r.tenant_id = v_tenant AND r.created_at < now() - interval '90 days' AND r.finished_at < now() - interval '90 days';
+        DELETE FROM stock.import_request r USING (
+            SELECT o.id FROM stock.import_request o
+            WHERE o.tenant_id = v_tenant AND o.created_at < now() - interval '90 days' AND o.finished_at < now() - interval '90 days'
+            ORDER BY o.created_at, o.id LIMIT 1000
+        ) ended
+        WHERE r.tenant_id = v_tenant AND r.id = ended.id;
         v_seen := v_seen + 1;
     END LOOP;
     PERFORM set_config('stock.tenant_id', '', true);
