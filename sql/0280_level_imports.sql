@@ -11,7 +11,8 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS
 DECLARE
     v_tenant    bigint := stock.current_tenant();
     v_only      uuid := stock.only_location();
-    v_moment    record;
+    v_zone      text;
+    v_closed    date;
     v_products  uuid[];
     v_locations uuid[];
     v_errors    json[];
@@ -19,7 +20,7 @@ DECLARE
     v_moved     text[];
     v_changed   uuid[];
 BEGIN
-    v_moment := stock.moment(NULL);
+    SELECT t.timezone, t.closed_until INTO v_zone, v_closed FROM stock.tenant t WHERE t.id = v_tenant;
     SELECT array_agg(p.id ORDER BY w.place), array_agg(CASE WHEN w.location IS NULL THEN v_only ELSE g.id END ORDER BY w.place)
     INTO v_products, v_locations
     FROM (SELECT r.place, r.named ->> 'external_id' AS external_id,
@@ -49,17 +50,20 @@ BEGIN
 
     SELECT array_agg(e.errors ORDER BY w.place),
            array_agg(ROW(p_ids[w.place], w.product_id, CASE WHEN w.last_seq > 0 THEN 'adjustment' ELSE 'opening' END, w.difference,
-                         CASE WHEN w.difference > 0 THEN w.cost END, 'import', NULL, NULL, NULL, v_moment.occurred_at,
-                         v_moment.business_day, w.location_id)::stock.move ORDER BY w.place)
+                         CASE WHEN w.difference > 0 THEN w.cost END, 'import', NULL, NULL, NULL, now(), w.business_day,
+                         w.location_id)::stock.move ORDER BY w.place)
     INTO v_errors, v_moves
     FROM (SELECT n.place, n.product_id, n.location_id, n.names_location, n.cost, n.on_hand, coalesce(l.last_seq, 0) AS last_seq,
                  n.on_hand - coalesce(l.on_hand, 0) AS difference, p.tracks_stock, u.decimals,
+                 -- What happens at a place is of the day that it is there.
+                 (now() AT TIME ZONE coalesce(g.timezone, v_zone))::date AS business_day,
                  row_number() OVER (PARTITION BY n.product_id, n.location_id ORDER BY n.place) AS copy
           FROM (SELECT r.place, r.product_id, r.location_id, r.named ->> 'location' IS NOT NULL AS names_location,
                        (r.named ->> 'on_hand')::numeric AS on_hand, (r.named ->> 'cost')::numeric AS cost
                 FROM unnest(p_rows, v_products, v_locations) WITH ORDINALITY AS r (named, product_id, location_id, place) OFFSET 0) n
           LEFT JOIN stock.product p ON p.tenant_id = v_tenant AND p.id = n.product_id
           LEFT JOIN stock.unit u ON u.tenant_id = v_tenant AND u.id = p.unit_id
+          LEFT JOIN stock.location g ON g.tenant_id = v_tenant AND g.id = n.location_id
           LEFT JOIN stock.location_level l
               ON l.tenant_id = v_tenant AND l.product_id = n.product_id AND l.location_id = n.location_id) w,
     LATERAL (
@@ -70,6 +74,8 @@ BEGIN
             (w.location_id IS NULL AND NOT w.names_location, '/location', 'required', 'Say at which location.'),
             (w.location_id IS NULL AND w.names_location, '/location', 'not_found',
              'There is no such active location.'),
+            (w.difference <> 0 AND stock.moment_refusal(now(), w.business_day, v_closed) IS NOT NULL, '', 'period_closed',
+             format('The books are closed up to %s.', v_closed)),
             (w.copy > 1 AND w.product_id IS NOT NULL AND w.location_id IS NOT NULL, '', 'duplicate',
              'An earlier row names this product there.'),
             (w.on_hand IS NULL, '/on_hand', 'required', 'Must not be blank.'),
@@ -91,7 +97,7 @@ BEGIN
     ), p_heeds_reservations => false) m;
     IF v_changed IS NOT NULL THEN
         INSERT INTO stock.domain_event (tenant_id, type, payload, user_id, occurred_at)
-        VALUES (v_tenant, 'stock.adjusted', json_build_object('products', v_changed), NULL, v_moment.occurred_at);
+        VALUES (v_tenant, 'stock.adjusted', json_build_object('products', v_changed), NULL, now());
     END IF;
 
     RETURN QUERY

@@ -163,6 +163,24 @@ struct ImportsOverHTTPTests {
         }
     }
 
+    @Test("an import ends with as many rejected rows as it may have, and tells which they were")
+    func tooManyRejected() async throws {
+        try await Self.open { importer in
+            let body = #"{"kind":"products","max_errors":2}"#
+            let path = try await importer.begin(body, "sku,name,price\nA,Apples,1\nB,Beets,-\nC,Chives,-\nD,Dates,-\n")
+            try await importer.work()
+            let ended = await importer.read(path)
+            #expect(ended["status"].string == "failed" && ended["rejected"].int == 2, "\(ended)")
+            #expect(ended["options"]["max_errors"].int == 2)
+            #expect(ended["error"].string == "2 rows were rejected, which is too many.")
+            let errors = await importer.send(.get, "\(path)/errors").json
+            #expect(errors["data"].elements.map { $0["line"].int } == [3, 4], "\(errors)")
+            #expect(await importer.send(.get, "\(path)/rejected").text.contains("C,Chives,-,4,price_invalid"))
+            let refused = await importer.send(.post, "/v1/imports", body: #"{"kind":"products","max_errors":0}"#)
+            #expect(refused.json["errors"][0]["pointer"].string == "/max_errors", "\(refused.text)")
+        }
+    }
+
     @Test("rejected rows are told by page, and as a file that is imported once it is corrected")
     func rejected() async throws {
         try await Self.open { importer in

@@ -128,7 +128,8 @@ enum Schemas {
     private static let importOptions = Schema.object([
         Field.required("mapping", .anyObject(description: "As it was sent.")),
         Field.required("on_error", .choice(ImportErrorPolicy.allCases.map(\.rawValue))),
-        Field.required("dry_run", .boolean), Field.required("mode", .choice(ImportMode.allCases.map(\.rawValue))),
+        Field.required("dry_run", .boolean), Field.required("max_errors", .nullable(.integer(minimum: 1))),
+        Field.required("mode", .choice(ImportMode.allCases.map(\.rawValue))),
         Field.required("read_status", .boolean), Field.required("create_products", .boolean),
         Field.required("payment_method", method),
         Field.required("oversell", .choice(Overselling.allCases.map(\.rawValue))),

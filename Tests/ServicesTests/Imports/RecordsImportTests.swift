@@ -168,6 +168,33 @@ struct RecordsImportTests {
         }
     }
 
+    @Test("of stock moves goods on the day that it is where they lie, and on none that is closed there")
+    func stockElsewhere() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            // A day and an hour apart, so that it is never one day at both.
+            try await shop.psql(
+                """
+                INSERT INTO stock.location (tenant_id, id, name, timezone)
+                VALUES (\(shop.tenant.rawValue), '00000000-0000-7000-8000-0000000000aa', 'Kiritimati', 'Pacific/Kiritimati'),
+                       (\(shop.tenant.rawValue), '00000000-0000-7000-8000-0000000000ab', 'Pago Pago', 'Pacific/Pago_Pago')
+                """
+            )
+            let lines = ["sku,location,on_hand", "A,Kiritimati,5", "A,Pago Pago,7"]
+            #expect(try await run(.stock, lines, into: shop).counts == [2, 0, 0, 0])
+            #expect(try await shop.violations() == [])
+            let days = "SELECT count(DISTINCT business_day) FROM stock.stock_movement WHERE reason = 'import'"
+            #expect(try await shop.psql(days) == "2")
+            // Closed up to the day that it is where it is earliest.
+            try await shop.psql(
+                "UPDATE stock.tenant SET closed_until = (now() AT TIME ZONE 'Pacific/Pago_Pago')::date"
+            )
+            let later = ["sku,location,on_hand", "A,Kiritimati,6", "A,Pago Pago,8"]
+            let outcome = try await run(.stock, later, into: shop)
+            #expect(outcome.counts == [0, 1, 0, 1])
+            #expect(outcome.rejections.map(\.code) == [.periodClosed])
+        }
+    }
+
     @Test("of stock tells what can not be on a shelf, and moves the rest")
     func stockFaults() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws -> Void in

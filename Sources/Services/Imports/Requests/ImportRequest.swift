@@ -29,6 +29,8 @@ package struct ImportOptions: Sendable {
     let onError: ImportErrorPolicy
     /// Whether everything is done and nothing kept.
     let isDryRun: Bool
+    /// With how many rejected rows it ends; nil: with none.
+    let maxErrors: Int?
     /// What a row does that names something that is there.
     let mode: ImportMode
     /// Whether the status of products is read.
@@ -50,6 +52,7 @@ package struct ImportOptions: Sendable {
         let mapping = reader.optional("mapping", .importMapping(kind.shape))
         let onError: ImportErrorPolicy? = reader.optionalChoice("on_error")
         let isDryRun = reader.optionalBool("dry_run")
+        let maxErrors = reader.optional("max_errors", isShown: false, .integer(1...Int(Int32.max)))
         let mode: ImportMode? = reader.optional("mode", isShown: false, .oneOf())
         let readsStatus = reader.optional("read_status", isShown: false, .bool)
         let createsProducts = reader.optional("create_products", isShown: false, .bool)
@@ -71,6 +74,7 @@ package struct ImportOptions: Sendable {
             mapping: mapping?.mapping ?? ImportMapping(),
             onError: onError ?? .skip,
             isDryRun: isDryRun ?? false,
+            maxErrors: maxErrors,
             mode: mode ?? .upsert,
             readsStatus: readsStatus ?? false,
             createsProducts: createsProducts ?? false,
@@ -97,6 +101,7 @@ package struct ImportOptions: Sendable {
         mapping: ImportMapping,
         onError: ImportErrorPolicy,
         isDryRun: Bool,
+        maxErrors: Int?,
         mode: ImportMode,
         readsStatus: Bool,
         createsProducts: Bool,
@@ -107,6 +112,7 @@ package struct ImportOptions: Sendable {
         self.mapping = mapping
         self.onError = onError
         self.isDryRun = isDryRun
+        self.maxErrors = maxErrors
         self.mode = mode
         self.readsStatus = readsStatus
         self.createsProducts = createsProducts
@@ -122,6 +128,7 @@ package struct ImportOptions: Sendable {
             writer.value(mappingText)
             writer.member("on_error", onError.rawValue)
             writer.member("dry_run", isDryRun)
+            writer.member("max_errors", maxErrors)
             writer.member("mode", mode.rawValue)
             writer.member("read_status", readsStatus)
             writer.member("create_products", createsProducts)

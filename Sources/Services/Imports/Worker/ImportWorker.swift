@@ -249,6 +249,11 @@ package struct ImportWorker: Sendable {
             end.status = "failed"
             end.error = "\(rows) rows were rejected, so nothing was imported."
             end.figures = ImportFigures(ledger)
+        } catch {
+            guard let (limit, figures) = Self.rejectionLimit(in: error) else { throw error }
+            end.status = "failed"
+            end.error = "\(limit.rows) rows were rejected, which is too many."
+            end.figures = figures
         }
         try await ledger.keepRejections(of: claim.id, tenant: claim.tenant, in: postgres)
         if end.figures.rejected > 0 {
@@ -256,6 +261,17 @@ package struct ImportWorker: Sendable {
             end.rejectedHead = try await copyRejected(file, kind, options)
         }
         return end
+    }
+
+    /// That an import ended as too many rows were rejected, and what came of it until then; nil if it ended otherwise.
+    private static func rejectionLimit(in error: any Error) -> (TooManyRejections, ImportFigures)? {
+        switch error {
+        case let end as ImportInterruption<RecordsImport.Report>:
+            (end.cause as? TooManyRejections).map { ($0, ImportFigures(end.report)) }
+        case let end as ImportInterruption<SalesImport.Report>:
+            (end.cause as? TooManyRejections).map { ($0, ImportFigures(end.report)) }
+        default: nil
+        }
     }
 
     private func figures(
@@ -280,12 +296,13 @@ package struct ImportWorker: Sendable {
             )
             choices.insertsOnly = options.mode == .insert
             choices.readsStatus = options.readsStatus
+            choices.maxErrors = options.maxErrors
             let records = RecordsImport(postgres: postgres)
             return ImportFigures(
                 try await records.run(file, options: choices, onReject: { ledger.reject($0) }, onProgress: note)
             )
         case .sales:
-            let choices = SalesImport.Options(
+            var choices = SalesImport.Options(
                 tenant: claim.tenant,
                 mapping: options.mapping,
                 createsProducts: options.createsProducts,
@@ -298,6 +315,7 @@ package struct ImportWorker: Sendable {
                 // The other connections are the tills'.
                 isAssisted: false
             )
+            choices.maxErrors = options.maxErrors
             let sales = SalesImport(postgres: postgres)
             return ImportFigures(
                 try await sales.run(file, options: choices, onReject: { ledger.reject($0) }, onProgress: note)
