@@ -223,7 +223,7 @@ struct SellingRightsTests {
                 .post,
                 "/v1/api-keys",
                 token: owner,
-                body: #"{"name":"k","scopes":["imports:write"]}"#
+                body: #"{"name":"k","scopes":["webhooks:write"]}"#
             )
             #expect(key.status.code == 422, "\(key.text)")
             #expect(await shop.send(.get, "/v1/stock/movements?type=gift", token: owner).status == .badRequest)

@@ -11,7 +11,7 @@ final class HTTPMetrics: Sendable {
     /// Each is a series of every route, of which a shop's backend has many.
     static let bounds = [0.005, 0.05, 0.5]
     /// How many histograms there may be of other classes than 2xx.
-    static let spareSeries = 16
+    static let spareSeries = 8
 
     private let routes: [Route]
     private let unmatched = RouteMeasures()
