@@ -160,8 +160,15 @@ BEGIN
             SELECT o.code FROM stock.payment_method o
             WHERE o.tenant_id = v_tenant.id AND o.code = n.method AND o.active OFFSET 0) m ON true
         LEFT JOIN LATERAL (
-            SELECT o.* FROM stock.money_entry o
-            WHERE o.tenant_id = v_tenant.id AND o.id IN (n.id, n.own_id) AND o.source = 'expense' LIMIT 1) k ON true
+            -- By its key, one id and then the other: of two ids in a list a plan that is made while there are none, and kept, looks
+            -- through all there are.
+            SELECT e.* FROM (
+                SELECT o.* FROM stock.money_entry o WHERE o.tenant_id = v_tenant.id AND o.id = n.id
+                UNION ALL
+                SELECT o.* FROM stock.money_entry o WHERE o.tenant_id = v_tenant.id AND o.id = n.own_id
+                OFFSET 0
+            ) e
+            WHERE e.source = 'expense' LIMIT 1) k ON true
     ), judged AS MATERIALIZED (
         SELECT r.*, e.errors, r.known_id IS NULL AND e.errors IS NULL AS is_new
         FROM held r,

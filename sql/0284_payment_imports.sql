@@ -91,7 +91,12 @@ BEGIN
             SELECT f.code FROM stock.payment_method f
             WHERE f.tenant_id = v_tenant.id AND f.code = n.method AND f.active OFFSET 0) m ON true
         LEFT JOIN LATERAL (
-            SELECT f.* FROM stock.payment f WHERE f.tenant_id = v_tenant.id AND f.id IN (n.id, n.own_id) LIMIT 1) k ON true
+            SELECT e.* FROM (
+                SELECT f.* FROM stock.payment f WHERE f.tenant_id = v_tenant.id AND f.id = n.id
+                UNION ALL
+                SELECT f.* FROM stock.payment f WHERE f.tenant_id = v_tenant.id AND f.id = n.own_id
+                OFFSET 0
+            ) e LIMIT 1) k ON true
     )
     SELECT array_agg(h.occurred_at ORDER BY h.place), array_agg(h.business_day ORDER BY h.place),
            array_agg(h.amount ORDER BY h.place), array_agg(h.method ORDER BY h.place),
