@@ -39,6 +39,8 @@ let package = Package(
         .package(url: "https://github.com/vapor/jwt-kit", from: "5.7.1"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
     ],
     targets: [
         // C, and nothing else
@@ -112,16 +114,23 @@ let package = Package(
             name: "Services",
             dependencies: [
                 "Cache", "Domain", "Fairness", "Kernel", "Postgres",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]
         ),
+        // The page for people; what it is made of lies in the program.
+        .target(name: "Console", resources: [.embedInCode("Assets")]),
         .target(
             name: "API",
             dependencies: [
-                "Cache", "Domain", "Fairness", "Kernel", "Services",
+                "Cache", "Console", "Domain", "Fairness", "Kernel", "Services",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -215,12 +224,16 @@ let package = Package(
                 "Cache", "Domain", "Coherence", "IOLoop", "Kernel", "Postgres", "Services", "TestSupport",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]
         ),
         .testTarget(
             name: "APITests",
             dependencies: [
-                "API", "Cache", "CacheAtHand", "Domain", "Coherence", "IOLoop", "Kernel", "Postgres", "Services",
+                "API", "Cache", "CacheAtHand", "Console", "Domain", "Coherence", "IOLoop", "Kernel", "Postgres",
+                "Services",
                 "TestSupport",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -233,7 +246,7 @@ let package = Package(
             ],
             exclude: ["Fuzz/seeds"]
         ),
-        .testTarget(name: "PlanTests", dependencies: ["API", "Coherence", "Postgres", "TestSupport"]),
+        .testTarget(name: "PlanTests", dependencies: ["API", "Coherence", "Postgres", "Services", "TestSupport"]),
         .testTarget(name: "IntegrationTests", dependencies: ["TestSupport"]),
         // Reads one input, or does one thing many times, so that scripts/lib/weigh can say what it costs.
         .executableTarget(
@@ -248,6 +261,8 @@ let package = Package(
             ],
             path: "Tests/Weigh"
         ),
+        // The parsers of files, for libFuzzer: scripts/fuzz.
+        .executableTarget(name: "file-fuzz", dependencies: ["Domain", "Kernel"], path: "Tests/FileFuzz"),
 
         // What Benchmarks/run measures with, and against
         .executableTarget(
@@ -272,6 +287,7 @@ let package = Package(
         .executableTarget(name: "crowd", dependencies: ["BlockingClient"], path: "Benchmarks/Crowd"),
         .executableTarget(name: "abuse", dependencies: ["BlockingClient"], path: "Benchmarks/Abuse"),
         .executableTarget(name: "peer-lag", dependencies: ["BlockingClient"], path: "Benchmarks/PeerLag"),
+        .executableTarget(name: "streams", dependencies: ["BlockingClient", "CEpoll"], path: "Benchmarks/Streams"),
         .executableTarget(name: "l1-look-up", dependencies: ["Cache", "CacheAtHand"], path: "Benchmarks/L1LookUp"),
         .executableTarget(name: "l1-memory", dependencies: ["Cache", "CacheAtHand"], path: "Benchmarks/L1Memory"),
         .executableTarget(

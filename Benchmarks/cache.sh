@@ -113,7 +113,7 @@ restart_postgres_with() {
 
 # Commit to every peer's L1: five instances, 200 writes a second on a fixed schedule.
 measure_peers() {
-    local rate=${RATE:-200} seconds=${LAG_SECONDS:-60} tenants=20 number name port ports shops slug token product
+    local rate=${RATE:-200} seconds=${LAG_SECONDS:-60} tenants=20 name port ports shops
     ports=$PORT_A,$PORT_B
     port=$PORT_B
     for name in c d e; do
@@ -123,17 +123,7 @@ measure_peers() {
         ports=$ports,$port
     done
     shops=$STATE/shops
-    : >"$shops"
-    for number in $(seq "$tenants"); do
-        slug=lag$number
-        make_tenant "Lag $number" $slug EUR Europe/Berlin $slug@example.com
-        token=$(login $slug@example.com)
-        product=$(
-            DEMO_TOKEN=$token
-            demo_request POST /v1/products '{"sku":"L","name":"Lag","price":"1.00"}' | json_text id
-        )
-        printf '%s %s %s\n' $slug "$token" "$product" >>"$shops"
-    done
+    make_shops lag $tenants "$shops"
     # Making the products was written before anybody had read them.
     owner_sql "CREATE TABLE public.lag_start AS SELECT pg_current_xact_id()::text::bigint AS xid"
     "$TOOLS/peer-lag" $ports "$shops" "$rate" "$seconds" "$STATE/seen"

@@ -39,8 +39,11 @@ measure_products_of() (
     start=$(date +%s.%N)
     "$STOCK" import products "$STATE/products.csv" --tenant loading </dev/null >"$STATE/products.log" 2>&1 ||
         fail "$(tail -n 3 "$STATE/products.log")"
-    awk -v n="$rows" -v a="$start" -v b="$(date +%s.%N)" -v state="$state" \
-        'BEGIN { printf "products, statistics: %s: command line: %.0f rows/s; goal 5000\n", state, n / (b - a) }'
+    ended=$(date +%s.%N)
+    awk -v n="$rows" -v a="$start" -v b="$ended" -v alone="$(rows_alone product stock_level product_barcode product_search)" -v state="$state" 'BEGIN {
+        printf "products, statistics: %s: command line: %.0f rows/s; goal 20000; %.2f of the seconds of their rows alone\n", \
+            state, n / (b - a), (b - a) / alone
+    }'
     for number in $(seq 0 9); do
         curl -sS -o "$STATE/batch.answer" -w '%{time_total} %{http_code}\n' "http://127.0.0.1:$PORT_A/v1/products/batch" \
             -H "Authorization: Bearer $DEMO_TOKEN" -H 'Content-Type: application/json' -H "Idempotency-Key: batch-$number" \
@@ -49,7 +52,7 @@ measure_products_of() (
         $2 != 200 { bad++ }
         { sum += $1; if ($1 > most) most = $1 }
         END {
-            printf "products, statistics: %s: ten batches: %.0f rows/s, the longest %.3f s, %d not 200; goal 5000, 1 s\n", state, n / sum, most, bad
+            printf "products, statistics: %s: ten batches: %.0f rows/s, the longest %.3f s, %d not 200; goal 20000, 1 s\n", state, n / sum, most, bad
             exit bad > 0
         }' || fail "$(head -c 400 "$STATE/batch.answer")"
     end "$STATE/p.pid" serve

@@ -46,7 +46,8 @@ BEGIN
             EXECUTE format('ALTER ROLE stock_app SET %I = %L', setting[1], setting[2]);
         END IF;
     END LOOP;
-    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO stock_app', current_database());
+    -- The owner takes tenants over by temporary tables, too.
+    EXECUTE format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO stock_app, stock_owner', current_database());
     IF NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'stock') THEN
         CREATE SCHEMA stock AUTHORIZATION stock_owner;
     END IF;

@@ -2,7 +2,8 @@ import Foundation
 
 /// A kept-alive HTTP connection, blocking.
 package final class Connection {
-    private let descriptor: CInt
+    /// The socket, for whoever waits for many of them.
+    package let descriptor: CInt
 
     /// Connects to a port of this machine.
     ///

@@ -14,6 +14,8 @@ package struct APISettings: Sendable {
     package var proxies = TrustedProxies()
     /// Which pages may use it from a browser.
     package var crossOrigin = CrossOrigin()
+    /// Whether the console is served.
+    package var hasConsole = true
     /// What this process is.
     package var build: Build
     /// The wall clock.
@@ -67,6 +69,7 @@ extension API {
                 shop: shop,
                 tokens: tokens,
                 rates: rates,
+                origins: settings.crossOrigin,
                 health: health,
                 version: settings.build.version
             ),
@@ -92,6 +95,7 @@ extension API {
             lifecycle: health.lifecycle,
             proxies: settings.proxies,
             crossOrigin: settings.crossOrigin,
+            console: settings.hasConsole ? ConsolePages() : nil,
             store: shop.store,
             clock: settings.clock,
             metrics: settings.metrics,

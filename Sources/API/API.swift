@@ -26,8 +26,9 @@ package final class API: Sendable {
     package let busy = BusyPaths()
 
     let crossOrigin: CrossOrigin
-    private let authenticator: Authenticator
-    private let rates: RateLimits
+    private let console: ConsolePages?
+    let authenticator: Authenticator
+    let rates: RateLimits
     let store: Store?
     private let date: HTTPDate
     let metrics: HTTPMetrics
@@ -44,6 +45,7 @@ package final class API: Sendable {
     ///   - lifecycle: whether the instance drains.
     ///   - proxies: whose word about a client's address is taken.
     ///   - crossOrigin: which pages may use it from a browser.
+    ///   - console: the page for people; nil where there is none.
     ///   - store: runs what cached routes read; `nil` where there are none.
     ///   - clock: for the `Date` field.
     ///   - metrics: where what is measured here is read; nil for a surface that nobody measures.
@@ -57,6 +59,7 @@ package final class API: Sendable {
         lifecycle: Lifecycle,
         proxies: TrustedProxies = TrustedProxies(),
         crossOrigin: CrossOrigin = CrossOrigin(),
+        console: ConsolePages? = nil,
         store: Store? = nil,
         clock: WallClock,
         metrics: MetricsRegistry? = nil,
@@ -72,6 +75,7 @@ package final class API: Sendable {
         self.lifecycle = lifecycle
         self.proxies = proxies
         self.crossOrigin = crossOrigin
+        self.console = console
         date = HTTPDate(clock: clock)
         let measured = HTTPMetrics(routes)
         metrics?.observe { measured.samples() }
@@ -89,7 +93,11 @@ package final class API: Sendable {
     ///   - channel: the connection it came by; `nil` in tests.
     /// - Returns: the answer with all its fields.
     package func respond(to request: Request, channel: (any Channel)?) async -> Reply {
-        let exchange = Exchange(request, channel: channel, proxies: self.proxies)
+        await respond(to: Exchange(request, channel: channel, proxies: self.proxies))
+    }
+
+    /// Answers a request that was looked at already.
+    func respond(to exchange: Exchange) async -> Reply {
         var subject = RequestLog.Subject()
         metrics.began()
         let reply: Reply
@@ -123,6 +131,11 @@ package final class API: Sendable {
         var subject = RequestLog.Subject()
         let reply: Reply
         do {
+            if let page = console?.reply(to: exchange) {
+                metrics.began()
+                metrics.answeredAtOnce()
+                return finished(page, exchange, subject)
+            }
             let visit = try self.visit(exchange, &subject)
             // A table is made of its body, which the thread of all connections does not wait for.
             guard visit.route.isCached,
@@ -139,6 +152,19 @@ package final class API: Sendable {
         metrics.began()
         metrics.answeredAtOnce()
         return finished(reply, exchange, subject)
+    }
+
+    /// What asks for a stream of events, and is complete with its header block; nil for any other request.
+    ///
+    /// - Parameters:
+    ///   - head: the header block of a request that has ended.
+    ///   - channel: the connection it came by.
+    /// - Returns: the request, to be answered by ``respond(to:)``.
+    func asksForEvents(_ head: HTTPRequestHead, channel: any Channel) -> Exchange? {
+        guard head.method == .GET, case .route(let route, _) = router.match(.get, Exchange.split(head.uri).path),
+            route.isEndless
+        else { return nil }
+        return Exchange(whole: head, channel: channel, proxies: proxies)
     }
 
     /// The bytes the body of a request may have.
@@ -259,7 +285,7 @@ package final class API: Sendable {
             // Refused unread, perhaps: reading what is left only to throw it away is not worth a connection.
             reply.closesConnection = true
         }
-        if reply.stream != nil, exchange.method == .head { reply.closesConnection = true }
+        if reply.isOfUnknownLength, exchange.method == .head { reply.closesConnection = true }
         if lifecycle.isDraining {
             // Clients that keep connections learn here, and not by a reset, that this one ends.
             reply.closesConnection = true
@@ -278,6 +304,7 @@ package final class API: Sendable {
     // MARK: Steps that may wait
 
     private func serve(_ exchange: Exchange, _ subject: inout RequestLog.Subject) async throws -> Reply {
+        if let page = console?.reply(to: exchange) { return page }
         let visit = try self.visit(exchange, &subject)
         var caller: Caller?
         switch visit.route.access {
@@ -307,7 +334,7 @@ package final class API: Sendable {
             return try await work(call, caller, handler)
         case .live(let handler):
             try rates.take(caller, bytes: 0)
-            return try await handler(LiveCall(call, caller, authenticator, rates, lifecycle, limits))
+            return try await handler(call, LiveCall(call.exchange, caller, self))
         }
     }
 
@@ -378,15 +405,20 @@ package final class API: Sendable {
     private func dress(_ reply: inout Reply, requestID: String, isHead: Bool) {
         reply.append(.requestID, requestID)
         reply.append(.date, date.text)
-        reply.fields += reply.isPage ? SecurityHeaders.ofPages : SecurityHeaders.fields
+        reply.fields.append(SecurityHeaders.keeping(reply.kept))
+        reply.fields += SecurityHeaders.fields(of: reply.face)
         if reply.closesConnection { reply.append(.connection, "close") }
         switch reply.status.code {
         case 204, 304:
             reply.body = ByteBuffer()
             reply.stream = nil
-        case _ where reply.stream != nil:
+            reply.events = nil
+        case _ where reply.isOfUnknownLength:
             // Chunks tell where it ends; of a HEAD nobody could, but for the end of the connection.
-            if isHead { reply.stream = nil }
+            if isHead {
+                reply.stream = nil
+                reply.events = nil
+            }
         default:
             reply.append(.contentLength, String(reply.body.readableBytes))
             if isHead { reply.body = ByteBuffer() }

@@ -108,6 +108,8 @@ extension TextRule {
     package static let receiptFooter = TextRule(maximum: 1000, .lines)
     /// The picture of a shop's letterhead, by its URL or a name of the shop's own.
     package static let logo = TextRule(maximum: 500)
+    /// The address of an endpoint.
+    package static let url = TextRule(maximum: 2048, .code)
     /// Why stock was moved.
     package static let reason = TextRule(maximum: 500)
     /// A remark on a document.

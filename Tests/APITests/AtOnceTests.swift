@@ -24,6 +24,16 @@ struct AtOnceTests {
             let name = try await call.body { $0.text("name", TextRule(maximum: 10_000)) }
             return .json { $0.object { $0.member("name", name) } }
         },
+        Route(
+            .get,
+            "/stream",
+            "stream",
+            "Stream",
+            area: "test",
+            access: .authenticated,
+            gives: Route.Output(answer: .text, type: .events),
+            service: .live { _, _ in throw Problem(.rateLimited, "There are enough of them.", retryAfter: 5) }
+        ),
     ]
 
     private static let limits: ServerLimits = {
@@ -178,6 +188,11 @@ struct AtOnceTests {
                 get("/none"),
                 end
             ),
+            Conversation("a stream that is refused", atOnce: 0, get("/stream"), get("/it/1"), post, get("/it/1"), end),
+            Conversation("streams that are refused", atOnce: 1, get("/it/1"), get("/stream"), get("/stream"), end),
+            Conversation("a stream that is refused behind others", atOnce: 0, post, get("/stream"), get("/it/1"), end),
+            Conversation("a refused stream at the end", atOnce: 0, get("/stream", "Connection: close"), get("/it/1")),
+            Conversation("HEAD of a stream that is refused", atOnce: 0, get("/stream", method: "HEAD"), end),
             Conversation("the end, and more behind it", atOnce: 1, get("/it/1"), end, get("/it/1")),
             Conversation("drained", atOnce: 0, get("/it/1")),
         ]
@@ -310,6 +325,19 @@ struct AtOnceTests {
             #expect(api.api.metrics.countAtOnce < count / 2)
             let answers = await socket.readAll()
             #expect(answers.components(of: "a huge answer. ") == count * 32_768)
+        }
+    }
+
+    @Test("who sends nothing more behind a stream that is refused learns that it is")
+    func halfClosedStream() async throws {
+        let (api, token) = try await Self.warm("/it/1")
+        try await api.serve { client in
+            for requests in [Conversation.get("/stream", as: token), Conversation.get("/it/1", as: token)] {
+                let socket = try RawSocket(port: client.port)
+                try socket.write(requests + Conversation.get("/stream", as: token))
+                socket.endOutput()
+                #expect(await socket.readAll().components(of: "HTTP/1.1 429") == requests.components(of: "/stream") + 1)
+            }
         }
     }
 

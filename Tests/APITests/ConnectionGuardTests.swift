@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTypes
 import Kernel
+import Logging
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -83,6 +84,47 @@ struct ConnectionGuardTests {
         }
         let lost = await callers.end()
         #expect(lost.isEmpty, "\(lost)")
+    }
+
+    @Test(
+        "a connection that nobody serves is closed, as one is that was accepted while accepting ended",
+        arguments: [true, false]
+    )
+    func unserved(answersAtOnce: Bool) async throws {
+        let api = try await TestAPI(Self.routes, limits: self.limits).api
+        let connections = OpenConnections(total: 8, perAddress: 8, proxies: api.proxies)
+        let guarded = GuardedHTTPChannel(
+            api: api,
+            connections: connections,
+            answersAtOnce: answersAtOnce,
+            responder: { _, _, _ in }
+        )
+        let bound = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                guarded.setup(channel: channel, logger: Logger(label: "test")).map { _ in }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let socket = try RawSocket(port: try #require(bound.localAddress?.port))
+        #expect(await socket.isClosedByPeer())
+        try await bound.close()
+    }
+
+    @Test("who has connected when a server stops accepting is answered, though it says only then what it wants")
+    func connected() async throws {
+        var limits = self.limits
+        limits.headerDeadline = .seconds(30)
+        limits.drainDelay = .milliseconds(50)
+        limits.lastCall = .seconds(30)
+        let answer = try await TestAPI(Self.routes, limits: limits).serve { client in
+            let (port, silent) = (client.port, try RawSocket(port: client.port))
+            return Task {
+                try await eventually("nobody is let in any more") { (try? RawSocket(port: port)) == nil }
+                try silent.write("GET /open HTTP/1.1\r\nHost: a\r\n\r\n")
+                return await silent.readAll()
+            }
+        }
+        let text = try await answer.value
+        #expect(text.hasPrefix("HTTP/1.1 200 ") && text.lowercased().contains("connection: close"), "\(text)")
     }
 
     /// Clients that connect anew for each request, until they are refused.

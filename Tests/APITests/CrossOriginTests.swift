@@ -30,7 +30,7 @@ struct CrossOriginTests {
         #expect(preflight["access-control-allow-methods"] == "GET, POST")
         #expect(preflight["access-control-allow-headers"]?.contains("Idempotency-Key") == true)
         #expect(preflight["access-control-max-age"] == "600")
-        #expect(preflight["access-control-allow-credentials"] == nil)
+        #expect(preflight["access-control-allow-credentials"] == "true", "with the cookie of a session")
         let answer = try await api.send(.get, "/it", self.fields(Self.ours))
         #expect(answer["access-control-allow-origin"] == Self.ours)
         for name in ["Stock-Consistency", "ETag", "Idempotency-Replayed", "Retry-After", "Location"] {
@@ -75,5 +75,63 @@ struct CrossOriginTests {
         let api = try await TestAPI(Self.routes, crossOrigin: CrossOrigin(list: "*"))
         let answer = try await api.send(.get, "/it", self.fields("https://any.example"))
         #expect(answer["access-control-allow-origin"] == "https://any.example")
+        #expect(answer["access-control-allow-credentials"] == nil, "but none with the cookie of a session")
+    }
+
+    /// Who may use the cookie of a session.
+    struct Asking: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let page: BrowserPage
+        let may: Bool
+
+        init(_ name: String, origin: String?, site: String? = nil, host: String? = "stock.example", may: Bool) {
+            testDescription = name
+            page = BrowserPage(origin: origin, site: site, host: host, sessionToken: nil)
+            self.may = may
+        }
+
+        static let all = [
+            Asking("our own page", origin: "https://stock.example", may: true),
+            Asking("our own page, in other letters", origin: "https://Stock.Example", may: true),
+            Asking(
+                "our own page, as the browser says",
+                origin: "https://stock.example",
+                site: "same-origin",
+                may: true
+            ),
+            Asking(
+                "our own page behind a proxy that calls us otherwise",
+                origin: "https://stock.example",
+                site: "same-origin",
+                host: "10.0.0.7:8080",
+                may: true
+            ),
+            Asking("a page of another port", origin: "https://stock.example:8443", may: false),
+            Asking("a page by plain HTTP", origin: "http://stock.example", site: "cross-site", may: false),
+            Asking("a page of a neighbour", origin: "https://evil.example", site: "same-site", may: false),
+            Asking("another page", origin: "https://evil.example", site: "cross-site", may: false),
+            Asking("another page in an old browser", origin: "https://evil.example", may: false),
+            Asking("a page that hides where it is from", origin: "null", site: "cross-site", may: false),
+            Asking("one that is listed", origin: ours, site: "same-site", may: true),
+            Asking("a script without a browser", origin: nil, may: false),
+            Asking("no host", origin: "https://stock.example", host: nil, may: false),
+        ]
+    }
+
+    @Test("the cookie of a session is for our own pages and for those that are listed", arguments: Asking.all)
+    func cookies(asking: Asking) throws {
+        #expect(try CrossOrigin(list: Self.ours).mayUseCookies(asking.page) == asking.may)
+        let isOwn = asking.may && asking.page.origin != Self.ours
+        #expect(try CrossOrigin(list: "*").mayUseCookies(asking.page) == isOwn)
+    }
+
+    @Test("the token is found among other cookies, and is none where its name is another one's beginning")
+    func tokens() {
+        let name = SessionCookie.name
+        #expect(SessionCookie.token(in: []) == nil)
+        #expect(SessionCookie.token(in: ["a=b; \(name)=rt_1; c=d"]) == "rt_1")
+        #expect(SessionCookie.token(in: ["a=b", "\(name)=rt_2"]) == "rt_2")
+        #expect(SessionCookie.token(in: ["\(name)x=rt_3;\(name)"]) == nil)
+        #expect(SessionCookie.token(in: ["\(name)=;"]) == "")
     }
 }

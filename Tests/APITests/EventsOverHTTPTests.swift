@@ -1,3 +1,4 @@
+import Cache
 import Foundation
 import HTTPTypes
 import Kernel
@@ -88,6 +89,43 @@ struct EventsOverHTTPTests {
         }
     }
 
+    @Test("that a list reflects are those up to the one it names: it misses those behind it and no other")
+    func named() async throws {
+        try await Self.open { shop, _, token in
+            let (path, sales) = ("/v1/sales?limit=200", 60)
+            var lists: [(event: Int, ids: Set<String>)] = []
+            func note(_ list: Reply) throws {
+                let event = try #require(list["stock-event-sequence"].flatMap { Int($0) }, "\(list.text)")
+                lists.append((event, Set(list.json["data"].elements.compactMap { $0["id"].string })))
+            }
+            // From memory with some of it, while it happens from wherever it lies, and from memory with all of it.
+            for _ in 0..<3 { try await Self.sell(shop, token) }
+            _ = try await Self.feed(shop, token, "", count: 3)
+            try note(try await shop.hit(token, path))
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { for _ in 3..<sales { try await Self.sell(shop, token) } }
+                try await eventually(within: .seconds(60), every: .zero, "the list has every sale") {
+                    try note(await shop.send(.get, path, token: token))
+                    return lists.last?.ids.count == sales
+                }
+                try await group.waitForAll()
+            }
+            try note(try await shop.hit(token, path))
+            let events = try await Self.feed(shop, token, "limit=200", count: sales)["data"].elements
+            for list in lists {
+                let told = Set(events.prefix(list.event).compactMap { $0["entity_id"].string })
+                #expect(told.count == list.event && list.ids.isSuperset(of: told), "\(list.event)")
+            }
+            #expect(lists.first?.event == 3)
+            let last = await shop.send(.get, path, token: token, ["Cache-Control": "no-cache"])
+            #expect(last["stock-event-sequence"] == "\(sales)")
+            let before = try await shop.hit(token, "/v1/customers")
+            #expect(before["stock-event-sequence"] == "\(sales)" && before.json["data"].elements.isEmpty)
+            let again = await shop.send(.get, "/v1/customers", token: token, ["If-None-Match": before["etag"] ?? ""])
+            #expect(again.status == .notModified && again["stock-event-sequence"] == "\(sales)")
+        }
+    }
+
     @Test("are those alone that a role or a scope may read; who asks for others is told which scope it takes")
     func rights() async throws {
         try await Self.open { shop, database, token in
@@ -158,6 +196,21 @@ struct EventsOverHTTPTests {
 
         func write(_ bytes: ByteBuffer) { text.withLock { $0 += String(buffer: bytes) } }
 
+        /// Does what the stream says until it ends.
+        func follow(_ stream: EventStream) async throws {
+            let bell = Doorbell()
+            stream.listen { bell.ring() }
+            while true {
+                switch stream.step() {
+                case .send(let bytes): write(bytes)
+                case .work: await stream.work()
+                case .rest(let time): _ = await bell.wait(atMost: time.map { $0 - .now })
+                case .end(let bytes): return write(bytes)
+                case .cut: throw ChannelError.ioOnClosedChannel
+                }
+            }
+        }
+
         /// Waits until something was sent.
         func hears(_ part: String) async throws {
             try await eventually("the stream says \(part)") { self.sent.contains(part) }
@@ -173,9 +226,9 @@ struct EventsOverHTTPTests {
     ) async throws -> (Sink, Task<Void, any Error>) {
         let reply = await shop.send(.get, "/v1/events/stream?\(query)", token: token, fields)
         try #require(reply.status == .ok, "\(reply.text)")
-        let stream = try #require(reply.stream)
+        let stream = try #require(reply.events)
         let sink = Sink()
-        return (sink, Task { for try await bytes in stream { sink.write(bytes) } })
+        return (sink, Task { try await sink.follow(stream) })
     }
 
     @Test("are streamed: what was missed, then what happens, what was retired, and a sign of life each second")
@@ -221,6 +274,86 @@ struct EventsOverHTTPTests {
             try await database.psql("UPDATE stock.tenant SET status = 'suspended'")
             try await last.hears("event: end\ndata: {\"reason\":\"tenant_suspended\"}")
             try await ended.value
+        }
+    }
+
+    /// How a connection comes to its stream.
+    enum Way: CaseIterable {
+        /// By its first request.
+        case first
+        /// Behind an answer that took a task.
+        case later
+        /// By a server that answers nothing at once.
+        case slow
+        /// With the word that nothing follows.
+        case closing
+    }
+
+    @Test("are streamed over a connection, as its last answer", arguments: Way.allCases)
+    func connection(way: Way) async throws {
+        try await Self.open(#function + "-\(way)") { shop, _, token in
+            try await Self.sell(shop, token)
+            _ = try await Self.feed(shop, token, "", count: 1)
+            try await shop.api.serve(answersAtOnce: way != .slow) { client in
+                let socket = try RawSocket(port: client.port)
+                let fields = "Host: a\r\nAuthorization: Bearer \(token)\r\n"
+                var sent = ""
+                func hears(_ part: String) async throws {
+                    while !sent.contains(part) {
+                        let more = await socket.read()
+                        try #require(!more.isEmpty, "\(sent)")
+                        sent += more
+                    }
+                }
+                if way == .later {
+                    try socket.write("GET /v1/events HTTP/1.1\r\n\(fields)\r\n")
+                    try await hears("\"head\":1}")
+                    sent = ""
+                }
+                let last = way == .closing ? "Connection: close\r\n" : ""
+                let stream = "GET /v1/events/stream?after=0 HTTP/1.1\r\n\(fields)\(last)\r\n"
+                // What is behind it is not answered.
+                try socket.write(stream + "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+                try await hears("event: ready")
+                #expect(sent.hasPrefix("HTTP/1.1 200 OK\r\n") && sent.contains("id: 1\ndata: {\"seq\":1,"))
+                try await Self.sell(shop, token)
+                try await hears("id: 2\ndata: {\"seq\":2,")
+                try await hears("event: progress")
+                #expect(shop.shop.events.hub.statistics.waiting == 1)
+                shop.api.lifecycle.beginDraining()
+                try await hears("{\"reason\":\"draining\"}")
+                sent += await socket.readAll()
+                #expect(sent.hasSuffix("\r\n0\r\n\r\n") && sent.ranges(of: "HTTP/1.1").count == 1, "\(sent)")
+                try await eventually("its place is free") { shop.shop.events.hub.statistics.waiting == 0 }
+            }
+        }
+    }
+
+    @Test("a server that is told to end at once waits for no stream", arguments: [Way.first, .slow])
+    func cancelled(way: Way) async throws {
+        try await Self.open(#function + "-\(way)") { shop, _, token in
+            let socket = try await shop.api.serve(answersAtOnce: way != .slow, isCancelled: true) { client in
+                let socket = try RawSocket(port: client.port)
+                try socket.write("GET /v1/events/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(token)\r\n\r\n")
+                try await eventually("it is open") { shop.shop.events.hub.statistics.waiting == 1 }
+                #expect(await socket.read().hasPrefix("HTTP/1.1 200 OK"))
+                return socket
+            }
+            try await eventually("its place is free") { shop.shop.events.hub.statistics.waiting == 0 }
+            _ = await socket.readAll()
+        }
+    }
+
+    @Test("a stream whose client is gone gives its place back")
+    func gone() async throws {
+        try await Self.open { shop, _, token in
+            try await shop.api.serve { client in
+                var socket: RawSocket? = try RawSocket(port: client.port)
+                try socket?.write("GET /v1/events/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(token)\r\n\r\n")
+                try await eventually("it is open") { shop.shop.events.hub.statistics.waiting == 1 }
+                socket = nil
+                try await eventually("its place is free") { shop.shop.events.hub.statistics.waiting == 0 }
+            }
         }
     }
 

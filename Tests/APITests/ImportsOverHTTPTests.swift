@@ -192,6 +192,8 @@ struct ImportsOverHTTPTests {
             try await importer.work()
             let ended = await importer.read(path)
             #expect(ended["status"].string == "completed_with_errors" && ended["rejected"].int == 3, "\(ended)")
+            #expect(ended["rows_written"].int == 4 && ended["rows_to_write"].int == 4, "\(ended)")
+            for bytes in ["bytes", "bytes_read"] { #expect(ended[bytes].int == file.utf8.count, "\(bytes): \(ended)") }
 
             let first = await importer.send(.get, "\(path)/errors?limit=2").json
             #expect(first["data"].elements.map { $0["line"].int } == [3, 5], "\(first)")

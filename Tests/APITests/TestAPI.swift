@@ -28,6 +28,7 @@ struct TestAPI {
         rates: RateLimitSettings = RateLimitSettings(),
         proxies: TrustedProxies = TrustedProxies(),
         crossOrigin: CrossOrigin = CrossOrigin(),
+        console: ConsolePages? = nil,
         lifecycle: Lifecycle = Lifecycle(),
         metrics: MetricsRegistry? = nil,
         loggedHits: Double = 1,
@@ -59,6 +60,7 @@ struct TestAPI {
             lifecycle: lifecycle,
             proxies: proxies,
             crossOrigin: crossOrigin,
+            console: console,
             store: memory.store,
             clock: .system,
             metrics: metrics,
@@ -112,9 +114,20 @@ struct TestAPI {
         answersAtOnce: Bool = true,
         _ body: @escaping @Sendable (HTTPClient) async throws -> Value
     ) async throws -> Value {
+        try await self.api.serve(answersAtOnce: answersAtOnce, body)
+    }
+}
+
+extension API {
+    /// Serves on a free port while the body runs, and then ends in peace, or at once.
+    func serve<Value: Sendable>(
+        answersAtOnce: Bool = true,
+        isCancelled: Bool = false,
+        _ body: @escaping @Sendable (HTTPClient) async throws -> Value
+    ) async throws -> Value {
         let (ports, continuation) = AsyncStream<Int>.makeStream()
         let server = HTTPServer(
-            api: self.api,
+            api: self,
             host: "127.0.0.1",
             port: 0,
             group: MultiThreadedEventLoopGroup.singleton,
@@ -131,8 +144,13 @@ struct TestAPI {
             guard let port = await ports.first(where: { _ in true }) else { throw CancellationError() }
             let result: Result<Value, any Error>
             do { result = .success(try await body(HTTPClient(port: port))) } catch { result = .failure(error) }
-            await group.triggerGracefulShutdown()
-            try await tasks.waitForAll()
+            if isCancelled {
+                tasks.cancelAll()
+                while await tasks.nextResult() != nil {}
+            } else {
+                await group.triggerGracefulShutdown()
+                try await tasks.waitForAll()
+            }
             return try result.get()
         }
     }

@@ -111,13 +111,13 @@ final class TestShop: Sendable {
         await self.tasks.first?.value
     }
 
-    /// Signs up the shop most tests are about; returns the owner's access token.
-    func signUp() async throws -> String {
+    /// Signs up the shop most tests are about, or another one; returns the owner's access token.
+    func signUp(slug: String = "corner", email: String = "ana@example.com") async throws -> String {
         let signup = await self.send(
             .post,
             "/v1/signup",
             body: """
-                {"tenant_name":"Corner Shop","slug":"corner","email":"ana@example.com","password":"a long enough one",\
+                {"tenant_name":"Corner Shop","slug":"\(slug)","email":"\(email)","password":"a long enough one",\
                 "currency":"EUR","timezone":"Europe/Berlin"}
                 """
         )

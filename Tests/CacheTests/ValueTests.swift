@@ -74,12 +74,13 @@ import Testing
 }
 
 @Suite struct EnvelopeTests {
-    private static func envelope(xip: [UInt64]? = [3, 5]) -> Envelope {
+    private static func envelope(xip: [UInt64]? = [3, 5], event: Int64? = 811) -> Envelope {
         Envelope(
             ns: Array(repeating: UInt8(ascii: "a"), count: 32),
             generation: Array(repeating: UInt8(ascii: "b"), count: 32),
             keyHash: Envelope.keyHash(CacheKey(tenant: 1, module: .units, key: "id:1")),
             snapshot: Snapshot(xmin: 3, xmax: 9, xip: xip),
+            eventSequence: event,
             filledAt: 17,
             expiresAt: 19,
             etag: "\"e\"",
@@ -94,6 +95,12 @@ import Testing
         #expect(read.snapshot == envelope.snapshot)
         #expect(read.etag == "\"e\"" && read.body == ByteBuffer(string: "{}"))
         #expect(read.ns == envelope.ns && read.generation == envelope.generation && read.keyHash == envelope.keyHash)
+    }
+
+    @Test("the event that an answer names is read as it was written", arguments: [nil, 0, 811, .max] as [Int64?])
+    func event(_ sequence: Int64?) throws {
+        let read = try #require(Envelope(decoding: Self.envelope(event: sequence).encoded()))
+        #expect(read.eventSequence == sequence)
     }
 
     @Test("too many running transactions are stored as unknown")

@@ -16,7 +16,8 @@ struct ArchitectureTests {
         "Cache": ["Fairness", "Kernel", "Redis"],
         "Coherence": ["Cache", "Postgres", "Redis"],
         "Services": ["Cache", "Domain", "Fairness", "Kernel", "Postgres"],
-        "API": ["Cache", "Domain", "Fairness", "Kernel", "Services"],
+        "Console": [],
+        "API": ["Cache", "Console", "Domain", "Fairness", "Kernel", "Services"],
         "Laboratory": [],
         "stock": [
             "API", "Cache", "Domain", "Coherence", "IOLoop", "Kernel", "Laboratory", "Postgres", "Redis", "Services",
@@ -25,7 +26,7 @@ struct ArchitectureTests {
 
     /// Targets on the hot path, which do without Foundation: it is slow to start, slow to call, and big.
     static let withoutFoundation: Set<String> = [
-        "Fairness", "IOLoop", "Postgres", "Redis", "Kernel", "Domain", "Cache", "Coherence",
+        "Fairness", "IOLoop", "Postgres", "Redis", "Kernel", "Domain", "Cache", "Coherence", "Console",
     ]
 
     @Test("every Swift target has a row in the table")

@@ -88,7 +88,10 @@ extension Integration {
             try await deployment.stop()
         }
 
-        @Test("instances that are restarted one after the other cost no request, sales included", arguments: programs)
+        @Test(
+            "instances that are restarted one after the other cost no request, sales included, and no event",
+            arguments: programs
+        )
         func rolling(program: Balancer.Program) async throws {
             // The delay that is shipped: what it is worth is tested here.
             let deployment = try await Deployment.start(instances: 3, settings: ["STOCK_DRAIN_DELAY": ""])
@@ -96,13 +99,20 @@ extension Integration {
             let product = try await tenant.product(sku: "ROLL", price: "1.00")
             let balancer = try await Balancer.start(program, deployment.instances.map(\.port))
             let till = Till(tenant: tenant.at([balancer.client()]), product: product, rate: Self.rate)
+            let head = try #require(try await tenant.get("/v1/events?limit=1").json["head"].int)
+            let followers = (0..<8).map { _ in Follower(of: tenant, port: balancer.port, after: head) }
             var instances = deployment.instances
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await till.work() }
-                defer { till.close() }
+                for follower in followers { group.addTask { await follower.work() } }
+                defer {
+                    till.close()
+                    for follower in followers { follower.close() }
+                }
                 for number in 0..<Self.restarts {
                     let index = number % instances.count
-                    #expect(try await instances[index].terminate() == .exited(0))
+                    let end = try await instances[index].terminate()
+                    #expect(end == .exited(0), "\(end)\n\(instances[index].process.errors.text.suffix(20_000))")
                     let new = try await deployment.instance(
                         named: "i\(index)",
                         port: instances[index].port,
@@ -119,6 +129,17 @@ extension Integration {
             print("\(program.rawValue), \(Self.restarts) restarts: \(counts)")
             #expect(counts.broken.isEmpty, "\(counts.broken)\n\(balancer.troubles)")
             #expect(counts.sales > 0 && counts.reads > 0)
+            // Every stream was cut by some restart, found another instance at the first try, and missed nothing.
+            let events = try await tenant.at([instances[0].client]).get("/v1/events?limit=1").json
+            let last = try #require(events["head"].int)
+            for follower in followers {
+                try await follower.catchesUp(to: last)
+                #expect(follower.ids == Array(head + 1...last))
+                #expect(follower.refusals.isEmpty, "\(follower.refusals)")
+            }
+            let connections = followers.map(\.connections)
+            #expect(connections.max() ?? 0 > 1)
+            print("  \(last - head) events, each to \(followers.count) streams over \(connections) connections")
             // Each was sent once: what was answered is what is there.
             let recorded = try await deployment.database.psql("SELECT count(*) FROM stock.sale")
             #expect(recorded == "\(counts.sales)")
@@ -147,6 +168,70 @@ extension Integration {
             let row = try #require(readme.split(separator: "\n").first { $0.hasPrefix("| `STOCK_DRAIN_DELAY`") })
             let delay = try #require(row.split(separator: "`").last { Int($0) != nil }.flatMap { Int($0) }) * 1000
             #expect(slowest * 2 < delay, "\(slowest) ms to look away, \(delay) ms to do it in")
+        }
+    }
+}
+
+/// A stream that goes on through a balancer as its instances come and go: what a client of events does.
+private final class Follower: Sendable {
+    private struct State {
+        var ids: [Int] = []
+        var connections = 0
+        var refusals: [String] = []
+        var isClosing = false
+    }
+
+    private let tenant: Tenant
+    private let port: Int
+    private let head: Int
+    private let state = Mutex(State())
+
+    init(of tenant: Tenant, port: Int, after head: Int) {
+        (self.tenant, self.port, self.head) = (tenant, port, head)
+    }
+
+    var ids: [Int] { state.withLock { $0.ids } }
+    var connections: Int { state.withLock { $0.connections } }
+    /// Answers that were no stream.
+    var refusals: [String] { state.withLock { $0.refusals } }
+
+    func close() { state.withLock { $0.isClosing = true } }
+
+    func work() async {
+        while !state.withLock({ $0.isClosing }) {
+            await follow { self.state.withLock { $0.isClosing } }
+            // A pause that is meant: `retry`, at its least.
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    /// Follows until it has everything.
+    func catchesUp(to last: Int) async throws {
+        try await eventually(within: .seconds(60), "the stream is at \(last)") {
+            await self.follow { self.ids.last ?? self.head >= last }
+            return ids.last ?? self.head >= last
+        }
+    }
+
+    /// One connection, until it ends or there is enough of it.
+    private func follow(until isEnough: @escaping @Sendable () -> Bool) async {
+        let (from, before) = state.withLock { ($0.ids.last ?? head, $0.ids) }
+        do {
+            let source = try EventSource(port: port, token: tenant.token, lastID: from)
+            state.withLock { $0.connections += 1 }
+            try await eventually(within: .seconds(3600), every: .milliseconds(50), "the stream ends") {
+                self.state.withLock { $0.ids = before + source.ids }
+                return source.isOver || isEnough()
+            }
+            source.cut()
+            guard !isEnough() else { return }
+            let answer = source.head
+            // That there is too much to do is said to streams as to everybody, and is counted at the till.
+            if !answer.hasPrefix("HTTP/1.1 200"), !answer.contains(#""code":"overloaded""#) {
+                state.withLock { $0.refusals.append(answer) }
+            }
+        } catch {
+            state.withLock { $0.refusals.append("\(error)") }
         }
     }
 }

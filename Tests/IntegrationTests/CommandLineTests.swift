@@ -5,6 +5,33 @@ import Testing
 extension Integration {
     @Suite("The command line")
     struct CommandLineTests {
+        @Test("shells complete its words, and its manual page names commands and options and is well made")
+        func manual() async throws {
+            for shell in ["bash", "zsh", "fish"] {
+                let script = try await StockCommand.run(["--generate-completion-script", shell], environment: [:])
+                #expect(script.status == .exited(0) && script.output.contains("max-errors"), "\(shell)")
+            }
+            let line = """
+                set -o pipefail; '\(StockCommand.path)' --generate-completion-script bash | bash -n
+                '\(StockCommand.path)' --experimental-dump-help | '\(SourceTree.root)/scripts/manual'
+                """
+            let page = try await run("bash", ["-ec", line], environment: ["PATH": "/usr/local/bin:/usr/bin:/bin"])
+            #expect(page.hasPrefix(".TH STOCK 1 "))
+            for text in [
+                "\\fBstock import sales\\fR \\fIfile\\fR", "\\fB\\-\\-max\\-errors\\fR \\fImax\\-errors\\fR",
+                "\\fBstock tenant create\\fR", "One of skip, abort. Default: skip.", "DATABASE_POOL_SIZE",
+            ] {
+                #expect(page.contains(text), "\(text)")
+            }
+            guard FileManager.default.isExecutableFile(atPath: "/usr/bin/groff") else {
+                print("SKIPPED: groff is not installed, so the manual page was not set")
+                return
+            }
+            let file = try ScratchFolder.make("manual") + "/stock.1"
+            try page.write(toFile: file, atomically: true, encoding: .utf8)
+            #expect(try await run("groff", ["-man", "-Tutf8", "-ww", "-z", file]).isEmpty)
+        }
+
         @Test("two migrations at once do the work once, and a third finds nothing to do")
         func migrations() async throws {
             let server = try await PostgresServer.shared()

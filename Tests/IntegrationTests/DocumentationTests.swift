@@ -55,7 +55,9 @@ struct DocumentationTests {
 
     @Test(
         "a page of docs is linked from the README or from another page",
-        arguments: ["glossary", "guide", "http", "numbers", "cache", "imports", "exports", "operations"]
+        arguments: [
+            "glossary", "guide", "http", "numbers", "cache", "imports", "exports", "webhooks", "operations", "console",
+        ]
     )
     func linked(page: String) throws {
         let others = try Self.files().filter { $0.hasSuffix(".md") && $0 != "docs/\(page).md" }

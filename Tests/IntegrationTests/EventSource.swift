@@ -70,25 +70,52 @@ final class EventSource: Sendable {
     func cut() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     private func read() {
-        var rest: [UInt8] = []
+        var chunks = Chunks()
+        var text: [UInt8] = []
         var bytes = [UInt8](repeating: 0, count: 65_536)
-        while case let count = recv(descriptor, &bytes, bytes.count, 0), count > 0 {
-            rest += bytes[..<count]
+        while !chunks.isOver, case let count = recv(descriptor, &bytes, bytes.count, 0), count > 0 {
+            chunks.rest += bytes[..<count]
             let now = ContinuousClock.now
             state.withLock { state in
                 if state.head.isEmpty {
-                    guard let end = String(decoding: rest, as: UTF8.self).range(of: "\r\n\r\n") else { return }
-                    let text = String(decoding: rest, as: UTF8.self)
-                    state.head = String(text[..<end.lowerBound])
-                    rest = Array(text[end.upperBound...].utf8)
+                    guard let end = chunks.rest.firstRange(of: Array("\r\n\r\n".utf8)) else { return }
+                    state.head = String(decoding: chunks.rest[..<end.lowerBound], as: UTF8.self)
+                    chunks.rest.removeSubrange(..<end.upperBound)
+                    if !state.head.hasPrefix("HTTP/1.1 200") {
+                        // A problem, whose code comes along with its head.
+                        state.head += "\n" + String(decoding: chunks.rest, as: UTF8.self)
+                        chunks.isOver = true
+                    }
                 }
-                Self.take(&rest, now, &state)
+                text += chunks.take()
+                Self.take(&text, now, &state)
             }
         }
         state.withLock { $0.isOver = true }
     }
 
-    /// Takes whole messages; sizes of chunks stand on lines of their own and are no fields.
+    /// The body in its chunks, which a proxy makes anew, so that one may end within a message.
+    private struct Chunks {
+        /// What has come and is not taken.
+        var rest: [UInt8] = []
+        /// Whether the last chunk has come; the connection may live on.
+        var isOver = false
+
+        /// The bytes of the chunks that are whole.
+        mutating func take() -> [UInt8] {
+            var bytes: [UInt8] = []
+            while !isOver, let line = rest.firstRange(of: Array("\r\n".utf8)) {
+                let size = Int(String(decoding: rest[..<line.lowerBound], as: UTF8.self), radix: 16) ?? 0
+                guard rest.count >= line.upperBound + size + 2 else { break }
+                bytes += rest[line.upperBound..<line.upperBound + size]
+                rest.removeSubrange(..<(line.upperBound + size + 2))
+                isOver = size == 0
+            }
+            return bytes
+        }
+    }
+
+    /// Takes whole messages.
     private static func take(_ rest: inout [UInt8], _ now: ContinuousClock.Instant, _ state: inout State) {
         let text = String(decoding: rest, as: UTF8.self)
         guard let end = text.range(of: "\n\n", options: .backwards) else { return }
@@ -106,7 +133,7 @@ final class EventSource: Sendable {
         rest = Array(text[end.upperBound...].utf8)
     }
 
-    /// The head of the answer.
+    /// The head of the answer, of a refusal with its body.
     var head: String { state.withLock { $0.head } }
     /// What has come, in order.
     var messages: [Message] { state.withLock { $0.messages } }

@@ -298,6 +298,55 @@ struct Examples {
         )
     }
 
+    /// What is done with webhooks, of which twenty are there, one of them at work on a thousand events.
+    private var webhooks: [String: Example] {
+        let (id, worker, fresh) = (new(3), new(5), new(6))
+        let before = """
+            UPDATE stock.tenant SET has_webhook = true, webhook_due_at = '-infinity' WHERE id = \(tenant);
+            INSERT INTO stock.webhook (tenant_id, id, url, types)
+            SELECT \(tenant), CASE n WHEN 1 THEN \(id) ELSE gen_random_uuid()::text END::uuid, 'https://example.com/', '{}'
+            FROM generate_series(1, 20) n;
+            INSERT INTO stock.webhook_turn (tenant_id, webhook_id, secret, after_seq, worker, leased_until, failed_seq, failures)
+            SELECT w.tenant_id, w.id, '\\x01', 1, \(worker), 'infinity', 2, 1 FROM stock.webhook w WHERE w.tenant_id = \(tenant);
+            INSERT INTO stock.webhook_retry (tenant_id, webhook_id, seq, reason, due_at)
+            SELECT w.tenant_id, w.id, n, 'set_aside', now() FROM stock.webhook w, generate_series(100, 150) n
+            WHERE w.tenant_id = \(tenant);
+            INSERT INTO stock.webhook_delivery (tenant_id, webhook_id, id, at, seq, status)
+            SELECT w.tenant_id, w.id, gen_random_uuid(), now() - n * interval '1 hour', n, 'delivered'
+            FROM stock.webhook w, generate_series(1, 100) n WHERE w.tenant_id = \(tenant)
+            """
+        let idle =
+            before + "; UPDATE stock.webhook_turn SET worker = NULL, leased_until = '-infinity', due_at = '-infinity'"
+        let record = "now(), 2, 'event', 'sale.confirmed', 1"
+        let runs: [String: (String, [String])] = [
+            "make": ("", ["\(fresh), 'https://example.com/', '{}', true, '\\x01', 20"]),
+            "change": (before, ["\(id), NULL, NULL, 'https://example.com/x', ARRAY['sale'], true"]),
+            "delete": (before, ["\(id), NULL"]), "rotate": (before, ["\(id), '\\x02'"]),
+            "again": (before, ["\(id), 0, 100", "\(id), 1, 100"]),
+            "skip": (before, ["\(id), 2, \(fresh)", "\(id), 100, \(fresh)"]),
+            "list": (before, [""]), "webhook.read": (before, [id]),
+            "webhook.conclude": (before, ["\(id), \(concluded)"]),
+            "deliveries": (before, ["\(id), NULL, NULL, 50", "\(id), 'delivered', \(fresh), 50"]),
+            "tenants": (before, ["\(tenant - 1)"]), "waits": (before, ["now(), ARRAY[\(tenant)]::bigint[]"]),
+            "take": (idle, ["\(worker), 30, now()"]), "release": (before, ["\(id), \(worker), now()"]),
+            "next": (
+                before,
+                ["\(id), \(worker), 30, false, \(fresh), now()", "\(id), \(worker), 30, true, \(fresh), now()"]
+            ),
+            "record": (
+                before,
+                [
+                    "\(id), \(worker), \(fresh), \(record), 'delivered', NULL, 200, NULL, 5, 'ok'",
+                    "\(id), \(worker), \(fresh), \(record), 'disabled', NULL, NULL, 'timeout', 5, NULL",
+                ]
+            ),
+            "seal": (before, ["\(id), \(worker), '\\x01', '\\x02'"]), "sweep": (before, ["\(tenant - 1), 3600, 1000"]),
+        ]
+        return Dictionary(
+            uniqueKeysWithValues: runs.map { ("webhooks.\($0.key)", Example(before: $0.value.0, runs: $0.value.1)) }
+        )
+    }
+
     private var own: [String: Example] {
         var runs: [String: [String]] = [:]
         let record = kept
@@ -401,6 +450,7 @@ struct Examples {
             """
         runs["catalog.batch.conclude"] = ["\(batch), \(concluded)"]
         runs["imports.products"] = [batch]
+        runs["imports.new_products"] = [batch.replacing("'SKU-7'", with: "'N7'")]
         runs["imports.records"] = [
             """
             'customer', ARRAY[\(new()), \(new(2))]::uuid[], ARRAY['{"name":"New"}', '{"name":"Newer","external_id":"e"}']::json[],
@@ -863,6 +913,7 @@ struct Examples {
             runs: ["stock.new_ids(2000)"]
         )
         own.merge(imports) { $1 }
+        own.merge(webhooks) { $1 }
         own["imports.create_first_unit"] = Example(before: free, runs: [new()])
         let staged = """
             SELECT stock.import_open();

@@ -21,7 +21,7 @@ struct PlanException {
     static let small: Set<String> = [
         "cache_lane", "schema_migration", "register", "document_counter", "unit", "category", "payment_method",
         "scale_code",
-        "invitation",
+        "invitation", "webhook", "webhook_turn",
     ]
 
     /// Statements that are not examined.
@@ -29,6 +29,7 @@ struct PlanException {
         ("verify.*", "Reads all there is, by plans of its own, which the tests of the verification time."),
         ("operations.*", "Asks the catalogs, before there is a schema."),
         ("doctor.*", "Asks the catalogs."),
+        ("moving.*", "Reads or writes all that a tenant has, into temporary tables and out of them."),
         ("imports.discard_plans", "Throws plans away, and can not run in a transaction."),
     ]
 

@@ -70,7 +70,7 @@ struct AccountTests {
     }
 
     private func actions(_ live: LiveShop, _ filter: AuditFilter = AuditFilter()) async throws -> [String?] {
-        let body = try await live.shop.identity.audit(filter, Page(limit: 200), live.context)
+        let body = try await live.shop.identity.audit(filter, Page(limit: 200), live.context).body
         return try JSONBody(body).texts("data", "action")
     }
 
@@ -482,17 +482,17 @@ struct AccountTests {
             }
             try await live.database.psql("DELETE FROM stock.membership WHERE role = 'manager'")
             let seen = Set(try await actions(live).compactMap { $0 })
-            // What is told of records and imports has tests of its own; the shop began with some.
+            // What is told of records, imports and webhooks has tests of its own; the shop began with some.
             let records: Set<String> = [
                 "record.created", "records.created", "record.changed", "record.deleted", "import.created",
-                "import.cancelled",
+                "import.cancelled", "webhook.secret_rotated", "webhook.redelivered", "webhook.skipped",
             ]
             #expect(seen.union(records) == Set(AuditAction.allCases.map(\.rawValue)))
 
             func one(_ action: AuditAction) async throws -> JSONBody {
                 var filter = AuditFilter()
                 filter.action = action
-                return try JSONBody(try await identity.audit(filter, Page(limit: 1), live.context))
+                return try JSONBody(try await identity.audit(filter, Page(limit: 1), live.context).body)
             }
             let role = try await one(.memberRoleChanged)
             #expect(role["data.0.actor.name"] == "ana@example.com")
@@ -546,19 +546,19 @@ struct AccountTests {
             var cursor: String?
             repeat {
                 let page = try JSONBody(
-                    try await identity.audit(AuditFilter(), Page(limit: 2, cursor: cursor), live.context)
+                    try await identity.audit(AuditFilter(), Page(limit: 2, cursor: cursor), live.context).body
                 )
                 paged += page.texts("data", "action")
                 cursor = page["next_cursor"]
             } while cursor != nil && paged.count < 50
             #expect(paged == all)
-            let first = try JSONBody(try await identity.audit(AuditFilter(), Page(limit: 2), live.context))
+            let first = try JSONBody(try await identity.audit(AuditFilter(), Page(limit: 2), live.context).body)
             var filter = AuditFilter()
             filter.action = .apiKeyCreated
             let narrow = filter
             #expect(try await actions(live, filter).count == 5)
             let mismatch = await problem {
-                try await identity.audit(narrow, Page(limit: 2, cursor: first["next_cursor"]), live.context)
+                try await identity.audit(narrow, Page(limit: 2, cursor: first["next_cursor"]), live.context).body
             }
             #expect(mismatch?.code == .cursorMismatch)
             filter.actor = live.owner.user.entity
@@ -571,7 +571,7 @@ struct AccountTests {
             filter.days = try DayRange(from: nil, to: BusinessDay("2020-01-01"))
             #expect(try await actions(live, filter).isEmpty)
 
-            let theirs = try JSONBody(try await identity.audit(AuditFilter(), Page(limit: 200), foreign))
+            let theirs = try JSONBody(try await identity.audit(AuditFilter(), Page(limit: 200), foreign).body)
             #expect(!theirs.texts("data", "action").contains("api_key.created"))
             let rights = try await live.database.psql(
                 """

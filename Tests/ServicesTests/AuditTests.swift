@@ -16,7 +16,7 @@ struct AuditTests {
         var filter = AuditFilter()
         filter.subject = subject
         filter.action = action
-        return try JSONBody(try await live.shop.identity.audit(filter, Page(limit: 200), live.context))
+        return try JSONBody(try await live.shop.identity.audit(filter, Page(limit: 200), live.context).body)
     }
 
     @Test("tells of each change who made it, from where, and what each field was and is")

@@ -197,6 +197,35 @@ struct EventNumberTests {
         }
     }
 
+    @Test("of thousands that have waited are given in few steps, as each step looks at all that wait")
+    func backlog() async throws {
+        try await open { (shop) async throws in
+            try await commit(
+                shop,
+                """
+                INSERT INTO stock.domain_event (tenant_id, type, payload)
+                SELECT stock.current_tenant(), 't.' || n, '{}' FROM generate_series(1, 2000) n;
+                """
+            )
+            var (steps, looked, left) = (0, 0, 2000)
+            while left > 0, steps < 200 {
+                try await shop.database.psql(
+                    """
+                    SELECT set_config('stock.tenant_id', '\(shop.tenant.rawValue)', true);
+                    SELECT stock.number_events(\(shop.tenant.rawValue), 10)
+                    """
+                )
+                (steps, looked) = (steps + 1, looked + left)
+                left = try #require(
+                    Int(try await shop.psql("SELECT count(*) FROM stock.domain_event WHERE seq IS NULL"))
+                )
+            }
+            // By ten they would be 200 steps, and 201,000 looks.
+            #expect(left == 0 && steps <= 50 && looked <= 12 * 2000, "\(steps) steps, \(looked) looks, \(left) left")
+            try await drain(shop)
+        }
+    }
+
     @Test("stay dense when old events go, in steps: the oldest first, never the newest, never one without a number")
     func pruned() async throws {
         try await open { (shop) async throws in

@@ -79,6 +79,9 @@ struct FaultCodesTests {
         "The file of the import is not here any more; send it anew.", "The import is %s and can not be cancelled.",
         "The import is %s and can not be resumed.", "The import is %s; it can be resumed.",
         "The import takes no more parts: it is %s.",
+        // Of the tenant's webhooks, and of what waits for one.
+        "There are %s webhooks, and no more may be made; delete one.",
+        "%s events wait to be sent again, and no more may; wait, or skip some.",
     ]
 
     @Test("name the field whose state does not allow something, where there is one")

@@ -67,16 +67,13 @@ final class LiveShop: Sendable {
         let log = LogRecorder()
         let coherence = CoherenceService(cache: cache, postgres: postgres, logger: logger)
         let clock = MovingClock()
-        let shop = Shop(
-            postgres: postgres,
-            cache: cache,
-            settings: ShopSettings(
-                secret: Array(repeating: 9, count: 32),
-                passwordCost: PasswordCost(ln: 4, r: 8, p: 1),
-                clock: clock.wall
-            ),
-            logger: log.logger
+        var settings = ShopSettings(
+            secret: Array(repeating: 9, count: 32),
+            passwordCost: PasswordCost(ln: 4, r: 8, p: 1),
+            clock: clock.wall
         )
+        settings.webhookRule = try .ofTests
+        let shop = Shop(postgres: postgres, cache: cache, settings: settings, logger: log.logger)
         let connections = Task { await postgres.run() }
         let followers = Task { await coherence.run() }
         let notes = Task { await shop.identity.writeLateNotes() }

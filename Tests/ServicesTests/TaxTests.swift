@@ -97,6 +97,33 @@ struct TaxTests {
 
     // MARK: Products
 
+    @Test("whatever rows of a statement name, each has the rate of its group, or the group of its rate")
+    func ratesOfGroups() async throws {
+        try await LiveShop.open { live in
+            let taxed = try await product(live, "A", price: "1.00", rate: try TaxRate("21"))
+            let group = try required(taxed["tax_group_id"])
+            let two = [try await tax(live, "a", "5"), try await tax(live, "b", "2")]
+            let mixed = try await self.group(live, "Two", two)
+            try await live.database.psql(
+                """
+                INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price, tax_rate, tax_group_id)
+                SELECT a.tenant_id, gen_random_uuid(), v.sku, v.sku, a.unit_id, 1, v.rate, v.tax_group_id::uuid
+                FROM stock.product a, (VALUES
+                    ('G1', 21, '\(group)'), ('G2', 7, '\(group)'), ('G3', NULL, '\(group)'), ('M', 7, '\(mixed)'),
+                    ('R1', 7, NULL), ('R2', NULL, NULL)) AS v (sku, rate, tax_group_id)
+                WHERE a.sku = 'A'
+                """
+            )
+            let rows = try await live.database.psql(
+                """
+                SELECT p.sku, p.tax_rate::float, g.standard_rate::float FROM stock.product p
+                JOIN stock.tax_group g ON g.tenant_id = p.tenant_id AND g.id = p.tax_group_id ORDER BY p.sku
+                """
+            )
+            #expect(rows == "A|21|21\nG1|21|21\nG2|21|21\nG3|21|21\nM||\nR1|7|7\nR2|0|0")
+        }
+    }
+
     @Test("a product's rate is a group of one, made once for each rate, and both are answered")
     func groupsOfOne() async throws {
         try await LiveShop.open { live in

@@ -9,7 +9,7 @@ import Testing
 @Suite("Verification")
 struct VerificationTests {
     /// The database of a shop that has sold, been paid later, lost, carried and counted goods; nobody is connected to it any more.
-    private func busy() async throws -> TestDatabase {
+    func busy() async throws -> TestDatabase {
         try await TestShop.open("verification") { (shop) async throws in
             try await shop.sell(
                 try shop.request([("A", "2"), ("W", "0.333")], paid: [try cash("9.08")]),

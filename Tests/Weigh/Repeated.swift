@@ -98,6 +98,7 @@ enum Repeated {
         }
         let rules = SellingRules(
             version: 1,
+            currency: "EUR",
             exponent: 2,
             pricesIncludeTax: true,
             managerDiscountLimit: nil,

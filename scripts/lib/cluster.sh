@@ -211,7 +211,8 @@ commit_of_sources() {
 # running PIDFILE WORD: is the process there, and does its command line name the word?
 running() {
     local pid
-    [ -s "$1" ] && pid=$(cat "$1") && [ -r "/proc/$pid/cmdline" ] && tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q "$2"
+    # One that ends while it is read is not there: nothing is said of that.
+    [ -s "$1" ] && pid=$(cat "$1") && grep -aqs "$2" "/proc/$pid/cmdline"
 }
 
 start_instances() {
@@ -244,6 +245,8 @@ start_instance() {
     STOCK_INSTANCE=$1 STOCK_LISTEN=127.0.0.1:$2 STOCK_OPERATIONS_LISTEN=127.0.0.1:$operations \
         STOCK_DRAIN_DELAY=${STOCK_DRAIN_DELAY:-0} setsid "$STOCK" serve </dev/null >>"$STATE/$1.log" 2>&1 &
     printf '%s\n' "$!" >"$STATE/$1.pid"
+    # Whoever kills it need not be told.
+    disown
 }
 
 wait_until_ready() {

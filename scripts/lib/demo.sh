@@ -37,7 +37,7 @@ fill_demo_shop() {
         make_tenant "Kiezladen Demo" "$DEMO_SLUG" EUR Europe/Berlin "$DEMO_EMAIL"
     fi
     DEMO_TOKEN=$(
-        curl -sS "http://127.0.0.1:$PORT_A/v1/auth/login" -H 'Content-Type: application/json' \
+        curl -sS --retry 5 "http://127.0.0.1:$PORT_A/v1/auth/login" -H 'Content-Type: application/json' \
             -d "{\"email\":\"$DEMO_EMAIL\",\"password\":\"$DEMO_PASSWORD\"}" | json_text access_token
     ) || true
     [ -n "$DEMO_TOKEN" ] || fail "the demo login is refused"

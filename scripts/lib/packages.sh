@@ -135,6 +135,13 @@ install_packages() {
     rm -f "$said"
 }
 
+# The browser that the console is tested in, and what drives it.
+ensure_browser() {
+    if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then return; fi
+    may_install || return 1
+    install_packages chromium chromium-driver
+}
+
 # The load balancers that tests put in front of instances; they leave out what is not here, and say so.
 missing_balancers() {
     [ -x /usr/sbin/haproxy ] || command -v haproxy >/dev/null || say haproxy
@@ -149,6 +156,16 @@ ensure_balancers() {
         install_packages "${words[@]}"
     else
         say "SKIPPED: nothing is tested behind ${words[*]} (sudo apt-get install ${words[*]})"
+    fi
+}
+
+# What the rules of docs/monitoring are tried with.
+ensure_prometheus() {
+    ! command -v prometheus >/dev/null || return 0
+    if may_install; then
+        install_packages prometheus
+    else
+        say "SKIPPED: no alert is seen to fire (sudo apt-get install prometheus)"
     fi
 }
 

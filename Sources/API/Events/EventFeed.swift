@@ -29,6 +29,8 @@ struct EventFeed {
         guard found.events.isEmpty, asked.wait > .zero, found.next == found.head else { return reply(found) }
         let seat = try events.hub.admit(live.caller.tenant)
         let waiting = EventSubscription(filter)
+        let bell = Doorbell()
+        waiting.listen { bell.ring() }
         while !events.hub.join(waiting, of: live.caller.tenant, at: found.next) {
             found = try await look(after: found.next)
             guard found.events.isEmpty, found.next == found.head else { return reply(found) }
@@ -37,7 +39,7 @@ struct EventFeed {
             events.hub.leave(waiting, of: live.caller.tenant)
             withExtendedLifetime(seat) {}
         }
-        return reply(try await wait(waiting))
+        return reply(try await wait(waiting, bell))
     }
 
     /// What an answer says.
@@ -71,7 +73,7 @@ struct EventFeed {
     }
 
     /// Waits for an event, which comes without a statement of its own.
-    private func wait(_ waiting: EventSubscription) async throws -> Found {
+    private func wait(_ waiting: EventSubscription, _ bell: Doorbell) async throws -> Found {
         while true {
             let batch = waiting.take()
             guard batch.end == nil else {
@@ -92,7 +94,7 @@ struct EventFeed {
                 return Found(next: batch.position, head: batch.position)
             }
             if batch.asksWho { try await live.checkAnew() } else { try live.check() }
-            _ = await waiting.bell.wait(atMost: ends - now)
+            _ = await bell.wait(atMost: ends - now)
         }
     }
 

@@ -7,22 +7,43 @@ import Synchronization
 
 /// One stream of `GET /v1/events/stream`: first what was missed, then what happens.
 ///
-/// Each piece is made when the one before was taken. At rest it is a task that waits for its bell, which the hub rings: for an event,
-/// for a retirement, and about once a second.
+/// A machine that whoever sends asks for one ``Step`` after the other, each when the one before was taken. At rest it is nothing but a
+/// subscription: no task waits for it, and ``listen(_:)`` calls for an event, for a retirement, and about once a second.
 final class EventStream: Sendable {
+    /// What is to be done next.
+    enum Step {
+        /// To send this, and to ask again when it was taken.
+        case send(ByteBuffer)
+        /// To wait for ``EventStream/work()``, and to ask again.
+        case work
+        /// To ask again when it calls, or at this time if there is one.
+        case rest(until: ContinuousClock.Instant?)
+        /// To send this as the last.
+        case end(ByteBuffer)
+        /// Nothing: the connection is being closed, as whoever did not take the events would not take a word about it.
+        case cut
+    }
+
     /// How far it is.
     private enum Phase {
-        /// Nothing was sent.
-        case opening
+        /// Nothing was sent; these will be first.
+        case opening(EventPage)
         /// These are to be sent.
         case catchingUp(EventPage)
         /// All up to this number was sent, and there is more.
         case behind(Int64)
         /// Nothing is missing.
         case following
-        /// It has said why it ends.
-        case ended
+        /// Nothing is missing but this, which may be told once it is known who asks.
+        case asking(EventSubscription.Batch)
+        /// Nothing is missing but this.
+        case telling(EventSubscription.Batch)
+        /// It has to say why it ends.
+        case ending(String)
     }
+
+    /// How long a client that lost its stream is told to wait.
+    static let retry = Duration.seconds(1)...Duration.seconds(3)
 
     /// Events read at once while a client catches up.
     private static let pageLimit = 200
@@ -33,8 +54,7 @@ final class EventStream: Sendable {
     private let subscription: EventSubscription
     /// Held for as long as this is.
     private let seat: EventHub.Seat
-    private let first: EventPage
-    private let phase = Mutex(Phase.opening)
+    private let phase: Mutex<Phase>
     /// When it goes, once the instance drains.
     private let leaves = Mutex<ContinuousClock.Instant?>(nil)
 
@@ -51,7 +71,7 @@ final class EventStream: Sendable {
         self.filter = filter
         self.subscription = subscription
         self.seat = seat
-        self.first = first
+        phase = Mutex(.opening(first))
     }
 
     deinit { events.hub.leave(subscription, of: live.caller.tenant) }
@@ -62,14 +82,17 @@ final class EventStream: Sendable {
     ///   - events: Tells the events.
     ///   - live: Who asks.
     ///   - asked: For what.
+    ///   - lastID: The id of the last event that came, in the client's words.
     /// - Returns: The answer, whose body does not end by itself.
     /// - Throws: 410 `events_pruned`, 403 `forbidden`, 429 `rate_limited`, 503.
-    static func open(_ events: EventsService, _ live: LiveCall, _ asked: StreamQuery) async throws -> Reply {
+    static func open(
+        _ events: EventsService,
+        _ live: LiveCall,
+        _ asked: StreamQuery,
+        lastID: String?
+    ) async throws -> Reply {
         let filter = try EventFilter(for: live.caller, asked: asked.types)
-        let after = try lastEventID(live.call.exchange.fields.lastEventID) ?? asked.after
-        guard !live.isDraining else {
-            throw Problem(.draining, "This instance is about to stop. Another one takes the request.", retryAfter: 1)
-        }
+        let after = try lastEventID(lastID) ?? asked.after
         let seat = try events.hub.admit(live.caller.tenant)
         let tenant = live.caller.tenant
         let first = try await live.inTurn { deadline in
@@ -81,12 +104,11 @@ final class EventStream: Sendable {
             hearsRetirements: asked.changes,
             onOverflow: live.closeConnection
         )
-        let stream = EventStream(events, live, filter, subscription, seat, first)
         var reply = Reply(.ok, body: ByteBuffer(), type: .events)
         // Proxies that gather answers would hold every event back.
         reply.append(.accelBuffering, "no")
         reply.closesConnection = true
-        reply.stream = AsyncThrowingStream(unfolding: { try await stream.next() })
+        reply.events = EventStream(events, live, filter, subscription, seat, first)
         return reply
     }
 
@@ -100,40 +122,76 @@ final class EventStream: Sendable {
 
     // MARK: Sending
 
-    /// The next piece; nil after the last.
-    private func next() async throws -> ByteBuffer? {
+    /// Has somebody called, on any thread, when ``step()`` is to be asked again.
+    func listen(_ call: @escaping @Sendable () -> Void) { subscription.listen(call) }
+
+    /// What is to be done next; to be asked by one at a time, and not while ``work()`` is done.
+    func step() -> Step {
         var phase = self.phase.withLock { $0 }
         defer { self.phase.withLock { [phase] in $0 = phase } }
         while true {
             switch phase {
-            case .opening:
+            case .opening(let first):
                 phase = .catchingUp(first)
                 // All of them come back after a restart, not all at once.
-                return ByteBuffer(string: "retry: \(Int.random(in: 1000...3000))\n\n")
+                let milliseconds = Self.retry.lowerBound / .milliseconds(1)...Self.retry.upperBound / .milliseconds(1)
+                return .send(ByteBuffer(string: "retry: \(Int(Double.random(in: milliseconds)))\n\n"))
             case .catchingUp(let page):
                 var bytes = frames(of: page.events.filter { filter.contains($0.type) })
                 if page.last == page.head, events.hub.join(subscription, of: live.caller.tenant, at: page.last) {
                     phase = .following
                     Frame.writeReady(head: page.last, to: &bytes)
-                    return bytes
+                    return .send(bytes)
                 }
                 phase = .behind(page.last)
-                if bytes.readableBytes > 0 { return bytes }
-            case .behind(let number):
-                do {
-                    phase = .catchingUp(try await page(after: number))
-                } catch let problem as Problem {
-                    phase = .ended
-                    return Frame.end(problem.code.rawValue)
-                }
+                if bytes.readableBytes > 0 { return .send(bytes) }
+            case .behind, .asking:
+                return .work
             case .following:
-                let (bytes, isLast) = try await news()
-                if isLast { phase = .ended }
-                return bytes
-            case .ended:
-                return nil
+                let batch = subscription.take()
+                switch batch.end {
+                case .slow: return .cut
+                case .restored: phase = .ending(Problem.Code.eventsPruned.rawValue)
+                case nil: phase = batch.asksWho ? .asking(batch) : checked(batch)
+                }
+            case .telling(let batch):
+                let leaves = leaving()
+                // What was taken and is not sent comes after the number that the client has.
+                if let leaves, leaves <= .now {
+                    phase = .ending(Problem.Code.draining.rawValue)
+                    continue
+                }
+                phase = .following
+                let bytes = frames(of: batch)
+                return bytes.readableBytes > 0 ? .send(bytes) : .rest(until: leaves)
+            case .ending(let reason):
+                return .end(Frame.end(reason))
             }
         }
+    }
+
+    /// Does what ``step()`` waits for.
+    func work() async {
+        let phase = self.phase.withLock { $0 }
+        let next: Phase
+        switch phase {
+        case .behind(let number):
+            do {
+                next = .catchingUp(try await page(after: number))
+            } catch {
+                next = .ending((error as? Problem)?.code.rawValue ?? Problem.Code.internalError.rawValue)
+            }
+        case .asking(let batch):
+            do {
+                try await live.checkAnew()
+                next = .telling(batch)
+            } catch {
+                next = refused(error, batch)
+            }
+        case .opening, .catchingUp, .following, .telling, .ending:
+            next = phase
+        }
+        self.phase.withLock { $0 = next }
     }
 
     private func page(after number: Int64) async throws -> EventPage {
@@ -148,39 +206,42 @@ final class EventStream: Sendable {
         }
     }
 
+    /// When it goes as the instance does; nil while that does not.
+    private func leaving() -> ContinuousClock.Instant? {
+        leaves.withLock { leaves in
+            leaves = leaves ?? live.timeToLeave()
+            return leaves
+        }
+    }
+
+    /// Whether whoever asked may hear more, as far as this instance knows: looked at with each beat.
+    private func checked(_ batch: EventSubscription.Batch) -> Phase {
+        do {
+            if batch.isBeat { try live.check() }
+            return .telling(batch)
+        } catch {
+            return refused(error, batch)
+        }
+    }
+
+    /// What follows when it cannot be said that whoever asked may hear more.
+    private func refused(_ error: any Error, _ batch: EventSubscription.Batch) -> Phase {
+        guard let problem = error as? Problem else { return .ending(Problem.Code.internalError.rawValue) }
+        switch problem.code {
+        case .unauthenticated, .tenantSuspended, .forbidden:
+            return .ending(problem.code.rawValue)
+        default:
+            // Who it is could not be found out: asked again with the next beat.
+            subscription.askAgain()
+            return .telling(batch)
+        }
+    }
+
     private func frames(of events: [Event]) -> ByteBuffer {
         var bytes = ByteBuffer()
         for event in events { Frame.write(event, to: &bytes) }
         self.events.hub.count(told: events.count)
         return bytes
-    }
-
-    /// Waits for something to send.
-    private func news() async throws -> (ByteBuffer, isLast: Bool) {
-        while true {
-            let batch = subscription.take()
-            switch batch.end {
-            // The connection is being closed: whoever did not take the events does not take this.
-            case .slow: throw ChannelError.ioOnClosedChannel
-            case .restored: return (Frame.end(Problem.Code.eventsPruned.rawValue), true)
-            case nil: break
-            }
-            if let reason = await reasonToEnd(batch) { return (Frame.end(reason), true) }
-            let bytes = frames(of: batch)
-            if bytes.readableBytes > 0 { return (bytes, false) }
-            if Task.isCancelled { return (Frame.end(Problem.Code.draining.rawValue), true) }
-            var patience: Duration?
-            if live.isDraining {
-                let time = leaves.withLock { leaves in
-                    let time = leaves ?? ContinuousClock.now + live.timeToLeave()
-                    leaves = time
-                    return time
-                }
-                guard time > .now else { return (Frame.end(Problem.Code.draining.rawValue), true) }
-                patience = time - .now
-            }
-            _ = await subscription.bell.wait(atMost: patience)
-        }
     }
 
     private func frames(of batch: EventSubscription.Batch) -> ByteBuffer {
@@ -198,25 +259,6 @@ final class EventStream: Sendable {
         if batch.isBeat { Frame.writeProgress(head: batch.position, to: &bytes) }
         events.hub.count(told: count)
         return bytes
-    }
-
-    /// Why whoever asked may not hear more; nil if they may.
-    private func reasonToEnd(_ batch: EventSubscription.Batch) async -> String? {
-        do {
-            if batch.asksWho { try await live.checkAnew() } else if batch.isBeat { try live.check() }
-            return nil
-        } catch let problem as Problem {
-            switch problem.code {
-            case .unauthenticated, .tenantSuspended, .forbidden:
-                return problem.code.rawValue
-            default:
-                // Who it is could not be found out: asked again with the next beat.
-                subscription.askAgain()
-                return nil
-            }
-        } catch {
-            return Problem.Code.internalError.rawValue
-        }
     }
 }
 

@@ -22,8 +22,8 @@ struct EventsRoutes: Area {
                 access: .authenticated,
                 takes: Route.Input(parameters: Query.parameters(of: EventQuery.read)),
                 gives: Route.Output(answer: Self.page, problems: [.eventsPruned, .forbidden]),
-                service: .live { live in
-                    let asked = try live.call.query(EventQuery.read)
+                service: .live { call, live in
+                    let asked = try call.query(EventQuery.read)
                     return try await EventFeed(events, live, asked).answer()
                 }
             ),
@@ -35,16 +35,16 @@ struct EventsRoutes: Area {
                 area: "events",
                 access: .authenticated,
                 takes: Route.Input(parameters: Query.parameters(of: StreamQuery.read), resumes: true),
-                gives: Route.Output(answer: .text, type: .events, problems: [.eventsPruned, .forbidden, .draining]),
-                service: .live { live in
-                    let asked = try live.call.query(StreamQuery.read)
-                    return try await EventStream.open(events, live, asked)
+                gives: Route.Output(answer: .text, type: .events, problems: [.eventsPruned, .forbidden]),
+                service: .live { call, live in
+                    let asked = try call.query(StreamQuery.read)
+                    return try await EventStream.open(events, live, asked, lastID: call.exchange.fields.lastEventID)
                 }
             ),
         ]
     }
 
-    private static let event = Schema.named(
+    static let event = Schema.named(
         "Event",
         .object([
             .required("seq", .integer(minimum: 1)),

@@ -4,54 +4,47 @@ import Services
 import Synchronization
 
 /// A call that is served for as long as its caller wants: what it may do meanwhile, and how it learns that it has to end.
+///
+/// Of the request it keeps no more than that takes, as thousands of them are served at a time.
 package final class LiveCall: Sendable {
-    /// What was asked.
-    let call: Call
     /// Who asks, as it was when they came.
     let caller: Caller
+    /// Ends the connection, whatever is written on it.
+    let closeConnection: @Sendable () -> Void
 
-    private let authenticator: Authenticator
-    private let rates: RateLimits
-    private let lifecycle: Lifecycle
-    private let limits: ServerLimits
+    private let api: API
+    private let authorization: String?
+    /// Where it comes from, as limits count it.
+    private let address: String
     private let seen = Mutex(Authenticator.SeenToken())
 
-    init(
-        _ call: Call,
-        _ caller: Caller,
-        _ authenticator: Authenticator,
-        _ rates: RateLimits,
-        _ lifecycle: Lifecycle,
-        _ limits: ServerLimits
-    ) {
-        self.call = call
+    init(_ exchange: Exchange, _ caller: Caller, _ api: API) {
         self.caller = caller
-        self.authenticator = authenticator
-        self.rates = rates
-        self.lifecycle = lifecycle
-        self.limits = limits
+        self.api = api
+        authorization = exchange.fields.authorization
+        address = exchange.client.limited
+        closeConnection = exchange.closeConnection
     }
 
     /// Whether the instance drains.
-    var isDraining: Bool { lifecycle.isDraining }
+    var isDraining: Bool { api.lifecycle.isDraining }
 
-    /// How long after the beginning of the drain it ends: some time of the delay, so that not all come to the others at once.
-    func timeToLeave() -> Duration {
-        let whole = max(.zero, limits.drainDelay - limits.lastCall)
-        return whole * Double.random(in: 0..<1)
-    }
-
-    /// Ends the connection, whatever is written on it.
-    var closeConnection: @Sendable () -> Void {
-        { [exchange = call.exchange] in exchange.closeConnection() }
+    /// When a stream ends because the instance does; nil while it does not.
+    ///
+    /// Not all in one moment, and so late that nothing leads here any more when the client comes back: some balancers look away only when they
+    /// are refused a connection, and until then streams are opened as ever.
+    func timeToLeave() -> ContinuousClock.Instant? {
+        guard let began = api.lifecycle.drainBegan else { return nil }
+        let closing = max(.zero, api.limits.drainDelay - api.limits.lastCall)
+        return began + closing - min(closing, EventStream.retry.lowerBound) * Double.random(in: 0..<1)
     }
 
     /// Does what costs the database something, when it is the caller's turn.
     func inTurn<Value: Sendable>(
         _ body: (_ deadline: ContinuousClock.Instant) async throws -> Value
     ) async throws -> Value {
-        let deadline = ContinuousClock.now + limits.requestDeadline
-        return try await rates.admission.run(tenant: caller.tenant, deadline: deadline) { try await body(deadline) }
+        let deadline = ContinuousClock.now + api.limits.requestDeadline
+        return try await api.rates.admission.run(tenant: caller.tenant, deadline: deadline) { try await body(deadline) }
     }
 
     /// Makes sure, without asking anybody, that the credential is still good as far as this instance knows.
@@ -59,24 +52,24 @@ package final class LiveCall: Sendable {
     /// - Throws: `unauthenticated`, `tenant_suspended`, or `forbidden` for one who may do something else by now.
     func check() throws {
         let credential = try self.credential()
-        if let caller = try authenticator.known(credential) { try compare(caller) }
+        if let caller = try api.authenticator.known(credential) { try compare(caller) }
     }
 
     /// Makes sure that the credential is still good, asking the database if nobody has before.
     ///
     /// - Throws: As ``check()``, or what kept the database from answering.
     func checkAnew() async throws {
-        let caller = try await authenticator.caller(
+        let caller = try await api.authenticator.caller(
             credential(),
-            from: call.exchange.client.limited,
-            deadline: .now + limits.requestDeadline
+            from: address,
+            deadline: .now + api.limits.requestDeadline
         )
         try compare(caller)
     }
 
     private func credential() throws(Problem) -> Authenticator.Credential {
         try seen.withLock { (seen: inout Authenticator.SeenToken) throws(Problem) -> Authenticator.Credential in
-            try authenticator.credential(call.exchange.fields.authorization, &seen)
+            try api.authenticator.credential(authorization, &seen)
         }
     }
 

@@ -74,6 +74,36 @@ extension TenantReference {
     }
 }
 
+extension JSONObjectReader {
+    /// Reads `cookie`: whether the refresh token is kept in the browser's cookie, and not by whoever asks.
+    mutating func usesCookie() -> Bool { optional("cookie", isShown: false, .bool) ?? false }
+}
+
+/// The body of `POST /v1/auth/refresh`.
+struct RefreshRequest {
+    /// The token, if the client keeps it itself.
+    let token: String?
+    /// Whether a cookie has it.
+    let usesCookie: Bool
+
+    static func read(_ reader: inout JSONObjectReader) -> RefreshRequest {
+        let before = reader.errors.list.count
+        let request = RefreshRequest(
+            token: reader.optionalText("refresh_token", .token),
+            usesCookie: reader.usesCookie()
+        )
+        switch (request.token, request.usesCookie) {
+        case (.some, true):
+            reader.fail("cookie", .conflict, "Give either refresh_token or cookie.")
+        case (nil, false) where reader.errors.list.count == before:
+            reader.fail("refresh_token", .required, "Give the refresh token, or cookie where the browser keeps it.")
+        default:
+            break
+        }
+        return request
+    }
+}
+
 /// The body of `POST /v1/invitations/accept`.
 struct AcceptRequest {
     let token: String

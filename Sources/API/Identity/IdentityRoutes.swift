@@ -8,11 +8,14 @@ struct IdentityRoutes {
     let shop: Shop
     let tokens: AccessTokens
     let rates: RateLimits
+    /// The pages of other origins that may use the cookie of a session.
+    let origins: CrossOrigin
 
-    init(shop: Shop, tokens: AccessTokens, rates: RateLimits) {
+    init(shop: Shop, tokens: AccessTokens, rates: RateLimits, origins: CrossOrigin) {
         self.shop = shop
         self.tokens = tokens
         self.rates = rates
+        self.origins = origins
     }
 
     var routes: [Route] {
@@ -51,14 +54,17 @@ struct IdentityRoutes {
                 area: "identity",
                 access: .open,
                 throttle: .logIn,
-                body: Body("LoginRequest") { LoginRequest.read(&$0) },
+                body: Body("LoginRequest") { (LoginRequest.read(&$0), $0.usesCookie()) },
                 answer: .reference("Tokens"),
+                setsCookie: true,
                 problems: [.unauthenticated, .forbidden, .tenantSuspended, .rateLimited]
-            ) { call, request in
+            ) { call, asked in
+                let (request, usesCookie) = asked
+                if usesCookie { try call.checkPage(self.origins) }
                 let session = try await self.rates.logIn(to: request.email, from: call.client.limited) {
                     try await shop.identity.logIn(request, from: call.origin, deadline: call.deadline)
                 }
-                return try self.reply(.ok, session)
+                return try self.reply(.ok, session, inCookie: usesCookie)
             },
             .post(
                 "/v1/auth/refresh",
@@ -67,13 +73,19 @@ struct IdentityRoutes {
                 area: "identity",
                 access: .open,
                 throttle: .credential,
-                body: Body { $0.text("refresh_token", .token) },
+                body: Body { RefreshRequest.read(&$0) },
                 answer: .reference("Tokens"),
-                problems: [.unauthenticated, .tenantSuspended, .rateLimited]
-            ) { call, token in
-                try self.reply(
+                setsCookie: true,
+                problems: [.unauthenticated, .forbidden, .tenantSuspended, .rateLimited]
+            ) { call, request in
+                if request.usesCookie { try call.checkPage(self.origins) }
+                guard let token = request.usesCookie ? call.exchange.page.sessionToken : request.token else {
+                    throw Problem(.unauthenticated, "The browser keeps no session. Log in.")
+                }
+                return try self.reply(
                     .ok,
-                    await shop.identity.refresh(token, from: call.origin, deadline: call.deadline)
+                    await shop.identity.refresh(token, from: call.origin, deadline: call.deadline),
+                    inCookie: request.usesCookie
                 )
             },
             .post(
@@ -82,12 +94,17 @@ struct IdentityRoutes {
                 "End this session, or all of the user's",
                 area: "identity",
                 access: .authenticated,
-                body: Body(isOptional: true) { $0.optionalBool("everywhere") ?? false },
+                body: Body(isOptional: true) { ($0.optionalBool("everywhere") ?? false, $0.usesCookie()) },
                 status: .noContent,
+                setsCookie: true,
                 problems: [.forbidden]
-            ) { call, everywhere in
+            ) { call, asked in
+                let (everywhere, usesCookie) = asked
+                if usesCookie { try call.checkPage(self.origins) }
                 let consistency = try await shop.identity.logOut(everywhere: everywhere, call.context())
-                return Reply(.noContent).with(consistency: consistency)
+                var reply = Reply(.noContent)
+                if usesCookie { reply.fields.append(SessionCookie.removal) }
+                return reply.with(consistency: consistency)
             },
             .post(
                 "/v1/auth/switch",
@@ -95,12 +112,19 @@ struct IdentityRoutes {
                 "Open a session in another tenant of the user's",
                 area: "identity",
                 access: .authenticated,
-                body: Body { TenantReference.required(&$0) },
+                body: Body { (TenantReference.required(&$0), $0.usesCookie()) },
                 answer: .reference("Tokens"),
+                setsCookie: true,
                 problems: [.notFound, .forbidden, .tenantSuspended]
-            ) { call, named in
+            ) { call, asked in
+                let (named, usesCookie) = asked
                 guard let tenant = named else { throw Problem(.validationFailed, "The body names no tenant.") }
-                return try self.reply(.ok, await shop.identity.switchTenant(tenant, call.context()))
+                if usesCookie { try call.checkPage(self.origins) }
+                return try self.reply(
+                    .ok,
+                    await shop.identity.switchTenant(tenant, call.context()),
+                    inCookie: usesCookie
+                )
             },
             .read(
                 "/v1/me",
@@ -331,7 +355,8 @@ struct IdentityRoutes {
                 )
             ) { call in
                 let (filter, page) = try call.query(Self.audited)
-                return Reply(.ok, body: try await shop.identity.audit(filter, page, call.context()))
+                let list = try await shop.identity.audit(filter, page, call.context())
+                return Reply(.ok, body: list.body).with(eventSequence: list.eventSequence)
             }
         ]
     }
@@ -390,14 +415,18 @@ struct IdentityRoutes {
 
     // MARK: Answers
 
-    private func reply(_ status: HTTPResponse.Status, _ session: SignedIn) throws -> Reply {
+    private func reply(
+        _ status: HTTPResponse.Status,
+        _ session: SignedIn,
+        inCookie: Bool = false
+    ) throws -> Reply {
         let token = try tokens.issue(user: session.user, session: session.session, tenant: session.tenant.id)
-        let reply = Reply.json(status) { writer in
+        var reply = Reply.json(status) { writer in
             writer.object { writer in
                 writer.member("access_token", token)
                 writer.member("token_type", "Bearer")
                 writer.member("expires_in", self.tokens.expiresIn)
-                writer.member("refresh_token", session.refreshToken)
+                if !inCookie { writer.member("refresh_token", session.refreshToken) }
                 writer.name("tenant")
                 Self.write(session.tenant, to: &writer)
                 writer.name("tenants")
@@ -406,6 +435,7 @@ struct IdentityRoutes {
                 }
             }
         }
+        if inCookie { reply.fields.append(SessionCookie.field(session)) }
         return reply.with(consistency: session.consistency)
     }
 

@@ -3,20 +3,23 @@ import Synchronization
 
 /// What is measured of HTTP, made once: a request costs one lock, its route's own, and three additions.
 ///
-/// The number of series is bounded: answers of 2xx are timed for every route; of the other classes, which anybody can
-/// provoke on any route, the first ``spareSeries`` are told by route and the rest as of route `other`.
+/// The number of series is bounded, whatever is asked for: the first ``answeredRoutes`` that answer 2xx are told apart, and of
+/// the other classes, which anybody can provoke on any route, the first ``refusingRoutes``; the rest is of route `other`.
 final class HTTPMetrics: Sendable {
     /// The upper bounds in seconds: an answer from memory or Redis, from PostgreSQL, a slow one.
     ///
     /// Each is a series of every route, of which a shop's backend has many.
     static let bounds = [0.005, 0.05, 0.5]
-    /// How many histograms there may be of other classes than 2xx.
-    static let spareSeries = 8
+    /// How many routes are timed each by itself when they answer 2xx: more than a shop uses, fewer than there are.
+    static let answeredRoutes = 200
+    /// How many histograms of one route there may be of the other classes.
+    static let refusingRoutes = 8
 
     private let routes: [Route]
     private let unmatched = RouteMeasures()
     private let others = RouteMeasures()
-    private let spare = Atomic<Int>(HTTPMetrics.spareSeries)
+    private let answeredLeft = Atomic<Int>(HTTPMetrics.answeredRoutes)
+    private let refusingLeft = Atomic<Int>(HTTPMetrics.refusingRoutes)
     private let working = Atomic<Int>(0)
     private let atOnce = CounterSeries()
     private let statuses = (100..<600).map { _ in CounterSeries() }
@@ -51,12 +54,16 @@ final class HTTPMetrics: Sendable {
             return
         }
         let isKept = route.measures.record(value, statusClass) {
-            guard statusClass != 2 else { return true }
-            let left = self.spare.wrappingSubtract(1, ordering: .relaxed).newValue
-            if left < 0 { self.spare.wrappingAdd(1, ordering: .relaxed) }
-            return left >= 0
+            statusClass == 2 ? Self.take(self.answeredLeft) : Self.take(self.refusingLeft)
         }
         if !isKept { others.record(value, statusClass) { true } }
+    }
+
+    /// Takes one of those that are left.
+    private static func take(_ left: borrowing Atomic<Int>) -> Bool {
+        let isTaken = left.wrappingSubtract(1, ordering: .relaxed).newValue >= 0
+        if !isTaken { left.wrappingAdd(1, ordering: .relaxed) }
+        return isTaken
     }
 
     /// A request is answered on its event loop.

@@ -54,6 +54,14 @@ package struct MetricDescription: Sendable {
         .init("stock_event_streams", .gauge, "Streams of events, and requests that wait for one."),
         .init("stock_events_sent_total", .counter, "Events sent, each counted for everybody it was sent to."),
         .init("stock_event_streams_slow_total", .counter, "Streams closed, as their clients took too little."),
+        // The shop
+        .init("stock_sales_total", .counter, "Sales confirmed by this instance, by currency.", labels: true),
+        .init("stock_sales_amount_total", .counter, "What they came to, in units of their currency.", labels: true),
+        // Webhooks
+        .init("stock_webhook_endpoints_served", .gauge, "Endpoints of webhooks that are served now."),
+        .init("stock_webhook_deliveries_total", .counter, "Messages sent, by what came of them.", labels: true),
+        .init("stock_webhook_set_aside_total", .counter, "Events set aside after they failed three times."),
+        .init("stock_webhook_disabled_total", .counter, "Endpoints switched off, as they did nothing but fail."),
         // Stores
         .init("stock_postgres_connections", .gauge, "Connections that take work.", labels: true),
         .init("stock_postgres_in_flight", .gauge, "Units of work and leases on connections.", labels: true),

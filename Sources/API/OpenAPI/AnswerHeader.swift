@@ -17,6 +17,7 @@ enum AnswerHeader: String, CaseIterable {
     case authenticate = "WWW-Authenticate"
     case rateLimit = "RateLimit"
     case rateLimitPolicy = "RateLimit-Policy"
+    case setCookie = "Set-Cookie"
 
     /// What it says.
     var description: String {
@@ -26,7 +27,7 @@ enum AnswerHeader: String, CaseIterable {
         case .location: "The path of the new resource."
         case .cacheStatus: "Where the answer came from (RFC 9211)."
         case .consistency: "To be sent with the next request, to any instance, which then sees what this answer tells."
-        case .eventSequence: "The last event that the rows reflect: behind it the feed tells what has happened since."
+        case .eventSequence: "The last event that the list reflects: behind it the feed tells what has happened since."
         case .replayed: "The answer is that of an earlier request with the same Idempotency-Key."
         case .vary: "The bytes depend on this field of the request."
         case .link: "Where the table goes on (RFC 8288), if it does."
@@ -35,17 +36,20 @@ enum AnswerHeader: String, CaseIterable {
         case .authenticate: "How to say who asks."
         case .rateLimit: "What is left, and in how many seconds there is more."
         case .rateLimitPolicy: "How many requests, in how many seconds."
+        case .setCookie:
+            "The refresh token, if the body asks for the cookie: for the browser, which shows it to no script."
         }
     }
 
     /// The shape of its value.
     var schema: Schema {
         switch self {
-        case .link, .requestID, .location, .cacheStatus, .consistency, .rateLimit, .rateLimitPolicy, .authenticate:
+        case .link, .requestID, .location, .cacheStatus, .consistency, .rateLimit, .rateLimitPolicy, .authenticate,
+            .setCookie:
             .text
         case .eTag: .pattern(#"^"[^"]*"$"#, description: "Quoted, never weak.")
         case .replayed: .choice(["true"])
-        case .vary: .choice(["Accept", "Accept-Encoding"])
+        case .vary: .choice(["Accept", "Accept-Encoding", "Authorization"])
         case .contentEncoding: .choice(["gzip"])
         case .retryAfter: .integer(minimum: 1)
         case .eventSequence: .integer(minimum: 0)
@@ -69,6 +73,7 @@ enum AnswerHeader: String, CaseIterable {
         case .authenticate: "Bearer realm=\"stock\""
         case .rateLimit: "\"tenant\";r=0;t=1"
         case .rateLimitPolicy: "\"tenant\";q=200;w=2"
+        case .setCookie: "__Host-stock-session=rt_Zm9v; Path=/; Max-Age=1209600; Secure; HttpOnly; SameSite=Strict"
         }
     }
 
@@ -86,11 +91,12 @@ extension Route {
         if givesTag { list.append((.eTag, true)) }
         if isCreation && namesResource || isUpsert && isCreation { list.append((.location, true)) }
         if isCached { list += [(.cacheStatus, true), (.contentEncoding, false)] }
-        if isCached || isNegotiated { list.append((.vary, isNegotiated)) }
+        if isCached || isNegotiated { list.append((.vary, true)) }
         if gives.table != nil { list.append((.link, false)) }
         if takesConsistency || startsSession { list.append((.consistency, false)) }
         if takesKey { list.append((.replayed, false)) }
-        if area == "exports" { list.append((.eventSequence, true)) }
+        if gives.setsCookie { list.append((.setCookie, false)) }
+        if area == "exports" || method == .get && gives.answer?.isList == true { list.append((.eventSequence, true)) }
         return list
     }
 

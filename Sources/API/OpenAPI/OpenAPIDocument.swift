@@ -45,6 +45,8 @@ package enum OpenAPIDocument {
                     }
                 }
             }
+            writer.name("webhooks")
+            writer.object { writer in Self.writeWebhook(to: &writer) }
             writer.name("components")
             writer.object { writer in Self.writeComponents(of: routes, to: &writer) }
         }
@@ -62,6 +64,58 @@ package enum OpenAPIDocument {
         var paths: [String] = []
         for route in routes where !paths.contains(route.path) { paths.append(route.path) }
         return paths
+    }
+
+    /// What is sent to the endpoints of `/v1/webhooks`.
+    private static func writeWebhook(to writer: inout JSONWriter) {
+        let headers = [
+            ("webhook-id", "The same for every try of an event.", "01a1fdf2-b270-76bb-9b75-63983f68fe97_4711"),
+            ("webhook-timestamp", "When this try was made, in seconds since 1970.", "1769879700"),
+            (
+                "webhook-signature",
+                "v1, and base64 of the HMAC-SHA256 over id.timestamp.body; several are separated by spaces, and one has to fit.",
+                "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="
+            ),
+        ]
+        writer.name("event")
+        writer.object { writer in
+            writer.name("post")
+            writer.object { writer in
+                writer.member("operationId", "receiveEvent")
+                writer.member("summary", "An event, as GET /v1/events answers it, signed by Standard Webhooks")
+                writer.name("tags")
+                writer.array { writer in writer.string("webhooks") }
+                writer.name("parameters")
+                writer.array { writer in
+                    for (name, description, example) in headers {
+                        writer.object { writer in
+                            writer.member("name", name)
+                            writer.member("in", "header")
+                            writer.member("required", true)
+                            writer.member("description", description)
+                            writer.name("schema")
+                            writer.object { writer in writer.member("type", "string") }
+                            writer.member("example", example)
+                        }
+                    }
+                }
+                writer.name("requestBody")
+                writer.object { writer in
+                    writer.member("required", true)
+                    writer.name("content")
+                    writer.object { writer in
+                        Self.writeContent("application/json", EventsRoutes.event, to: &writer)
+                    }
+                }
+                writer.name("responses")
+                writer.object { writer in
+                    writer.name("2XX")
+                    writer.object { writer in writer.member("description", "The event was taken over.") }
+                    writer.name("default")
+                    writer.object { writer in writer.member("description", "It is sent again.") }
+                }
+            }
+        }
     }
 
     // MARK: Operations

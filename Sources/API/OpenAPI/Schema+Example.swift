@@ -139,6 +139,11 @@ private enum ExampleWords {
         case "counted" where owner.hasPrefix("StockCount"): "29"
         case "difference" where owner.hasPrefix("StockCount"): "-1"
         case "type" where owner.hasPrefix("Event"): "sale.confirmed"
+        case "type" where owner.hasPrefix("Webhook"): "sale.confirmed"
+        case "types" where owner.hasSuffix("Webhook") || owner.hasPrefix("Webhook"): "sale"
+        case "secret" where owner == "NewWebhook": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
+        case "status" where owner == "WebhookDelivery": "failed"
+        case "answer" where owner == "WebhookDelivery": "We are closed."
         case "code" where owner.hasPrefix("Import"): "name_missing"
         case "reason" where owner.hasPrefix("Import"): "name: Must not be blank."
         case "method" where owner.hasPrefix("CountedTender"): "card"
@@ -171,6 +176,7 @@ private enum ExampleWords {
         case "date": "2026-01-31"
         case "email": "ana@example.com"
         case "uri-reference": "/problems/not_found"
+        case "uri": "https://example.com/hooks/stock"
         default: "text"
         }
     }

@@ -29,6 +29,15 @@ extension Schema {
         ])
     }
 
+    /// Whether it is a list, with or without figures above it.
+    var isList: Bool {
+        switch self {
+        case .object(let members): members.contains { $0.name == "next_cursor" }
+        case .named(_, let schema): schema.isList
+        default: false
+        }
+    }
+
     /// The named schemas it refers to itself.
     var references: [String] {
         switch self {

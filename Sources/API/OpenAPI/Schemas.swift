@@ -47,6 +47,7 @@ enum Schemas {
         ("Purchase", purchase), ("PurchaseLine", purchaseLine), ("PurchaseCost", purchaseCost),
         ("PurchaseCancelled", purchaseCancelled),
         ("PurchaseSummary", .object(purchaseFigures)), ("ReorderLine", reorderLine), ("MoneyEntry", moneyEntry),
+        ("Webhook", .object(webhookMembers)), ("NewWebhook", newWebhook), ("WebhookDelivery", webhookDelivery),
         ("Import", imported), ("ImportOptions", importOptions), ("ImportError", importError),
         ("BalanceSeries", series), ("PeriodTotal", periodTotal), ("BalanceSummary", summary),
         ("MethodTotal", methodTotal), ("Dashboard", dashboard), ("HourTotal", hourTotal),
@@ -137,6 +138,47 @@ enum Schemas {
     private static let importError = Schema.object([
         Field.required("line", .integer(minimum: 1)),
         Field.required("code", .choice(RowRejection.Code.allCases.map(\.rawValue))), Field.required("reason", .text),
+    ])
+
+    // MARK: Webhooks
+
+    private static let webhookMembers: [Field] =
+        [
+            Field.required("id", .id), Field.required("url", .string(format: "uri", maximum: TextRule.url.maximum)),
+            // None: all.
+            Field.required("types", .array(FieldReading<String>.eventType.schema)), Field.required("active", .boolean),
+            Field.required("disabled_at", .nullable(.time)),
+            Field.required("disabled_reason", .nullable(.choice(["by_hand", "failing", "secret_unreadable"]))),
+            // All up to here was sent, set aside, skipped, or is not sent there; and the newest event.
+            Field.required("after", .integer(minimum: 0)), Field.required("head", .integer(minimum: 0)),
+            Field.required("set_aside", .integer(minimum: 0)),
+            // The event it waits for.
+            Field.required("failed_seq", .nullable(.integer(minimum: 1))),
+            Field.required("failures", .integer(minimum: 0)),
+            Field.required("next_try_at", .nullable(.time)), Field.required("failing_since", .nullable(.time)),
+            Field.required("previous_secret_until", .nullable(.time)),
+        ] + stamps
+    private static let newWebhook = Schema.object(
+        webhookMembers + [
+            Field.required(
+                "secret",
+                .pattern("^whsec_[A-Za-z0-9+/]{43}=$", description: "Signs what is sent; shown this once.")
+            )
+        ]
+    )
+    private static let webhookDelivery = Schema.object([
+        Field.required("id", .id), Field.required("at", .time),
+        // 0: the test. Of events that were lost, the first.
+        Field.required("seq", .integer(minimum: 0)), Field.required("lost", .nullable(.integer(minimum: 1))),
+        Field.required("type", .nullable(FieldReading<String>.eventType.schema)),
+        Field.required("attempt", .nullable(.integer(minimum: 1))),
+        Field.required("status", .choice(WebhookDeliveryStatus.allCases.map(\.rawValue))),
+        Field.required("outcome", .nullable(.choice(["retried", "set_aside", "given_up", "disabled"]))),
+        Field.required("next_at", .nullable(.time)),
+        Field.required("code", .nullable(.integer(minimum: 100, maximum: 999))),
+        Field.required("error", .nullable(.choice(WebhookReply.Fault.allCases.map(\.rawValue)))),
+        Field.required("duration_ms", .nullable(.integer(minimum: 0))),
+        Field.required("answer", .nullable(.string(description: "How the answer begins, 1 KiB at most."))),
     ])
 
     // MARK: Identity
@@ -235,7 +277,9 @@ enum Schemas {
     ])
     private static let tokens = Schema.object([
         Field.required("access_token", .text), Field.required("token_type", .choice(["Bearer"])),
-        Field.required("expires_in", .integer(minimum: 1)), Field.required("refresh_token", .text),
+        Field.required("expires_in", .integer(minimum: 1)),
+        // A browser's is in its cookie.
+        Field.optional("refresh_token", .text),
         Field.required("tenant", .reference("TenantSummary")),
         Field.required("tenants", .array(.reference("TenantSummary"))),
     ])

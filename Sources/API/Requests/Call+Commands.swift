@@ -6,19 +6,28 @@ import NIOCore
 import Services
 
 extension Call {
-    /// Answers what is never cached: from the database, without an entity tag.
+    /// Answers what is never cached: from the database.
     ///
     /// - Parameters:
     ///   - read: What is asked for.
     ///   - context: Who asks.
     ///   - store: Asks for it.
+    ///   - isTagged: Whether the answer has the entity tag by which it is changed.
     /// - Returns: The body.
     /// - Throws: 404 `not_found`, or what kept the statement from answering.
-    func fresh(_ read: CachedRead, _ context: CallContext, _ store: Store) async throws(Problem) -> Reply {
+    func fresh(
+        _ read: CachedRead,
+        _ context: CallContext,
+        _ store: Store,
+        isTagged: Bool = false
+    ) async throws(Problem) -> Reply {
         var context = context
         context.bypassCache = true
-        guard let body = try await store.answer(read, context).body else { throw .notFound }
-        return Reply(.ok, body: body)
+        let answer = try await store.answer(read, context)
+        guard let body = answer.body else { throw .notFound }
+        var reply = Reply(.ok, body: body)
+        if isTagged { reply.append(.eTag, answer.etag) }
+        return reply.with(eventSequence: answer.eventSequence)
     }
 
     /// Runs a command whose request may have an idempotency key.

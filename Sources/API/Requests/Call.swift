@@ -69,7 +69,7 @@ package struct Call: Sendable {
     }
 
     /// Where the request comes from; to be asked only where that matters.
-    var client: ClientAddress? { exchange.client }
+    var client: IPAddress? { exchange.client }
 
     /// Where the request came from.
     var origin: Origin {
@@ -307,27 +307,6 @@ package struct Call: Sendable {
         return try ExpectedVersion(ifMatch: field)
     }
 
-    /// The tag that `If-None-Match` has in common with an answer, so that the body need not be sent.
-    ///
-    /// - Parameters:
-    ///   - etag: the tag of the plain bytes.
-    ///   - sent: the tag of the bytes that would be sent.
-    /// - Returns: the tag the client named, by which it finds the bytes it has; `nil` if it has none of them.
-    func current(_ etag: String, sent: String) -> String? {
-        guard let field = exchange.fields.ifNoneMatch, !etag.isEmpty else { return nil }
-        if field == sent { return sent }
-        let compressed = EntityTag.compressed(etag)
-        // Weak comparison (RFC 9110): a W/ in front does not matter. Plain or compressed, they say the same.
-        for item in field.split(separator: ",") {
-            var tag = item.trimmingSpaces
-            if tag == "*" { return sent }
-            if tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
-            if tag == etag { return etag }
-            if tag == compressed { return compressed }
-        }
-        return nil
-    }
-
     // MARK: Answers
 
     /// The answer to a cached read: the bytes as they lie, 304 when the client has them, 404 when there is nothing.
@@ -341,7 +320,7 @@ package struct Call: Sendable {
         if let compressed = answer.compressed {
             let isCompressed = exchange.fields.acceptsGzip
             let etag = isCompressed ? EntityTag.compressed(answer.etag) : answer.etag
-            if let current = self.current(answer.etag, sent: etag) {
+            if let current = exchange.fields.current(answer.etag, sent: etag) {
                 reply = Reply(.notModified)
                 reply.append(.eTag, current)
             } else {
@@ -352,11 +331,12 @@ package struct Call: Sendable {
             reply.append(.vary, "Accept-Encoding")
         } else {
             let etag = answer.etag
-            reply = self.current(etag, sent: etag) != nil ? Reply(.notModified) : Reply(.ok, body: body, type: type)
+            let isCurrent = exchange.fields.current(etag, sent: etag) != nil
+            reply = isCurrent ? Reply(.notModified) : Reply(.ok, body: body, type: type)
             reply.append(.eTag, etag)
         }
         // Also of what is not sent again: the fields of both are one.
-        reply.isPage = type == .html
+        if type == .html { reply.face = .page }
         return dressed(reply, of: answer)
     }
 
@@ -364,7 +344,7 @@ package struct Call: Sendable {
     private func reply(_ answer: CachedAnswer, _ body: ByteBuffer, as table: CSVTable) throws(Problem) -> Reply {
         let etag = EntityTag.table(answer.etag)
         var reply: Reply
-        if current(etag, sent: etag) != nil {
+        if exchange.fields.current(etag, sent: etag) != nil {
             reply = Reply(.notModified)
         } else {
             let (text, next) = try table.write(body)
@@ -383,8 +363,10 @@ package struct Call: Sendable {
     private func dressed(_ plain: Reply, of answer: CachedAnswer) -> Reply {
         var reply = plain
         reply.append(.cacheStatus, answer.status.headerValue)
+        reply.fields.append(Reply.varyAuthorization)
+        reply.kept = .asked
         reply.isFromMemory = answer.status == .l1Hit
-        return reply.with(consistency: seen(in: answer))
+        return reply.with(eventSequence: answer.eventSequence).with(consistency: seen(in: answer))
     }
 
     /// What a client that keeps a token has seen with an answer.
@@ -411,7 +393,7 @@ package struct Call: Sendable {
 
 extension StringProtocol {
     /// The text without spaces and tabs at its ends.
-    fileprivate var trimmingSpaces: Substring {
+    var trimmingSpaces: Substring {
         var bytes = Substring(self).utf8
         while let first = bytes.first, first == 0x20 || first == 0x09 { bytes.removeFirst() }
         while let last = bytes.last, last == 0x20 || last == 0x09 { bytes.removeLast() }

@@ -3,7 +3,8 @@ import Kernel
 
 /// Which pages of other origins may use the API from a browser (the Fetch standard's CORS protocol); none unless they are listed.
 ///
-/// Credentials go in the `Authorization` field, never in cookies, so nothing is sent along without a script's doing.
+/// Credentials go in the `Authorization` field, so nothing is sent along without a script's doing, but for the cookie of a session,
+/// which the two or three operations that use it take from pages that are listed by name, and from our own.
 package struct CrossOrigin: Sendable, Equatable {
     private let origins: Set<String>
     private let isOpen: Bool
@@ -66,6 +67,17 @@ package struct CrossOrigin: Sendable, Equatable {
     /// - Returns: whether it is listed.
     func admits(_ origin: String) -> Bool { isOpen || origins.contains(origin) }
 
+    /// Whether a page may use the cookie of a session: one of this host, or one that is listed by name.
+    ///
+    /// - Parameter page: what the browser says of the page that asks.
+    /// - Returns: whether it may; not, if the browser says nothing.
+    func mayUseCookies(_ page: BrowserPage) -> Bool {
+        if let origin = page.origin, origins.contains(origin) { return true }
+        // The browser's own word goes first: behind a proxy the host may be called otherwise here, and a page has no say in it.
+        if let site = page.site { return site == "same-origin" }
+        return page.isOfHost
+    }
+
     /// Adds what a browser has to know about an answer.
     ///
     /// - Parameters:
@@ -78,6 +90,8 @@ package struct CrossOrigin: Sendable, Equatable {
         guard let origin, self.admits(origin) else { return }
         reply.append(.accessControlAllowOrigin, origin)
         reply.append(.accessControlExposeHeaders, Self.exposed)
+        // With the cookie of a session, if the page is of the same site, so that the browser sends it.
+        if origins.contains(origin) { reply.append(.accessControlAllowCredentials, "true") }
     }
 
     /// The answer to the question a browser asks before a request that a form could not send.
@@ -104,6 +118,24 @@ package struct CrossOrigin: Sendable, Equatable {
     /// What a script may read beyond what every page may.
     private static let exposed = [
         "Cache-Status", "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
-        "Stock-Consistency", "Stock-Event-Sequence", "X-Request-Id",
+        "Link", "Stock-Consistency", "Stock-Event-Sequence", "X-Request-Id",
     ].joined(separator: ", ")
+}
+
+/// What a browser says of the page that has it send a request.
+struct BrowserPage: Sendable, Equatable {
+    /// The value of `Origin`.
+    let origin: String?
+    /// The value of `Sec-Fetch-Site`, which scripts can not set.
+    let site: String?
+    /// The host and port that the request names.
+    let host: String?
+    /// The refresh token in its cookie.
+    let sessionToken: String?
+
+    /// Whether the page came from the host that it asks; whether by TLS is not known behind a proxy.
+    var isOfHost: Bool {
+        guard let origin, let host, let scheme = origin.firstRange(of: "://") else { return false }
+        return origin[scheme.upperBound...].lowercased() == host.lowercased()
+    }
 }

@@ -2,6 +2,7 @@ import HTTPTypes
 import HummingbirdCore
 import NIOCore
 import NIOHTTP1
+import Services
 
 /// One request as it came, before any route has seen it.
 ///
@@ -26,9 +27,13 @@ final class Exchange: Sendable {
 
     private let channel: (any Channel)?
     private let proxies: TrustedProxies
+    /// The header block as Hummingbird read it; nil for what is answered at once, which asks for nothing in it but `fields`.
+    private let head: HTTPRequest?
 
     /// Ends the connection, whatever is still to be written on it.
-    func closeConnection() { channel?.close(promise: nil) }
+    var closeConnection: @Sendable () -> Void {
+        { [channel] in channel?.close(promise: nil) }
+    }
 
     private init(
         _ method: HTTPRequest.Method,
@@ -36,7 +41,8 @@ final class Exchange: Sendable {
         _ fields: RequestFields,
         body: RequestBody,
         channel: (any Channel)?,
-        proxies: TrustedProxies
+        proxies: TrustedProxies,
+        head: HTTPRequest? = nil
     ) {
         began = ContinuousClock.now
         self.method = method
@@ -47,6 +53,7 @@ final class Exchange: Sendable {
         self.body = body
         self.channel = channel
         self.proxies = proxies
+        self.head = head
     }
 
     /// A request as Hummingbird read it.
@@ -62,7 +69,8 @@ final class Exchange: Sendable {
             RequestFields(request.headers),
             body: request.body,
             channel: channel,
-            proxies: proxies
+            proxies: proxies,
+            head: request.head
         )
     }
 
@@ -112,10 +120,23 @@ final class Exchange: Sendable {
     /// Where it comes from: its peer, or the client of a proxy that is trusted.
     ///
     /// To be asked only where that matters.
-    var client: ClientAddress? {
-        channel?.remoteAddress.flatMap { ClientAddress($0) }
+    var client: IPAddress? {
+        channel?.remoteAddress.flatMap { IPAddress($0) }
             .map { self.proxies.client(behind: $0, forwarded: self.fields.forwardedFor) }
     }
+
+    /// What the browser says of the page that asks; to be asked only where that matters.
+    var page: BrowserPage {
+        BrowserPage(
+            origin: fields.origin,
+            site: head?.headerFields[Self.fetchSite],
+            host: head?.authority,
+            sessionToken: SessionCookie.token(in: head?.headerFields[values: .cookie] ?? [])
+        )
+    }
+
+    /// Where the page is from, in the browser's words (W3C Fetch Metadata).
+    private static let fetchSite = HTTPField.Name("Sec-Fetch-Site") ?? .origin
 
     /// Path and query of a target.
     ///
@@ -127,7 +148,7 @@ final class Exchange: Sendable {
     }
 }
 
-extension ClientAddress? {
+extension IPAddress? {
     /// What limits count a request by; those that come by a socket in the file system are one.
     var limited: String { self?.limited ?? "local" }
 }

@@ -15,12 +15,18 @@ package struct Reply: Sendable {
     package var body: ByteBuffer
     /// The body piece by piece, each made when the one before was taken; nil where it is ``body``.
     var stream: AsyncThrowingStream<ByteBuffer, any Error>?
+    /// What happens, told for as long as somebody listens; nil for an answer that ends.
+    var events: EventStream?
     /// Whether the connection cannot be used after this answer.
     var closesConnection = false
+    /// Whether nobody knows how long the body becomes.
+    var isOfUnknownLength: Bool { stream != nil || events != nil }
     /// Whether the answer came from this instance's memory and cost nobody anything.
     var isFromMemory = false
-    /// Whether it is a page, which has a style.
-    var isPage = false
+    /// What a browser that is shown it may do.
+    var face = Face.data
+    /// How long a browser may keep it.
+    var kept = Keeping.not
 
     /// An answer with a body that is complete.
     ///
@@ -33,7 +39,7 @@ package struct Reply: Sendable {
         self.body = body
         fields.reserveCapacity(12)
         fields.append(type.field)
-        isPage = type == .html
+        if type == .html { face = .page }
     }
 
     /// An answer without a body.
@@ -66,8 +72,30 @@ package struct Reply: Sendable {
         fields.append(HTTPField(name: name, value: value))
     }
 
+    /// What a browser that is shown an answer may do.
+    enum Face: Sendable {
+        /// Nothing.
+        case data
+        /// Show the one style that our pages have.
+        case page
+        /// Run the console.
+        case console
+    }
+
+    /// How long a browser may keep an answer.
+    enum Keeping: Sendable {
+        /// Not at all.
+        case not
+        /// While it asks each time whether it is still so, by the tag.
+        case asked
+        /// For good: another version has another path.
+        case forGood
+    }
+
     /// That the form follows from `Accept`, made once.
     static let varyAccept = HTTPField(name: .vary, value: "Accept")
+    /// That it is the caller's: another one who uses the same browser is never shown it, though the tags may be alike.
+    static let varyAuthorization = HTTPField(name: .vary, value: "Authorization")
 }
 
 /// The media types we answer with, as fields that are made once.
@@ -90,6 +118,12 @@ package enum ContentType: Sendable {
     case csv
     /// Rows for programs, an object to a line.
     case ndjson
+    /// A module of the console.
+    case javaScript
+    /// How the console looks.
+    case css
+    /// A picture that is drawn.
+    case svg
 
     /// The field.
     var field: HTTPField {
@@ -103,6 +137,9 @@ package enum ContentType: Sendable {
         case .events: Self.eventsField
         case .csv: Self.csvField
         case .ndjson: Self.ndjsonField
+        case .javaScript: Self.javaScriptField
+        case .css: Self.cssField
+        case .svg: Self.svgField
         }
     }
 
@@ -118,6 +155,9 @@ package enum ContentType: Sendable {
         case .events: "text/event-stream"
         case .csv: "text/csv"
         case .ndjson: "application/x-ndjson"
+        case .javaScript: "text/javascript"
+        case .css: "text/css"
+        case .svg: "image/svg+xml"
         }
     }
 
@@ -132,6 +172,9 @@ package enum ContentType: Sendable {
     private static let plainField = HTTPField(name: .contentType, value: "text/plain; charset=utf-8")
     private static let eventsField = HTTPField(name: .contentType, value: "text/event-stream; charset=utf-8")
     private static let ndjsonField = HTTPField(name: .contentType, value: "application/x-ndjson")
+    private static let javaScriptField = HTTPField(name: .contentType, value: "text/javascript; charset=utf-8")
+    private static let cssField = HTTPField(name: .contentType, value: "text/css; charset=utf-8")
+    private static let svgField = HTTPField(name: .contentType, value: "image/svg+xml")
     private static let htmlField = HTTPField(name: .contentType, value: "text/html; charset=utf-8")
 }
 
@@ -143,12 +186,20 @@ extension Reply {
         reply.append(.stockConsistency, consistency)
         return reply
     }
+
+    /// The same answer with the last event that it reflects, if it names it.
+    func with(eventSequence: Int64?) -> Reply {
+        guard let eventSequence else { return self }
+        var reply = self
+        reply.append(.eventSequence, String(eventSequence))
+        return reply
+    }
 }
 
 extension HTTPField.Name {
     /// What the client has written and seen.
     static let stockConsistency = Self.known("Stock-Consistency")
-    /// The last event that an export reflects.
+    /// The last event that a list or an export reflects.
     static let eventSequence = Self.known("Stock-Event-Sequence")
     /// RFC 8288.
     static let link = Self.known("Link")

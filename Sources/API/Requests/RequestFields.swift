@@ -1,5 +1,6 @@
 import HTTPTypes
 import NIOHTTP1
+import Services
 
 /// The header fields that we act on, picked out in one pass.
 ///
@@ -162,6 +163,27 @@ struct RequestFields: Sendable {
     var acceptsGzip: Bool {
         guard let acceptEncoding else { return false }
         return AcceptEncoding.prefersGzip(acceptEncoding)
+    }
+
+    /// The tag that `If-None-Match` has in common with an answer, so that the body need not be sent.
+    ///
+    /// - Parameters:
+    ///   - etag: the tag of the plain bytes.
+    ///   - sent: the tag of the bytes that would be sent.
+    /// - Returns: the tag the client named, by which it finds the bytes it has; `nil` if it has none of them.
+    func current(_ etag: String, sent: String) -> String? {
+        guard let field = ifNoneMatch, !etag.isEmpty else { return nil }
+        if field == sent { return sent }
+        let compressed = EntityTag.compressed(etag)
+        // Weak comparison (RFC 9110): a W/ in front does not matter. Plain or compressed, they say the same.
+        for item in field.split(separator: ",") {
+            var tag = item.trimmingSpaces
+            if tag == "*" { return sent }
+            if tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
+            if tag == etag { return etag }
+            if tag == compressed { return compressed }
+        }
+        return nil
     }
 
     /// Whether the client wants an answer from the database, past both caches.

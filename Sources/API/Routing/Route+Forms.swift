@@ -139,7 +139,7 @@ extension Route {
         )
     }
 
-    /// One thing that is never cached, from the database.
+    /// One thing that is never cached, from the database; `givesTag` says whether it has the entity tag by which it is changed.
     static func freshOne<Kind>(
         _ path: String,
         _ name: String,
@@ -148,6 +148,7 @@ extension Route {
         access: Access,
         store: Store,
         answer: Schema,
+        givesTag: Bool = false,
         reading: @escaping @Sendable (ID<Kind>, Caller) -> CachedRead
     ) -> Route {
         Route(
@@ -158,10 +159,10 @@ extension Route {
             area: area,
             access: access,
             takes: Route.Input(),
-            gives: Route.Output(answer: answer)
+            gives: Route.Output(answer: answer, givesTag: givesTag)
         ) { call in
             let context = try call.context()
-            return try await call.fresh(reading(try call.id(), context.caller), context, store)
+            return try await call.fresh(reading(try call.id(), context.caller), context, store, isTagged: givesTag)
         }
     }
 
@@ -290,6 +291,7 @@ extension Route {
         status: HTTPResponse.Status = .ok,
         answer: Schema? = nil,
         namesResource: Bool? = nil,
+        setsCookie: Bool = false,
         problems: [Problem.Code] = [],
         serve: @escaping @Sendable (Call, Value) async throws -> Reply
     ) -> Route {
@@ -302,7 +304,13 @@ extension Route {
             access: access,
             throttle: throttle,
             takes: Route.Input(body: body.schema, isBodyOptional: body.isOptional),
-            gives: Route.Output(status: status, answer: answer, namesResource: namesResource, problems: problems)
+            gives: Route.Output(
+                status: status,
+                answer: answer,
+                namesResource: namesResource,
+                setsCookie: setsCookie,
+                problems: problems
+            )
         ) { call in try await serve(call, try await call.body(body)) }
     }
 

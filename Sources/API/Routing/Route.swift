@@ -96,6 +96,8 @@ package final class Route: Sendable {
         var namesResource: Bool?
         /// Whether it carries the entity tag of what it answers; nil for what has one as a rule.
         var givesTag: Bool?
+        /// Whether it gives the browser a cookie to keep, if the body asks for that.
+        var setsCookie = false
         /// Problems beside those that every route may give.
         var problems: [Problem.Code] = []
     }
@@ -104,7 +106,7 @@ package final class Route: Sendable {
     package typealias Handler = @Sendable (Call) async throws -> Reply
 
     /// Serves a call for as long as its caller wants.
-    package typealias LiveHandler = @Sendable (LiveCall) async throws -> Reply
+    package typealias LiveHandler = @Sendable (Call, LiveCall) async throws -> Reply
 
     /// Says which read answers a call; does nothing yet, so that an answer in memory needs no task.
     package typealias Reading = @Sendable (Call, Caller) throws -> CachedRead
@@ -144,6 +146,10 @@ package final class Route: Sendable {
     /// Whether answers come from the cache and carry `Cache-Status`.
     package var isCached: Bool {
         if case .read = service { true } else { false }
+    }
+    /// Whether an answer does not end by itself.
+    var isEndless: Bool {
+        if case .live = service, gives.type == .events { true } else { false }
     }
     /// Whether an answer may be asked for ahead of its readers: it is cached, the same for all of them, and a viewer may see it.
     let isReplayable: Bool

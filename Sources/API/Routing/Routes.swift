@@ -31,6 +31,7 @@ enum Routes {
         EventsRoutes.self,
         ExportsRoutes.self,
         ImportsRoutes.self,
+        WebhooksRoutes.self,
         CacheRoutes.self,
     ]
 
@@ -40,6 +41,7 @@ enum Routes {
     ///   - shop: serves what is asked.
     ///   - tokens: signs what a login gives.
     ///   - rates: throttles logins.
+    ///   - origins: the pages of other origins that may use the cookie of a session.
     ///   - health: tells how the instance is.
     ///   - version: the program's version, for the OpenAPI document.
     /// - Returns: all routes, the OpenAPI document of the others among them.
@@ -47,11 +49,12 @@ enum Routes {
         shop: Shop,
         tokens: AccessTokens,
         rates: RateLimits,
+        origins: CrossOrigin,
         health: HealthRoutes,
         version: String
     ) -> [Route] {
         var routes: [Route] = []
-        routes += IdentityRoutes(shop: shop, tokens: tokens, rates: rates).routes
+        routes += IdentityRoutes(shop: shop, tokens: tokens, rates: rates, origins: origins).routes
         for area in areas { routes += area.init(shop: shop).routes }
         routes += health.routes
         routes += explanations(of: routes)

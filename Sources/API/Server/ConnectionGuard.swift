@@ -37,6 +37,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var tick: NIOScheduledCallback?
     /// Whether an answer is begun and not written whole.
     private var isAnswering = false
+    /// Whether anything came.
+    private var hasSpoken = false
     /// How many answers are still to be written before the connection ends; `nil` while it may stay.
     private var answersUntilClose: Int?
 
@@ -95,6 +97,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     /// Bytes came that may begin a request.
     func bytesArrived() {
+        hasSpoken = true
         deadlines.bytesArrived(now: .now())
     }
 
@@ -209,6 +212,19 @@ final class ConnectionGuard: ChannelDuplexHandler {
         context.write(Self.wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
         linger(context: context)
+    }
+
+    // MARK: The end of the instance
+
+    /// Whoever has connected and not said yet what it wants is waited for as the queue was: its request may be on its way.
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard event is ChannelShouldQuiesceEvent, !hasSpoken, phase == .open, limits.drainDelay > .zero else {
+            context.fireUserInboundEventTriggered(event)
+            return
+        }
+        context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(limits.lastCall)) { [weak self] in
+            self?.context?.fireUserInboundEventTriggered(event)
+        }
     }
 
     // MARK: Answers

@@ -80,11 +80,16 @@ package struct HTTPServer: Service {
             eventLoopGroup: group,
             logger: quiet,
             responder: { request, writer, channel in
-                let reply = await api.respond(to: request, channel: channel)
-                try await writer.write(
-                    response: HTTPResponse(status: reply.status, headerFields: HTTPFields(reply.fields)),
-                    body: reply.responseBody
-                )
+                let reply = await Self.answer(api, request, channel)
+                guard let stream = reply.events else {
+                    return try await writer.write(
+                        response: HTTPResponse(status: reply.status, headerFields: HTTPFields(reply.fields)),
+                        body: reply.responseBody
+                    )
+                }
+                try await channel.eventLoop.submit { try EventStreamHandler.begin(stream, reply, on: channel) }.get()
+                // It is the last answer, and nothing behind it is read.
+                try await channel.waits(for: channel.closeFuture)
             },
             onServerRunning: { [onListening] channel in
                 listening.began(channel)
@@ -103,6 +108,12 @@ package struct HTTPServer: Service {
         )
         configuration.maximumGracefulShutdownDuration = limits.drainDelay + limits.drainTotal
         try await ServiceGroup(configuration: configuration).run()
+    }
+
+    /// Answers a request by a task of its own: what one has needed it keeps until it ends, and that of a connection lives as long as that does.
+    private static func answer(_ api: API, _ request: Request, _ channel: any Channel) async -> Reply {
+        async let reply = api.respond(to: request, channel: channel)
+        return await reply
     }
 }
 

@@ -7,6 +7,9 @@ import NIOHTTP1
 /// Stands between the connection's guard and Hummingbird's handlers. A request that is whole with its header block is held back until
 /// it has ended, which is at once, and answered here if the API can; any other is handed on, and so are all behind it until it has
 /// its answer: a connection has one answer at a time, in the order of its requests.
+///
+/// A stream of events is opened from here, too, if nothing was handed on before: Hummingbird is not needed for it, and what a task of
+/// its own would hold for as long as the stream does is more than all the rest of it.
 final class HitHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -23,11 +26,42 @@ final class HitHandler: ChannelDuplexHandler {
     private var elsewhere = 0
     /// Whether an answer of ours is not flushed yet.
     private var hasWritten = false
+    private var context: ChannelHandlerContext?
+    /// Kept until something is handed on that is to be read, or the end; nil also where nobody wants to know, and no stream is opened.
+    private var firstHandedOn: EventLoopPromise<Bool>?
+    /// Whether a stream of events is being opened or is open: what comes behind it is not read yet.
+    private var hasStream = false
+    private var opening: Task<Void, Never>?
+    /// What happened to the connection while a stream was opened.
+    private var missed: [Any] = []
 
-    init(_ api: API, guardian: ConnectionGuard, wire: WireHandler) {
+    /// - Parameters:
+    ///   - api: answers.
+    ///   - guardian: the connection's guard.
+    ///   - wire: writes answers.
+    ///   - firstHandedOn: told once Hummingbird has to serve the connection; false if it is closed before that.
+    init(_ api: API, guardian: ConnectionGuard, wire: WireHandler, firstHandedOn: EventLoopPromise<Bool>? = nil) {
         self.api = api
         self.guardian = guardian
         self.wire = wire
+        self.firstHandedOn = firstHandedOn
+    }
+
+    deinit { beginReading(false) }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        opening?.cancel()
+        beginReading(false)
+    }
+
+    /// Says whether what is handed on is to be read.
+    private func beginReading(_ isNeeded: Bool) {
+        guard !(isNeeded && hasStream) else { return }
+        firstHandedOn?.succeed(isNeeded)
+        firstHandedOn = nil
     }
 
     // MARK: Requests
@@ -40,6 +74,7 @@ final class HitHandler: ChannelDuplexHandler {
                 held = head
             } else {
                 elsewhere += 1
+                beginReading(true)
                 context.fireChannelRead(data)
             }
         case .body:
@@ -53,6 +88,11 @@ final class HitHandler: ChannelDuplexHandler {
                 reply.write(to: wire, context.channel.allocator)
                 hasWritten = true
                 guardian.answered()
+            } else if let head = held, trailers == nil, firstHandedOn != nil,
+                let exchange = api.asksForEvents(head, channel: context.channel)
+            {
+                held = nil
+                open(exchange, context)
             } else {
                 release(context)
                 context.fireChannelRead(data)
@@ -65,12 +105,53 @@ final class HitHandler: ChannelDuplexHandler {
         guard let head = held else { return }
         held = nil
         elsewhere += 1
+        beginReading(true)
         context.fireChannelRead(Self.wrapInboundOut(.head(head)))
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         release(context)
+        beginReading(true)
         context.fireErrorCaught(error)
+    }
+
+    // MARK: Streams of events
+
+    private func open(_ exchange: Exchange, _ context: ChannelHandlerContext) {
+        elsewhere += 1
+        hasStream = true
+        let (api, loop) = (self.api, context.eventLoop)
+        let handler = NIOLoopBound(self, eventLoop: loop)
+        opening = Task {
+            let reply = await api.respond(to: exchange)
+            loop.execute { handler.value.opened(reply) }
+        }
+    }
+
+    private func opened(_ reply: Reply) {
+        opening = nil
+        guard let context else { return }
+        if let stream = reply.events {
+            // What came meanwhile is not answered: the stream is the last answer.
+            missed = []
+            do {
+                try EventStreamHandler.begin(stream, reply, on: context.channel)
+            } catch {
+                context.close(promise: nil)
+            }
+            return
+        }
+        hasStream = false
+        elsewhere -= 1
+        context.write(Self.wrapOutboundOut(.head(HTTPResponseHead(reply))), promise: nil)
+        if reply.body.readableBytes > 0 {
+            context.write(Self.wrapOutboundOut(.body(.byteBuffer(reply.body))), promise: nil)
+        }
+        context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
+        if elsewhere > 0 { beginReading(true) }
+        let events = missed
+        missed = []
+        for event in events { userInboundEventTriggered(context: context, event: event) }
     }
 
     // MARK: Answers
@@ -93,10 +174,16 @@ final class HitHandler: ChannelDuplexHandler {
 
     /// The peer sends nothing more, and still reads: what it is owed goes out before Hummingbird closes the connection.
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard !hasStream else {
+            if opening != nil { missed.append(event) }
+            return
+        }
         guard elsewhere == 0, case ChannelEvent.inputClosed = event else {
+            beginReading(true)
             context.fireUserInboundEventTriggered(event)
             return
         }
+        beginReading(true)
         // Closing our side waits for what is written; closing the connection would not.
         let written = context.eventLoop.makePromise(of: Void.self)
         written.futureResult.assumeIsolated().whenComplete { _ in

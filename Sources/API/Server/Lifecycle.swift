@@ -5,6 +5,7 @@ package final class Lifecycle: Sendable {
     private let draining = Atomic<Bool>(false)
     private let warmingUp = Atomic<Bool>(false)
     private let examining = Atomic<Bool>(false)
+    private let drainingSince = Mutex<ContinuousClock.Instant?>(nil)
     private let onDraining = Mutex<[@Sendable () -> Void]>([])
 
     /// An instance that serves.
@@ -12,6 +13,9 @@ package final class Lifecycle: Sendable {
 
     /// Whether the end has begun.
     package var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// When the end began; nil before.
+    var drainBegan: ContinuousClock.Instant? { isDraining ? drainingSince.withLock { $0 } : nil }
 
     /// Whether the caches are being filled before the first request.
     package var isWarmingUp: Bool { warmingUp.load(ordering: .relaxed) }
@@ -33,6 +37,7 @@ package final class Lifecycle: Sendable {
 
     /// Readiness turns 503 from now on; requests are still served.
     package func beginDraining() {
+        drainingSince.withLock { $0 = $0 ?? .now }
         draining.store(true, ordering: .sequentiallyConsistent)
         for tell in onDraining.withLock({ $0 }) { tell() }
     }

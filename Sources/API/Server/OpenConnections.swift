@@ -1,5 +1,6 @@
 import DequeModule
 import NIOCore
+import Services
 import Synchronization
 
 /// The connections that are open, and which of them goes when there is no room for another.
@@ -185,7 +186,7 @@ final class OpenConnections: Sendable {
     /// - Parameter channel: the connection.
     /// - Returns: what is to be told of its life; nil if there is no room, as all others are being answered.
     func admit(_ channel: any Channel) -> Connection? {
-        let peer = channel.remoteAddress.flatMap { ClientAddress($0) }
+        let peer = channel.remoteAddress.flatMap { IPAddress($0) }
         let address = peer.flatMap { self.proxies.contains($0) ? nil : $0.limited }
         let connection = Connection(channel, address: address, now: .now())
         let (victims, isAdmitted): ([Connection], Bool) = state.withLock { state in

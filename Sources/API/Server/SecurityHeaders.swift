@@ -15,22 +15,51 @@ enum SecurityHeaders {
         ("Referrer-Policy", "no-referrer"),
     ]
 
-    /// The same as HTTP fields, made once; and what keeps answers out of every cache on their way, as all of them are
-    /// somebody's own.
-    static let fields: [HTTPField] = made(of: plain)
-
-    /// Those of pages.
-    static let ofPages: [HTTPField] = made(
-        of: plain.map { name, value in
-            (name, name == "Content-Security-Policy" ? "\(value); style-src 'sha256-\(styleDigest)'" : value)
+    /// What an answer lets a browser do.
+    static func fields(of face: Reply.Face) -> [HTTPField] {
+        switch face {
+        case .data: ofData
+        case .page: ofPages
+        case .console: ofConsole
         }
+    }
+
+    /// What keeps answers out of the caches on their way, as all of them are somebody's own.
+    static func keeping(_ kept: Reply.Keeping) -> HTTPField {
+        switch kept {
+        case .not: notStored
+        case .asked: revalidated
+        case .forGood: forGood
+        }
+    }
+
+    private static let notStored = HTTPField(name: .cacheControl, value: "no-store")
+    private static let revalidated = HTTPField(name: .cacheControl, value: "private, no-cache")
+    private static let forGood = HTTPField(name: .cacheControl, value: "public, max-age=31536000, immutable")
+
+    private static let ofData: [HTTPField] = made(of: plain)
+    private static let ofPages = made(
+        policy: "default-src 'none'; frame-ancestors 'none'; style-src 'sha256-\(styleDigest)'"
     )
+    private static let ofConsole = made(policy: consolePolicy)
+
+    /// What the console may do: run its own modules, and talk to where it came from.
+    ///
+    /// Texts reach the page as texts, and the browser sees to it that they can not come by another way.
+    static let consolePolicy = [
+        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "connect-src 'self'",
+        "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ].joined(separator: "; ")
+
+    private static func made(policy: String) -> [HTTPField] {
+        made(of: plain.map { name, value in (name, name == "Content-Security-Policy" ? policy : value) })
+    }
 
     private static func made(of fields: [(name: String, value: String)]) -> [HTTPField] {
-        [HTTPField(name: .cacheControl, value: "no-store")]
-            + fields.compactMap { name, value in
-                HTTPField.Name(name).map { HTTPField(name: $0, value: value) }
-            }
+        fields.compactMap { name, value in
+            HTTPField.Name(name).map { HTTPField(name: $0, value: value) }
+        }
     }
 
     /// The digest of the style of receipts, in the alphabet of Base64 (CSP3, 2.3.1).

@@ -53,7 +53,8 @@ package struct ServerLimits: Sendable {
     /// two refusals, the second of which it asks for 250 ms after the first. What it sends until then is answered, each answer
     /// closing its connection; what it would send on a connection that is closed in the same moment would be lost.
     package var drainDelay: Duration = .seconds(4)
-    /// The last part of ``drainDelay``, in which new connections are ignored and those that were queued send their requests.
+    /// The last part of ``drainDelay``, in which new connections are ignored and those that were queued send their requests; behind it
+    /// whoever has connected and said nothing has as long once more.
     package var lastCall: Duration = .milliseconds(500)
     /// From the end of accepting to the end of the last request.
     package var drainTotal: Duration = .seconds(20)

@@ -12,7 +12,7 @@ package final class CoherenceLane: Sendable {
     private let settledTransaction = Atomic<UInt64>(0)
 
     private let clock: CacheClock
-    private let listener = Mutex<(any LogListener)?>(nil)
+    private let listeners = Mutex<[any LogListener]>([])
 
     init(settings: CacheSettings, scopes: ScopeTable, clock: CacheClock) {
         machine = Mutex(LaneStateMachine(settings: settings))
@@ -30,7 +30,7 @@ package final class CoherenceLane: Sendable {
     package var state: LaneStateMachine { machine.withLock { $0 } }
 
     /// Has one hear what is retired from now on.
-    package func tell(_ listener: any LogListener) { self.listener.withLock { $0 = listener } }
+    package func tell(_ listener: any LogListener) { listeners.withLock { $0.append(listener) } }
 
     /// Begins a probe.
     package func probeBegins(at time: Int64) -> LaneStateMachine.ProbeStart {
@@ -99,9 +99,11 @@ package final class CoherenceLane: Sendable {
             self.usableUntilTime.store(machine.usableUntil, ordering: .releasing)
             return effects
         }
-        if effects.dropsAll || !effects.bumps.isEmpty, let listener = listener.withLock({ $0 }) {
-            if effects.dropsAll { listener.lostPlace() }
-            if !effects.bumps.isEmpty { listener.retired(effects.bumps) }
+        if effects.dropsAll || !effects.bumps.isEmpty {
+            for listener in listeners.withLock({ $0 }) {
+                if effects.dropsAll { listener.lostPlace() }
+                if !effects.bumps.isEmpty { listener.retired(effects.bumps) }
+            }
         }
         return effects
     }

@@ -19,13 +19,21 @@ package struct Filled: Sendable {
     package let content: CacheContent
     /// The snapshot the answer was read in, returned by the same statement.
     package let snapshot: Snapshot
+    /// The last numbered event that the snapshot saw, where the answer names it.
+    package let eventSequence: Int64?
     /// How long the answer may live if that is shorter than the module's time to live, for what ends at midnight.
     package let lifetime: Duration?
 
     /// Wraps an answer and its snapshot.
-    package init(content: CacheContent, snapshot: Snapshot, lifetime: Duration? = nil) {
+    package init(
+        content: CacheContent,
+        snapshot: Snapshot,
+        eventSequence: Int64? = nil,
+        lifetime: Duration? = nil
+    ) {
         self.content = content
         self.snapshot = snapshot
+        self.eventSequence = eventSequence
         self.lifetime = lifetime
     }
 }

@@ -68,6 +68,9 @@ package struct CachedAnswer: Sendable {
     /// The snapshot the answer was computed from.
     package var snapshot: Snapshot { stored.snapshot }
 
+    /// The last numbered event that the snapshot saw, where the answer names it: the events behind it are what has happened since.
+    package var eventSequence: Int64? { stored.eventSequence }
+
     /// Whether the answer is that there is no such thing.
     package var isAbsent: Bool {
         if case .absent = stored.content { return true }

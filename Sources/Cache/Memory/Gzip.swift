@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 import NIOEmbedded
 import NIOHTTP1
 import NIOHTTPCompression
@@ -7,9 +7,9 @@ import NIOHTTPCompression
 ///
 /// By the codecs of swift-nio-extras, which come as channel handlers: each runs in a channel of its own that leads nowhere,
 /// made, used and closed in one call.
-enum Gzip {
+package enum Gzip {
     /// The body compressed; nil if that saves less than an eighth.
-    static func deflate(_ body: ByteBuffer) -> ByteBuffer? {
+    package static func deflate(_ body: ByteBuffer) -> ByteBuffer? {
         let channel = EmbeddedChannel(handler: NIOHTTPRequestCompressor(encoding: .gzip))
         defer { _ = try? channel.finish(acceptAlreadyClosed: true) }
         do {

@@ -10,6 +10,8 @@ final class StoredAnswer: Sendable {
     let compressed: ByteBuffer?
     let etag: String
     let snapshot: Snapshot
+    /// The last numbered event that the snapshot saw, where the answer names it.
+    let eventSequence: Int64?
     /// The namespace the snapshot belongs to, see ``Namespace``.
     let namespace: UInt64
     /// The scope, whose version was captured before the answer was read.
@@ -35,6 +37,7 @@ final class StoredAnswer: Sendable {
         compressed: ByteBuffer? = nil,
         etag: String,
         snapshot: Snapshot,
+        eventSequence: Int64? = nil,
         namespace: UInt64 = Namespace.none,
         scope: Scope,
         version: UInt64,
@@ -46,6 +49,7 @@ final class StoredAnswer: Sendable {
         self.compressed = compressed
         self.etag = etag
         self.snapshot = snapshot
+        self.eventSequence = eventSequence
         self.namespace = namespace
         self.scope = scope
         self.version = version
@@ -60,7 +64,7 @@ final class StoredAnswer: Sendable {
             case .absent: 0
             }
         let compressedBytes = compressed.map { $0.storageCapacity + 128 } ?? 0
-        bytes = contentBytes + compressedBytes + etag.utf8.count + 8 * (snapshot.xip?.count ?? 0) + 288
+        bytes = contentBytes + compressedBytes + etag.utf8.count + 8 * (snapshot.xip?.count ?? 0) + 304
     }
 
     /// The same answer under another version.
@@ -70,6 +74,7 @@ final class StoredAnswer: Sendable {
             compressed: self.compressed,
             etag: self.etag,
             snapshot: self.snapshot,
+            eventSequence: self.eventSequence,
             namespace: self.namespace,
             scope: self.scope,
             version: version,

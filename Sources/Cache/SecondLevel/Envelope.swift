@@ -4,22 +4,25 @@ import NIOCore
 /// A value in Redis with all that is needed to know that it is the right one.
 ///
 /// `S1`, namespace and generation as 32 hex digits each, so that a script can compare them, then binary, big-endian: 16 bytes
-/// of hash over (tenant, module, key), the snapshot, the times of filling and expiry, the body schema number, the length of the
-/// body and whether it is compressed, tag and body.
+/// of hash over (tenant, module, key), the snapshot, the last event it saw, the times of filling and expiry, the body schema
+/// number, the length of the body and whether it is compressed, tag and body.
 package struct Envelope: Sendable {
     /// The shape of the bodies this program writes; another number is a miss, so two versions can serve at once.
-    static let schema: UInt16 = 2
+    static let schema: UInt16 = 3
     /// No body is longer than this, whatever a value claims.
     static let bodyLimit = 64 * 1024 * 1024
     /// Snapshots with more running transactions are stored as unknown.
     private static let maximalRunning = 16
     private static let unknownRunning = UInt16.max
+    private static let noEvent: Int64 = -1
     private static let hexLength = 32
 
     var ns: [UInt8]
     var generation: [UInt8]
     var keyHash: [UInt8]
     var snapshot: Snapshot
+    /// The last numbered event that the snapshot saw, where the answer names it.
+    var eventSequence: Int64?
     /// Microseconds since 1970; for expiry only.
     var filledAt: Int64
     /// Microseconds since 1970.
@@ -58,6 +61,7 @@ package struct Envelope: Sendable {
         } else {
             Self.append(Self.unknownRunning, to: &bytes)
         }
+        Self.append(eventSequence ?? Self.noEvent, to: &bytes)
         Self.append(filledAt, to: &bytes)
         Self.append(expiresAt, to: &bytes)
         Self.append(Self.schema, to: &bytes)
@@ -74,6 +78,7 @@ package struct Envelope: Sendable {
         generation: [UInt8],
         keyHash: [UInt8],
         snapshot: Snapshot,
+        eventSequence: Int64? = nil,
         filledAt: Int64,
         expiresAt: Int64,
         etag: String,
@@ -84,6 +89,7 @@ package struct Envelope: Sendable {
         self.generation = generation
         self.keyHash = keyHash
         self.snapshot = snapshot
+        self.eventSequence = eventSequence
         self.filledAt = filledAt
         self.expiresAt = expiresAt
         self.etag = etag
@@ -112,7 +118,8 @@ package struct Envelope: Sendable {
             }
             xip = xids
         }
-        guard let filledAt = buffer.readInteger(as: Int64.self),
+        guard let eventSequence = buffer.readInteger(as: Int64.self), eventSequence >= Self.noEvent,
+            let filledAt = buffer.readInteger(as: Int64.self),
             let expiresAt = buffer.readInteger(as: Int64.self),
             buffer.readInteger(as: UInt16.self) == Self.schema,
             let inflatedLength = buffer.readInteger(as: UInt32.self), Int(inflatedLength) <= Self.bodyLimit,
@@ -126,6 +133,7 @@ package struct Envelope: Sendable {
             generation: generation,
             keyHash: keyHash,
             snapshot: Snapshot(xmin: xmin, xmax: xmax, xip: xip),
+            eventSequence: eventSequence == Self.noEvent ? nil : eventSequence,
             filledAt: filledAt,
             expiresAt: expiresAt,
             etag: etag,

@@ -190,6 +190,7 @@ extension TenantCache {
             compressed: compressed,
             etag: value.etag,
             snapshot: value.snapshot,
+            eventSequence: value.eventSequence,
             namespace: start.namespace,
             scope: start.scope,
             version: start.version,
@@ -258,6 +259,7 @@ extension TenantCache {
             compressed: compressed,
             etag: etag,
             snapshot: filled.snapshot,
+            eventSequence: filled.eventSequence,
             namespace: start.namespace,
             scope: start.scope,
             version: settings.defects.contains(.noScopeCapture)
@@ -338,6 +340,7 @@ extension TenantCache {
             generation: captured.generation,
             keyHash: Envelope.keyHash(start.key),
             snapshot: answer.snapshot,
+            eventSequence: answer.eventSequence,
             filledAt: filledAt,
             expiresAt: filledAt + left / 1000,
             etag: answer.etag,

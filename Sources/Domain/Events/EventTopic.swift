@@ -17,6 +17,8 @@ package enum EventTopic: String, CaseIterable, Sendable {
     case purchase
     /// Chunks of a file that is imported, and its end.
     case imported = "import"
+    /// That an endpoint was switched off, or has missed events.
+    case webhook
 
     /// What reading it takes: the scope by which the documents themselves are read.
     package var scope: Scope {
@@ -25,6 +27,7 @@ package enum EventTopic: String, CaseIterable, Sendable {
         case .ledgerEntry: .reportsRead
         case .stock, .stockCount, .transfer, .purchase: .stockRead
         case .imported: .importsWrite
+        case .webhook: .webhooksManage
         }
     }
 

@@ -39,4 +39,8 @@ package enum AuditAction: String, CaseIterable, Sendable {
     /// A file was to be imported over HTTP.
     case importCreated = "import.created"
     case importCancelled = "import.cancelled"
+    case webhookSecretRotated = "webhook.secret_rotated"
+    /// An event was to be sent once more, or not at all.
+    case webhookRedelivered = "webhook.redelivered"
+    case webhookSkipped = "webhook.skipped"
 }

@@ -159,6 +159,8 @@ package enum Entity {
     package enum Quote {}
     package enum Approval {}
     package enum QuoteLine {}
+    package enum Webhook {}
+    package enum WebhookDelivery {}
 }
 
 package typealias UserID = ID<Entity.User>
@@ -191,6 +193,8 @@ package typealias InvitationID = ID<Entity.Invitation>
 package typealias ApprovalID = ID<Entity.Approval>
 package typealias QuoteID = ID<Entity.Quote>
 package typealias QuoteLineID = ID<Entity.QuoteLine>
+package typealias WebhookID = ID<Entity.Webhook>
+package typealias WebhookDeliveryID = ID<Entity.WebhookDelivery>
 package typealias AuditEntryID = ID<Entity.AuditEntry>
 
 /// The number of a tenant, the first column of every key.

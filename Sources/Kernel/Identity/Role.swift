@@ -25,5 +25,7 @@ package enum Scope: String, Sendable, Hashable, CaseIterable {
     case reportsRead = "reports:read"
     /// To have files imported, and to see what became of them.
     case importsWrite = "imports:write"
+    /// To have events sent to somebody's server.
+    case webhooksManage = "webhooks:manage"
     case admin
 }

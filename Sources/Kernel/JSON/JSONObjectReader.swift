@@ -244,6 +244,20 @@ package struct JSONObjectReader {
         return elements(name, count: count, read)
     }
 
+    /// Reads an array of plain values of a merge patch, that cannot be removed: absent keeps, null is a fault.
+    package mutating func changedValues<T>(
+        _ name: String,
+        count: ClosedRange<Int>,
+        _ read: FieldReading<T>
+    ) -> Change<[T]> {
+        note(name, .array(read.schema, maximum: count.upperBound), isRequired: false)
+        if object.position(of: name) != nil, case .null? = value(name) {
+            fail(name, .required, "This field cannot be removed.")
+            return .keep
+        }
+        return elements(name, count: count, read).map { .set($0) } ?? .keep
+    }
+
     private mutating func elements<T>(_ name: String, count: ClosedRange<Int>, _ read: FieldReading<T>) -> [T]? {
         switch value(name) {
         case nil, .null:

@@ -4,6 +4,15 @@ package struct TimeLimitExceeded: Error, CustomStringConvertible {
     package let expectation: String
     /// How long it was waited for.
     package let limit: Duration
+
+    /// - Parameters:
+    ///   - expectation: What was waited for.
+    ///   - limit: For how long.
+    package init(expectation: String, limit: Duration) {
+        self.expectation = expectation
+        self.limit = limit
+    }
+
     /// One line for the test's report.
     package var description: String { "not within \(limit): \(expectation)" }
 }

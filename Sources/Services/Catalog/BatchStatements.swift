@@ -63,6 +63,23 @@ struct UpsertedProducts: Document {
     func bind(_ parameters: inout Parameters) throws(PostgresError) { try batch.bind(&parameters) }
 }
 
+/// Makes the products of a batch and leaves out those that can not be made; without an answer it has made none, as one of them is there.
+struct ImportNewProducts: Statement {
+    static let name = "imports.new_products"
+    static let sql: SQL = """
+        SELECT u.place, u.outcome, u.errors::text
+        FROM stock.import_new_products($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) u
+        ORDER BY u.place
+        """
+    static let parameterTypes = ProductBatch.parameterTypes
+
+    typealias Row = ImportedRow
+
+    var batch: ProductBatch
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try batch.bind(&parameters) }
+}
+
 /// Makes and changes the products of a batch, and leaves out those that can not be applied.
 struct ImportProducts: Statement {
     static let name = "imports.products"

@@ -20,7 +20,7 @@ struct ListPriceHistory: Statement {
         SELECT string_agg(p.body, ',' ORDER BY p.place) FILTER (WHERE p.place <= $4),
                CASE WHEN count(*) > $4 THEN (
                    SELECT ARRAY[stock.rfc3339(l.changed_at), l.id::text] FROM placed l WHERE l.place = $4) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         HAVING EXISTS (SELECT FROM stock.product o WHERE o.tenant_id = stock.current_tenant() AND o.id = $1)
         """

@@ -6,10 +6,10 @@ import Postgres
 struct LookUpProducts: Statement {
     static let name = "catalog.lookup"
     static let sql: SQL = """
-        SELECT stock.scanned_page($1, $2, $3, $4, $5, $6, $7), NULL::text, pg_current_snapshot()
+        SELECT stock.scanned_page($1, $2, $3, $4, $5, $6, $7), \(.seen)
         """
     static let parameterTypes: [PostgresType] = [.text, .textArray, .numeric, .numeric, .text, .date, .text]
-    typealias Row = BodyRow
+    typealias Row = ListRow
 
     let code: ScannedCode
 

@@ -45,7 +45,7 @@ extension Records<Product> {
             builder.add(code.expiresOn?.description)
             builder.add(code.fault?.detail)
         }
-        return CachedRead(key: key, fill: .body(LookUpProducts(code: code)))
+        return CachedRead(key: key, fill: .list(LookUpProducts(code: code)))
     }
 
     /// `GET /v1/products/{id}/price-history`: what its prices and costs were, the last change first.

@@ -97,7 +97,7 @@ package struct BodyRow: DecodableRow {
     }
 }
 
-/// A statement whose answer is a page: `data text, next text[], snapshot pg_snapshot`, always one row.
+/// A statement whose answer is a page: `data text, next text[]` and ``SQL/seen``, always one row.
 ///
 /// `data` are the members' JSON texts joined by commas; `next` are the sort values of the last one, if more follow.
 package struct PageRow: DecodableRow {
@@ -110,14 +110,36 @@ package struct PageRow: DecodableRow {
     /// What the statement saw.
     package let snapshot: PGSnapshot
 
+    /// The last numbered event that it saw; 0 before the first.
+    package let eventSequence: Int64
+
     package init(from row: inout RowReader) throws(PostgresError) {
         data = try row.nextBody() ?? ByteBuffer()
         next = try row.next([String]?.self)
         snapshot = try row.next()
+        eventSequence = try row.next()
     }
 }
 
-/// A statement whose answer is a page below figures of its own: `head text, data text, next text[], snapshot pg_snapshot`.
+/// A statement whose answer is a list without pages: `body text` and ``SQL/seen``, always one row.
+package struct ListRow: DecodableRow {
+    /// The body.
+    package let body: ByteBuffer
+
+    /// What the statement saw.
+    package let snapshot: PGSnapshot
+
+    /// The last numbered event that it saw; 0 before the first.
+    package let eventSequence: Int64
+
+    package init(from row: inout RowReader) throws(PostgresError) {
+        body = try row.nextBody() ?? ByteBuffer()
+        snapshot = try row.next()
+        eventSequence = try row.next()
+    }
+}
+
+/// A statement whose answer is a page below figures of its own: `head text`, then as ``PageRow``.
 ///
 /// `head` is the JSON text of an object with at least one member; no row says that there is nothing that it is about.
 package struct HeadedPageRow: DecodableRow {

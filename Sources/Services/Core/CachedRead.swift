@@ -91,6 +91,13 @@ struct BodyFill<Asked: Statement>: Fill where Asked.Row == BodyRow {
     func filled(_ row: inout BodyRow) -> Filled { Filled(row) }
 }
 
+/// A list without pages.
+struct ListFill<Asked: Statement>: Fill where Asked.Row == ListRow {
+    let statement: Asked
+
+    func filled(_ row: inout ListRow) -> Filled { Filled(row) }
+}
+
 /// A page, whose cursor is made here.
 struct PageFill<Asked: Statement>: Fill where Asked.Row == PageRow {
     let statement: Asked
@@ -125,6 +132,11 @@ extension Fill {
     /// The body that a statement answers.
     static func body<Asked>(_ statement: Asked) -> BodyFill<Asked> where Self == BodyFill<Asked> {
         BodyFill(statement: statement)
+    }
+
+    /// The list that a statement answers.
+    static func list<Asked>(_ statement: Asked) -> ListFill<Asked> where Self == ListFill<Asked> {
+        ListFill(statement: statement)
     }
 
     /// The page that a statement answers.

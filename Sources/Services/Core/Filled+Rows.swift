@@ -11,6 +11,15 @@ extension Filled {
         )
     }
 
+    /// The content of a list without pages.
+    init(_ row: ListRow) {
+        self.init(
+            content: .body(row.body, etag: nil),
+            snapshot: Snapshot(row.snapshot),
+            eventSequence: row.eventSequence
+        )
+    }
+
     /// The body of a page: `{"data":[...],"next_cursor":...}`.
     init(page row: inout PageRow, cursor: ([String]) -> String) {
         self.init(head: ByteBuffer(), page: &row, cursor: cursor)
@@ -41,7 +50,11 @@ extension Filled {
             body.writeStaticString("null")
         }
         body.writeStaticString("}")
-        self.init(content: .body(body, etag: nil), snapshot: Snapshot(row.snapshot))
+        self.init(
+            content: .body(body, etag: nil),
+            snapshot: Snapshot(row.snapshot),
+            eventSequence: row.eventSequence
+        )
     }
 }
 

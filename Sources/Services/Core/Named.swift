@@ -16,8 +16,8 @@ struct NamedPage<Asked: Statement>: Statement where Asked.Row == PageRow {
     static var name: String { "\(Asked.name).named" }
     static var sql: SQL {
         """
-        SELECT stock.named_members(p.data, \(.parameter(Asked.parameterTypes.count + 1))), p.next, p.snapshot
-        FROM (\(Asked.sql)) p (data, next, snapshot)
+        SELECT stock.named_members(p.data, \(.parameter(Asked.parameterTypes.count + 1))), p.next, p.snapshot, p.event
+        FROM (\(Asked.sql)) p (data, next, snapshot, event)
         """
     }
     static var parameterTypes: [PostgresType] { Asked.parameterTypes + [.textArray] }

@@ -24,6 +24,20 @@ enum PageOrder {
 }
 
 extension SQL {
+    /// The last two columns of every ``PageRow`` and ``ListRow``: what the statement sees, and the last numbered event that it sees.
+    ///
+    /// Numbers are given in the order of commits: a snapshot that sees one sees what every event up to it tells of, and what it does
+    /// not see has a higher number.
+    static let seen: SQL = "pg_current_snapshot(), \(lastEvent)"
+
+    /// The last numbered event of the tenant; 0 before the first.
+    static let lastEvent: SQL = """
+        coalesce((
+            SELECT e.seq FROM stock.domain_event e
+            WHERE e.tenant_id = stock.current_tenant() AND e.seq IS NOT NULL
+            ORDER BY e.seq DESC LIMIT 1), 0)
+        """
+
     /// The one form of a page, whose row is ``PageRow``.
     ///
     /// A function of SQL finds the rows along an index, one more than are shown, and tells of each its id and what the list is
@@ -45,7 +59,7 @@ extension SQL {
             SELECT string_agg(\(body), ',' ORDER BY p.place) FILTER (WHERE p.place <= \(limit)),
                    CASE WHEN count(*) > \(limit) THEN (
                        SELECT ARRAY[\(order.value(in: "l")), l.id::text] FROM placed l WHERE l.place = \(limit)) END,
-                   pg_current_snapshot()
+                   \(seen)
             FROM placed p
             \(condition)
             """

@@ -19,6 +19,15 @@ package struct ShopSettings: Sendable {
     /// The wall clock.
     package var clock: WallClock
 
+    /// Secrets that were first before, and still open what they have sealed.
+    package var formerSecrets: [[UInt8]] = []
+
+    /// Which servers webhooks may be sent to.
+    package var webhookRule = AddressRule()
+
+    /// What seals the secrets of webhooks.
+    package var webhookSecrets: WebhookSecrets { WebhookSecrets(of: [secret] + formerSecrets) }
+
     /// Makes settings.
     package init(
         secret: [UInt8],
@@ -105,6 +114,9 @@ package final class Shop: Sendable {
     /// Imports over HTTP; an ``ImportWorker`` does the work.
     package let imports: ImportsService
 
+    /// Endpoints to which events are sent; a ``WebhookWorker`` sends them.
+    package let webhooks: WebhooksService
+
     /// What an owner may see of the tenant's cache, and do to it.
     package let cache: CacheService
 
@@ -149,6 +161,12 @@ package final class Shop: Sendable {
         events = EventsService(store: store)
         exports = ExportService(postgres: postgres, logger: logger)
         imports = ImportsService(store: store, cursors: cursors, bell: importBell)
+        webhooks = WebhooksService(
+            store: store,
+            cursors: cursors,
+            secrets: settings.webhookSecrets,
+            rule: settings.webhookRule
+        )
         self.cache = CacheService(store: store)
     }
 
@@ -167,6 +185,7 @@ package final class Shop: Sendable {
         + MoneyEntriesService<ExpenseSource>.statements + MoneyEntriesService<ManualSource>.statements
         + BalanceService.statements + ReportsService.statements + IdentityService.statements + CashService.statements
         + CacheService.statements + EventsService.statements + ImportsService.statements
+        + WebhooksService.statements
 }
 
 /// A statement, for those who hand lists of them on.

@@ -1,4 +1,4 @@
-import Domain
+package import Domain
 package import Kernel
 
 /// Which of a tenant's events somebody gets: those that they may read, and of these those that they ask for.
@@ -16,7 +16,7 @@ package struct EventFilter: Sendable, Equatable {
     /// - Throws: 403 `forbidden` for what the caller may not read, or if that is everything.
     package init(for caller: Caller, asked: [String] = []) throws(Problem) {
         let readable = Set(EventTopic.allCases.filter { caller.may($0.scope) })
-        self.readable = caller.scopes == Set(Scope.allCases) ? nil : readable
+        self.readable = Self.readable(by: caller)
         self.asked = Set(asked)
         for type in asked {
             guard let topic = EventTopic(ofType: type), !readable.contains(topic) else { continue }
@@ -25,6 +25,11 @@ package struct EventFilter: Sendable, Equatable {
         guard !readable.isEmpty else {
             throw Problem(.forbidden, "No event may be read with these scopes.")
         }
+    }
+
+    /// The topics that a caller may read; nil for everything, of topics that this program does not know, too.
+    package static func readable(by caller: Caller) -> Set<EventTopic>? {
+        caller.scopes == Set(Scope.allCases) ? nil : Set(EventTopic.allCases.filter { caller.may($0.scope) })
     }
 
     /// Whether an event of a type is among them.

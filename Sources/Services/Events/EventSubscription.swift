@@ -53,13 +53,14 @@ package final class EventSubscription: Sendable {
         var isBeat = false
         var asksWho = false
         var end: SubscriptionEnd?
+        /// Whether whoever listens was called and has not taken anything since.
+        var isCalled = false
+        var call: (@Sendable () -> Void)?
     }
 
     /// What a retirement counts as, in bytes.
     private static let retirementBytes = 256
 
-    /// Rings when there is something to take.
-    package let bell = Doorbell()
     /// Whether retirements are told, too.
     package let hearsRetirements: Bool
 
@@ -83,10 +84,22 @@ package final class EventSubscription: Sendable {
         self.onOverflow = onOverflow
     }
 
+    /// Has somebody called when there is something to take, once until it is taken.
+    ///
+    /// - Parameter call: Called on any thread, and at once if there is something already.
+    package func listen(_ call: @escaping @Sendable () -> Void) {
+        let isCalled = state.withLock { state in
+            state.call = call
+            return state.isCalled
+        }
+        if isCalled { call() }
+    }
+
     /// Takes all that there is.
     package func take() -> Batch {
         state.withLock { state in
             defer {
+                state.isCalled = false
                 state.news.removeAll(keepingCapacity: false)
                 state.bytes = 0
                 state.isBeat = false
@@ -153,23 +166,31 @@ package final class EventSubscription: Sendable {
     }
 
     private func finish(_ told: (isNew: Bool, isTooMuch: Bool)) -> Bool {
-        if told.isNew { bell.ring() }
+        if told.isNew { call() }
         if told.isTooMuch { onOverflow() }
         return told.isTooMuch
     }
 
+    private func call() {
+        let call: (@Sendable () -> Void)? = state.withLock { state in
+            defer { state.isCalled = true }
+            return state.isCalled ? nil : state.call
+        }
+        call?()
+    }
+
     func beat() {
         state.withLock { $0.isBeat = true }
-        bell.ring()
+        call()
     }
 
     func askWho() {
         state.withLock { $0.asksWho = true }
-        bell.ring()
+        call()
     }
 
     func end(_ reason: SubscriptionEnd) {
         state.withLock { if $0.end == nil { $0.end = reason } }
-        bell.ring()
+        call()
     }
 }

@@ -96,7 +96,7 @@ private struct ExportReading {
     func lastEvent() async throws -> Int64 {
         var unit = UnitOfWork(tenant: tenant, access: .read)
         let slot = try unit.add(LastEvent())
-        return try await lease.perform(unit).first(slot)?.number ?? 0
+        return try await lease.perform(unit).one(slot).number
     }
 
     func run<Page: ExportPage>(

@@ -1,13 +1,9 @@
 import Postgres
 
-/// The last event that is numbered.
+/// The last event that is numbered, or 0.
 struct LastEvent: Statement {
     static let name = "exports.last_event"
-    static let sql: SQL = """
-        SELECT e.seq FROM stock.domain_event e
-        WHERE e.tenant_id = stock.current_tenant() AND e.seq IS NOT NULL
-        ORDER BY e.seq DESC LIMIT 1
-        """
+    static let sql: SQL = "SELECT \(.lastEvent)"
 
     struct Row: DecodableRow {
         let number: Int64

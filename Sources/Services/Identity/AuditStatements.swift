@@ -168,7 +168,7 @@ struct ListAudit: Statement {
                    FILTER (WHERE p.place <= $7),
                CASE WHEN count(*) > $7 THEN (
                    SELECT ARRAY[stock.rfc3339(l.at), l.id::text] FROM placed l WHERE l.place = $7) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         """
 

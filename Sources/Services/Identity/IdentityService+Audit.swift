@@ -33,7 +33,7 @@ extension IdentityService {
         _ filter: AuditFilter,
         _ page: Page,
         _ context: CallContext
-    ) async throws(Problem) -> ByteBuffer {
+    ) async throws(Problem) -> (body: ByteBuffer, eventSequence: Int64) {
         let parts = [
             filter.actor?.description, filter.subject?.description, filter.action?.rawValue,
             filter.days.from?.description,
@@ -52,7 +52,7 @@ extension IdentityService {
         guard var row = rows.first else { throw Problem(.internalError, "Something went wrong on our side.") }
         let filled = Filled(page: &row) { cursors.encode($0, tenant: context.tenant, query: query) }
         guard case .body(let body, _) = filled.content else { throw Problem(.internalError, "Something went wrong.") }
-        return body
+        return (body, row.eventSequence)
     }
 
     /// Writes what was noted late, until the notes end; run it beside the service.

@@ -10,7 +10,7 @@ extension IdentityService {
 
     /// `GET /v1/invitations`: the open ones and those that expired within a month, the newest first.
     package func invitations(_ caller: Caller) -> CachedRead {
-        CachedRead(key: caller.key(.identity, "invitations"), fill: .body(ListInvitations()))
+        CachedRead(key: caller.key(.identity, "invitations"), fill: .list(ListInvitations()))
     }
 
     /// `GET /v1/invitations/{id}`.

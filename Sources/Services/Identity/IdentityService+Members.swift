@@ -23,12 +23,12 @@ extension IdentityService {
 
     /// `GET /v1/users`: everybody who is or was a member, by name.
     package func members(_ caller: Caller) -> CachedRead {
-        CachedRead(key: caller.key(.identity, "members"), fill: .body(ListMembers()))
+        CachedRead(key: caller.key(.identity, "members"), fill: .list(ListMembers()))
     }
 
     /// `GET /v1/colleagues`: the names of the same, for everybody, as documents say by ids who made them.
     package func colleagues(_ caller: Caller) -> CachedRead {
-        CachedRead(key: caller.key(.identity, "colleagues"), fill: .body(ListColleagues()))
+        CachedRead(key: caller.key(.identity, "colleagues"), fill: .list(ListColleagues()))
     }
 
     /// `GET /v1/users/{id}`.
@@ -122,7 +122,7 @@ extension IdentityService {
 
     /// `GET /v1/api-keys`: all keys without their secrets, the newest first.
     package func keys(_ caller: Caller) -> CachedRead {
-        CachedRead(key: caller.key(.identity, "keys"), fill: .body(ListKeys()))
+        CachedRead(key: caller.key(.identity, "keys"), fill: .list(ListKeys()))
     }
 
     /// `POST /v1/api-keys`: a key whose `secret` is shown this once.

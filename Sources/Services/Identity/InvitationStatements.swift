@@ -10,9 +10,9 @@ struct ListInvitations: Statement {
                     FROM stock.invitation i
                     WHERE i.tenant_id = stock.current_tenant()),
                    NULL),
-               NULL::text, pg_current_snapshot()
+               \(.seen)
         """
-    typealias Row = BodyRow
+    typealias Row = ListRow
 }
 
 /// An invitation, without its token.

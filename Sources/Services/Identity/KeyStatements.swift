@@ -92,9 +92,9 @@ struct ListKeys: Statement {
                     FROM stock.api_key k
                     WHERE k.tenant_id = stock.current_tenant()),
                    NULL),
-               NULL::text, pg_current_snapshot()
+               \(.seen)
         """
-    typealias Row = BodyRow
+    typealias Row = ListRow
 }
 
 struct InsertKey: Statement {

@@ -58,9 +58,9 @@ struct ListMembers: Statement {
                     JOIN stock.app_user u ON u.id = m.user_id
                     WHERE m.tenant_id = stock.current_tenant()),
                    NULL),
-               NULL::text, pg_current_snapshot()
+               \(.seen)
         """
-    typealias Row = BodyRow
+    typealias Row = ListRow
 }
 
 /// What everybody is called who is or was a member of the current tenant, and nothing else of them.
@@ -74,9 +74,9 @@ struct ListColleagues: Statement {
                           JOIN stock.app_user u ON u.id = m.user_id
                           WHERE m.tenant_id = stock.current_tenant()) c),
                    NULL),
-               NULL::text, pg_current_snapshot()
+               \(.seen)
         """
-    typealias Row = BodyRow
+    typealias Row = ListRow
 }
 
 /// A member of the current tenant.

@@ -1,5 +1,25 @@
 import Postgres
 
+extension PostgresClient {
+    /// Lends a second connection to an import.
+    ///
+    /// - Parameters:
+    ///   - session: the one that it has.
+    ///   - work: what is done by the two, or by the one if no other is free.
+    /// - Throws: what `work` throws.
+    func withAssistant(of session: ImportSession, _ work: (ImportSession?) async throws -> Void) async throws {
+        var isAssisted = false
+        do {
+            try await withLease(deadline: session.lease.deadline) { lease in
+                isAssisted = true
+                try await work(ImportSession(lease: lease, tenant: session.tenant))
+            }
+        } catch let error as PostgresError where !isAssisted && error.code == .overloaded {
+            try await work(nil)
+        }
+    }
+}
+
 /// A connection an import works on, and the tenant it works for.
 struct ImportSession: Sendable {
     let lease: Lease

@@ -46,6 +46,10 @@ protocol ImportedRows {
     /// - Returns: the first of them, none if more has to be read before.
     func batch(of rows: ArraySlice<Row>, isLast: Bool) -> ArraySlice<Row>
 
+    /// Makes what the rows of a batch tell of, and nothing of it if one of them tells of what is there already; nil where batches
+    /// have to follow each other. Answers what became of each row, nil if nothing was made.
+    var makingNew: MakingNew<Row>? { get }
+
     /// Applies a batch, as a transaction of its own or as a part of the one that is open.
     ///
     /// - Parameters:
@@ -56,7 +60,12 @@ protocol ImportedRows {
     func apply(_ rows: ArraySlice<Row>, in session: ImportSession) async throws -> [ImportedRow]
 }
 
+/// How a batch goes in that may go in beside others.
+typealias MakingNew<Row> = @Sendable (_ rows: ArraySlice<Row>, _ session: ImportSession) async throws -> [ImportedRow]?
+
 extension ImportedRows {
+    var makingNew: MakingNew<Row>? { nil }
+
     mutating func note(refused record: borrowing FileRecord) {}
 
     func batch(of rows: ArraySlice<Row>, isLast: Bool) -> ArraySlice<Row> { rows.prefix(batchRows) }

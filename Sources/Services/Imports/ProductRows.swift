@@ -34,6 +34,14 @@ struct ProductRows: ImportedRows {
     func line(of row: ProductRow) -> Int { row.line }
     func keys(of row: ProductRow) -> [String] { row.keys }
 
+    var makingNew: MakingNew<ProductRow>? {
+        let names = names
+        return { rows, session in
+            let made = try await session.all(ImportNewProducts(batch: ProductBatch(rows.map(names.upsert))))
+            return made.isEmpty ? nil : made
+        }
+    }
+
     func apply(_ rows: ArraySlice<ProductRow>, in session: ImportSession) async throws -> [ImportedRow] {
         try await session.all(ImportProducts(batch: ProductBatch(rows.map(names.upsert))))
     }

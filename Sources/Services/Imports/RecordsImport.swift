@@ -52,6 +52,8 @@ package struct RecordsImport: Sendable {
         package var readsStatus = false
         /// How many rows may be refused before the import ends early; nil: all of them.
         package var maxErrors: Int?
+        /// Writes by two connections where batches need not follow each other.
+        package var isAssisted = true
 
         package init(
             kind: Kind = .products,
@@ -125,10 +127,11 @@ package struct RecordsImport: Sendable {
         do {
             try await postgres.withLease(deadline: start + timeLimit) { lease in
                 let session = ImportSession(lease: lease, tenant: options.tenant.rawValue)
-                func run<Rows: ImportedRows>(_ rows: Rows) async throws {
+                func run<Rows: ImportedRows>(_ rows: Rows, _ assistant: ImportSession? = nil) async throws {
                     let run = RecordsImportRun(
                         rows,
                         session: session,
+                        assistant: assistant,
                         options: options,
                         figures: figures,
                         onReject: onReject,
@@ -137,6 +140,8 @@ package struct RecordsImport: Sendable {
                     try await run.run(source)
                 }
                 switch options.kind {
+                case .products where options.isAssisted && options.onError == .skip && !options.isDryRun:
+                    try await postgres.withAssistant(of: session) { try await run(ProductRows(options), $0) }
                 case .products: try await run(ProductRows(options))
                 case .categories: try await run(RecordRows(records: .categories, options))
                 case .units: try await run(RecordRows(records: .units, options))

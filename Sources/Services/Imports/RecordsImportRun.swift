@@ -2,10 +2,12 @@ import Domain
 import Kernel
 import Postgres
 
-/// One run of an import of records on one connection.
+/// One run of an import of records on one connection, or on two.
 final class RecordsImportRun<Rows: ImportedRows> {
     private var kind: Rows
     private let session: ImportSession
+    /// Takes every second batch of what may go in side by side.
+    private let assistant: ImportSession?
     private let options: RecordsImport.Options
     private let figures: RecordsImport.Figures
     private let onReject: (RowRejection) throws -> Void
@@ -18,10 +20,13 @@ final class RecordsImportRun<Rows: ImportedRows> {
     /// Whether the file is one transaction, and whether that is open.
     private var isWhole: Bool { options.onError == .abort || options.isDryRun }
     private var hasBegun = false
+    /// Whether the batch before has made something: of a file that is there already no batch is tried beside another in vain.
+    private var expectsNew = true
 
     init(
         _ kind: Rows,
         session: ImportSession,
+        assistant: ImportSession?,
         options: RecordsImport.Options,
         figures: RecordsImport.Figures,
         onReject: @escaping (RowRejection) throws -> Void,
@@ -29,6 +34,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
     ) {
         self.kind = kind
         self.session = session
+        self.assistant = assistant
         self.options = options
         self.figures = figures
         self.onReject = onReject
@@ -82,7 +88,7 @@ final class RecordsImportRun<Rows: ImportedRows> {
             try parser.consume(transcoder.decode(chunk)) { try take($0) }
             figures.report.blankRows = parser.blankRecords
             onProgress(.reading(rows: figures.report.rows))
-            while pending.count - next >= kind.batchRows, try await applyBatch(named, isLast: false) {}
+            while pending.count - next >= rowsAtOnce, try await applyBatch(named, isLast: false) {}
             pending.removeFirst(next)
             next = 0
         }
@@ -118,7 +124,9 @@ final class RecordsImportRun<Rows: ImportedRows> {
 
     /// Applies the next rows, as a transaction of their own or as a part of the one that is the file; whether there were any.
     private func applyBatch(_ named: NamedKeys, isLast: Bool) async throws -> Bool {
-        let rows = kind.batch(of: pending[next...], isLast: isLast)
+        let rows =
+            assistant == nil
+            ? kind.batch(of: pending[next...], isLast: isLast) : pending[next...].prefix(rowsAtOnce)
         guard !rows.isEmpty else { return false }
         if isWhole, !hasBegun {
             try await session.lease.begin(tenant: session.tenant)
@@ -136,34 +144,89 @@ final class RecordsImportRun<Rows: ImportedRows> {
         }
         next += rows.count
         guard !batch.isEmpty else { return true }
-        let outcomes = try await session.retried {
-            if isWhole {
-                try await session.lease.nested { try await kind.apply(batch[...], in: session) }
-            } else {
-                try await kind.apply(batch[...], in: session)
+        if let assistant, let makingNew = kind.makingNew, expectsNew, batch.count > kind.batchRows {
+            try await write(batch, makingNew, beside: assistant)
+        } else {
+            // What may go in side by side may be cut anywhere.
+            let size = assistant == nil ? batch.count : kind.batchRows
+            for start in stride(from: 0, to: batch.count, by: size) {
+                try await write(batch[start..<min(start + size, batch.count)])
             }
         }
-        try count(outcomes, of: batch)
         onProgress(.writing(rows: written, of: nil))
         return true
     }
 
+    /// How many rows wait for each other.
+    private var rowsAtOnce: Int { assistant == nil ? kind.batchRows : 2 * kind.batchRows }
+
+    /// Writes a batch behind all that stand before it.
+    private func write(_ batch: ArraySlice<Rows.Row>) async throws {
+        let outcomes = try await session.retried {
+            if isWhole {
+                try await session.lease.nested { try await kind.apply(batch, in: session) }
+            } else {
+                try await kind.apply(batch, in: session)
+            }
+        }
+        try count(outcomes, of: batch)
+        // Behind the figures, which tell all that was written.
+        try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
+    }
+
+    /// Writes two batches side by side.
+    ///
+    /// Rows of a file name different products, so what is new does not depend on what stands before it. A batch that names a product that
+    /// is there, or met somebody who was in its way, has written nothing, and follows in its place.
+    private func write(
+        _ rows: [Rows.Row],
+        _ makingNew: @escaping MakingNew<Rows.Row>,
+        beside assistant: ImportSession
+    ) async throws {
+        let (first, second) = (rows.prefix(kind.batchRows), rows.dropFirst(kind.batchRows))
+        async let besides = Self.made(second, makingNew, assistant)
+        let attempts = await [(first, Self.made(first, makingNew, session)), (second, besides)]
+        // What was written is told, whatever becomes of the others.
+        for case (let batch, .success(let outcomes?)) in attempts { try count(outcomes, of: batch) }
+        for (batch, attempt) in attempts {
+            try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
+            if try attempt.get() == nil { try await write(batch) }
+        }
+        try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
+    }
+
+    private static func made(
+        _ batch: ArraySlice<Rows.Row>,
+        _ makingNew: MakingNew<Rows.Row>,
+        _ session: ImportSession
+    ) async -> Result<[ImportedRow]?, any Error> {
+        do {
+            return .success(try await makingNew(batch, session))
+        } catch let error as PostgresError
+            where error.sqlState?.isTransient == true || error.sqlState == .lockNotAvailable
+        {
+            return .success(nil)
+        } catch {
+            return .failure(error)
+        }
+    }
+
     private var written: Int { figures.report.created + figures.report.updated + figures.report.unchanged }
 
-    private func count(_ outcomes: [ImportedRow], of batch: [Rows.Row]) throws {
+    private func count(_ outcomes: [ImportedRow], of batch: ArraySlice<Rows.Row>) throws {
+        let before = figures.report.created
+        defer { expectsNew = figures.report.created > before }
         for outcome in outcomes {
             switch outcome.outcome {
             case "created": figures.report.created += 1
             case "updated": figures.report.updated += 1
             case "unchanged": figures.report.unchanged += 1
             default:
-                let index = Int(outcome.place)
+                let index = batch.startIndex + Int(outcome.place)
                 guard batch.indices.contains(index) else { continue }
                 try reject(RowRejection(line: kind.line(of: batch[index]), errors: outcome.errors ?? "[]"))
             }
         }
-        // Behind the figures, which tell all that was written.
-        try TooManyRejections.check(figures.report.rejectedRows, most: options.maxErrors)
     }
 }
 

@@ -159,16 +159,13 @@ package struct SalesImport: Sendable {
         let figures = Figures()
         do {
             try await postgres.withLease(deadline: start + timeLimit) { lease in
+                let session = ImportSession(lease: lease, tenant: options.tenant.rawValue)
                 let run = SalesImportRun(
-                    session: ImportSession(lease: lease, tenant: options.tenant.rawValue),
+                    session: session,
                     options: options,
                     onReject: onReject,
                     onProgress: onProgress,
-                    withAssistant: { work in
-                        try await postgres.withLease(deadline: start + timeLimit) { lease in
-                            try await work(ImportSession(lease: lease, tenant: options.tenant.rawValue))
-                        }
-                    }
+                    withAssistant: { try await postgres.withAssistant(of: session, $0) }
                 )
                 do {
                     try await run.run(source, figures)

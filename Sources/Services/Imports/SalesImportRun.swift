@@ -4,8 +4,8 @@ import Postgres
 
 /// One run of a sales import on one connection.
 struct SalesImportRun {
-    /// What is done with a second connection.
-    typealias Assistance = (ImportSession) async throws -> Void
+    /// What is done with a second connection, if one is free.
+    typealias Assistance = (ImportSession?) async throws -> Void
 
     let session: ImportSession
     let options: SalesImport.Options
@@ -181,16 +181,10 @@ struct SalesImportRun {
         if writer.asksStock, try await session.one(SellsBoundedProducts(first: 0, last: last.last)).value {
             return try await writer.write(in: session, onCommit: onCommit)
         }
-        var isAssisted = false
-        do {
-            try await withAssistant { assistant in
-                isAssisted = true
-                try await SalesImportCopy(from: session, to: assistant).run()
-                try await writer.write(in: (even: session, odd: assistant), onCommit: onCommit)
-            }
-        } catch let error as PostgresError where !isAssisted && error.code == .overloaded {
-            // No second connection is free: one does it as well.
-            try await writer.write(in: session, onCommit: onCommit)
+        try await withAssistant { assistant in
+            guard let assistant else { return try await writer.write(in: session, onCommit: onCommit) }
+            try await SalesImportCopy(from: session, to: assistant).run()
+            try await writer.write(in: (even: session, odd: assistant), onCommit: onCommit)
         }
     }
 

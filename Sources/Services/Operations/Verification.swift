@@ -59,14 +59,14 @@ package struct Verification: Sendable {
                 if let tenant {
                     tenants = [tenant]
                 } else {
-                    violations += try await check(Invariants.global, tenant: nil, lease)
+                    violations += try await Self.check(Invariants.global, tenant: nil, lease)
                     if try await lease.row(of: InstanceFollows()).value {
-                        violations += try await check(Invariants.whileFollowed, tenant: nil, lease)
+                        violations += try await Self.check(Invariants.whileFollowed, tenant: nil, lease)
                     }
                     tenants = try await lease.rows(of: ListTenantIDs()).map(\.value)
                 }
                 for tenant in tenants {
-                    violations += try await check(Invariants.ofTenant, tenant: tenant, lease)
+                    violations += try await Self.check(Invariants.ofTenant, tenant: tenant, lease)
                 }
                 return violations
             }
@@ -75,8 +75,20 @@ package struct Verification: Sendable {
         }
     }
 
+    /// Checks a tenant as the transaction that is open on a connection sees it.
+    ///
+    /// - Parameters:
+    ///   - tenant: The tenant.
+    ///   - lease: The connection, whose session is set for it.
+    /// - Returns: What is wrong, nothing if all holds.
+    /// - Throws: `PostgresError` if a query could not be run.
+    static func violations(of tenant: TenantID, in lease: Lease) async throws(PostgresError) -> [Violation] {
+        try await lease.execute(script: settings.description)
+        return try await check(Invariants.ofTenant, tenant: tenant, lease)
+    }
+
     /// All of a tenant's invariants in one round trip: there may be many tenants, most of them small.
-    private func check(
+    private static func check(
         _ invariants: [any Invariant.Type],
         tenant: TenantID?,
         _ lease: Lease
@@ -94,7 +106,7 @@ package struct Verification: Sendable {
         return violations
     }
 
-    private func add<I: Invariant>(
+    private static func add<I: Invariant>(
         _ type: I.Type,
         to unit: inout UnitOfWork
     ) throws(PostgresError) -> Slot<SingleColumn<String>> {

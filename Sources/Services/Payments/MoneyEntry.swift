@@ -195,7 +195,7 @@ struct ListEntries<Source: MoneyEntrySource>: Statement {
                    FILTER (WHERE p.place <= $8),
                CASE WHEN count(*) > $8 THEN (
                    SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $8) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         """
     }

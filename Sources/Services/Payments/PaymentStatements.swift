@@ -103,7 +103,7 @@ struct ListPayments: Statement {
                    FILTER (WHERE p.place <= $9),
                CASE WHEN count(*) > $9 THEN (
                    SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $9) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         """
     static let parameterTypes: [PostgresType] = [

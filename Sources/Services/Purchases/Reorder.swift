@@ -39,7 +39,7 @@ struct ListReorder: Statement {
                           ORDER BY p.place) FILTER (WHERE p.place <= $4),
                CASE WHEN count(*) > $4 THEN (
                    SELECT ARRAY[l.name_key, l.id::text] FROM placed l WHERE l.place = $4) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         """
     static let parameterTypes: [PostgresType] = [.uuid, .text, .uuid, .int4]

@@ -161,7 +161,7 @@ struct ListQuotes: Statement {
                    FILTER (WHERE p.place <= $7),
                CASE WHEN count(*) > $7 THEN (
                    SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $7) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         """
     static let parameterTypes: [PostgresType] = [.text, .uuid, .date, .date, .timestamptz, .uuid, .int4, .date]

@@ -170,7 +170,7 @@ package final class QuotesService: Sendable {
                 (request, snapshot) throws(Problem) in
                 try SalePlan(request, from: snapshot, by: context.caller, quote: quote, approval: approval)
             }
-            return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
+            return try await sales.sell(plan, context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
                 for place in places { try unit.refuseElsewhere(place, context.caller) }
                 try unit.sell(plan)
                 return .created(Sale(plan.id))

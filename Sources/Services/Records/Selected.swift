@@ -14,7 +14,7 @@ package enum Selected: Sendable, Equatable {
 struct ReadByID: Statement {
     static let name = "records.by_id"
     static let sql: SQL = """
-        SELECT stock.bodies_by_id($1::regclass, $2::regproc, $3), NULL::text[], pg_current_snapshot()
+        SELECT stock.bodies_by_id($1::regclass, $2::regproc, $3), NULL::text[], \(.seen)
         """
     static let parameterTypes: [PostgresType] = [.text, .text, .uuidArray]
     typealias Row = PageRow
@@ -34,7 +34,7 @@ struct ReadByID: Statement {
 struct ListChanged: Statement {
     static let name = "records.changed"
     static let sql: SQL = """
-        SELECT c.data, c.next, pg_current_snapshot()
+        SELECT c.data, c.next, \(.seen)
         FROM stock.records_changed($1::regclass, $2::regproc, $3, $4, $5, $6) c
         """
     static let parameterTypes: [PostgresType] = [.text, .text, .int4, .timestamptz, .timestamptz, .uuid]

@@ -52,7 +52,7 @@ struct ReadCustomerStatement: Statement {
                        FILTER (WHERE p.place <= $4) FROM placed p),
                (SELECT ARRAY[stock.rfc3339(p.occurred_at), p.rank::text, p.id::text, p.balance::text] FROM placed p
                 WHERE p.place = $4 AND EXISTS (SELECT FROM placed o WHERE o.place > $4)),
-               pg_current_snapshot()
+               \(.seen)
         FROM head h
         """
     static let parameterTypes: [PostgresType] = [.uuid, .date, .date, .int4, .numeric, .timestamptz, .int4, .uuid]

@@ -22,7 +22,7 @@ struct ReadReceivables: Statement {
                        FILTER (WHERE p.place <= $2) FROM placed p),
                (SELECT ARRAY[l.name_key, l.id::text] FROM placed l
                 WHERE l.place = $2 AND EXISTS (SELECT FROM placed o WHERE o.place > $2)),
-               pg_current_snapshot()
+               \(.seen)
         FROM stock.tenant t WHERE t.id = stock.current_tenant()
         """
     static let parameterTypes: [PostgresType] = [.date, .int4, .text, .uuid]
@@ -58,7 +58,7 @@ struct ReadPayables: Statement {
                        FILTER (WHERE p.place <= $2) FROM placed p),
                (SELECT ARRAY[l.name_key, l.id::text] FROM placed l
                 WHERE l.place = $2 AND EXISTS (SELECT FROM placed o WHERE o.place > $2)),
-               pg_current_snapshot()
+               \(.seen)
         FROM stock.tenant t WHERE t.id = stock.current_tenant()
         """
     static let parameterTypes: [PostgresType] = [.date, .int4, .text, .uuid]

@@ -156,7 +156,7 @@ struct ReadDeadStock: Statement {
                CASE WHEN (SELECT count(*) FROM placed s) > $2
                     THEN (SELECT ARRAY['', s.product_id::text] FROM placed s WHERE s.place = $2)
                     ELSE (SELECT ARRAY['', w.behind::text] FROM walk w WHERE w.behind IS NOT NULL) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM stock.tenant t WHERE t.id = stock.current_tenant()
         """
     static let parameterTypes: [PostgresType] = [.date, .int4, .uuid]

@@ -144,7 +144,7 @@ struct ListSaleExceptions: Statement {
                    FILTER (WHERE p.place <= $3),
                CASE WHEN count(*) > $3 THEN (
                    SELECT ARRAY[stock.rfc3339(l.recorded_at), l.id::text] FROM placed l WHERE l.place = $3) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         """
     static let parameterTypes: [PostgresType] = [.text, .uuid, .int4]

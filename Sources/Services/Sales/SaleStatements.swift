@@ -288,7 +288,7 @@ struct ListSales: Statement {
                    FILTER (WHERE p.place <= $8),
                CASE WHEN count(*) > $8 THEN (
                    SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $8) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         """
     static let parameterTypes: [PostgresType] = [.text, .uuid, .uuid, .date, .date, .timestamptz, .uuid, .int4, .uuid]
@@ -372,7 +372,7 @@ struct ListNumberedSales: Statement {
                    FILTER (WHERE p.place <= $8),
                CASE WHEN count(*) > $8 THEN (
                    SELECT ARRAY[stock.rfc3339(l.occurred_at), l.id::text] FROM placed l WHERE l.place = $8) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         """
     static let parameterTypes: [PostgresType] = [

@@ -93,7 +93,7 @@ extension SalesService {
             let plan = try await compute(request, isFirst, at: places, context) { (request, snapshot) throws(Problem) in
                 try SalePlan(request, from: snapshot, by: context.caller, draft: draft, approval: approval)
             }
-            return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
+            return try await sell(plan, context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
                 for place in places { try unit.refuseElsewhere(place, context.caller) }
                 try unit.sell(plan)
                 return .changed(Sale(id))

@@ -9,6 +9,7 @@ package final class SalesService: Sendable {
     let store: Store
     let cursors: PageCursors
     private let products = SellableProducts()
+    private let metrics = SalesMetrics()
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] =
@@ -60,7 +61,7 @@ package final class SalesService: Sendable {
                 (request, snapshot) throws(Problem) in
                 try SalePlan(request, from: snapshot, by: context.caller, approval: approval)
             }
-            return try await store.attemptWrite(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
+            return try await sell(plan, context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
                 try unit.refuseElsewhere(place, context.caller)
                 if let fact = request.purpose.fact {
                     try unit.add(BeginFact())
@@ -72,6 +73,26 @@ package final class SalesService: Sendable {
                 return .created(Sale(plan.id))
             }
         }
+    }
+
+    /// Writes a sale, and counts it if it is not one that was sold before with the same key.
+    ///
+    /// - Parameters:
+    ///   - plan: What was computed.
+    ///   - context: Who asks.
+    ///   - key: The request's key.
+    ///   - command: Adds its statements and says what they do.
+    /// - Returns: The answer.
+    /// - Throws: What kept the unit from running.
+    func sell(
+        _ plan: SalePlan,
+        _ context: CallContext,
+        key: IdempotencyKey?,
+        _ command: (inout UnitOfWork) throws(PostgresError) -> Effect<Sale>
+    ) async throws(WriteFailure) -> Answer {
+        let answer = try await store.attemptWrite(context, key: key, command: command)
+        if !answer.replayed { metrics.sold(plan.cart.priced.total, in: plan.cart.rules.currency) }
+        return answer
     }
 
     /// Computes something and writes it, anew if what it was computed from has changed.

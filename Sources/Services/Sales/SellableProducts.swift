@@ -22,6 +22,8 @@ struct SellableProduct: Sendable, Equatable {
 struct SellingRules: Sendable, Equatable {
     /// The tenant row's version; compared in the unit that sells.
     let version: Int64
+    /// The code of the currency and the decimals of its amounts.
+    let currency: String
     let exponent: Int16
     let pricesIncludeTax: Bool
     /// How far below the list price a manager may sell; nil is without limit.
@@ -114,8 +116,8 @@ final class SellableProducts: Sendable {
 struct ReadSellableProducts: Statement {
     static let name = "sales.read_products"
     static let sql: SQL = """
-        SELECT t.version, t.currency_exponent, t.prices_include_tax, t.manager_discount_limit, t.cashier_discount_limit,
-               t.cash_rounding, t.on_price_change = 'keep', CASE WHEN w.place = 1 THEN (
+        SELECT t.version, t.currency, t.currency_exponent, t.prices_include_tax, t.manager_discount_limit,
+               t.cashier_discount_limit, t.cash_rounding, t.on_price_change = 'keep', CASE WHEN w.place = 1 THEN (
                    SELECT array_agg(m.code || ' ' || m.kind) FROM stock.payment_method m
                    WHERE m.tenant_id = stock.current_tenant() AND m.active) END,
                p.id, p.version, p.price, p.tax_rate, p.taxes, p.decimals, p.tracks_stock, p.status = 'active'
@@ -153,6 +155,7 @@ struct ReadSellableProducts: Statement {
         init(from row: inout RowReader) throws(PostgresError) {
             rules = SellingRules(
                 version: try row.next(),
+                currency: try row.next(),
                 exponent: try row.next(),
                 pricesIncludeTax: try row.next(),
                 managerDiscountLimit: try row.next(Percent?.self),

@@ -134,7 +134,7 @@ struct ListReservations: Statement {
                    FILTER (WHERE p.place <= $5),
                CASE WHEN count(*) > $5 THEN (
                    SELECT ARRAY[l.document_id::text, l.product_id::text] FROM placed l WHERE l.place = $5) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         """
     static let parameterTypes: [PostgresType] = [.uuid, .uuid, .text, .uuid, .int4]

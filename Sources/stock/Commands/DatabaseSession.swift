@@ -41,9 +41,25 @@ enum DatabaseSession {
         _ settings: Settings,
         _ body: (PostgresClient) async throws -> Value
     ) async throws -> Value {
+        try await onSchema(try settings.operatorDatabase(), settings, body)
+    }
+
+    /// The same as a role that may become the owner of the schema, for what the service's own role may not.
+    static func asOwner<Value: Sendable>(
+        _ settings: Settings,
+        _ body: (PostgresClient) async throws -> Value
+    ) async throws -> Value {
+        try await onSchema(try settings.ownerDatabase(), settings, body)
+    }
+
+    private static func onSchema<Value: Sendable>(
+        _ database: PostgresConfiguration,
+        _ settings: Settings,
+        _ body: (PostgresClient) async throws -> Value
+    ) async throws -> Value {
         // Where the migrations are not beside the program, it is asked whether there is any schema.
         let folder = try? SQLFolder.find(nil)
-        return try await run(try settings.operatorDatabase(), logger: try settings.commandLogger()) { postgres in
+        return try await run(database, logger: try settings.commandLogger()) { postgres in
             try await Admittance(postgres: postgres, folder: folder).examineSchema(deadline: .now + .seconds(30))
             return try await body(postgres)
         }

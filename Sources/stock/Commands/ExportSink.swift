@@ -12,9 +12,11 @@ final class ExportSink {
     private let draft: String?
     private let handle: FileHandle
 
-    /// - Parameter path: the file; nil is standard output.
+    /// - Parameters:
+    ///   - path: the file; nil is standard output.
+    ///   - permissions: who may read and write it, as far as the process allows.
     /// - Throws: `CommandFailure` if it cannot be written.
-    init(path: String?) throws {
+    init(path: String?, permissions: mode_t = 0o666) throws {
         // Whoever stops reading is told of by the write that fails, and not by a signal.
         signal(SIGPIPE, SIG_IGN)
         self.path = path
@@ -32,7 +34,7 @@ final class ExportSink {
         let isFile = !isThere || about.st_mode & S_IFMT == S_IFREG
         let name = isFile ? "\(path).\(getpid())" : path
         let flags = isFile ? O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC : O_WRONLY | O_CLOEXEC
-        let descriptor = open(name, flags, 0o666)
+        let descriptor = open(name, flags, permissions)
         guard descriptor >= 0 else { throw Self.failure(path, errno) }
         handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         draft = isFile ? name : nil

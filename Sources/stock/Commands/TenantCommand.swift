@@ -5,12 +5,12 @@ import NIOCore
 import Postgres
 import Services
 
-/// `stock tenant create|list`.
+/// `stock tenant create|list|export|import`.
 struct TenantCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tenant",
-        abstract: "Makes and lists tenants.",
-        subcommands: [Create.self, List.self]
+        abstract: "Makes, lists and moves tenants.",
+        subcommands: [Create.self, List.self, TenantExportCommand.self, TenantImportCommand.self]
     )
 
     struct Create: OperatorCommand {

@@ -6,6 +6,7 @@ import Kernel
 import Logging
 import Postgres
 import Redis
+import Services
 
 /// A variable that is missing, or holds what it must not; the description is the one line that says so.
 struct ConfigurationError: Error, CustomStringConvertible {
@@ -294,7 +295,7 @@ struct Settings: Sendable {
 
     /// Whose word about a client's address is taken.
     func trustedProxies() throws -> TrustedProxies {
-        do throws(TrustedProxies.Invalid) {
+        do throws(InvalidRange) {
             return try TrustedProxies(list: text(.trustedProxies) ?? "")
         } catch {
             throw ConfigurationError(.trustedProxies, "names '\(error.part)', which is no address or network")
@@ -343,6 +344,21 @@ struct Settings: Sendable {
     }
 
     func isSignupEnabled() throws -> Bool { try flag(.signupEnabled) }
+
+    func isConsoleEnabled() throws -> Bool { try flag(.consoleEnabled) }
+
+    /// Which servers webhooks may be sent to.
+    func webhookRule() throws -> AddressRule {
+        let allowsHTTP = try flag(.webhookHTTP)
+        do throws(InvalidRange) {
+            return AddressRule(
+                allowsHTTP: allowsHTTP,
+                exceptions: try [AddressRange](list: text(.webhookNetworks) ?? "")
+            )
+        } catch {
+            throw ConfigurationError(.webhookNetworks, "names '\(error.part)', which is no address or network")
+        }
+    }
 
     // MARK: Logging
 

@@ -78,6 +78,11 @@ extension Variable {
         "CORS_ORIGINS",
         "origins, as https://shop.example,http://localhost:5173, whose pages may use the API; *: all; empty: none"
     )
+    static let consoleEnabled = Variable(
+        "CONSOLE_ENABLED",
+        "whether the console is served at /console/: true or false",
+        fallback: "true"
+    )
     static let instance = Variable(
         "STOCK_INSTANCE",
         "this instance's name in logs and health",
@@ -160,6 +165,15 @@ extension Variable {
         "days for which events can be read, 1 to 3650",
         fallback: "30"
     )
+    static let webhookHTTP = Variable(
+        "WEBHOOK_ALLOW_HTTP",
+        "whether webhooks may be sent without TLS: true or false",
+        fallback: "false"
+    )
+    static let webhookNetworks = Variable(
+        "WEBHOOK_ALLOW_NETWORKS",
+        "addresses and networks, as 10.1.0.0/16,fd00::/8, that webhooks may be sent to although they are not public; empty: none"
+    )
     static let rateLimitTenant = Variable(
         "RATE_LIMIT_TENANT",
         "a tenant's requests per second, 1 to 1000000, cached answers free; 0: no limit",
@@ -187,10 +201,11 @@ extension Variable {
     private static let shipped: [Variable] = [
         databaseURL, databaseOwnerURL, databasePoolSize, redisURL, redisHost, redisPort, redisDB, redisPassword,
         redisSentinels, redisSentinelMaster, redisSentinelPassword, redisConnectTimeout, redisCommandTimeout, listen,
-        operationsListen, drainDelay, httpConnections, httpConnectionsPerAddress, trustedProxies, corsOrigins, instance,
-        commit, authSecret, authKeyFile, signupEnabled, logLevel, logFormat, logHits, cacheEnabled, cacheKeyPrefix,
-        cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL, cacheUnitsTTL, cacheBalanceTTL,
-        cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, cacheWarmUp, eventsRetentionDays,
+        operationsListen, drainDelay, httpConnections, httpConnectionsPerAddress, trustedProxies, corsOrigins,
+        consoleEnabled, instance, commit, authSecret, authKeyFile, signupEnabled, logLevel, logFormat, logHits,
+        cacheEnabled, cacheKeyPrefix, cacheL1Bytes, cacheDefaultTTL, cacheProductsTTL, cacheCategoriesTTL,
+        cacheUnitsTTL, cacheBalanceTTL, cacheDashboardTTL, cacheReportsTTL, cacheNegativeTTL, cacheWarmUp,
+        eventsRetentionDays, webhookHTTP, webhookNetworks,
         rateLimitTenant, rateLimitKey, rateLimitLogin, rateLimitInFlight,
     ]
 

@@ -65,6 +65,7 @@ extension App {
         settings.limits.drainDelay = choices.drainDelay
         settings.proxies = choices.proxies
         settings.crossOrigin = choices.crossOrigin
+        settings.hasConsole = choices.hasConsole
         settings.metrics = metrics
         settings.loggedHits = choices.logHits
         let lifecycle = Lifecycle()
@@ -132,6 +133,19 @@ extension App {
         if choices.role != .web {
             let worker = ImportWorker(postgres: postgres, bell: importBell, logger: logger.labelled("stock.imports"))
             services.append(Afterwards(look: look, service: Imports(worker: worker)))
+        }
+        if choices.role != .web {
+            let sender = HTTPWebhookSender(rule: choices.shop.webhookRule)
+            let worker = WebhookWorker(
+                postgres: postgres,
+                sender: sender,
+                secrets: choices.shop.webhookSecrets,
+                retention: choices.eventRetention,
+                logger: logger.labelled("stock.webhooks")
+            )
+            worker.follow(cache)
+            metrics.observe { WebhookMetrics.samples(of: worker.statistics) }
+            services.append(Afterwards(look: look, service: Webhooks(worker: worker, sender: sender)))
         }
         if choices.role != .worker {
             let shop = Shop(
@@ -267,6 +281,19 @@ private struct Imports: Service {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { $0.addTask(priority: .low) { await worker.run() } }
         }
+    }
+}
+
+/// Events that are sent to tenants' servers; what is under way when its turn to stop has come is sent again by whoever goes on.
+private struct Webhooks: Service {
+    let worker: WebhookWorker
+    let sender: HTTPWebhookSender
+
+    func run() async {
+        await cancelWhenGracefulShutdown {
+            await withDiscardingTaskGroup { $0.addTask(priority: .low) { await worker.run() } }
+        }
+        await sender.stop()
     }
 }
 

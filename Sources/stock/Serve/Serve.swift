@@ -15,7 +15,7 @@ struct Serve: OperatorCommand {
     enum Role: String, ExpressibleByArgument, CaseIterable {
         /// HTTP with its caches, which follow the log that some other process's relay writes.
         case web
-        /// Background work alone: the relay of invalidations, and imports.
+        /// Background work alone: the relay of invalidations, imports and webhooks.
         case worker
         /// Both.
         case all
@@ -23,7 +23,7 @@ struct Serve: OperatorCommand {
 
     @Option(
         name: .long,
-        help: "all; web: HTTP, but no relay and no imports, which some worker must do; worker: these alone."
+        help: "all; web: HTTP, but no relay, imports or webhooks, which some worker must do; worker: these alone."
     )
     var role: Role = .all
 

@@ -20,6 +20,7 @@ struct ServeChoices: Sendable {
     let httpConnectionsPerAddress: Int
     let proxies: TrustedProxies
     let crossOrigin: CrossOrigin
+    let hasConsole: Bool
     let database: PostgresConfiguration
     let redis: RedisConfiguration?
     let cache: CacheSettings
@@ -41,6 +42,7 @@ struct ServeChoices: Sendable {
         httpConnectionsPerAddress = try settings.httpConnectionsPerAddress()
         proxies = try settings.trustedProxies()
         crossOrigin = try settings.corsOrigins()
+        hasConsole = try settings.isConsoleEnabled()
         database = try settings.database()
         redis = try settings.redis()
         let caching = try settings.cache()
@@ -53,7 +55,13 @@ struct ServeChoices: Sendable {
         warmsUp = caching.isEnabled && caching.warmsUp
         eventRetention = try settings.eventRetention()
         signingKeys = try settings.signingKeys()
-        shop = ShopSettings(secret: signingKeys.first?.secret ?? [], isSignupEnabled: try settings.isSignupEnabled())
+        var shop = ShopSettings(
+            secret: signingKeys.first?.secret ?? [],
+            isSignupEnabled: try settings.isSignupEnabled()
+        )
+        shop.formerSecrets = signingKeys.dropFirst().map(\.secret)
+        shop.webhookRule = try settings.webhookRule()
+        self.shop = shop
         rates = RateLimitSettings(try settings.rates())
     }
 }

@@ -4,6 +4,7 @@ import Kernel
 import Logging
 import NIOCore
 import Services
+import Synchronization
 import TestSupport
 import Testing
 
@@ -43,6 +44,7 @@ struct ContractWalkTests {
             try await self.records(journey)
             try await self.operations(journey)
             try await self.imports(journey)
+            try await self.webhooks(journey)
             // What is deleted in the end must be named by nothing.
             try await journey.call("createCustomer", body: #"{"name":"Nobody"}"#)
             try await journey.call("recordCashEntry")
@@ -233,6 +235,43 @@ struct ContractWalkTests {
             }
             #expect(journey.answers["readImport"]?["rejected"].int == 1)
         }
+    }
+
+    /// Takes messages that go nowhere, and answers as a test says.
+    private final class Answering: WebhookSender {
+        let code = Mutex<Int?>(200)
+
+        func send(_ message: WebhookMessage, to url: WebhookURL) async -> WebhookReply {
+            let code = self.code.withLock { $0 }
+            return WebhookReply(code: code, fault: code == nil ? .timeout : nil, answer: code.map { "\($0)" })
+        }
+    }
+
+    /// Events are sent, fail, are sent again and skipped; what becomes of one for which the receiver is away shows what waits.
+    private func webhooks(_ journey: Journey) async throws {
+        let sender = Answering()
+        let worker = WebhookWorker(
+            postgres: journey.shop.postgres,
+            sender: sender,
+            secrets: WebhookSecrets(of: [TestShop.secret]),
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        )
+        try await journey.call("createWebhook", body: #"{"url":"https://example.com/all"}"#)
+        try await journey.call("readWebhook")
+        let head = try #require(journey.answers["readWebhook"]?["head"].int)
+        try await journey.call("redeliverWebhookEvent", body: #"{"seq":\#(head)}"#)
+        try await journey.call("testWebhook")
+        try await worker.serveDue()
+        sender.code.withLock { $0 = nil }
+        try await journey.call("redeliverWebhookEvent", body: #"{"seq":\#(head)}"#)
+        try await worker.serveDue()
+        try await journey.call("listWebhookDeliveries")
+        try await journey.call("skipWebhookEvent", body: #"{"seq":\#(head)}"#)
+        try await journey.call("rotateWebhookSecret")
+        try await journey.call("changeWebhook")
+        try await journey.call("listWebhooks")
+        let sent = journey.answers["listWebhookDeliveries"]?["data"].elements ?? []
+        #expect(sent.map { $0["status"].string } == ["failed", "delivered", "delivered"], "\(sent)")
     }
 
     /// Counts what is at the first place, in two counts at once.

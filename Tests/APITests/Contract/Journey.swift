@@ -38,6 +38,22 @@ final class Journey {
         self.contract = Contract(document: await shop.send(.get, "/openapi.json").json)
     }
 
+    /// Goes on elsewhere, with what was made and answered so far.
+    ///
+    /// - Parameters:
+    ///   - shop: where the same tenant is, too.
+    ///   - database: its database.
+    ///   - token: the owner's there.
+    /// - Returns: the walk from there on.
+    func moved(to shop: TestShop, _ database: TestDatabase, token: String) async -> Journey {
+        let journey = await Journey(shop, database)
+        journey.token = token
+        journey.answers = answers
+        journey.places = places
+        journey.keys = keys
+        return journey
+    }
+
     /// The route of an operation.
     func route(_ name: String) throws -> Route {
         try #require(shop.api.routes.first { $0.name == name }, "there is no operation \(name)")
@@ -140,7 +156,9 @@ final class Journey {
         for route in shop.api.routes where route.isRecordMaking { try await self.call(route.name) }
         try await self.call("openStockCount")
         try await self.openTransfer()
-        for name in ["createImport", "recordExpense", "recordLedgerEntry", "inviteUser"] { try await self.call(name) }
+        for name in ["createImport", "createWebhook", "recordExpense", "recordLedgerEntry", "inviteUser"] {
+            try await self.call(name)
+        }
         let invitation = try #require(self.answers["inviteUser"]?["invitation_token"].string)
         try await self.call(
             "acceptInvitation",

@@ -1,11 +1,11 @@
 import Cache
 import Kernel
 import Postgres
-import Services
 import TestSupport
 import Testing
 
 @testable import API
+@testable import Services
 
 /// What a migration can forget, asked of the catalog for every record: each is told of here, and by nothing else.
 @Suite("The tables of records")
@@ -58,8 +58,11 @@ struct RecordTablesTests {
     }
 
     /// The statements of a record that answer something: what is cached knows the snapshot that it was read by.
+    ///
+    /// Without the last event of that snapshot, which is told beside the body and shown in none.
     private static func reads(_ record: any Record.Type) -> [String] {
         record.statements.map { statement in statement.sql.text }.filter { $0.contains("pg_current_snapshot()") }
+            .map { $0.replacing(SQL.lastEvent.text, with: "0") }
     }
 
     /// The tables that an SQL text names, itself or by the functions that it calls.
@@ -216,7 +219,7 @@ struct RecordTablesTests {
     private static let rules: [String: (rule: TextRule, isBlankable: Bool)] = [
         "api_key.name": (.name, false), "app_user.email": (.email, false), "app_user.name": (.name, true),
         "invitation.email": (.email, false), "product_barcode.code": (.barcode, false),
-        "packaging.name": (.name, false), "import_request.name": (.name, false),
+        "packaging.name": (.name, false), "import_request.name": (.name, false), "webhook.url": (.url, false),
         "register.name": (.name, false),
         "cash_entry.category": (.name, false), "cash_entry.note": (.note, true), "cash_session.note": (.note, true),
         "cash_session.closing_note": (.note, true),

@@ -1,5 +1,6 @@
 import Domain
 import Kernel
+import Postgres
 import TestSupport
 import Testing
 
@@ -184,7 +185,7 @@ struct ProductsImportTests {
     func brokenOff() async throws {
         struct Unplugged: Error {}
         try await TestShop.open { (shop) async throws in
-            for (policy, kept) in [(ImportErrorPolicy.abort, 0), (.skip, 3_000)] {
+            for (policy, kept) in [(ImportErrorPolicy.abort, 0), (.skip, 2_000)] {
                 let error = await #expect(throws: ImportInterruption<RecordsImport.Report>.self) {
                     try await run(Self.rows(0..<3_500), into: shop, failure: Unplugged()) { $0.onError = policy }
                 }
@@ -261,6 +262,63 @@ struct ProductsImportTests {
             let waiting = try await shop.psql("SELECT gin_clean_pending_list('stock.product_search_pairs_idx')")
             #expect(waiting == "0")
             #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("makes what is new by two connections, neither waiting for the other")
+    func sideBySide() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await withDatabase(shop.database.appURL) { (client) async throws in
+                try await client.withLease(deadline: shop.context.deadline) { lease in
+                    // Whoever makes new products beside is not waited for, unless it is the same one: of the first batch. Those of the
+                    // second are there meanwhile.
+                    try await lease.begin(tenant: shop.tenant.rawValue)
+                    try await lease.execute(
+                        script: """
+                            SELECT pg_advisory_xact_lock_shared(hashtextextended('stock.products', \(shop.tenant)));
+                            INSERT INTO stock.product (tenant_id, id, sku, name, unit_id, price)
+                            SELECT tenant_id, gen_random_uuid(), 'N5', 'Their own', unit_id, 1
+                            FROM stock.product WHERE sku = 'A'
+                            """
+                    )
+                    async let outcome = run(Self.rows(0..<2_000), into: shop)
+                    try await eventually("the second batch is there") { try await products(shop) == "1000" }
+                    try await lease.commit()
+                    let report = try await outcome.report
+                    #expect([report.created, report.updated, report.rejectedRows] == [1_999, 1, 0])
+                }
+            }
+            #expect(try await products(shop) == "2000")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("writes batches that name what is there in the order of the file, among those that are new")
+    func inOrder() async throws {
+        try await TestShop.open { (shop) async throws in
+            let header = "external_id,sku,name,price,unit"
+            _ = try await run(["E,N9000,Old,1,pc"], into: shop, header: header)
+            // A SKU that is given up before is free behind, and one that is taken is not.
+            var lines = (0..<3_000).map { ",N\($0),Thing number \($0),2.50,pc" }
+            lines[10] = "E,N9001,Renamed,1,pc"
+            lines[1_500] = ",N9000,Another,1,pc"
+            let outcome = try await run(lines, into: shop, header: header)
+            #expect([outcome.report.created, outcome.report.updated, outcome.report.rejectedRows] == [2_999, 1, 0])
+            let named = try await shop.psql("SELECT sku, name FROM stock.product WHERE sku LIKE 'N900_' ORDER BY sku")
+            #expect(named == "N9000|Another\nN9001|Renamed")
+        }
+    }
+
+    @Test("tells what both batches have written when too many rows of the first are refused")
+    func tooManyOfTheFirst() async throws {
+        try await TestShop.open { (shop) async throws in
+            let lines = (0..<4_000).map { "N\($0),Thing,2.50,pc,\($0 < 5 ? "0.5" : "1")" }
+            let error = await #expect(throws: ImportInterruption<RecordsImport.Report>.self) {
+                _ = try await run(lines, into: shop, header: "\(Self.header),min_stock") { $0.maxErrors = 3 }
+            }
+            let report = try #require(error?.report)
+            #expect([report.created, report.rejectedRows] == [1_995, 5])
+            #expect(try await products(shop) == "1995")
         }
     }
 

@@ -150,6 +150,7 @@ package final class Contract: Sendable {
 
     /// What is wrong with an answer that belongs to no operation: only problems may be.
     private func strayFaults(_ exchange: Exchange) -> [String] {
+        if isOfConsole(exchange) { return [] }
         let path = exchange.path.split(separator: "/", omittingEmptySubsequences: false)
         let isKnown = operations.values.joined().contains { Self.matches($0.segments, path) }
         var faults: [String] = []
@@ -164,6 +165,12 @@ package final class Contract: Sendable {
         }
         guard exchange.method != "HEAD" else { return faults }
         return faults + problemFaults(exchange)
+    }
+
+    /// Whether an answer is a file of the console, or leads to it: that is for people, and none of the API's.
+    private func isOfConsole(_ exchange: Exchange) -> Bool {
+        ["/", "/console"].contains(exchange.path) && exchange.status == 302
+            || exchange.path.hasPrefix("/console/") && [200, 304].contains(exchange.status)
     }
 
     /// What is wrong with a problem document, whatever it answers.

@@ -115,7 +115,7 @@ struct ListImportRejections: Statement {
         SELECT string_agg((SELECT row_to_json(b)::text FROM (SELECT p.line, p.code, p.reason) b), ',' ORDER BY p.place)
                    FILTER (WHERE p.place <= $3),
                CASE WHEN count(*) > $3 THEN (SELECT ARRAY[l.line::text] FROM placed l WHERE l.place = $3) END,
-               pg_current_snapshot()
+               \(.seen)
         FROM placed p
         HAVING EXISTS (SELECT FROM stock.import_request r WHERE r.tenant_id = stock.current_tenant() AND r.id = $1)
         """

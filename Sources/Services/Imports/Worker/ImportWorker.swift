@@ -297,6 +297,8 @@ package struct ImportWorker: Sendable {
             choices.insertsOnly = options.mode == .insert
             choices.readsStatus = options.readsStatus
             choices.maxErrors = options.maxErrors
+            // The other connections are the tills'.
+            choices.isAssisted = false
             let records = RecordsImport(postgres: postgres)
             return ImportFigures(
                 try await records.run(file, options: choices, onReject: { ledger.reject($0) }, onProgress: note)
