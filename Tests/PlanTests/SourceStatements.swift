@@ -4,6 +4,8 @@ import Foundation
 import Postgres
 import TestSupport
 
+@testable import Services
+
 /// A statement of the product, as its source says it.
 struct SourceStatement: Sendable {
     /// The name it is prepared under.
@@ -24,7 +26,8 @@ struct SourceStatements: Sendable {
     /// Reads every Swift file of the product.
     static func read() throws -> SourceStatements {
         let texts = try self.files()
-        var all = (CacheStatements.all + API.statements).map { type in
+        // The last one is of no service, and is put together, which only the compiler reads.
+        var all = (CacheStatements.all + API.statements + [LastEvent.self]).map { type in
             SourceStatement(name: type.name, sql: type.sql.text, types: type.parameterTypes.map(Self.sqlName))
         }
         let listed = Set(all.map(\.name))
@@ -97,10 +100,13 @@ struct SourceStatements: Sendable {
     private static func sql(in body: Substring) -> String? {
         guard let start = body.firstMatch(of: /static let sql: SQL =\s*"/) else { return nil }
         let text = body[body.index(before: start.range.upperBound)...]
-        if text.hasPrefix("\"\"\"\n") {
-            return unescaped(text.dropFirst(4).prefix(upTo: "\n        \"\"\""))
-        }
-        return text.dropFirst().firstMatch(of: /^((?:[^"\\]|\\.)*)"/).map { unescaped($0.output.1) }
+        let literal =
+            text.hasPrefix("\"\"\"\n")
+            ? text.dropFirst(4).prefix(upTo: "\n        \"\"\"")
+            : text.dropFirst().firstMatch(of: /^((?:[^"\\]|\\.)*)"/)?.output.1
+        // What is put into it is known to the compiler alone.
+        guard let literal, literal.firstMatch(of: /(?:^|[^\\])\\\(/) == nil else { return nil }
+        return unescaped(literal)
     }
 
     private static func unescaped(_ text: Substring) -> String {
