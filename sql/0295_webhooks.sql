@@ -215,9 +215,8 @@ CREATE FUNCTION stock.webhook_call() RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off AS $$
 BEGIN
-    UPDATE stock.tenant t SET webhook_due_at = '-infinity', has_webhook = true
-    WHERE t.id = stock.current_tenant()
-      AND (NOT t.has_webhook OR t.webhook_due_at IS NULL OR t.webhook_due_at > '-infinity');
+    -- Always: a worker that finds nothing just now writes when it is next, before this or with what this did in sight.
+    UPDATE stock.tenant t SET webhook_due_at = '-infinity', has_webhook = true WHERE t.id = stock.current_tenant();
     INSERT INTO stock.cache_outbox (tenant_id, modules) VALUES (stock.current_tenant(), '{webhooks}');
 END
 $$;
@@ -269,7 +268,9 @@ BEGIN
         version = w.version + 1, updated_at = now()
     WHERE w.tenant_id = v_was.tenant_id AND w.id = p_id;
     IF p_active AND NOT v_was.active OR p_url <> v_was.url OR p_types <> v_was.types THEN
-        UPDATE stock.webhook_turn t SET failures = 0, asides = 0, failing_since = NULL, due_at = '-infinity'
+        -- What is under way by what was is not written down.
+        UPDATE stock.webhook_turn t
+        SET failures = 0, asides = 0, failing_since = NULL, due_at = '-infinity', worker = NULL, leased_until = clock_timestamp()
         WHERE t.tenant_id = v_was.tenant_id AND t.webhook_id = p_id;
         UPDATE stock.webhook_retry r SET due_at = '-infinity' WHERE r.tenant_id = v_was.tenant_id AND r.webhook_id = p_id;
     END IF;
@@ -351,7 +352,9 @@ SET enable_seqscan = off AS $$
 DECLARE
     v_webhook stock.webhook := stock.webhook_held(p_id);
 BEGIN
-    UPDATE stock.webhook_turn t SET after_seq = p_seq, failures = 0, failed_seq = NULL, due_at = '-infinity'
+    -- A try of it that is under way is not written down.
+    UPDATE stock.webhook_turn t
+    SET after_seq = p_seq, failures = 0, failed_seq = NULL, due_at = '-infinity', worker = NULL, leased_until = clock_timestamp()
     WHERE t.tenant_id = v_webhook.tenant_id AND t.webhook_id = p_id AND t.failures > 0 AND t.failed_seq = p_seq
       AND t.after_seq < p_seq;
     IF NOT FOUND THEN

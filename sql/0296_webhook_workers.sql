@@ -121,6 +121,8 @@ BEGIN
     IF id IS NULL THEN
         -- It was looked for nothing: the next time is when something is due.
         IF v_due <= p_now THEN
+            -- Who switches an endpoint on meanwhile is waited for, or comes behind and has it looked for again.
+            PERFORM FROM stock.tenant t WHERE t.id = v_tenant FOR NO KEY UPDATE;
             v_due := stock.webhook_next_due();
             UPDATE stock.tenant t
             -- Not at once again, whatever kept it from being taken.
@@ -197,6 +199,7 @@ DECLARE
     v_after   bigint;
     v_waiting bigint;
     v_pages   integer := 0;
+    v_is_lost boolean := false;
 BEGIN
     UPDATE stock.webhook_turn t SET leased_until = clock_timestamp() + p_lease
     WHERE t.tenant_id = v_tenant AND t.webhook_id = p_id AND t.worker = p_worker AND t.leased_until > clock_timestamp()
@@ -215,6 +218,7 @@ BEGIN
                 v_look := stock.webhook_look(v_after, v_webhook.types);
                 IF v_look.first > v_after + 1 THEN
                     PERFORM stock.webhook_lose(p_id, p_delivery, v_after + 1, v_look.first - v_after - 1, p_now);
+                    v_is_lost := true;
                 END IF;
                 v_pages := v_pages + 1;
                 EXIT WHEN v_look.matched IS NOT NULL OR NOT v_look.is_full OR v_pages = 20;
@@ -231,8 +235,8 @@ BEGIN
                 FROM stock.webhook_event(v_look.matched) p,
                      (SELECT CASE WHEN v_turn.failed_seq = v_look.matched THEN v_turn.failures ELSE 0 END AS count) f;
                 RETURN;
-            ELSIF v_pages = 20 THEN
-                -- Others take their turn, and then it is gone on here.
+            ELSIF v_pages = 20 OR v_is_lost THEN
+                -- Others take their turn, and then it is gone on here. What was lost is told by one row each time.
                 PERFORM stock.webhook_release(p_id, p_worker, true, p_now);
                 RETURN;
             END IF;
@@ -344,6 +348,37 @@ BEGIN
     WHERE t.tenant_id = stock.current_tenant() AND t.webhook_id = p_id AND t.worker = p_worker AND t.secret = p_was;
 END
 $$;
+
+-- Has endpoints of the tenant that get nothing of what there is before p_until, which is about to go, go past it: they lose nothing by that.
+CREATE FUNCTION stock.webhook_pass(p_until bigint) RETURNS void
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    v_tenant bigint := stock.current_tenant();
+    v_turn   record;
+BEGIN
+    FOR v_turn IN
+        SELECT t.webhook_id, t.after_seq, w.types
+        FROM stock.webhook w JOIN stock.webhook_turn t ON t.tenant_id = w.tenant_id AND t.webhook_id = w.id
+        WHERE w.tenant_id = v_tenant AND t.after_seq < p_until - 1
+    LOOP
+        -- One that has lost something before is told of that first.
+        IF EXISTS (SELECT FROM stock.domain_event e WHERE e.tenant_id = v_tenant AND e.seq = v_turn.after_seq + 1)
+           AND NOT EXISTS (SELECT FROM stock.domain_event e
+                           WHERE e.tenant_id = v_tenant AND e.seq > v_turn.after_seq AND e.seq < p_until
+                             AND stock.webhook_takes(v_turn.types, e.type)) THEN
+            UPDATE stock.webhook_turn t SET after_seq = p_until - 1
+            WHERE t.tenant_id = v_tenant AND t.webhook_id = v_turn.webhook_id AND t.after_seq = v_turn.after_seq;
+        END IF;
+    END LOOP;
+END
+$$;
+
+-- Before they go.
+CALL stock.amend('prune_events', $$
+        DELETE FROM stock.domain_event e WHERE$$, $$
+        PERFORM stock.webhook_pass(v_until);
+        DELETE FROM stock.domain_event e WHERE$$);
 
 -- Deletes what was tried longer than p_keep ago, the oldest first: a step, of a hundred tenants at most, those after p_after, and p_limit rows.
 -- next_after: where the next step begins, NULL at the end; a tenant that has more is met again.

@@ -318,6 +318,97 @@ struct WebhookTests {
         }
     }
 
+    @Test("what it does not get is nothing that it loses, and one that was set aside is lost by itself")
+    func notLost() async throws {
+        try await Self.stage { stage in
+            let (id, _) = try await stage.webhook(["stock.low"])
+            try await stage.happen(10)
+            try await stage.worker { worker in
+                try await worker.serveDue()
+                _ = try await stage.psql("SELECT stock.prune_events(0, '0 s', 1000)")
+                #expect(try await stage.psql("SELECT min(seq) FROM stock.domain_event") == "10")
+                try await stage.happen(1, "stock.low")
+                try await worker.serveDue()
+                #expect(stage.receiver.sequences == [11])
+                #expect(try await stage.deliveries(id, .lost).isEmpty)
+
+                // Three tries of the next one, and then neither it nor some of those behind it are kept.
+                stage.receiver.answer(500)
+                try await stage.happen(1, "stock.low")
+                for pause: Duration in [.zero, .seconds(6), .seconds(34)] {
+                    stage.live.clock.advance(by: pause)
+                    try await worker.serveDue()
+                }
+                try await stage.happen(5)
+                _ = try await stage.psql("DELETE FROM stock.domain_event WHERE seq <= 15")
+                stage.live.clock.advance(by: .seconds(400))
+                try await worker.serveDue()
+            }
+            let told = try await stage.deliveries(id, .lost)
+            #expect(told.map { $0["seq"] } == ["13", "12"] && told.map { $0["lost"] } == ["3", "1"])
+        }
+    }
+
+    @Test("one that is switched on while it is found that nobody has any is looked after")
+    func switchedOn() async throws {
+        try await Self.stage { stage in
+            let (id, _) = try await stage.webhook()
+            let off = WebhookPatch(url: .keep, types: .keep, active: .set(false))
+            _ = try await stage.live.shop.webhooks.change(id, off, expected: .any, stage.live.context)
+            try await stage.worker { worker in
+                // It has done all it does but for the commit, which comes when a worker waits for it, if any does.
+                async let switched = stage.psql(
+                    """
+                    BEGIN;
+                    SELECT set_config('stock.tenant_id', '\(stage.tenant)', true);
+                    UPDATE stock.webhook SET active = true, disabled_at = NULL, disabled_reason = NULL;
+                    SELECT stock.webhook_call();
+                    DO $$
+                    BEGIN
+                        FOR i IN 1..200 LOOP
+                            EXIT WHEN EXISTS (SELECT FROM pg_locks l WHERE NOT l.granted AND l.pid <> pg_backend_pid());
+                            PERFORM pg_sleep(0.01);
+                        END LOOP;
+                    END $$;
+                    COMMIT
+                    """
+                )
+                try await eventually("it is about to be on") {
+                    try await stage.psql("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") != "0"
+                }
+                try await worker.serveDue()
+                _ = try await switched
+                try await stage.happen(1)
+                try await worker.serveDue()
+            }
+            #expect(stage.receiver.sequences == [1])
+        }
+    }
+
+    @Test("what becomes of a try that is under way changes nothing of what a person has changed meanwhile")
+    func overtaken() async throws {
+        try await Self.stage { stage in
+            let (id, _) = try await stage.webhook()
+            try await stage.happen(1)
+            stage.receiver.answer { _ in .answer(500) }
+            try await stage.worker(patience: .seconds(2)) { worker in
+                for pause: Duration in [.zero, .seconds(6)] {
+                    stage.live.clock.advance(by: pause)
+                    try await worker.serveDue()
+                }
+                stage.receiver.answer { _ in .silence }
+                stage.live.clock.advance(by: .seconds(34))
+                async let third: Void = worker.serveDue()
+                try await eventually("the third try is under way") { stage.receiver.received.count == 3 }
+                _ = try await stage.live.shop.webhooks.skip(id, 1, stage.live.context)
+                try await third
+                let read = try await stage.read(id)
+                #expect(read["set_aside"] == "0" && read["after"] == "1")
+            }
+            #expect(try await stage.deliveries(id).map { $0["status"] } == ["failed", "failed", "skipped"])
+        }
+    }
+
     // MARK: Receivers as they are
 
     @Test("what a receiver does wrong is told, and costs no more than a try may take")

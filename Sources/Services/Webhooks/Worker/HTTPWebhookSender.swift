@@ -37,6 +37,8 @@ package final class HTTPWebhookSender: WebhookSender {
     private struct State {
         var clients: [Place: Client] = [:]
         var uses: UInt64 = 0
+        /// Since when names are looked up.
+        var lookups: [String: ContinuousClock.Instant] = [:]
     }
 
     private let rule: AddressRule
@@ -119,13 +121,21 @@ package final class HTTPWebhookSender: WebhookSender {
 
     private func address(of url: WebhookURL, until deadline: ContinuousClock.Instant) async throws -> IPAddress {
         if let address = url.address { return address }
+        let (lookup, host) = (self.lookup, url.host)
+        let isHopeless = state.withLock { state in
+            let since = state.lookups[host, default: .now]
+            state.lookups[host] = since
+            return since + patience < .now
+        }
+        // Its servers are silent: more threads that wait for them would be missing for others.
+        guard !isHopeless else { throw Late() }
         let found = group.any().makePromise(of: IPAddress?.self)
         // A look-up can not be called off: it is not waited for any longer.
         let alarm = found.futureResult.eventLoop.scheduleTask(in: .init(deadline - .now)) { found.fail(Late()) }
-        let (lookup, host) = (self.lookup, url.host)
         threads.submit { state in
             guard case .active = state else { return found.fail(CancellationError()) }
             found.completeWith(Result { try lookup(host) })
+            _ = self.state.withLock { $0.lookups.removeValue(forKey: host) }
         }
         defer { alarm.cancel() }
         guard let address = try await found.futureResult.get() else { throw CancellationError() }

@@ -60,8 +60,17 @@ final class WebhookCalls: LogListener {
         bell.ring()
     }
 
-    /// Forgets a tenant, which has no endpoint.
-    func forget(_ tenant: Int64) { state.withLock { _ = $0.known.remove(tenant) } }
+    /// Heeds the events of a tenant from now on, or does not, as it has endpoints or none.
+    func heed(_ tenant: Int64, _ hasEndpoints: Bool) {
+        state.withLock { state in
+            if hasEndpoints {
+                state.known.insert(tenant)
+            } else if !state.isWaiting.contains(tenant) {
+                // Of one that was heard of meanwhile it is found out anew.
+                state.known.remove(tenant)
+            }
+        }
+    }
 
     /// The next tenant of whom something was heard, but for some.
     func next(butFor busy: Set<Int64>) -> Int64? {

@@ -14,8 +14,9 @@ package final class WebhookWorker: Sendable {
     /// Endpoints served at once, and of one tenant.
     private static let most = (inAll: 32, ofTenant: 4)
 
-    /// What is sent in one turn.
+    /// What is sent in one turn, and how long one takes before others have theirs.
     private static let messagesOfTurn = 20
+    private static let lengthOfTurn: Duration = .seconds(5)
 
     /// How often it is looked for what is due.
     private static let interval: Duration = .seconds(1)
@@ -181,11 +182,17 @@ package final class WebhookWorker: Sendable {
 
     /// Takes an endpoint of a tenant that has something to be sent; nil if none has.
     private func take(of tenant: Int64) async throws -> WebhookID? {
-        guard let taken = try await write(TakeWebhook(worker: worker, now: clock.now()), of: tenant).first else {
-            return nil
+        do {
+            guard let taken = try await write(TakeWebhook(worker: worker, now: clock.now()), of: tenant).first else {
+                return nil
+            }
+            calls.heed(tenant, taken.isKnown)
+            return taken.id
+        } catch {
+            // What was heard of it is said once.
+            calls.call(tenant)
+            throw error
         }
-        if !taken.isKnown { calls.forget(tenant) }
-        return taken.id
     }
 
     // MARK: A turn
@@ -195,8 +202,9 @@ package final class WebhookWorker: Sendable {
         var about = logger
         about[metadataKey: "tenant"] = "\(tenant)"
         about[metadataKey: "webhook"] = "\(id)"
+        let end = ContinuousClock.now + Self.lengthOfTurn
         do {
-            for number in 0..<Self.messagesOfTurn {
+            for number in 0..<Self.messagesOfTurn where ContinuousClock.now < end {
                 let next = NextWebhookMessage(
                     id: id,
                     worker: worker,
