@@ -30,6 +30,8 @@ package final class API: Sendable {
     let authenticator: Authenticator
     let rates: RateLimits
     let store: Store?
+    /// What time it is for credentials.
+    let clock: WallClock
     private let date: HTTPDate
     let metrics: HTTPMetrics
     private let log: RequestLog
@@ -76,6 +78,7 @@ package final class API: Sendable {
         self.proxies = proxies
         self.crossOrigin = crossOrigin
         self.console = console
+        self.clock = clock
         date = HTTPDate(clock: clock)
         let measured = HTTPMetrics(routes)
         metrics?.observe { measured.samples() }

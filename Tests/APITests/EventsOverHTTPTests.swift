@@ -252,6 +252,31 @@ struct EventsOverHTTPTests {
         }
     }
 
+    @Test("hear what happens while it is asked who they are")
+    func asked() async throws {
+        try await Self.open { shop, _, token in
+            let reply = await shop.send(.get, "/v1/events/stream", token: token)
+            let stream = try #require(reply.events)
+            stream.listen {}
+            func sends(_ step: EventStream.Step) -> String {
+                if case .send(let bytes) = step { String(buffer: bytes) } else { "" }
+            }
+            #expect(sends(stream.step()).hasPrefix("retry: "))
+            #expect(sends(stream.step()).contains("event: ready"))
+            guard case .work = stream.step() else {
+                Issue.record("who joins is asked")
+                return
+            }
+            shop.shop.events.hub.wakeEverybody()
+            await stream.work()
+            #expect(sends(stream.step()).contains("event: progress"))
+            guard case .rest = stream.step() else {
+                Issue.record("there is nothing more")
+                return
+            }
+        }
+    }
+
     @Test("end within a second when the key is revoked, the role changed or the tenant suspended, and say so")
     func ending() async throws {
         try await Self.open { shop, database, token in

@@ -108,6 +108,37 @@ struct EventHubTests {
         }
     }
 
+    @Test("begins with who it is, and misses nothing where a reading ends that was begun for others")
+    func replaced() async throws {
+        let (source, gate, begun) = (Source(), Doorbell(), Doorbell())
+        let hub = EventHub(cache: TenantCache()) { (_, after, limit) throws(Problem) in
+            let page = try source.page(after: after, limit: limit)
+            if after == 11 {
+                begun.ring()
+                _ = await gate.wait(atMost: nil)
+            }
+            return page
+        }
+        let running = Task { await hub.run() }
+        source.add(10)
+        let (one, two) = (try subscription(), try subscription())
+        #expect(hub.join(one, of: Self.tenant, at: 10))
+        #expect(one.take().asksWho)
+        source.add(1)
+        hub.retired([Self.row("sales")])
+        #expect(try await numbers(one, 1) == [11])
+        // One is read for once more, and gone before it ends.
+        hub.retired([Self.row("sales")])
+        #expect(await begun.wait(atMost: .seconds(10)))
+        hub.leave(one, of: Self.tenant)
+        #expect(hub.join(two, of: Self.tenant, at: 10))
+        gate.ring()
+        #expect(try await numbers(two, 1) == [11])
+        running.cancel()
+        gate.ring()
+        await running.value
+    }
+
     @Test("ends for one who takes nothing, and goes on for the others")
     func slow() async throws {
         var limits = EventHub.Limits()

@@ -74,12 +74,14 @@ struct EventFeed {
 
     /// Waits for an event, which comes without a statement of its own.
     private func wait(_ waiting: EventSubscription, _ bell: Doorbell) async throws -> Found {
+        var leaves: ContinuousClock.Instant?
         while true {
             let batch = waiting.take()
             guard batch.end == nil else {
                 // What this instance knows of its numbers is wrong: the next request is told what is.
                 throw Problem(.overloaded, "The events have to be read anew.", retryAfter: 1)
             }
+            if batch.asksWho { try await live.check() } else { try live.refuseIfKnownToBeGone() }
             let told = batch.news.compactMap { news -> Event? in
                 if case .event(let event) = news { event } else { nil }
             }
@@ -89,12 +91,13 @@ struct EventFeed {
                 events.hub.count(told: given.count)
                 return Found(events: Array(given), next: next ?? batch.position, head: batch.position)
             }
-            let now = ContinuousClock.now
-            guard now < ends, !live.isDraining, !Task.isCancelled else {
+            // An instance that drains keeps who waits for as long as it does streams: they would ask it again at once.
+            leaves = leaves ?? live.timeToLeave()
+            let (now, end) = (ContinuousClock.now, min(ends, leaves ?? ends))
+            guard now < end, !Task.isCancelled else {
                 return Found(next: batch.position, head: batch.position)
             }
-            if batch.asksWho { try await live.checkAnew() } else { try live.check() }
-            _ = await bell.wait(atMost: ends - now)
+            _ = await bell.wait(atMost: end - now)
         }
     }
 

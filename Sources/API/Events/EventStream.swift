@@ -152,18 +152,22 @@ final class EventStream: Sendable {
                 switch batch.end {
                 case .slow: return .cut
                 case .restored: phase = .ending(Problem.Code.eventsPruned.rawValue)
+                case nil where batch.isEmpty:
+                    // It has called for nothing that was not taken: for the next it calls again.
+                    guard let leaves = leaving() else { return .rest(until: nil) }
+                    guard leaves <= .now else { return .rest(until: leaves) }
+                    phase = .ending(Problem.Code.draining.rawValue)
                 case nil: phase = batch.asksWho ? .asking(batch) : checked(batch)
                 }
             case .telling(let batch):
-                let leaves = leaving()
                 // What was taken and is not sent comes after the number that the client has.
-                if let leaves, leaves <= .now {
+                if let leaves = leaving(), leaves <= .now {
                     phase = .ending(Problem.Code.draining.rawValue)
                     continue
                 }
                 phase = .following
                 let bytes = frames(of: batch)
-                return bytes.readableBytes > 0 ? .send(bytes) : .rest(until: leaves)
+                if bytes.readableBytes > 0 { return .send(bytes) }
             case .ending(let reason):
                 return .end(Frame.end(reason))
             }
@@ -183,7 +187,7 @@ final class EventStream: Sendable {
             }
         case .asking(let batch):
             do {
-                try await live.checkAnew()
+                try await live.check()
                 next = .telling(batch)
             } catch {
                 next = refused(error, batch)
@@ -195,7 +199,7 @@ final class EventStream: Sendable {
     }
 
     private func page(after number: Int64) async throws -> EventPage {
-        try live.check()
+        try await live.check()
         return try await live.inTurn { deadline in
             try await self.events.page(
                 of: self.live.caller.tenant,
@@ -217,7 +221,7 @@ final class EventStream: Sendable {
     /// Whether whoever asked may hear more, as far as this instance knows: looked at with each beat.
     private func checked(_ batch: EventSubscription.Batch) -> Phase {
         do {
-            if batch.isBeat { try live.check() }
+            if batch.isBeat { try live.refuseIfKnownToBeGone() }
             return .telling(batch)
         } catch {
             return refused(error, batch)

@@ -9,25 +9,19 @@ import Synchronization
 package final class LiveCall: Sendable {
     /// Who asks, as it was when they came.
     let caller: Caller
-    /// Ends the connection, whatever is written on it.
+    /// Ends the connection, once what is written on it was taken or given up.
     let closeConnection: @Sendable () -> Void
 
     private let api: API
     private let authorization: String?
-    /// Where it comes from, as limits count it.
-    private let address: String
     private let seen = Mutex(Authenticator.SeenToken())
 
     init(_ exchange: Exchange, _ caller: Caller, _ api: API) {
         self.caller = caller
         self.api = api
         authorization = exchange.fields.authorization
-        address = exchange.client.limited
         closeConnection = exchange.closeConnection
     }
-
-    /// Whether the instance drains.
-    var isDraining: Bool { api.lifecycle.isDraining }
 
     /// When a stream ends because the instance does; nil while it does not.
     ///
@@ -47,24 +41,23 @@ package final class LiveCall: Sendable {
         return try await api.rates.admission.run(tenant: caller.tenant, deadline: deadline) { try await body(deadline) }
     }
 
-    /// Makes sure, without asking anybody, that the credential is still good as far as this instance knows.
+    /// Refuses a credential that is known to be good no longer, without asking anybody: one that memory knows nothing of passes.
     ///
     /// - Throws: `unauthenticated`, `tenant_suspended`, or `forbidden` for one who may do something else by now.
-    func check() throws {
+    func refuseIfKnownToBeGone() throws {
         let credential = try self.credential()
+        if let end = caller.expiresAt, end <= api.clock.now() {
+            throw Problem(.unauthenticated, "The API key has expired.")
+        }
         if let caller = try api.authenticator.known(credential) { try compare(caller) }
     }
 
     /// Makes sure that the credential is still good, asking the database if nobody has before.
     ///
-    /// - Throws: As ``check()``, or what kept the database from answering.
-    func checkAnew() async throws {
-        let caller = try await api.authenticator.caller(
-            credential(),
-            from: address,
-            deadline: .now + api.limits.requestDeadline
-        )
-        try compare(caller)
+    /// - Throws: As ``refuseIfKnownToBeGone()``, or what kept the database from answering.
+    func check() async throws {
+        let deadline = ContinuousClock.now + api.limits.requestDeadline
+        try compare(try await api.authenticator.callerByNow(credential(), deadline: deadline))
     }
 
     private func credential() throws(Problem) -> Authenticator.Credential {

@@ -29,6 +29,9 @@ package struct Caller: Sendable, Equatable {
     /// The name the audit log shows.
     package var name: String
 
+    /// When the API key ends; `nil` where none does, and for a session, whose token says it.
+    package var expiresAt: Timestamp?
+
     /// Makes a caller.
     package init(
         tenant: TenantID,
@@ -38,7 +41,8 @@ package struct Caller: Sendable, Equatable {
         role: Role? = nil,
         scopes: Set<Scope>,
         workplaces: Workplaces = .everywhere,
-        name: String
+        name: String,
+        expiresAt: Timestamp? = nil
     ) {
         self.tenant = tenant
         self.user = user
@@ -48,6 +52,7 @@ package struct Caller: Sendable, Equatable {
         self.scopes = scopes
         self.workplaces = workplaces
         self.name = name
+        self.expiresAt = expiresAt
     }
 
     /// Whether the caller may do something.

@@ -25,6 +25,9 @@ package struct ShopSettings: Sendable {
     /// Which servers webhooks may be sent to.
     package var webhookRule = AddressRule()
 
+    /// What waiting for events may cost.
+    package var waiting = EventHub.Limits()
+
     /// What seals the secrets of webhooks.
     package var webhookSecrets: WebhookSecrets { WebhookSecrets(of: [secret] + formerSecrets) }
 
@@ -158,7 +161,7 @@ package final class Shop: Sendable {
         reports = ReportsService(cursors: cursors, tenants: tenants)
         identity = IdentityService(store: store, cursors: cursors, settings: settings, logger: logger)
         cash = CashService(store: store, cursors: cursors)
-        events = EventsService(store: store)
+        events = EventsService(store: store, waiting: settings.waiting)
         exports = ExportService(postgres: postgres, logger: logger)
         imports = ImportsService(store: store, cursors: cursors, bell: importBell)
         webhooks = WebhooksService(

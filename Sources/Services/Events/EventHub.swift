@@ -261,7 +261,7 @@ package final class EventHub: LogListener {
     private func read(_ tenant: TenantID, after last: Int64) async -> Bool {
         do throws(Problem) {
             let page = try await reading(tenant, last, Self.pageLimit)
-            tell(page, to: tenant, isMore: page.last < page.head)
+            tell(page, after: last, to: tenant)
             return true
         } catch {
             let isGone = error.code == .eventsPruned
@@ -275,12 +275,17 @@ package final class EventHub: LogListener {
         }
     }
 
-    private func tell(_ page: EventPage, to tenant: TenantID, isMore: Bool) {
+    private func tell(_ page: EventPage, after last: Int64, to tenant: TenantID) {
         // Who joins from here on knows all of it.
         let subscriptions: [EventSubscription] = state.withLock { state in
             guard let room = state.rooms[tenant] else { return [] }
+            // Another room than the one it was read for, to which less was told: what is between is read first.
+            guard room.last >= last else {
+                state.rooms[tenant]?.isStale = true
+                return []
+            }
             state.rooms[tenant]?.last = max(room.last, page.last)
-            if isMore { state.rooms[tenant]?.isStale = true }
+            if page.last < page.head { state.rooms[tenant]?.isStale = true }
             return page.events.isEmpty ? [] : Array(room.subscriptions.values)
         }
         for subscription in subscriptions where subscription.tell(page.events, within: limits) {

@@ -44,6 +44,9 @@ package final class EventSubscription: Sendable {
         package var asksWho = false
         /// Why it ends.
         package var end: SubscriptionEnd?
+
+        /// Whether there was nothing to take.
+        package var isEmpty: Bool { news.isEmpty && !isBeat && !asksWho && end == nil }
     }
 
     private struct State {
@@ -52,6 +55,8 @@ package final class EventSubscription: Sendable {
         var position: Int64 = 0
         var isBeat = false
         var asksWho = false
+        /// Whether the next beat asks who it is.
+        var asksLater = false
         var end: SubscriptionEnd?
         /// Whether whoever listens was called and has not taken anything since.
         var isCalled = false
@@ -115,13 +120,20 @@ package final class EventSubscription: Sendable {
         }
     }
 
-    /// Asks again who it is, as that could not be found out.
-    package func askAgain() { state.withLock { $0.asksWho = true } }
+    /// Asks again who it is with the next beat, as that could not be found out.
+    package func askAgain() { state.withLock { $0.asksLater = true } }
 
     // MARK: What the hub says
 
     /// Everything up to a number was told.
-    func begin(at position: Int64) { state.withLock { $0.position = position } }
+    ///
+    /// Who asks is looked at once more, as nothing that happened to them until now was heard here.
+    func begin(at position: Int64) {
+        state.withLock { state in
+            state.position = position
+            state.asksWho = true
+        }
+    }
 
     /// Tells events in a row; those at or before the position are known.
     ///
@@ -180,7 +192,11 @@ package final class EventSubscription: Sendable {
     }
 
     func beat() {
-        state.withLock { $0.isBeat = true }
+        state.withLock { state in
+            state.isBeat = true
+            state.asksWho = state.asksWho || state.asksLater
+            state.asksLater = false
+        }
         call()
     }
 

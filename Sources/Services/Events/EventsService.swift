@@ -14,10 +14,12 @@ package struct EventsService: Sendable {
 
     /// Makes the service; ``EventHub/run()`` is to be run beside it.
     ///
-    /// - Parameter store: Runs its statements, and follows the log.
-    package init(store: Store) {
+    /// - Parameters:
+    ///   - store: Runs its statements, and follows the log.
+    ///   - waiting: What waiting for events may cost.
+    package init(store: Store, waiting: EventHub.Limits = EventHub.Limits()) {
         self.store = store
-        hub = EventHub(cache: store.cache) { (tenant, after, limit) throws(Problem) in
+        hub = EventHub(cache: store.cache, limits: waiting) { (tenant, after, limit) throws(Problem) in
             try await Self.page(store, tenant, after: after, limit: limit, deadline: .now + .seconds(2))
         }
         store.cache.lane.tell(hub)

@@ -546,7 +546,13 @@ package struct IdentityService: Sendable {
         guard entry.fits(presented.hash, processKey: processKey) else { throw Self.noKey }
         if let expiresAt = entry.expiresAt, expiresAt <= clock.now() { throw Self.noKey }
         guard entry.isTenantActive else { throw Self.suspended }
-        return Caller(tenant: presented.tenant, apiKey: presented.id, scopes: entry.scopes, name: entry.name)
+        return Caller(
+            tenant: presented.tenant,
+            apiKey: presented.id,
+            scopes: entry.scopes,
+            name: entry.name,
+            expiresAt: entry.expiresAt
+        )
     }
 
     private static let noKey = Problem(.unauthenticated, "The API key is not valid.")

@@ -148,10 +148,13 @@ extension App {
             services.append(Afterwards(look: look, service: Webhooks(worker: worker, sender: sender)))
         }
         if choices.role != .worker {
+            var chosen = choices.shop
+            // Streams are kept for as long as their clients want: the others have room, too.
+            chosen.waiting.total = min(chosen.waiting.total, settings.limits.connections * 3 / 4)
             let shop = Shop(
                 postgres: postgres,
                 cache: cache,
-                settings: choices.shop,
+                settings: chosen,
                 importBell: importBell,
                 logger: logger.labelled("stock.services")
             )
