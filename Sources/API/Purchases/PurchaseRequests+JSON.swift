@@ -10,7 +10,8 @@ extension PurchaseFields: RecordFields {
         fields.reference = reader.optionalText("reference", .externalID)
         fields.dueOn = reader.optional("due_on", .date)
         fields.note = reader.optionalText("note", .note)
-        fields.lines = reader.objects("lines", of: "PurchaseLine", count: 1...1000, isShown: false) { line in
+        fields.lines = reader.objects("lines", of: "PurchaseLine", count: 1...DocumentLimits.lines, isShown: false) {
+            line in
             Line(product: .read(&line), quantity: line.quantity("quantity"), unitCost: line.price("unit_cost"))
         }
         fields.costs = reader.objects("costs", of: "PurchaseCost", count: 0...50) { cost in

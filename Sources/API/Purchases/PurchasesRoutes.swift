@@ -62,7 +62,7 @@ struct PurchasesRoutes: Area {
                 reading: { (supplier, page, caller) throws(Problem) in
                     try shop.purchases.short(of: supplier, page, caller)
                 }
-            ),
+            ).tabular,
             .one(
                 "/v1/purchases/{id}",
                 "readPurchase",

@@ -76,7 +76,7 @@ extension ReturnRequest {
             registerID: reader.optionalID("register_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
             note: reader.optionalText("note", .note),
-            lines: reader.objects("lines", of: "ReturnLineRequest", count: 1...1000) { line in
+            lines: reader.objects("lines", of: "ReturnLineRequest", count: 1...DocumentLimits.lines) { line in
                 Line(
                     saleLineID: line.id("sale_line_id"),
                     quantity: line.quantity("quantity"),
@@ -96,7 +96,7 @@ extension UnsoldReturnRequest {
             customerID: reader.optionalID("customer_id"),
             occurredAt: reader.optionalTimestamp("occurred_at"),
             note: reader.optionalText("note", .note),
-            lines: reader.objects("lines", of: "UnsoldReturnLineRequest", count: 1...1000) { line in
+            lines: reader.objects("lines", of: "UnsoldReturnLineRequest", count: 1...DocumentLimits.lines) { line in
                 Line(
                     product: .read(&line),
                     quantity: line.quantity("quantity"),
@@ -114,7 +114,7 @@ extension UnsoldReturnRequest {
 extension Refund {
     /// Reads what is given back.
     static func read(_ reader: inout JSONObjectReader) -> [Refund] {
-        reader.objects("payments", of: "RefundRequest", count: 0...20) { payment in
+        reader.objects("payments", of: "RefundRequest", count: 0...DocumentLimits.tenders) { payment in
             Refund(
                 method: payment.required("method", else: .cash, .paymentMethod),
                 amount: payment.money("amount", .positive)

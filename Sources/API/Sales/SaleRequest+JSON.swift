@@ -83,7 +83,7 @@ extension SaleRequest.Line {
     /// - Returns: The lines.
     static func read(
         _ reader: inout JSONObjectReader,
-        count: ClosedRange<Int> = 1...1000,
+        count: ClosedRange<Int> = 1...DocumentLimits.lines,
         isShown: Bool = true
     ) -> [Self] {
         reader.objects("lines", of: "SaleLineRequest", count: count, isShown: isShown) { line in
@@ -107,7 +107,8 @@ extension SalePatch {
         patch.discount = reader.change("discount", isShown: false, .decimal(.notNegative))
         if reader.contains("lines") || reader.isRecording {
             // A patch need not name them; one that does leaves some.
-            patch.lines = .set(Line.read(&reader, count: reader.isRecording ? 0...1000 : 1...1000, isShown: false))
+            let count = (reader.isRecording ? 0 : 1)...DocumentLimits.lines
+            patch.lines = .set(Line.read(&reader, count: count, isShown: false))
         }
         return patch
     }
@@ -218,7 +219,8 @@ extension FieldReading where Value == ProductCode {
 extension Tender {
     /// Reads what is paid at once.
     static func readAll(_ reader: inout JSONObjectReader) -> [Tender] {
-        reader.objects("payments", of: "TenderRequest", count: 0...20) { payment in .read(&payment) }
+        reader.objects("payments", of: "TenderRequest", count: 0...DocumentLimits.tenders) { payment in .read(&payment)
+        }
     }
 
     /// Reads method, amount, tip and what was handed over.

@@ -1,3 +1,4 @@
+import Domain
 import HTTPTypes
 import Kernel
 import Services
@@ -106,7 +107,7 @@ extension CountRequest {
 extension CountedProduct {
     /// Reads the body of `POST /v1/stock/counts/{id}/lines`.
     static func readLines(_ reader: inout JSONObjectReader) -> [CountedProduct] {
-        reader.objects("lines", of: "StockCountLineRequest", count: 1...1000) { line in
+        reader.objects("lines", of: "StockCountLineRequest", count: 1...DocumentLimits.lines) { line in
             CountedProduct(product: .read(&line), counted: line.quantity("counted", .notNegative))
         }
     }

@@ -6,7 +6,7 @@ extension MovementsRequest {
     /// Reads the body of `POST /v1/stock/movements`.
     static func read(_ reader: inout JSONObjectReader) -> MovementsRequest {
         MovementsRequest(
-            movements: reader.objects("movements", of: "MovementRequest", count: 1...1000) { row in
+            movements: reader.objects("movements", of: "MovementRequest", count: 1...DocumentLimits.lines) { row in
                 Movement(
                     product: .read(&row),
                     type: row.choice("type", else: .adjustment),

@@ -1,3 +1,4 @@
+import Domain
 import HTTPTypes
 import Kernel
 import Services
@@ -96,16 +97,13 @@ struct TransfersRoutes: Area {
 }
 
 extension TransferRequest {
-    /// How many lines a transfer may have.
-    fileprivate static let count = 1...1000
-
     /// Reads the body of `POST /v1/transfers`.
     static func read(_ reader: inout JSONObjectReader) -> TransferRequest {
         TransferRequest(
             fromLocationID: reader.optional("from_location_id", .id()),
             toLocationID: reader.optionalID("to_location_id"),
             note: reader.optionalText("note", .note),
-            lines: reader.objects("lines", of: "TransferLineRequest", count: count) { .read(&$0) }
+            lines: reader.objects("lines", of: "TransferLineRequest", count: 1...DocumentLimits.lines) { .read(&$0) }
         )
     }
 }
@@ -126,7 +124,7 @@ extension TransferPatch {
         patch.note = reader.clearableText("note", .note)
         if reader.contains("lines") || reader.isRecording {
             // A patch need not name them; one that does leaves some.
-            let count = reader.isRecording ? 0...TransferRequest.count.upperBound : TransferRequest.count
+            let count = (reader.isRecording ? 0 : 1)...DocumentLimits.lines
             patch.lines = .set(
                 reader.objects("lines", of: "TransferLineRequest", count: count, isShown: false) { .read(&$0) }
             )

@@ -27,8 +27,9 @@ package struct SaleGrouping: Sendable {
         package fileprivate(set) var customer: [UInt8] = []
         package fileprivate(set) var register: [UInt8] = []
         package fileprivate(set) var location: [UInt8] = []
-        /// What its rows come to, before tax.
+        /// What its rows come to, before tax, and how many they are.
         fileprivate var amount: Int128 = 0
+        fileprivate var rows = 0
     }
 
     /// What of a document was paid by one method.
@@ -77,10 +78,15 @@ package struct SaleGrouping: Sendable {
     /// Finds the document and the SKU of a row, which it may be the first of.
     ///
     /// - Throws: `RowRejection` if the row has no time and nothing to take it from, is paid otherwise than its document, or makes it
-    ///   come to more than an amount can be.
+    ///   come to more than an amount can be or have more than a document may (``DocumentLimits``).
     package mutating func place(_ row: SaleRow) throws(RowRejection) -> Place {
         let (document, time) = try document(of: row)
         try note(row, at: document)
+        documents[document].rows += 1
+        guard documents[document].rows <= DocumentLimits.lines else {
+            let reason = "its document has more than \(DocumentLimits.lines) lines"
+            throw RowRejection(line: row.line, code: .valueInvalid, reason: reason)
+        }
         documents[document].amount += row.amount
         guard documents[document].amount < SaleRow.amountBound else {
             let reason = "the lines of its document come to 100000000000000 or more"
@@ -107,6 +113,10 @@ package struct SaleGrouping: Sendable {
         if !row.location.isEmpty { try note("location", row.location, \.location, at: index, line: row.line) }
         guard let paid = row.paid else { return }
         guard let tender = documents[index].tenders.firstIndex(where: { $0.method == row.method }) else {
+            guard documents[index].tenders.count < DocumentLimits.tenders else {
+                let reason = "its document is paid by more than \(DocumentLimits.tenders) methods"
+                throw RowRejection(line: row.line, code: .valueInvalid, reason: reason)
+            }
             return documents[index].tenders.append(Tender(method: row.method, amount: paid))
         }
         let (sum, isOver) = documents[index].tenders[tender].amount.addingReportingOverflow(paid)

@@ -27,7 +27,7 @@ protocol ImportedRows {
     /// - Parameter record: a record behind the header.
     /// - Returns: the row.
     /// - Throws: `RowRejection` with everything that is wrong with it.
-    func read(_ record: borrowing FileRecord) throws(RowRejection) -> Row
+    mutating func read(_ record: borrowing FileRecord) throws(RowRejection) -> Row
 
     /// The line of the file that a row begins at.
     func line(of row: Row) -> Int

@@ -18,6 +18,8 @@ struct RecordRows: ImportedRows {
     private var reader: RecordRowReader?
     /// The documents of which a row could not be read.
     private var torn: Set<[String]> = []
+    /// The document that was read last, and how many rows of it were.
+    private var last: (document: [String], rows: Int) = ([], 0)
 
     private init(
         _ shape: RecordShape,
@@ -99,9 +101,18 @@ struct RecordRows: ImportedRows {
         return reader.unusedColumns
     }
 
-    func read(_ record: borrowing FileRecord) throws(RowRejection) -> RecordRow {
+    mutating func read(_ record: borrowing FileRecord) throws(RowRejection) -> RecordRow {
         guard let row = try reader?.read(record) else {
             throw RowRejection(line: record.line, code: .valueInvalid, reason: "there is no header")
+        }
+        if !shape.document.isEmpty {
+            let document = document(of: row)
+            last = (document, document == last.document ? last.rows + 1 : 1)
+            // Its rows are kept until they are all there.
+            guard last.rows <= DocumentLimits.lines else {
+                let reason = "its \(shape.noun) has more than \(DocumentLimits.lines) lines"
+                throw RowRejection(line: row.line, code: .valueInvalid, reason: reason)
+            }
         }
         return row
     }

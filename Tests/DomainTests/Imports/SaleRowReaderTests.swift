@@ -167,6 +167,21 @@ import Testing
         #expect(refused == [.amountTooLarge])
     }
 
+    @Test("a line too many of a document is refused, and a method too many that it is paid by")
+    func longDocument() throws {
+        let header = "sale,sku,quantity,unit_price,occurred_at,payment_method,paid"
+        let lines = (1...1_001).map { "1,A,1,1,2010-12-01,,\($0 == 1 ? "1" : "")" } + ["2,A,1,1,2010-12-01,,1"]
+        let methods = (1...21).map { "3,A,1,1,2010-12-01,m\($0),1" } + ["3,A,1,1,2010-12-01,m20,1"]
+        let outcome = try read(lines + methods, header: header, mapping: ImportMapping())
+        #expect(outcome.rejections == [])
+        var grouping = SaleGrouping()
+        var refused: [Int: RowRejection.Code] = [:]
+        for row in outcome.rows {
+            do { _ = try grouping.place(row) } catch { refused[error.line] = error.code }
+        }
+        #expect(refused == [1_002: .valueInvalid, 1_024: .valueInvalid])
+    }
+
     @Test("date and time may stand in two columns, and a sale may name how it was paid")
     func twoColumns() throws {
         var mapping = ImportMapping()

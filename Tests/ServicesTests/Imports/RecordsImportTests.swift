@@ -465,6 +465,22 @@ struct RecordsImportTests {
         }
     }
 
+    @Test("of purchases takes no document of more lines than one may have, and keeps no more of it than that")
+    func longPurchase() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await run(.suppliers, ["name", "Müller"], into: shop)
+            let lines =
+                ["reference,supplier,occurred_at,sku,quantity,unit_cost"]
+                + (1...5_000).map { _ in "one,Müller,2026-02-01T10:00:00,A,1,1" } + [
+                    "two,Müller,2026-02-01T10:00:00,A,1,1"
+                ]
+            let outcome = try await run(.purchases, lines, into: shop)
+            #expect(outcome.counts == [1, 0, 0, 5_000])
+            let counts = Dictionary(grouping: outcome.rejections, by: \.code).mapValues(\.count)
+            #expect(counts == [.documentRejected: 1_000, .valueInvalid: 4_000])
+        }
+    }
+
     @Test("takes twenty thousand prices and as many expenses, each kind in batches", .timeLimit(.minutes(5)))
     func many() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws -> Void in

@@ -31,10 +31,12 @@ package enum ImportKind: RawRepresentable, CaseIterable, Sendable, Hashable {
 
     /// Rows that a file may have, where something is kept of each of them while it is imported; nil where nothing is.
     ///
-    /// Of categories all is, as one may lie in another that comes later, and of a row of sales its document.
+    /// Of categories all is, as one may lie in another that comes later; of a row of sales its document, and of purchases those of which
+    /// a row was refused.
     var mostRows: Int? {
         switch self {
         case .records(.categories): 100_000
+        case .records(.purchases): 2_000_000
         case .records: nil
         case .sales: 2_000_000
         }
