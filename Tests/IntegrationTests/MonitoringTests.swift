@@ -220,7 +220,8 @@ extension Integration {
                 }
                 try await fires {}
                 for other in others {
-                    other.signal(SIGKILL)
+                    // Which `timeout` passes on.
+                    other.signal(SIGTERM)
                     _ = try await other.waitForExit()
                 }
                 // Only who may do anything can give it back what it had.

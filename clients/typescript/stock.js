@@ -144,6 +144,11 @@ export class Stock extends EventTarget {
         const body = this.#keepsCookie ? { cookie: true } : { refresh_token: this.#refreshToken };
         const { body: tokens } = await this.request('POST', '/v1/auth/refresh', { body, isSession: true, tries: 3 });
         const wasSignedIn = this.isSignedIn;
+        if (wasSignedIn && tokens.tenant.id !== this.tenant.id) {
+          // The browser keeps one session: another page of it works in another shop, and nothing of this one may go there.
+          this.#end();
+          throw new Unreachable();
+        }
         this.#access = tokens.access_token;
         this.#refreshToken = tokens.refresh_token ?? null;
         this.tenant = tokens.tenant;

@@ -119,4 +119,21 @@ struct Authenticator: Sendable {
             return try await rates.attempt(key: key, from: address()) { try await self.ofKey(key, deadline) }
         }
     }
+
+    /// Who asks by now, whose credential was right when they came.
+    ///
+    /// However often their address is wrong about others: what cannot be asked would be taken for right.
+    ///
+    /// - Parameters:
+    ///   - credential: what the request showed.
+    ///   - deadline: until when the answer is worth anything.
+    /// - Returns: who asks.
+    /// - Throws: As ``caller(_:from:deadline:)``, but for limits.
+    func callerByNow(_ credential: Credential, deadline: CallDeadline) async throws -> Caller {
+        if let caller = try known(credential) { return caller }
+        switch credential {
+        case .session(let claims): return try await ofSession(claims, deadline)
+        case .key(let key): return try await ofKey(key, deadline)
+        }
+    }
 }

@@ -80,7 +80,7 @@ const unwatch = [];
 /** Begins anew where somebody has changed what the person may, or what all is shown by. */
 async function look() {
   const now = await stock.get('/v1/me');
-  const known = ({ role, scopes, location_ids, tenant: { name, currency, timezone } }) => JSON.stringify([role, scopes, location_ids, name, currency, timezone]);
+  const known = ({ user, role, scopes, location_ids, tenant: { id, name, currency, timezone } }) => JSON.stringify([user?.id, role, scopes, location_ids, id, name, currency, timezone]);
   if (frame && known(now) !== known(me)) enter();
 }
 
@@ -101,6 +101,7 @@ function menu(close) {
   return h('div', { class: 'menu' },
     stock.tenants.length > 1 && choice('tenant', stock.tenants.map((one) => [one.slug, one.name]), stock.tenant.slug, async (slug) => {
       close();
+      location.hash = '#/';
       await stock.switchTo(slug).catch((error) => say(complaint(error), 'bad'));
     }),
     choice('language', Object.entries(languages), document.documentElement.lang, (value) => {
@@ -182,7 +183,7 @@ function quit() {
 
 async function leave(everywhere) {
   localStorage.removeItem('stock.session');
-  await stock.logOut({ everywhere }).catch(() => {});
+  await stock.logOut({ everywhere }).catch((error) => say(complaint(error), 'bad'));
 }
 
 stock.addEventListener('signedin', () => {

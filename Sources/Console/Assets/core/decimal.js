@@ -61,8 +61,7 @@ export const trim = (a) => (String(a).includes('.') ? String(a).replace(/\.?0+$/
 /**
  * What somebody typed, with a comma or a point; null if it is no number.
  *
- * One sign of either kind is the decimal one, in every language: what is meant as a thousand has too many decimals then, and is refused
- * instead of being a thousandth.
+ * One sign of either kind is the decimal one, in every language: as an amount, what is meant as a thousand has too many decimals then.
  */
 export function typed(input) {
   const plain = String(input).replace(/[\s\u00a0\u202f']/g, '');

@@ -2,7 +2,7 @@
  * What views are put together of: tables, forms, dialogs, and fields that find.
  */
 import { newKey } from './client.js';
-import { typed } from './decimal.js';
+import { compare, typed } from './decimal.js';
 import { h, icon, newID, put, show, unseen } from './dom.js';
 import { recordsOf } from './names.js';
 import { isRefusal } from './waiting.js';
@@ -155,6 +155,7 @@ class PickField extends HTMLElement {
 
   async #ask() {
     this.picked = null;
+    this.#rows = [];
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
     const text = this.input.value.trim();
@@ -221,13 +222,12 @@ customElements.define('pick-field', PickField);
  *
  * @typedef {object} Field
  * @property {string} name
- * @property {'text' | 'area' | 'decimal' | 'integer' | 'flag' | 'choice' | 'record' | 'date' | 'email' | 'password' | 'list' | 'pick' | 'choices' | 'file'} type
- * @property {string=} label a word, if it is not the name's
+ * @property {string} type
+ * @property {string=} label a text, if it is not the name's word
  * @property {boolean=} required
  * @property {string=} hint a word
  * @property {string[]=} choices
  * @property {string=} of for `record`: the kind, as names.js has it
- * @property {boolean=} clears whether an empty field is sent as null
  */
 
 /**
@@ -256,7 +256,7 @@ class RecordForm extends HTMLElement {
 
   #field(field, value) {
     const id = newID(field.name);
-    const label = t(field.label ?? field.name);
+    const label = field.label ?? t(field.name);
     const fault = h('p', { class: 'fault', id: `${id}-fault`, hidden: true });
     const about = field.hint ? h('p', { class: 'hint', id: `${id}-hint` }, t(field.hint)) : null;
     const described = [about && `${id}-hint`, `${id}-fault`].filter(Boolean).join(' ');
@@ -335,7 +335,8 @@ class RecordForm extends HTMLElement {
           if (text !== '' && (number === null || (field.type === 'integer' && number.includes('.')))) {
             faults.push({ pointer: `/${name}`, detail: t('no_number') });
           }
-          values[name] = number !== null && field.type === 'integer' ? Number(number) : number;
+          const was = this.spec.values?.[name];
+          values[name] = number !== null && field.type === 'integer' ? Number(number) : number && was && compare(number, String(was)) === 0 ? was : number;
           break;
         }
         default: values[name] = text === '' ? null : text;

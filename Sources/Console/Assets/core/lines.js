@@ -20,7 +20,7 @@ export function linesEditor(columns, lines = []) {
     [{ name: 'quantity' }, ...decimals].map(({ name }) => {
       const id = newLineID(name);
       return h('label', { class: 'field small', for: id }, h('small', {}, t(name)),
-        h('input', { id, class: 'number', inputmode: 'decimal', '.value': plain(row[name]), onchange: (event) => (row[name] = typed(event.target.value)) }));
+        h('input', { id, class: 'number', inputmode: 'decimal', '.value': plain(row[name]), onchange: (event) => (row[name] = typed(event.target.value) ?? event.target.value) }));
     }),
     button(icon('close'), () => ((rows = rows.filter((one) => one !== row)), draw()), { class: 'quiet only-icon', 'aria-label': t('remove_one', { name: row.name }) }))));
   const { find, detail } = productField;
@@ -32,6 +32,6 @@ export function linesEditor(columns, lines = []) {
   } });
   draw();
   const element = h('div', { class: 'stack lines' }, h('h3', {}, t('lines')), list, finder);
-  element.read = () => rows.map((row) => ({ product_id: row.product_id, quantity: row.quantity, ...Object.fromEntries(decimals.map(({ name }) => [name, row[name] ?? '0'])) }));
+  element.read = () => rows.map((row) => ({ product_id: row.product_id, quantity: row.quantity, ...Object.fromEntries(decimals.map(({ name }) => [name, row[name] || undefined])) }));
   return element;
 }

@@ -7,12 +7,13 @@ let press = null;
 const release = () => setTimeout(() => (press?.resolve(), (press = null)));
 addEventListener('pointerdown', () => (press ??= Promise.withResolvers(), setTimeout(release, 3000)));
 addEventListener('pointerup', release);
+addEventListener('pointercancel', release);
 
-/** Reads wait while something is pressed, three seconds at most: a click on what is drawn anew would be lost. */
+/** Answers wait while something is pressed, three seconds at most: a click on what is drawn anew would be lost. */
 class Screen extends Stock {
-  async request(method, ...asked) {
-    const answer = await super.request(method, ...asked);
-    if (method === 'GET') await press?.promise;
+  async request(...asked) {
+    const answer = await super.request(...asked);
+    await press?.promise;
     return answer;
   }
 }
@@ -22,6 +23,16 @@ export const stock = new Screen({ cookie: window.isSecureContext });
 
 /** Who asks: `/v1/me`, known while somebody is signed in. */
 export const me = { scopes: [], role: null, user: null, tenant: null };
+
+/** Which till this browser is, in the shop that is worked in. */
+export const till = {
+  get id() {
+    return localStorage.getItem(`stock.register.${me.tenant.id}`);
+  },
+  set id(id) {
+    localStorage.setItem(`stock.register.${me.tenant.id}`, id);
+  },
+};
 
 /** Whether the caller has a scope. */
 export const may = (scope) => me.scopes.includes(scope);

@@ -18,7 +18,7 @@ export class View extends HTMLElement {
   #reading = null;
   #isDue = false;
   #seen = () => {
-    if (!document.hidden && this.#isDue) this.reload();
+    if (!document.hidden && this.#isDue) this.reload({});
   };
 
   connectedCallback() {

@@ -70,7 +70,7 @@ export async function handOver(sale) {
 
 /** Whether the service has said no, and would say it again. */
 export const isRefusal = (error) =>
-  error instanceof Problem && error.status < 500 && !error.isPassing && error.status !== 401 && error.status !== 408;
+  error instanceof Problem && error.code !== 'internal_error' && error.status < 500 && !error.isPassing && error.status !== 401 && error.status !== 408;
 
 const refused = (sale, { code, detail, errors }) => ({ ...sale, problem: { code, detail, errors } });
 

@@ -16,7 +16,7 @@ export function speak(language) {
   const place = Object.keys(languages).indexOf(language);
   words = Object.fromEntries(table.trim().split('\n').map((line) => {
     const [name, texts] = line.split(' = ');
-    return [name, texts.split(' | ')[place]];
+    return [name, texts.split(' | ').slice(0, place + 1).findLast((text) => text !== '"')];
   }));
   // The reader's own variety of it, as de-AT, if the browser has one.
   tag = navigator.languages.find((one) => one.split('-')[0] === language) ?? language;
@@ -43,7 +43,7 @@ export const currency = () => money;
  * as `unit` and `l1` are, unless they have names of their own.
  */
 export function t(name, values) {
-  let text = words[name] ?? words[name.replace(/_(location_id|id|quantity|total|hits)$/, '')] ?? name.replaceAll('_', ' ');
+  let text = words[name] ?? words[name.replace(/_(location_id|id|quantity|total|hits|exceeded)$/, '')] ?? name.replaceAll('_', ' ');
   if (text.includes(' / ')) text = text.split(' / ')[Number(values?.n) === 1 ? 0 : 1];
   return values ? text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? '') : text;
 }

@@ -7,7 +7,7 @@ import { namesOf, recordsOf } from '../core/names.js';
 import { filled } from '../core/records.js';
 import { View } from '../core/view.js';
 import { isRefusal } from '../core/waiting.js';
-import { amount, complaint, currency, day, moment, number, t } from '../core/words.js';
+import { amount, complaint, currency, moment, number, t } from '../core/words.js';
 
 class Cash extends View {
   static modules = ['payments', 'sales', 'settings', 'balance'];

@@ -1,6 +1,6 @@
 /** Counting what stands on the shelves, with a phone in the hand. */
 import { newKey } from '../core/client.js';
-import { ask, badge, button, card, confirm, facts, filters, h, regret, show, stack } from '../core/elements.js';
+import { ask, button, card, confirm, facts, filters, h, regret, show, stack } from '../core/elements.js';
 import { placeField, productField } from '../core/finding.js';
 import { may, stock } from '../core/live.js';
 import { namesOf } from '../core/names.js';

@@ -27,14 +27,14 @@ class Customers extends ListOrOne {
 
   async loadOne(path, signal) {
     const asked = { ...Object.fromEntries(this.query), limit: 200 };
-    const [one, ageing, statement] = await Promise.all([stock.get(path, {}, { signal }), stock.get(`${path}/ageing`, {}, { signal }), stock.get(`${path}/statement`, asked, { signal })]);
+    const [one, ageing, statement] = await Promise.all([stock.get(path, {}, { signal }), stock.get(`${path}/ageing`, {}, { signal }), stock.all(`${path}/statement`, asked, 2000, { signal })]);
     show(this.place,
       this.head(one.name, csvButton('statement', `${path}/statement`, () => asked), button(t('edit'), () => openRecord(kind, one.id)),
         may('payments:write') && isPositive(one.balance) && button(t('collect'), () => takePayment({ customer_id: one.id }, one.balance), 'main')),
       h('div', { class: 'figures' }, figure(t('balance_owed'), amount(one.balance), one.credit_limit && t('limit_of', { amount: amount(one.credit_limit) })),
         ['current', 'days_1_30', 'days_31_60', 'days_61_90', 'days_over_90'].map((name) => figure(t(name), amount(ageing[name])))));
     show(this.statement, table(t('statement'), ['type word', { name: 'number', draw: (row) => (row.sale_id ? h('a', { href: `#/sales/${row.sale_id}` }, row.number ?? t('one_sale')) : row.number ?? '') },
-      'occurred_at moment', { name: 'change_of', kind: 'amount', value: (row) => row.change }, 'balance amount'], statement.data, { key: (row) => `${row.type}${row.id}` }));
+      'occurred_at moment', { name: 'change_of', kind: 'amount', value: (row) => row.change }, 'balance amount'], statement, { key: (row) => `${row.type}${row.id}` }));
   }
 }
 customElements.define('view-customers', Customers);

@@ -1,10 +1,10 @@
 /** Money for what no other document tells of: expenses, and entries in the ledger. */
-import { ask, button, openDialog, badge, facts, h, tabs } from '../core/elements.js';
+import { ask, button, openDialog, facts, h, tabs } from '../core/elements.js';
 import { may, stock } from '../core/live.js';
 import { namesOf } from '../core/names.js';
 import { recordsView } from '../core/records.js';
 import { View } from '../core/view.js';
-import { amount, moment, t } from '../core/words.js';
+import { t } from '../core/words.js';
 
 const above = (current) => () => tabs(t('expenses'), current, [['expenses', 'expenses'], ['expenses/ledger', 'ledger_entries']]);
 

@@ -1,9 +1,9 @@
 /** Files that are taken over: sent by parts, tried first, and followed while they run. */
 import { newKey } from '../core/client.js';
-import { ask, badge, button, card, facts, h, say, show, table } from '../core/elements.js';
+import { ask, button, card, facts, h, say, show, table } from '../core/elements.js';
 import { stock } from '../core/live.js';
 import { ListOrOne, recordsView } from '../core/records.js';
-import { complaint, moment, number, t } from '../core/words.js';
+import { complaint, t } from '../core/words.js';
 
 const part = 1024 * 1024;
 /** The columns of the kinds, as docs/imports.md has them; others are mapped in a file of their own. */

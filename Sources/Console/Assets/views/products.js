@@ -1,5 +1,5 @@
 /** What is sold: searched while one types, changed in place. */
-import { ask, badge, button, card, figure, figures, h, say, show, stack, table } from '../core/elements.js';
+import { ask, button, card, figure, figures, h, say, show, stack, table } from '../core/elements.js';
 import { may, stock } from '../core/live.js';
 import { recordsOf } from '../core/names.js';
 import { editor, ListOrOne, recordsView } from '../core/records.js';

@@ -2,13 +2,13 @@
 import { newKey } from '../core/client.js';
 import { isPositive } from '../core/decimal.js';
 import { receive, writeDocument } from '../core/documents.js';
-import { ask, badge, button, card, facts, quantityColumn, say, show, table } from '../core/elements.js';
+import { ask, button, card, facts, quantityColumn, say, show, table } from '../core/elements.js';
 import { placeField } from '../core/finding.js';
 import { may, stock } from '../core/live.js';
 import { namesOf } from '../core/names.js';
 import { takePayment } from '../core/payments.js';
 import { filled, ListOrOne, recordsView } from '../core/records.js';
-import { amount, day, moment, number, t } from '../core/words.js';
+import { number, t } from '../core/words.js';
 
 const fields = ['supplier_id! record suppliers', placeField(),
   'reference text', 'due_on date', 'note text'];

@@ -3,7 +3,7 @@ import { newKey } from '../core/client.js';
 import { writeDocument } from '../core/documents.js';
 import { ask, badge, button, card, facts, h, quantityColumn, show, table } from '../core/elements.js';
 import { customerField } from '../core/finding.js';
-import { may, stock } from '../core/live.js';
+import { may, stock, till } from '../core/live.js';
 import { showReceipt } from '../core/receipt.js';
 import { filled, ListOrOne, recordsView } from '../core/records.js';
 import { t } from '../core/words.js';
@@ -29,7 +29,7 @@ class Quotes extends ListOrOne {
     const act = (word, properties) => button(t(`${word}_quote`), () => stock.post(`${path}/${word}`, {}, { key: newKey() }), properties);
     show(this.place,
       this.head(one.number ? t('quote_number', { n: one.number }) : t('draft'), ...(may('sales:write') ? [
-        state === 'draft' && button(t('edit'), () => writeDocument({ path, title: t('edit'), fields, columns, before: { ...one, customer_id: customer }, etag })),
+        state === 'draft' && button(t('edit'), () => writeDocument({ path, title: t('edit'), fields, columns, before: { ...one, customer_id: customer, discount: '0' }, etag })),
         state === 'draft' && act('send', 'main'), state === 'sent' && act('accept'),
         isOpen && button(t('sell'), () => this.#sell(path, one), 'main'),
         state !== 'sold' && one.status !== 'cancelled' && act('cancel', 'quiet bad')] : [])),
@@ -42,7 +42,7 @@ class Quotes extends ListOrOne {
   async #sell(path, one) {
     const sale = await ask(t('sell'), ['amount decimal', { name: 'method', type: 'record', of: 'methods', key: 'code', required: true }], {
       values: { amount: one.total }, label: t('sell'),
-      submit: ({ amount, method }, changed, key) => stock.post(`${path}/convert`, filled({ register_id: localStorage.getItem('stock.register'), payments: amount ? [{ method, amount }] : [] }), { key }),
+      submit: ({ amount, method }, changed, key) => stock.post(`${path}/convert`, filled({ register_id: till.id, payments: amount ? [{ method, amount }] : [] }), { key }),
     });
     if (sale) showReceipt(`/v1/sales/${sale.id}`);
   }

@@ -1,12 +1,12 @@
 /** What was sold: the list, and a sale with what can be done to it. */
 import { compare, isPositive, isZero, multiply, round, subtract, sum } from '../core/decimal.js';
-import { ask, badge, button, card, facts, filters, h, icon, quantityColumn, say, show, table } from '../core/elements.js';
-import { may, stock } from '../core/live.js';
+import { ask, button, card, facts, filters, h, icon, quantityColumn, say, show, table } from '../core/elements.js';
+import { may, stock, till } from '../core/live.js';
 import { namesOf, recordsOf } from '../core/names.js';
 import { takePayment } from '../core/payments.js';
 import { showReceipt } from '../core/receipt.js';
 import { ListOrOne, recordsView } from '../core/records.js';
-import { amount, currency, moment, number, t } from '../core/words.js';
+import { amount, currency, number, t } from '../core/words.js';
 
 const List = recordsView({
   path: '/v1/sales', title: 'sales', one: 'sale', modules: ['sales', 'payments', 'views'], write: 'none', query: { expand: 'customer,user' },
@@ -58,7 +58,7 @@ class Sales extends ListOrOne {
       submit: async ({ method, note, restock, ...quantities }, changed, key) => {
         const lines = open.filter((line) => quantities[line.id] && isPositive(quantities[line.id])).map((line) => ({ sale_line_id: line.id, quantity: quantities[line.id], restock }));
         if (!lines.length) throw Object.assign(new Error(), { name: 'Problem', errors: [{ pointer: `/${open[0].id}`, detail: t('required_field') }] });
-        const body = { lines, ...(note ? { note } : {}), ...(localStorage.getItem('stock.register') ? { register_id: localStorage.getItem('stock.register') } : {}) };
+        const body = { lines, ...(note ? { note } : {}), ...(till.id ? { register_id: till.id } : {}) };
         const worth = sum(lines.map((one) => {
           const line = sale.lines.find((other) => other.id === one.sale_line_id);
           const isAll = compare(one.quantity, line.quantity) === 0;

@@ -8,11 +8,11 @@ import { newKey } from '../core/client.js';
 import { add, compare, isPositive, isZero, multiply, round, subtract, sum, trim, typed } from '../core/decimal.js';
 import { ask, badge, button, confirm, h, icon, openDialog, regret, say, show, stack } from '../core/elements.js';
 import { customerField } from '../core/finding.js';
-import { may, me, stock } from '../core/live.js';
+import { may, me, stock, till } from '../core/live.js';
 import { recordsOf } from '../core/names.js';
 import { showReceipt } from '../core/receipt.js';
 import { View } from '../core/view.js';
-import { forget, handOver, keepRefused, onWaiting, sendWaiting, writeDown } from '../core/waiting.js';
+import { forget, handOver, isRefusal, keepRefused, onWaiting, sendWaiting, writeDown } from '../core/waiting.js';
 import { amount, complaint, currency, moment, number, plain, price, t } from '../core/words.js';
 
 const emptyCart = () => ({ key: newKey(), lines: [], customer: null, discount: null, note: null });
@@ -30,7 +30,9 @@ class Sell extends View {
   }
 
   open() {
-    this.#cart = JSON.parse(localStorage.getItem(this.#place) ?? 'null') ?? emptyCart();
+    // Another page of this till may have the key of an empty one.
+    const kept = JSON.parse(localStorage.getItem(this.#place) ?? 'null');
+    this.#cart = kept?.lines.length ? kept : emptyCart();
     this.scan = h('pick-field', {
       class: 'scan', label: t('scan_or_search'), placeholder: t('scan_or_search'), '.find': (text, signal) => this.#find(text, signal),
       '.detail': (row) => `${price(row.price)} · ${number(row.available)}`, '.entered': (text, row, isMarked) => this.#enter(text, row, isMarked),
@@ -38,7 +40,7 @@ class Sell extends View {
     });
     this.lines = h('div', { class: 'cart' });
     this.side = h('section', { class: 'card pay', 'aria-label': t('total') });
-    this.till = h('select', { 'aria-label': t('register'), onchange: () => localStorage.setItem('stock.register', this.till.value) });
+    this.till = h('select', { 'aria-label': t('register'), onchange: () => (till.id = this.till.value) });
     this.held = stack();
     this.show(
       this.head(t('sell'), this.till, may('sales:read') && button(t('drafts'), () => this.#drafts()), button(t('put_aside'), () => this.#putAside())),
@@ -60,8 +62,7 @@ class Sell extends View {
 
   async load() {
     const registers = (await recordsOf('registers')).filter((one) => one.active);
-    const chosen = localStorage.getItem('stock.register');
-    const now = registers.find((one) => one.id === chosen) ?? registers.find((one) => one.is_default) ?? registers[0];
+    const now = registers.find((one) => one.id === till.id) ?? registers.find((one) => one.is_default) ?? registers[0];
     show(this.till, registers.map((one) => h('option', { value: one.id, selected: one.id === now?.id }, one.name)));
     this.till.hidden = registers.length < 2;
     this.methods = (await recordsOf('methods')).filter((one) => one.active).sort((a, b) => a.position - b.position);
@@ -71,19 +72,19 @@ class Sell extends View {
   // What is scanned or typed
 
   #find(text, signal) {
-    const asked = text.replace(/^[\d.,]+\s*[*x×]\s*/i, '');
+    const asked = text.replace(/^[\d.,]+\s*\*\s*/, '');
     if (asked.length < 2) return [];
     return stock.get('/v1/products', { q: asked, status: 'active', limit: 8 }, { signal, tries: 1 }).then((page) => page.data);
   }
 
   #quantityOf(text) {
-    const found = /^([\d.,]+)\s*[*x×]/i.exec(text.trim());
+    const found = /^([\d.,]+)\s*\*/.exec(text.trim());
     return found ? typed(found[1]) : null;
   }
 
   async #enter(text, row, isMarked) {
     const quantity = this.#quantityOf(text) ?? '1';
-    const code = text.replace(/^[\d.,]+\s*[*x×]\s*/i, '').trim();
+    const code = text.replace(/^[\d.,]+\s*\*\s*/, '').trim();
     if (text === '') return this.#cart.lines.length ? this.#pay() : undefined;
     if (code === '') return this.#setQuantity(this.#cart.lines[this.#at], quantity);
     if (isMarked && row) return this.#add(row, quantity);
@@ -187,21 +188,23 @@ class Sell extends View {
   }
 
   /** What the service says it comes to; until it has, or without it, what adds up here. */
-  async #price() {
+  async #price(payments = []) {
     this.#pricing?.abort();
     if (!this.#cart.lines.length) return;
     const pricing = (this.#pricing = new AbortController());
+    let isPriced = false;
     try {
-      const { payments, ...body } = this.#body();
       // Nobody waits for it longer: what adds up here will do.
       const signal = AbortSignal.any([pricing.signal, AbortSignal.timeout(3_000)]);
-      this.#priced = await stock.post('/v1/sales/price', { ...body, payments: [] }, { signal });
+      this.#priced = await stock.post('/v1/sales/price', { ...this.#body(), payments }, { signal });
       this.fault = null;
+      isPriced = true;
     } catch (error) {
       if (pricing.signal.aborted) return;
       this.fault = error.name === 'Problem' ? error : null;
     }
     if (this.isConnected) this.#draw();
+    return isPriced;
   }
 
   #sumOf(line, index) {
@@ -224,7 +227,9 @@ class Sell extends View {
     }
     // A list without items is none.
     for (const [name, value] of [['role', 'list'], ['aria-label', t('cart')]]) lines.length ? this.lines.setAttribute(name, value) : this.lines.removeAttribute(name);
-    show(this.lines, lines.length ? lines.map((line, index) => {
+    const typing = this.lines.querySelector('input:focus');
+    // What is being typed stays; it is drawn once it is a quantity.
+    if (!typing || typing.value === plain(lines[typing.id.slice(9)]?.quantity ?? '')) show(this.lines, lines.length ? lines.map((line, index) => {
       const step = (by) => this.#setQuantity(line, add(line.quantity, by));
       return h('div', { class: `line-item${index === this.#at ? ' at' : ''}`, role: 'listitem' },
         h('div', { class: 'name' }, h('button', { type: 'button', class: 'link', onclick: () => this.#editLine(line) }, line.name), ' ',
@@ -286,14 +291,21 @@ class Sell extends View {
   async #pay() {
     if (!this.#cart.lines.length || this.fault) return;
     await this.#price();
-    if (this.fault) return;
+    if (this.fault || document.querySelector('dialog')) return;
+    if (isZero(this.#total)) return this.#finish([]);
     const tenders = [];
     let method = this.methods?.[0];
+    let rest = this.#priced?.cash_due;
     const isDone = await openDialog(t('pay'), (close) => {
       const place = h('div', { class: 'settle' });
       const due = () => subtract(this.#total, sum(tenders.map((one) => one.amount)));
-      // Cash is counted in steps, if all that is left is paid in it.
-      const wanted = () => (method?.kind === 'cash' && !tenders.length && this.#priced ? this.#priced.cash_due : due());
+      // Cash is counted in steps.
+      const wanted = () => (method?.kind === 'cash' && rest ? rest : due());
+      const again = async () => {
+        rest = null;
+        draw();
+        if ((await this.#price(tenders)) && compare((rest = this.#priced.cash_due), due())) draw();
+      };
       const draw = () => {
         const input = h('input', { class: 'number', inputmode: 'decimal', 'aria-label': t(method?.kind === 'cash' ? 'given' : 'amount'), autofocus: true, '.value': plain(wanted()),
           oninput: () => showChange(), onkeydown: (event) => event.key === 'Enter' && (event.preventDefault(), take()) });
@@ -312,12 +324,12 @@ class Sell extends View {
             tenders.push({ method: method.code, amount: isEnough ? all : given, ...(method.kind === 'cash' ? { tendered: given } : {}) });
           } else tenders.push({ method: method.code, amount: all });
           if (isEnough) close(true);
-          else draw();
+          else again();
         };
         show(place,
           h('p', { class: 'due' }, amount(wanted())),
           tenders.length > 0 && h('dl', {}, tenders.map((one, index) => h('div', {}, h('dt', {}, this.methods.find((m) => m.code === one.method)?.name),
-            h('dd', {}, amount(one.amount), ' ', button(t('remove'), () => (tenders.splice(index, 1), draw()), 'link'))))),
+            h('dd', {}, amount(one.amount), ' ', button(t('remove'), () => (tenders.splice(index, 1), again()), 'link'))))),
           h('div', { class: 'methods', role: 'group', 'aria-label': t('method') }, this.methods.map((one, index) =>
             button([one.name, h('kbd', {}, index + 1)], () => ((method = one), draw()), { 'aria-pressed': String(one === method) }))),
           h('label', { class: 'field' }, h('span', {}, t(method?.kind === 'cash' ? 'given' : 'amount')), input),
@@ -356,7 +368,7 @@ class Sell extends View {
       });
     } catch (error) {
       // Somebody else's goods are in the cart by now.
-      if (this.#cart.lines.length) return keepRefused(sale, error);
+      if (!this.isConnected || this.#cart.lines.length) return keepRefused(sale, error);
       // What was refused stays refused under its key.
       this.#cart = { ...cart, key: newKey() };
       this.#changed();
@@ -378,8 +390,14 @@ class Sell extends View {
   // Carts that are put away on the server
 
   async #putAside() {
-    if (!this.#cart.lines.length) return;
-    await stock.post('/v1/sales', { ...this.#body(), status: 'draft' }, { key: this.#cart.key });
+    const cart = this.#cart;
+    if (!cart.lines.length) return;
+    try {
+      await stock.post('/v1/sales', { ...this.#body(), status: 'draft' }, { key: cart.key });
+    } catch (error) {
+      if (isRefusal(error)) cart.key = newKey();
+      throw error;
+    }
     say(t('put_aside_done'));
     this.#renew();
   }
@@ -401,7 +419,7 @@ class Sell extends View {
       ...emptyCart(), customer: draft.customer ?? null, discount: null, note: draft.note,
       lines: draft.lines.map((line) => ({
         reference: { product_id: line.product_id }, quantity: line.quantity, name: line.name, sku: line.sku, price: line.unit_price, per: '1', unit: line.unit,
-        unit_price: line.price_source === 'override' ? line.unit_price : null, discount: isZero(line.discount) ? null : line.discount,
+        unit_price: line.price_source === 'override' || line.packaging?.price ? line.unit_price : null, discount: isZero(line.discount) ? null : line.discount,
       })),
     };
     this.#at = this.#cart.lines.length - 1;

@@ -2,12 +2,12 @@
 import { newKey } from '../core/client.js';
 import { compare, add, subtract } from '../core/decimal.js';
 import { receive, writeDocument } from '../core/documents.js';
-import { badge, button, card, confirm, facts, quantityColumn, show, table } from '../core/elements.js';
+import { button, card, confirm, facts, quantityColumn, show, table } from '../core/elements.js';
 import { placeField } from '../core/finding.js';
 import { may, stock } from '../core/live.js';
 import { namesOf } from '../core/names.js';
 import { ListOrOne, recordsView } from '../core/records.js';
-import { moment, number, t } from '../core/words.js';
+import { number, t } from '../core/words.js';
 
 const fields = [placeField('from_location_id'), placeField('to_location_id'), 'note text'];
 const List = recordsView({
