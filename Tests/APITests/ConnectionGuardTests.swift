@@ -58,6 +58,27 @@ struct ConnectionGuardTests {
         }
     }
 
+    @Test("what stands behind an answer that ends its connection is not done")
+    func lastAnswer() async throws {
+        let done = Mutex(0)
+        let route = Route(.post, "/count", "count", "Count", area: "test", access: .open) { _ in
+            done.withLock { $0 += 1 }
+            return Reply(.noContent)
+        }
+        let api = try await TestAPI([route], limits: self.limits)
+        try await api.serve { client in
+            let socket = try RawSocket(port: client.port)
+            let request = "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+            try socket.write(request)
+            #expect(await socket.read().hasPrefix("HTTP/1.1 204"))
+            api.api.lifecycle.beginDraining()
+            try socket.write(request + request)
+            let answers = await socket.readAll()
+            #expect(answers.ranges(of: "HTTP/1.1 204").count == 1 && answers.contains("close"), "\(answers)")
+        }
+        #expect(done.withLock { $0 } == 2)
+    }
+
     /// Whether this system lets who runs the tests ignore new connections.
     private static func canStopQueueing() async throws -> Bool {
         let bound = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

@@ -81,15 +81,19 @@ package struct HTTPServer: Service {
             logger: quiet,
             responder: { request, writer, channel in
                 let reply = await Self.answer(api, request, channel)
-                guard let stream = reply.events else {
-                    return try await writer.write(
+                if let stream = reply.events {
+                    try await channel.eventLoop.submit { try EventStreamHandler.begin(stream, reply, on: channel) }
+                        .get()
+                } else {
+                    try await writer.write(
                         response: HTTPResponse(status: reply.status, headerFields: HTTPFields(reply.fields)),
                         body: reply.responseBody
                     )
                 }
-                try await channel.eventLoop.submit { try EventStreamHandler.begin(stream, reply, on: channel) }.get()
-                // It is the last answer, and nothing behind it is read.
+                guard reply.closesConnection else { return }
+                // What stands behind the last answer is not done: whoever sent it sends it again, elsewhere (RFC 9112, 9.6).
                 try await channel.waits(for: channel.closeFuture)
+                throw ChannelError.ioOnClosedChannel
             },
             onServerRunning: { [onListening] channel in
                 listening.began(channel)
