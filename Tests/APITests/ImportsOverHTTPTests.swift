@@ -474,6 +474,24 @@ struct ImportsOverHTTPTests {
             #expect(try await importer.ask(sql: "SELECT count(*) FROM stock.import_part") == "0")
             #expect(await importer.send(.post, "\(failed)/resume").json["code"].string == "invalid_state")
             #expect(await importer.read(done)["rejected"].int == 1)
+            // A little at a time.
+            try await importer.database.psql(
+                """
+                INSERT INTO stock.import_part (tenant_id, request_id, number, content, sha256)
+                SELECT r.tenant_id, r.id, n, 'x', '' FROM stock.import_request r, generate_series(1, 20) n
+                WHERE r.status = 'completed_with_errors';
+                INSERT INTO stock.import_rejection (tenant_id, request_id, line, code, reason)
+                SELECT r.tenant_id, r.id, 1000 + n, 'duplicate', 'again' FROM stock.import_request r, generate_series(1, 20000) n
+                WHERE r.status = 'completed_with_errors'
+                """
+            )
+            #expect(try await importer.ask(sql: "SELECT stock.import_sweep(0)") == "0")
+            #expect(try await importer.ask(sql: "SELECT count(*) FROM stock.import_part") == "4")
+            try await importer.database.psql(
+                "UPDATE stock.import_request SET created_at = now() - interval '91 days', finished_at = now() - interval '91 days'"
+            )
+            #expect(try await importer.ask(sql: "SELECT stock.import_sweep(0)") == "0")
+            #expect(try await importer.ask(sql: "SELECT count(*) FROM stock.import_rejection") == "8001")
             try await sweep(after: 90)
             #expect(await importer.send(.get, done).status == .notFound)
             #expect(try await importer.ask(sql: "SELECT count(*) FROM stock.import_rejection") == "0")
