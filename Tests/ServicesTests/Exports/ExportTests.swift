@@ -212,8 +212,8 @@ struct ExportTests {
         try await TestShop.open("exports_resumed_\(kind)", onHand: 0) { (shop) async throws -> Void in
             let products = (0..<2_100).map { "R\($0),Thing \($0),1" }.joined(separator: "\n")
             #expect(try await importRecords(.products, "sku,name,price\n\(products)\n", into: shop).created == 2_100)
-            // One sale is longer than a page, and many have the same time.
-            let sales = (0..<4_300).map { "\($0 < 2_050 ? 0 : $0 / 3),R\($0 % 2_100),1,1,2026-03-01T10:00:00Z" }
+            // One sale lies across the end of a page, and many have the same time.
+            let sales = (0..<4_300).map { "\($0 < 2_700 ? $0 / 900 : $0 / 3),R\($0 % 2_100),1,1,2026-03-01T10:00:00Z" }
             let header = "sale,sku,quantity,unit_price,occurred_at\n"
             #expect(try await importSales(header + sales.joined(separator: "\n") + "\n", into: shop).applied == 4_300)
 
