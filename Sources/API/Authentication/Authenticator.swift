@@ -112,12 +112,8 @@ struct Authenticator: Sendable {
         deadline: CallDeadline
     ) async throws -> Caller {
         if let caller = try known(credential) { return caller }
-        switch credential {
-        case .session(let claims):
-            return try await ofSession(claims, deadline)
-        case .key(let key):
-            return try await rates.attempt(key: key, from: address()) { try await self.ofKey(key, deadline) }
-        }
+        guard case .key(let key) = credential else { return try await callerByNow(credential, deadline: deadline) }
+        return try await rates.attempt(key: key, from: address()) { try await self.ofKey(key, deadline) }
     }
 
     /// Who asks by now, whose credential was right when they came.

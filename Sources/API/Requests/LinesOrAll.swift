@@ -1,3 +1,4 @@
+import Domain
 import Kernel
 
 extension JSONObjectReader {
@@ -6,9 +7,9 @@ extension JSONObjectReader {
     /// - Parameters:
     ///   - request: What one is called in the document.
     ///   - read: Reads one.
-    /// - Returns: The lines, at most 1,000; none for all.
+    /// - Returns: The lines, at most ``DocumentLimits/lines``; none for all.
     mutating func linesOrAll<Line>(_ request: String, _ read: (inout JSONObjectReader) -> Line) -> [Line] {
-        let lines = objects("lines", of: request, count: 0...1000, read)
+        let lines = objects("lines", of: request, count: 0...DocumentLimits.lines, read)
         if contains("lines"), lines.isEmpty, !isRecording,
             !errors.list.contains(where: { $0.pointer.hasPrefix("/lines") })
         {
