@@ -436,19 +436,26 @@ package final class CoherenceService: Service {
     // MARK: - Telling people
 
     private func report() async {
+        var (second, isWaiting) = (0, false)
         while !Task.isCancelled {
             _ = await Doorbell().wait(atMost: .seconds(1))
+            second = (second + 1) % 10
             cache.reportMetrics()
             noteUsable()
             for line in stateLog.withLock({ $0.due(at: self.clock.now) }) { write(line) }
-            if relay.withLock({ $0.isActive }) { await measureOutbox() }
+            // All look, so that somebody does where nobody relays; most of them more rarely, until there is something to see.
+            if isWaiting || second == 0 || relay.withLock({ $0.isActive }) {
+                isWaiting = await measureOutbox() ?? isWaiting
+            }
         }
     }
 
-    private func measureOutbox() async {
+    /// Whether anything waits in the outbox; nil if that cannot be asked.
+    private func measureOutbox() async -> Bool? {
         let deadline = ContinuousClock.now.advanced(by: settings.probeDeadline)
-        guard let row = try? await postgres.probe(CountOutbox(), deadline: deadline).first else { return }
+        guard let row = try? await postgres.probe(CountOutbox(), deadline: deadline).first else { return nil }
         metrics.outbox(rows: row.count, oldest: row.oldest)
+        return row.count > 0
     }
 
     private var unusableCause: UnusableCause {

@@ -49,6 +49,13 @@ extension Integration {
             #expect(sold.status == 201)
             #expect(try await tenant.incomeToday(from: .b).income == "5.00")
 
+            // That nobody does is told by who does not do it either.
+            func waits() async throws -> Bool {
+                try await !web.operations.send("GET", "/metrics").text
+                    .contains("\nstock_cache_outbox_oldest_seconds 0\n")
+            }
+            try await eventually(within: .seconds(30), "what waits is told") { try await waits() }
+
             // A worker is enough to put them into use again; it serves no HTTP.
             let worker = try StockCommand.spawn(
                 ["serve", "--role", "worker"],
@@ -57,6 +64,7 @@ extension Integration {
             try await eventually("the caches of the web instance are used again") {
                 try await tenant.incomeToday(from: .b).cacheStatus.hasPrefix("stock-l1; hit")
             }
+            try await eventually(within: .seconds(10), "that nothing waits any more is told") { try await !waits() }
             worker.signal(SIGTERM)
             #expect(try await worker.waitForExit(within: .seconds(30)) == .exited(0))
             #expect(try await web.terminate() == .exited(0))
