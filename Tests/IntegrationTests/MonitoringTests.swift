@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -135,26 +136,47 @@ extension Integration {
                 try await relay.end()
             }
 
-            // Everybody waits for one who holds a lock, first sales, for which there are fewer connections than come. Then quick answers,
-            // without which a share of slow ones is of nothing.
-            try await alarm("StockSlow", "StockPostgresWaits", asking: { await ask("/v1/products/\(tea)") }) { slow in
-                try await alarm("StockFull") { full in
-                    let lock = try await Blockade.begin("LOCK TABLE stock.product, stock.sale", on: deployment.database)
-                    try await withThrowingTaskGroup(of: Void.self) { group in
-                        let sale =
-                            #"{"lines":[{"sku":"SAL","quantity":"1"}],"payments":[{"method":"cash","amount":"1.00"}]}"#
-                        for _ in 0..<12 { group.addTask { _ = try? await tenant.post("/v1/sales", sale) } }
-                        try await eventually(within: .seconds(30), "a sale waits for the lock") {
-                            try await deployment.database.psql(
-                                "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-                            ) == "t"
+            // Everybody waits for one who holds a lock, first sales, for which there are fewer connections than come.
+            func waiting(asking count: Int, until then: () async throws -> Void) async throws {
+                let lock = try await Blockade.begin("LOCK TABLE stock.product, stock.sale", on: deployment.database)
+                let progress = Progress()
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    defer { progress.isOver.store(true, ordering: .relaxed) }
+                    let sale =
+                        #"{"lines":[{"sku":"SAL","quantity":"1"}],"payments":[{"method":"cash","amount":"1.00"}]}"#
+                    for _ in 0..<12 { group.addTask { _ = try? await tenant.post("/v1/sales", sale) } }
+                    try await eventually(within: .seconds(30), "a sale waits for the lock") {
+                        try await waits(longerThan: 0)
+                    }
+                    // Who waits past the deadline is refused, and asks again.
+                    for _ in 0..<count {
+                        group.addTask {
+                            while !progress.isOver.load(ordering: .relaxed) { await ask("/v1/products/\(tea)") }
                         }
-                        for _ in 0..<120 { group.addTask { await ask("/v1/products/\(tea)") } }
-                        try await full {}
-                        try await lock.end()
-                        // While they end: seconds later nothing of it is left.
-                        try await slow {}
-                        try await group.waitForAll()
+                    }
+                    try await then()
+                    progress.isOver.store(true, ordering: .relaxed)
+                    try await lock.end()
+                    try await group.waitForAll()
+                }
+            }
+            func waits(longerThan milliseconds: Int) async throws -> Bool {
+                try await deployment.database.psql(
+                    """
+                    SELECT count(*) > 0 FROM pg_stat_activity
+                     WHERE wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '\(milliseconds) ms'
+                    """
+                ) == "t"
+            }
+            try await alarm("StockFull") { full in
+                try await waiting(asking: 120) { try await full {} }
+            }
+            // Again and again, each time for no longer than is slow, as a refusal is not a slow answer. Then quick answers, without which a
+            // share of slow ones is of nothing.
+            try await alarm("StockSlow", "StockPostgresWaits", asking: { await ask("/v1/products/\(tea)") }) { slow in
+                try await slow {
+                    try await waiting(asking: 12) {
+                        try await eventually(within: .seconds(30), "what is slow") { try await waits(longerThan: 900) }
                     }
                 }
             }
