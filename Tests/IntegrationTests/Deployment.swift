@@ -37,7 +37,7 @@ struct Deployment: Sendable {
     ) async throws -> Deployment {
         let isAlone = ownPostgres || isFollowed || !postgresSettings.isEmpty
         let postgres = try await isAlone ? PostgresServer.start(settings: postgresSettings) : PostgresServer.shared()
-        let database = try await postgres.emptyDatabase(named: "integration")
+        let database = try await isAlone ? MigratedDatabase.make(on: postgres) : MigratedDatabase.copy()
         let redis = try await withRedis ? RedisServer.start() : nil
         var environment = [
             "DATABASE_URL": database.appURL,
@@ -59,9 +59,6 @@ struct Deployment: Sendable {
         }
         environment["REDIS_URL"] = redis?.url
         environment.merge(settings) { $1 }
-        let migration = try await StockCommand.run(["migrate", "up"], environment: environment)
-        try #require(migration.status == .exited(0), "stock migrate up: \(migration.output)\(migration.errors)")
-
         let witness = ContractWitness()
         var instances: [StockProcess] = []
         for number in 0..<count {

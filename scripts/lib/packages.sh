@@ -33,6 +33,10 @@ checking_python() {
 # time and is left out; functions keep their names.
 RELEASE=(-c release -debug-info-format none)
 
+# How it is built for tests. The C of what it depends on is optimised, which costs a compiler nothing: else one password takes two seconds to hash.
+# shellcheck disable=SC2034
+DEBUG=(-Xcc -O2)
+
 # What is there is not enough: it has to be new enough. Doctor.oldestServer holds the same number for PostgreSQL, and a test compares them.
 SWIFT_NEEDED=6.3
 POSTGRES_NEEDED=15.20 # fixes that row-level security needs

@@ -40,6 +40,7 @@ package actor PostgresServer {
     private let folder: String
     private nonisolated let settings: [String: String]
     private var process: ChildProcess?
+    private var roles: Task<Void, any Error>?
     private var template: Task<Void, any Error>?
     private var databaseCount = 0
     private var frozen: [pid_t] = []
@@ -106,12 +107,28 @@ package actor PostgresServer {
     /// - Returns: the new database.
     /// - Throws: ``CommandFailed`` with psql's words, for instance when a migration does not apply.
     package func database(named suite: String = #function) async throws -> TestDatabase {
-        try await database(named: suite, template: "stock_template")
+        try await migratedTemplate()
+        return try await database(named: suite, template: Self.template)
+    }
+
+    /// Makes a copy of a database of this server, to which nobody is connected meanwhile.
+    ///
+    /// - Parameters:
+    ///   - original: what is copied.
+    ///   - suite: as in ``database(named:)``.
+    /// - Returns: the new database.
+    /// - Throws: ``CommandFailed`` with psql's words.
+    package func copy(of original: TestDatabase, named suite: String = #function) async throws -> TestDatabase {
+        try await database(named: suite, template: original.name)
     }
 
     /// Makes a database with the roles, but without any table: for tests of the migrations themselves.
     package func emptyDatabase(named suite: String = #function) async throws -> TestDatabase {
-        try await database(named: suite, template: "template0")
+        try await madeRoles()
+        let empty = try await database(named: suite, template: "template0")
+        // What an operator does once by hand: the owner may make the schema, the service may connect.
+        try await psql("GRANT CREATE, CONNECT ON DATABASE \(empty.name) TO stock_owner", database: "postgres")
+        return empty
     }
 
     /// Makes an empty database of this very name in a cluster without roles, for `stock migrate up` to make all of it.
@@ -124,47 +141,49 @@ package actor PostgresServer {
     }
 
     private func database(named suite: String, template: String) async throws -> TestDatabase {
-        try await migratedTemplate()
         databaseCount += 1
         let letters = suite.lowercased().unicodeScalars.prefix { $0 != "(" }
             .map { ("a"..."z").contains($0) || ("0"..."9").contains($0) ? Character($0) : "_" }
         let name = "t\(databaseCount)_" + String(letters.prefix(40))
+        try await create(name, template: template)
+        return TestDatabase(server: self, name: name)
+    }
+
+    private func create(_ name: String, template: String) async throws {
         try await psql(
             "CREATE DATABASE \(name) TEMPLATE \(template) OWNER stock_owner ENCODING 'UTF8' LOCALE 'C.UTF-8'",
             database: "postgres"
         )
-        if template == "template0" {
-            // What an operator does once by hand: the owner may make the schema, the service may connect.
-            try await psql("GRANT CREATE, CONNECT ON DATABASE \(name) TO stock_owner", database: "postgres")
-        }
-        return TestDatabase(server: self, name: name)
     }
+
+    private static let template = "stock_template"
 
     private func migratedTemplate() async throws {
         let task =
             template
             ?? Task {
-                try await psql(
-                    "CREATE ROLE stock_owner LOGIN PASSWORD '\(Self.password)'; CREATE ROLE stock_app LOGIN PASSWORD '\(Self.password)'",
-                    database: "postgres"
-                )
-                try await psql(
-                    "CREATE DATABASE stock_template TEMPLATE template0 OWNER stock_owner ENCODING 'UTF8' LOCALE 'C.UTF-8'",
-                    database: "postgres"
-                )
+                try await madeRoles()
+                try await create(Self.template, template: "template0")
                 let roles = SourceTree.sqlFolder + "/roles.sql"
                 if FileManager.default.fileExists(atPath: roles) {
-                    try await psql(file: roles, database: "stock_template", user: "postgres")
-                    try await psql(
-                        "ALTER ROLE stock_owner LOGIN PASSWORD '\(Self.password)'; ALTER ROLE stock_app LOGIN PASSWORD '\(Self.password)'",
-                        database: "postgres"
-                    )
+                    try await psql(file: roles, database: Self.template, user: "postgres")
                 }
                 for migration in try SourceTree.migrations() {
-                    try await psql(file: migration, database: "stock_template", user: "stock_owner")
+                    try await psql(file: migration, database: Self.template, user: "stock_owner")
                 }
             }
         template = task
+        try await task.value
+    }
+
+    private func madeRoles() async throws {
+        let task =
+            roles
+            ?? Task {
+                let roles = ["stock_owner", "stock_app"].map { "CREATE ROLE \($0) LOGIN PASSWORD '\(Self.password)';" }
+                try await psql(roles.joined(separator: " "), database: "postgres")
+            }
+        roles = task
         try await task.value
     }
 
