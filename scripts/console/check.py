@@ -110,6 +110,18 @@ def waits_for_the_connection(browser, api):
     browser.call("POST", "/refresh", {})
     browser.wait("that it still waits", "return document.querySelector('main')?.innerText.includes('waits for the connection')")
     check(api.call("GET", "/v1/sales?limit=1")["data"][0]["number"] == before, "nothing was sold meanwhile")
+    # One that waited for longer than its key is known may be written, and is not sent until somebody has looked.
+    stored = "const place = Object.keys(localStorage).find((one) => one.startsWith('stock.waiting')); const [sale] = JSON.parse(localStorage[place]);"
+    kept = "localStorage[place] = JSON.stringify([sale]);"
+    browser.run(f"{stored} sale.at = new Date(Date.now() - 3 * 86400000).toISOString(); {kept}")
+    browser.block([])
+    browser.call("POST", "/refresh", {})
+    browser.wait("that somebody has to look", "return document.querySelector('main')?.innerText.includes('may be written already')")
+    check(api.call("GET", "/v1/sales?limit=1")["data"][0]["number"] == before, "a late sale was sent")
+    browser.block(["*/v1/sales"])
+    browser.run(f"{stored} sale.at = new Date().toISOString(); delete sale.problem; {kept}")
+    browser.call("POST", "/refresh", {})
+    browser.wait("that it waits again", "return document.querySelector('main')?.innerText.includes('waits for the connection')")
     # One that came through, and whose answer was lost, is the same sale.
     body = browser.run("return JSON.parse(localStorage[Object.keys(localStorage).find((one) => one.startsWith('stock.waiting'))])[0].body")
     request = urllib.request.Request(B + "/v1/sales", method="POST", data=json.dumps(body).encode(), headers={

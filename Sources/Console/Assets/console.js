@@ -1,6 +1,4 @@
-/**
- * The console: who is signed in, what can be seen, and the frame around it.
- */
+/** The console: who is signed in, what can be seen, and the frame around it. */
 import { Problem } from './core/client.js';
 import { button, h, icon, openDialog, say, show } from './core/elements.js';
 import { begin, end, may, me, onChange, onStream, stock } from './core/live.js';

@@ -1,6 +1,4 @@
-/**
- * Numbers of the shop: texts with a decimal point, computed exactly. Never a number of JavaScript, in which 0.1 does not exist.
- */
+/** Numbers of the shop: texts with a decimal point, computed exactly. Never a number of JavaScript, in which 0.1 does not exist. */
 
 const form = /^-?\d+(\.\d+)?$/;
 

@@ -1,6 +1,4 @@
-/**
- * What views are put together of: tables, forms, dialogs, and fields that find.
- */
+/** What views are put together of: tables, forms, dialogs, and fields that find. */
 import { newKey } from './client.js';
 import { compare, typed } from './decimal.js';
 import { h, icon, newID, put, show, unseen } from './dom.js';

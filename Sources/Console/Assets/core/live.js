@@ -1,6 +1,4 @@
-/**
- * What keeps the glass true: the stream's changes, told to whoever shows something of their modules.
- */
+/** What keeps the glass true: the stream's changes, told to whoever shows something of their modules. */
 import { Stock } from './client.js';
 
 let press = null;

@@ -1,6 +1,4 @@
-/**
- * Names beside ids: of what a shop has few of, read whole and kept until it changes.
- */
+/** Names beside ids: of what a shop has few of, read whole and kept until it changes. */
 import { onChange, stock } from './live.js';
 
 const sources = {

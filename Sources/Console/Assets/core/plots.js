@@ -1,6 +1,4 @@
-/**
- * Plots, drawn here as SVG. Each is a picture of a table that stands beside it, so that whoever cannot see it loses nothing.
- */
+/** Plots, drawn here as SVG. Each is a picture of a table that stands beside it, so that whoever cannot see it loses nothing. */
 import { add, compare, isZero } from './decimal.js';
 import { h, put, show, svg } from './dom.js';
 import { stock } from './live.js';

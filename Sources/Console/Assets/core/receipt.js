@@ -1,6 +1,4 @@
-/**
- * Receipts of sales and returns, as pages that print on 58 or 80 mm, or A4.
- */
+/** Receipts of sales and returns, as pages that print on 58 or 80 mm, or A4. */
 import { isZero } from './decimal.js';
 import { put } from './dom.js';
 import { button, h, icon, openDialog, show } from './elements.js';

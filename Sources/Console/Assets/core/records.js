@@ -1,6 +1,4 @@
-/**
- * Records that are listed, made, changed and deleted, by a declaration of what they are.
- */
+/** Records that are listed, made, changed and deleted, by a declaration of what they are. */
 import { ask, button, confirm, declared, filters, h, openDialog, say, stack } from './elements.js';
 import { may, stock } from './live.js';
 import { namesOf } from './names.js';

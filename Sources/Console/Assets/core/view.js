@@ -1,6 +1,4 @@
-/**
- * What all views have in common: they read what they show, and read it again when it has changed anywhere.
- */
+/** What all views have in common: they read what they show, and read it again when it has changed anywhere. */
 import { h, show } from './dom.js';
 import { onChange } from './live.js';
 import { complaint, t } from './words.js';

@@ -1,17 +1,20 @@
 /**
  * Sales that are paid and not yet written down: none is lost, none is written twice.
  *
- * A sale has its key since its cart was begun. What was paid is put here, where a reload, a crash or an empty battery does not reach it, before
- * anything is sent; and it leaves when the service has answered. Whoever sends it again sends the same key, so that it is done once.
+ * What was paid is put here, where a reload, a crash or an empty battery does not reach it, before anything is sent, and leaves when the
+ * service has answered. It is sent under the key of its cart each time, so that it is done once.
  */
 import { Problem } from './client.js';
 import { me, stock } from './live.js';
+import { t } from './words.js';
 
 const watchers = new Set();
 /** The keys of sales that are sent for the first time, which nobody has to be told of yet. */
 const fresh = new Set();
 /** For how long somebody at the till is told nothing, in milliseconds. */
 const patience = 5_000;
+/** For how long the service surely knows a key, in milliseconds: an hour less than it says. */
+const known = 47 * 3_600_000;
 let sending = false;
 let timer = null;
 
@@ -82,11 +85,7 @@ export function forget(key) {
   keep(waiting().filter((sale) => sale.key !== key));
 }
 
-/**
- * Writes a sale down that was refused, as what has happened: the goods are gone and the money is here. What it was refused for is told beside it.
- *
- * @param {string} key
- */
+/** Writes a sale down that was refused, as what has happened: the goods are gone and the money is here. */
 export async function writeDown(key) {
   const sale = waiting().find((one) => one.key === key);
   if (!sale) return;
@@ -107,12 +106,18 @@ export async function sendWaiting() {
   clearTimeout(timer);
   try {
     for (const sale of waiting().filter((one) => !one.problem && !fresh.has(one.key))) {
+      const refuse = (error) => keep(waiting().map((one) => (one.key === sale.key ? refused(one, error) : one)));
+      // It may be written, and under a key that is forgotten it would be so again: somebody has to look.
+      if (Date.now() - new Date(sale.at) > known) {
+        refuse({ code: 'maybe_written', detail: t('maybe_written') });
+        continue;
+      }
       try {
         await stock.post('/v1/sales', sale.body, { key: sale.key, tries: 1 });
         forget(sale.key);
       } catch (error) {
         if (!isRefusal(error)) return later();
-        keep(waiting().map((one) => (one.key === sale.key ? refused(one, error) : one)));
+        refuse(error);
       }
     }
   } finally {

@@ -1,6 +1,4 @@
-/**
- * Words, money and days in the reader's language. Words are called as the API calls what they name: the label of `tax_rate` is `tax_rate`.
- */
+/** Words, money and days in the reader's language. Words are called as the API calls what they name: the label of `tax_rate` is `tax_rate`. */
 
 import table from '../dictionary.js';
 
@@ -14,9 +12,10 @@ let zone = 'UTC';
 /** Learns a language. @param {string} language one of `languages` */
 export function speak(language) {
   const place = Object.keys(languages).indexOf(language);
-  words = Object.fromEntries(table.trim().split('\n').map((line) => {
-    const [name, texts] = line.split(' = ');
-    return [name, texts.split(' | ').slice(0, place + 1).findLast((text) => text !== '"')];
+  words = Object.fromEntries(table.trim().split('\n').flatMap((line) => {
+    const [names, texts] = line.split(' = ');
+    const text = texts.split(' | ').slice(0, place + 1).findLast((one) => one !== '"');
+    return names.split(' ').map((name) => [name, text]);
   }));
   // The reader's own variety of it, as de-AT, if the browser has one.
   tag = navigator.languages.find((one) => one.split('-')[0] === language) ?? language;
