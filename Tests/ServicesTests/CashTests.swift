@@ -69,6 +69,33 @@ struct CashTests {
         return try JSONBody(try await live.shop.store.answer(live.shop.cash.session(id, live.caller), context))
     }
 
+    @Test("a sale that had happened before the drawer was counted is of no session after it, and says so")
+    func counted() async throws {
+        try await LiveShop.open { live in
+            let register = try await register(live)
+            let first = try await opened(live, register)
+            let happened = Timestamp.now()
+            try await close(live, first, "10", "z")
+            let second = try await opened(live, register, "o2")
+            func take(_ key: String, at moment: Timestamp) async throws -> JSONBody {
+                var request = SaleRequest(
+                    lines: [
+                        SaleRequest.Line(product: .sku("A"), quantity: try Quantity("1"), unitPrice: try Price("10"))
+                    ],
+                    payments: [Tender(method: .cash, amount: try Money("10"))]
+                )
+                request.occurredAt = moment
+                request.purpose = .fact(SaleFact(id: .make(), happenedAt: moment))
+                let key = live.key(key, route: "POST /v1/sales")
+                return try JSONBody(try await live.shop.sales.take(request, live.context, key: key))
+            }
+            let late = try await take("late", at: happened)
+            #expect(late.count("exceptions") == 1 && late["exceptions.0.code"] == "session_closed")
+            #expect(try await take("within", at: .now()).count("exceptions") == 0)
+            #expect(try await read(live, second)["sales.count"] == "1")
+        }
+    }
+
     @Test("a drawer holds its float, the cash that came and went, and what was put in, taken out and dropped")
     func life() async throws {
         try await LiveShop.open { live in

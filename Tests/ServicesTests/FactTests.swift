@@ -56,6 +56,44 @@ struct FactTests {
         }
     }
 
+    @Test("that leaves few of something says so, as any sale does", arguments: [1, 3])
+    func low(lines: Int) async throws {
+        try await TestShop.open("facts_low_\(lines)", onHand: 6) { (shop) async throws in
+            try await shop.asTenant("UPDATE stock.product SET min_stock = 5 WHERE sku IN ('A', 'B', 'W')")
+            let sold = [("A", "3", "2.50"), ("B", "3", "4.00"), ("W", "3", "12.25")].prefix(lines)
+            let total = lines == 1 ? "7.50" : "56.25"
+            let request = try Self.fact(Array(sold), at: "2026-03-02T10:00:00Z", paid: [try card(total)])
+            _ = try await shop.sales.take(request, shop.context, key: shop.key("f"))
+            #expect(
+                try await shop.psql(
+                    "SELECT count(*), min(payload ->> 'on_hand') FROM stock.domain_event WHERE type = 'stock.low'"
+                ) == "\(lines)|3"
+            )
+        }
+    }
+
+    @Test("is of its customer, who was archived before it came")
+    func archivedCustomer() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.asTenant("UPDATE stock.customer SET active = false")
+            let request = try Self.fact(
+                [("A", "2", "2.50")],
+                at: "2026-03-02T10:00:00Z",
+                paid: [],
+                customer: shop.customerID
+            )
+            let sale = try JSONObjectBody(try await shop.sales.take(request, shop.context, key: shop.key("f")).body)
+            #expect(Self.codes(sale) == ["not_found"])
+            #expect(sale["due"] == "5.00" && sale["customer_id"] == shop.customerID?.description)
+            #expect(try await shop.psql("SELECT balance FROM stock.customer_account") == "5.0000")
+            var now = try shop.request([("A", "1")], paid: [], customer: true)
+            #expect(await refusal { try await shop.sell(now) }?.errors.map(\.pointer) == ["/customer_id"])
+            now.customerID = .make()
+            #expect(await refusal { try await shop.sell(now) }?.errors.map(\.pointer) == ["/customer_id"])
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("is refused for no price, no credit, no archived product, no drawer and no day that is closed")
     func everything() async throws {
         try await TestShop.open { (shop) async throws in

@@ -99,6 +99,22 @@ struct PaymentTests {
         }
     }
 
+    @Test("has the decimals of the currency, which may change until there is a document")
+    func decimals() async throws {
+        try await TestShop.open(timezone: "Asia/Tokyo", currency: "JPY", exponent: 0) { (shop) async throws in
+            func pay() async throws -> [String?]? {
+                let request = PaymentRequest(tender: try card("10.50"), saleID: .make())
+                return await refusal { try await shop.payments.register(request, shop.context, key: nil) }?
+                    .errors.map(\.pointer)
+            }
+            #expect(try await pay() == ["/amount"])
+            try await shop.asTenant(
+                "UPDATE stock.tenant SET currency = 'EUR', currency_exponent = 2, version = version + 1"
+            )
+            #expect(try await pay() == ["/sale_id"])
+        }
+    }
+
     @Test("is refused with every field that is wrong")
     func invalid() async throws {
         try await TestShop.open { (shop) async throws in

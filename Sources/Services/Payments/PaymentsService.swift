@@ -8,7 +8,7 @@ import Synchronization
 package final class PaymentsService: Sendable {
     private let store: Store
     private let cursors: PageCursors
-    /// The decimals of each tenant's currency, which its first document fixes; the database's checks come after it.
+    /// The decimals of the currency of each tenant that has a payment: its first document has fixed it.
     private let exponents = Mutex<[TenantID: Int]>([:])
 
     /// Every statement of this service, prepared on each connection.
@@ -46,11 +46,12 @@ package final class PaymentsService: Sendable {
         guard request.direction == .incoming || context.caller.scopes.contains(.stockWrite) else {
             throw Problem(.forbidden, "Paying for purchases takes the scope stock:write, too.")
         }
-        try check(request, exponent: try await exponent(context))
+        let exponent = try await exponent(context)
+        try check(request, exponent: exponent)
         let id = PaymentID.make()
         let ledgerID = LedgerEntryID.make()
         let tipLedgerID = LedgerEntryID.make()
-        return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Payment> in
+        let answer = try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Payment> in
             try unit.refuseElsewhere(.register(request.registerID), context.caller)
             switch request.direction {
             case .incoming:
@@ -70,6 +71,11 @@ package final class PaymentsService: Sendable {
             }
             return .created(Payment(id))
         }
+        exponents.withLock { known in
+            if known.count >= 65_536 { known.removeAll(keepingCapacity: true) }
+            known[context.tenant] = exponent
+        }
+        return answer
     }
 
     /// Reverses a payment, on the day it is asked for: what it paid is due again, of a walk-in as well.
@@ -160,12 +166,7 @@ package final class PaymentsService: Sendable {
         if let known = exponents.withLock({ $0[context.tenant] }) { return known }
         let rows = try await store.query(ReadExponent(), tenant: context.tenant, deadline: context.deadline)
         guard let row = rows.first else { throw .notFound }
-        let exponent = Int(row.value)
-        exponents.withLock { known in
-            if known.count >= 65_536 { known.removeAll(keepingCapacity: true) }
-            known[context.tenant] = exponent
-        }
-        return exponent
+        return Int(row.value)
     }
 }
 
