@@ -171,6 +171,33 @@ struct PlacesOfMembersTests {
         }
     }
 
+    @Test("have no file read that names places, and none that somebody else has sent")
+    func files() async throws {
+        try await LiveShop.open { live in
+            func request(_ kind: String) throws -> ImportRequest {
+                var reader = try JSONObjectReader(body: try JSONValue.parse(Array(#"{"kind":"\#(kind)"}"#.utf8)))
+                let request = ImportRequest.read(&reader)
+                try reader.finish()
+                return request
+            }
+            var context = live.context
+            context.caller.workplaces = .only([try TestShop.main()])
+            let limited = context
+            for kind in ["sales", "stock", "purchases", "payments", "expenses"] {
+                let asked = try request(kind)
+                let problem = await refusal { try await live.shop.imports.ask(asked, limited, key: nil) }
+                #expect(problem?.code == .forbidden, "\(kind)")
+            }
+            let asked = try request("stock")
+            let made = try JSONBody(try await live.shop.imports.ask(asked, live.context, key: nil))
+            let id = try #require(ImportRequestID(made["id"] ?? ""))
+            let file = SentFile(parts: 0, bytes: 0)
+            #expect(await refusal { try await live.shop.imports.start(id, file, limited) }?.code == .forbidden)
+            #expect(await refusal { try await live.shop.imports.resume(id, limited) }?.code == .forbidden)
+            _ = try await live.shop.imports.ask(try request("products"), limited, key: nil)
+        }
+    }
+
     @Test("a place where a member works is not deleted, which would have them work everywhere")
     func deleted() async throws {
         try await LiveShop.open { live in

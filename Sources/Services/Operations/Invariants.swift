@@ -568,7 +568,7 @@ struct Invariant14: Invariant {
 
 /// A business day fits its moment, in the zone of the place where it is known to have happened, else in one of the shop's.
 ///
-/// What was imported names no place, and what is in transit is at none.
+/// What was imported before files named places is of the shop's day, and what is in transit is at no place.
 struct Invariant16: Invariant {
     static let number = "I16"
     static let name = "verify.i16"

@@ -105,6 +105,39 @@ struct SalesImportTests {
         }
     }
 
+    @Test("is of the day that it was at the place which a row names, as at a till there")
+    func days() async throws {
+        try await TestShop.open(timezone: "Europe/Berlin", currency: "EUR") { (shop) async throws in
+            let place = try await shop.openLocation("La Habana ñ")
+            try await shop.asTenant("UPDATE stock.location SET timezone = 'America/Havana' WHERE id = '\(place)'")
+            let till = try await shop.openRegister(at: place)
+            let outcome = try await run(
+                [
+                    "1,A,1,2.50,2026-03-08T04:30:00Z,\(till),", "2,A,1,2.50,2026-03-08T04:30:00Z,,LA HABANA Ñ",
+                    "3,A,1,2.50,2026-03-08T04:30:00Z,,", "C4,A,-1,2.50,2026-03-08T04:30:00Z,\(till),",
+                ],
+                into: shop,
+                header: "sale,sku,quantity,unit_price,occurred_at,register,location"
+            )
+            #expect(outcome.report.applied == 4, "\(outcome.rejections)")
+            #expect(
+                try await shop.psql(
+                    """
+                    SELECT string_agg(d.external_id || ' ' || d.business_day, ',' ORDER BY d.external_id)
+                    FROM (SELECT external_id, business_day FROM stock.sale
+                          UNION ALL SELECT external_id, business_day FROM stock.sale_return) d
+                    """
+                ) == "1 2026-03-07,2 2026-03-07,3 2026-03-08,C4 2026-03-07"
+            )
+            #expect(
+                try await shop.psql(
+                    "SELECT string_agg(DISTINCT business_day::text, ',') FROM stock.ledger_entry WHERE register_id = '\(till)'"
+                ) == "2026-03-07"
+            )
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     private static let wide =
         "sale,sku,quantity,unit_price,occurred_at,payment_method,paid,customer,register,location,discount,tax_rate"
 

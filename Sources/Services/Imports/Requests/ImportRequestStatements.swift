@@ -2,6 +2,22 @@ import Domain
 import Kernel
 import Postgres
 
+/// Refuses what is of places to a member who works at some alone: a file names them row by row, and whoever reads it is not that member.
+struct RefuseImportElsewhere: Statement {
+    static let name = "imports.refuse_elsewhere"
+    static let sql: SQL = "SELECT stock.import_refuse_elsewhere($1, $2)"
+    static let parameterTypes: [PostgresType] = [.uuid, .text]
+
+    let id: ImportRequestID
+    /// What it is of; nil for one that is there.
+    let kind: ImportKind?
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(id)
+        try parameters.append(kind?.rawValue)
+    }
+}
+
 /// Makes an import whose file is to come.
 struct AskForImport: Statement {
     static let name = "imports.ask"

@@ -36,7 +36,8 @@ package struct ImportsService: Sendable {
 
     /// Every statement of this service, prepared on each connection.
     package static let statements: [any Statement.Type] = [
-        AskForImport.self, ReceiveImportPart.self, StartImport.self, ResumeImport.self, CancelImport.self,
+        RefuseImportElsewhere.self, AskForImport.self, ReceiveImportPart.self, StartImport.self, ResumeImport.self,
+        CancelImport.self,
         ListImports.self,
         ListImportRejections.self, ReadRejectedHead.self, ReadRejectedRecords.self,
         Conclude<RequestedImport>.self, ReadDocument<RequestedImport>.self,
@@ -55,7 +56,7 @@ package struct ImportsService: Sendable {
     ///   - context: Who asks.
     ///   - key: The request's key.
     /// - Returns: 201 with the import.
-    /// - Throws: 409 `invalid_state` if too many have not ended.
+    /// - Throws: 403 `forbidden` for what is of places, if the caller works at some alone; 409 `invalid_state` if too many have not ended.
     package func ask(
         _ request: ImportRequest,
         _ context: CallContext,
@@ -63,6 +64,7 @@ package struct ImportsService: Sendable {
     ) async throws(Problem) -> Answer {
         let id = ImportRequestID.make()
         return try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<RequestedImport> in
+            try unit.refuseImportElsewhere(id, request.kind, context.caller)
             try unit.add(Act(actor: AuditActor(context)))
             try unit.add(AskForImport(id: id, request: request, most: Self.mostOpen))
             return .created(RequestedImport(id))
@@ -105,6 +107,7 @@ package struct ImportsService: Sendable {
         _ context: CallContext
     ) async throws(Problem) -> Answer {
         let answer = try await change(id, context) { (unit) throws(PostgresError) in
+            try unit.refuseImportElsewhere(id, nil, context.caller)
             try unit.add(StartImport(id: id, file: file))
         }
         bell.ring()
@@ -120,6 +123,7 @@ package struct ImportsService: Sendable {
     /// - Throws: 404 `not_found`, 409 `invalid_state` if it is complete, or its file is not here any more.
     package func resume(_ id: ImportRequestID, _ context: CallContext) async throws(Problem) -> Answer {
         let answer = try await change(id, context) { (unit) throws(PostgresError) in
+            try unit.refuseImportElsewhere(id, nil, context.caller)
             try unit.add(ResumeImport(id: id))
         }
         bell.ring()
@@ -250,5 +254,16 @@ package struct RejectedDownload: AsyncSequence, Sendable {
             for row in rows { bytes += row.record }
             return RejectedCopy.encoded(bytes, as: file.mapping.encoding, isFirst: isFirst)
         }
+    }
+}
+
+extension UnitOfWork {
+    /// Refuses an import of what is of places unless the caller works everywhere.
+    fileprivate mutating func refuseImportElsewhere(
+        _ id: ImportRequestID,
+        _ kind: ImportKind?,
+        _ caller: Caller
+    ) throws(PostgresError) {
+        if case .only = caller.workplaces { try add(RefuseImportElsewhere(id: id, kind: kind)) }
     }
 }
