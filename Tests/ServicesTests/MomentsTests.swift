@@ -71,6 +71,25 @@ struct MomentsTests {
         }
     }
 
+    @Test("what is of a day before today holds the day up to which the books are closed, and what is of today does not")
+    func closing() async throws {
+        try await TestShop.open { (shop) async throws in
+            for (moment, holds) in [("now() - interval '3 days'", "t"), ("now()", "f")] {
+                #expect(
+                    try await shop.psql(
+                        """
+                        BEGIN;
+                        SET LOCAL stock.tenant_id = 1;
+                        DO $$ BEGIN PERFORM stock.moment(\(moment)); END $$;
+                        SELECT t.xmax = pg_current_xact_id()::xid FROM stock.tenant t WHERE t.id = 1;
+                        COMMIT;
+                        """
+                    ) == holds
+                )
+            }
+        }
+    }
+
     @Test("a sale of a till whose clock is ahead is cancelled at once, and at the earliest when it was sold")
     func clockAhead() async throws {
         try await TestShop.open { (shop) async throws in

@@ -9,6 +9,33 @@ import Testing
 
 @Suite("A sale")
 struct SaleTests {
+    @Test("has lines of the products that it was priced for, whatever changes while it is written")
+    func meanwhile() async throws {
+        try await TestShop.open { (shop) async throws in
+            // Changes the product between the comparison of versions and the lines, the first time.
+            try await shop.psql(
+                """
+                CREATE SEQUENCE public.once;
+                CREATE FUNCTION public.meanwhile() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+                BEGIN
+                    IF nextval('public.once') = 1 THEN
+                        UPDATE stock.product SET name = 'Meanwhile', version = version + 1
+                        WHERE tenant_id = NEW.tenant_id AND id = NEW.product_id;
+                    END IF;
+                    RETURN NULL;
+                END
+                $$;
+                CREATE TRIGGER meanwhile AFTER INSERT ON stock.stock_movement
+                    FOR EACH ROW EXECUTE FUNCTION public.meanwhile();
+                """
+            )
+            try await shop.sell(shop.request([("A", "1")], paid: [try cash("2.50")]))
+            #expect(try await shop.psql("SELECT name FROM stock.sale_line") == "Apple")
+            #expect(try await shop.psql("SELECT last_value FROM public.once") == "2")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("takes cash and card together and hands back the change")
     func mixedPayments() async throws {
         try await TestShop.open { (shop) async throws in
