@@ -179,6 +179,7 @@ DECLARE
     v_products uuid[];
     v_errors   json[];
     v_targets  uuid[];
+    v_place    bigint;
     -- Products whose barcodes changed, and all that were written.
     v_touched  uuid[];
     v_written  uuid[];
@@ -186,6 +187,17 @@ BEGIN
     SELECT c.products, c.errors INTO v_products, v_errors
     FROM stock.check_products(p_skus, p_external_ids, p_names, p_categories, p_units, p_prices, p_tax_rates, p_tracked,
                               p_min_stocks, p_groups) c;
+    -- As where one product is written: a code is of the product, or of one of its packagings.
+    FOR v_place IN
+        SELECT w.n FROM unnest(v_products, p_barcodes) WITH ORDINALITY AS w (product_id, barcodes, n)
+        WHERE w.product_id IS NOT NULL AND w.barcodes IS NOT NULL
+          AND EXISTS (SELECT FROM stock.product_barcode b
+                      WHERE b.tenant_id = v_tenant AND b.product_id = w.product_id AND b.packaging_id IS NOT NULL
+                        AND b.code = ANY (stock.barcode_set(w.barcodes)) OFFSET 0)
+    LOOP
+        v_errors[v_place] := coalesce(v_errors[v_place]::jsonb, '[]') || jsonb_build_array(jsonb_build_object(
+            'pointer', '/barcodes', 'code', 'duplicate', 'detail', 'A code is of the product, or of one of its packagings.'));
+    END LOOP;
     IF p_only_new AND array_remove(v_products, NULL) <> '{}' THEN
         RETURN;
     END IF;

@@ -68,6 +68,18 @@ struct SaleBatchTests {
         let body = String(offline.dropFirst(#"{"key":"k-1","sale":"#.count).dropLast())
         let alone = await shop.send(.post, "/v1/sales", token: owner, ["Idempotency-Key": "k-1"], body: body)
         #expect(alone["idempotency-replayed"] == "true", "\(alone.text)")
+        // In quotes it is the same key, as in the field.
+        let quoted = await shop.send(
+            .post,
+            "/v1/sales/batch",
+            token: owner,
+            body: #"{"sales":[\#(offline.replacing("\"k-1\"", with: #""\"k-1\"""#))]}"#
+        )
+        #expect(quoted.json["data"][0]["replayed"] == .bool(true), "\(quoted.text)")
+        // Another sale under it is told so, whatever is wrong with that sale.
+        let other = Self.sale("k-1", "10.03", more: fact)
+        let reused = await shop.send(.post, "/v1/sales/batch", token: owner, body: #"{"sales":[\#(other)]}"#)
+        #expect(reused.json["data"][0]["problem"]["code"].string == "idempotency_key_reused", "\(reused.text)")
         // What is missing or null is required, and what is wrong is not missing as well; nothing of it is sold as if it happened now.
         let paid = #""payments":[{"method":"card","amount":"10.02"}]"#
         for (fields, price, faults) in [

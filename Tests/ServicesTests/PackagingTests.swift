@@ -85,6 +85,12 @@ struct PackagingTests {
             let after = try JSONBody(try await live.answer(live.shop.products.one(id, live.caller)))
             #expect(after["barcodes.0"] == "501")
             #expect(after["packagings.0.barcodes.0"] == "7790009")
+            // What is of a packaging is not the product's as well, by a batch as little as alone.
+            upsert.barcodes = ["501", "7790009"]
+            let both = upsert
+            let shared = await refusal { try await live.shop.products.upsert([both], live.context) }
+            #expect(shared?.errors.map(\.pointer) == ["/products/0/barcodes"])
+            #expect(shared?.errors.map(\.code) == [.duplicate])
         }
     }
 

@@ -278,19 +278,27 @@ package struct Call: Sendable {
     ///
     /// - Throws: `idempotency_key_missing`, or `invalid_request` for one that is malformed.
     func idempotencyKey() throws(Problem) -> String {
-        guard var text = exchange.fields.idempotencyKey.map({ Substring($0) }) else {
+        guard let sent = exchange.fields.idempotencyKey else {
             throw Problem(
                 .idempotencyKeyMissing,
                 "Send an Idempotency-Key of your own making, so that the request can be repeated without harm."
             )
         }
-        if text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") {
-            text = text.dropFirst().dropLast()
-        }
-        guard (1...255).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
+        guard let key = Self.idempotencyKey(in: sent) else {
             throw Problem(.invalidRequest, "An Idempotency-Key has 1 to 255 visible ASCII characters.")
         }
-        return String(text)
+        return key
+    }
+
+    /// The key that a text says, in a field or in a body: the same in quotes and without.
+    ///
+    /// - Parameter text: What was sent.
+    /// - Returns: The key; nil unless it is 1 to 255 visible ASCII characters.
+    static func idempotencyKey(in text: String) -> String? {
+        let isQuoted = text.count >= 2 && text.hasPrefix("\"") && text.hasSuffix("\"")
+        let key = isQuoted ? text.dropFirst().dropLast() : text[...]
+        let isOne = (1...255).contains(key.utf8.count) && key.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        return isOne ? String(key) : nil
     }
 
     /// What `If-Match` demands of the row.

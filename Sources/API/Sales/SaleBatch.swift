@@ -27,8 +27,8 @@ extension FieldReading where Value == String {
     /// What stands for an `Idempotency-Key` in a body.
     fileprivate static var idempotencyKey: FieldReading {
         FieldReading<String>.string.described(as: .string(maximum: 255)).map { text in
-            (1...255).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
-                ? .success(text) : .failure(ReadingFault(.format, "Must be 1 to 255 visible ASCII characters."))
+            Call.idempotencyKey(in: text).map { .success($0) }
+                ?? .failure(ReadingFault(.format, "Must be 1 to 255 visible ASCII characters."))
         }
     }
 }
@@ -89,10 +89,17 @@ extension Call {
             try reader.finish()
             return try await shop.sales.take(request, context, key: key)
         } catch {
-            let document = error.reply(requestID: exchange.requestID, instance: "/v1/sales")
-            let refusal = Answer(status: error.code.status, body: document.body)
+            let refusal = answer(error)
             guard error.code.isStoredRefusal else { return refusal }
-            return (try? await shop.store.remember(refusal, context, key: key)) ?? refusal
+            // Of another sale under the same key it is that, whatever is wrong with this one.
+            do throws(Problem) { return try await shop.store.remember(refusal, context, key: key) } catch {
+                return answer(error)
+            }
         }
+    }
+
+    private func answer(_ problem: Problem) -> Answer {
+        let document = problem.reply(requestID: exchange.requestID, instance: "/v1/sales")
+        return Answer(status: problem.code.status, body: document.body)
     }
 }

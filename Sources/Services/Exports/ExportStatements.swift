@@ -145,7 +145,7 @@ struct ExportSuppliers: Statement, ExportPage {
     let after: ExportPlace
 }
 
-/// What is where: each product at each location that ever had it, what is between two locations among them.
+/// What is where: each product at each location that ever had it, and what is between two locations as long as it is.
 struct ExportStock: Statement, ExportPage {
     static let columns: [ExportColumn] = [
         .text("sku"), .text("external_id"), .text("name"), .text("location"), .plain("on_hand"), .plain("min_stock"),
@@ -154,12 +154,14 @@ struct ExportStock: Statement, ExportPage {
     static let order: [ExportPlace.Part] = [.id, .id]
     static let name = "exports.stock"
     static let sql: SQL = """
-        SELECT p.sku, p.external_id, p.name, n.name, stock.quantity_text(l.on_hand), stock.quantity_text(l.low_at),
+        SELECT p.sku, coalesce(p.external_id, CASE WHEN p.sku IS NULL THEN l.product_id::text END), p.name, n.name,
+               stock.quantity_text(l.on_hand), stock.quantity_text(l.low_at),
                stock.price_text(v.cost, t.currency_exponent), l.product_id || '/' || l.location_id
         FROM stock.tenant t
         CROSS JOIN LATERAL (
             SELECT o.product_id, o.location_id, o.on_hand, o.low_at FROM stock.location_level o
             WHERE o.tenant_id = stock.current_tenant() AND (o.product_id, o.location_id) > ($2, $3)
+              AND (o.on_hand <> 0 OR o.location_id <> (SELECT stock.transit_location()))
             ORDER BY o.product_id, o.location_id LIMIT $1
         ) l
         LEFT JOIN LATERAL (

@@ -249,6 +249,30 @@ struct ExportTests {
         }
     }
 
+    @Test("of stock has what an import takes: no place where nothing is on its way, and an id where there is no SKU")
+    func stock() async throws {
+        try await TestShop.open(onHand: 4) { (shop) async throws -> Void in
+            let (main, second) = (try TestShop.main(), try await shop.openLocation("Ñuble"))
+            let request = TransferRequest(
+                fromLocationID: main,
+                toLocationID: second,
+                lines: [.init(product: .sku("A"), quantity: try Quantity("1"))]
+            )
+            let drafted = try JSONObjectBody(try await shop.transfers.draft(request, shop.context, key: nil).body)
+            let id = try #require(TransferID(drafted["id"] ?? ""))
+            _ = try await shop.transfers.send(id, shop.context, key: nil)
+            func rows() async throws -> [String] {
+                try await export(.stock, of: shop).split(separator: "\r\n").map { String($0) }
+            }
+            #expect(try await rows().count { $0.hasPrefix("A,") } == 2, "what is here, and what is on its way")
+            _ = try await shop.transfers.receive(id, [], shop.context, key: nil)
+            try await shop.asTenant("UPDATE stock.product SET sku = NULL WHERE sku = 'W'")
+            let exported = try await rows()
+            #expect(exported.count { $0.hasPrefix("A,") } == 2, "what is here, and what is there")
+            #expect(exported.contains { $0.hasPrefix(",\(TestShop.product("W")),") })
+        }
+    }
+
     @Test(
         "refuses a place that is none of its kind",
         arguments: ["", "x", "2026-03-01T10:00:00Z/0/1", "1/2/3/4/5", "a/b"]
