@@ -1,3 +1,5 @@
+import Crypto
+import Foundation
 import HTTPTypes
 import Kernel
 import TestSupport
@@ -50,6 +52,13 @@ struct AcceptTests {
         #expect(list["content-type"] == "application/json" && list["vary"] == "Accept")
         let known = list.json["problems"].elements.compactMap { $0["code"].string }
         #expect(known == Problem.Code.allCases.map(\.rawValue))
+        // A browser takes the style of a page whose digest its policy names, and no other.
+        for path in ["/problems", "/problems/not_found"] {
+            let page = await shop.send(.get, path)
+            let style = try #require(page.text.firstMatch(of: /<style>((?s).*)<\/style>/)).output.1
+            let digest = Data(SHA256.hash(data: Data(style.utf8))).base64EncodedString()
+            #expect(page["content-security-policy"]?.contains("'sha256-\(digest)'") == true, "\(path)")
+        }
         let refused = await shop.send(.get, "/problems", ["Accept": "text/csv"])
         #expect(refused.status == .notAcceptable && refused["vary"] == "Accept")
         let offered = refused.json["errors"].elements.compactMap { $0["detail"].string }

@@ -360,8 +360,15 @@ struct AtOnceTests {
         let (api, token) = try await Self.warm("/it/1")
         try await api.serve { client in
             let socket = try RawSocket(port: client.port)
-            try socket.write(Conversation.get("/it/1", "Connection: Upgrade", "Upgrade: websocket", as: token))
-            #expect(await socket.read().hasPrefix("HTTP/1.1 200 OK"))
+            // Nothing behind it is read, so that the client has to learn that it is the last.
+            try socket.write(
+                Conversation.get("/it/1", "Connection: Upgrade", "Upgrade: websocket", as: token)
+                    + Conversation.get("/it/1", as: token)
+            )
+            let answers = await socket.readAll()
+            #expect(answers.hasPrefix("HTTP/1.1 200 OK"))
+            #expect(answers.components(of: "HTTP/1.1") == 1)
+            #expect(answers.lowercased().contains("\r\nconnection: close\r\n"), "\(answers)")
             #expect(api.api.metrics.countAtOnce == 0)
         }
     }

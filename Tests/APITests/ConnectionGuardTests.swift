@@ -486,6 +486,48 @@ struct ConnectionGuardTests {
         }
     }
 
+    @Test("who waits for 100-continue behind another request is not told within its answer")
+    func expectBehind() async throws {
+        try await self.serve { client in
+            let socket = try RawSocket(port: client.port)
+            let body = #"{"name":"Ana"}"#
+            try socket.write(
+                "GET /open HTTP/1.1\r\nHost: a\r\n\r\n"
+                    + "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+                    + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+            )
+            try socket.write(body)
+            let answers = await socket.readAll()
+            #expect(answers.ranges(of: "HTTP/1.1 200 OK").count == 2, "\(answers)")
+            #expect(!answers.contains("100 Continue"), "\(answers)")
+        }
+    }
+
+    /// The bytes that this process has in memory.
+    private static func resident() throws -> Int {
+        let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")[1]
+        return try #require(Int(pages)) * Int(getpagesize())
+    }
+
+    @Test("nothing is kept of what comes behind a request for another protocol")
+    func behindUpgrade() async throws {
+        let gate = Latch<Void>()
+        let held = Route(.get, "/held", "held", "Held", area: "test", access: .open) { _ in
+            try await gate.wait()
+            return .json { $0.object { _ in } }
+        }
+        try await TestAPI(Self.routes + [held], limits: self.limits).serve { client in
+            let socket = try RawSocket(port: client.port)
+            try socket.write("GET /held HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+            let before = try Self.resident()
+            let megabyte = String(repeating: "x", count: 1 << 20)
+            for _ in 0..<64 { try socket.write(megabyte) }
+            #expect(try Self.resident() < before + (32 << 20), "of sixty-four mebibytes")
+            gate.set(())
+            #expect(await socket.readAll().lowercased().contains("\r\nconnection: close\r\n"))
+        }
+    }
+
     @Test(
         "a body that is announced too large is refused before it is asked for",
         arguments: [("/echo", 2_000_000), ("/login", 9_000)]

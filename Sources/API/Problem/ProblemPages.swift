@@ -102,6 +102,12 @@ struct ProblemPages: Sendable {
             """
     }
 
+    /// What the pages look like; the policy of pages names its digest.
+    static let style = """
+        body { font: 1rem/1.5 system-ui; max-width: 48rem; margin: 2rem auto; padding: 0 1rem }
+        pre { white-space: pre-wrap; overflow-wrap: anywhere } td { padding-right: 1rem; vertical-align: top }
+        """
+
     private static func page(_ title: String, _ text: String) -> [UInt8] {
         Array(
             """
@@ -109,8 +115,7 @@ struct ProblemPages: Sendable {
             <html lang="en">
             <head><meta charset="utf-8"><title>\(title)</title>
             <meta name="viewport" content="width=device-width">
-            <style>body { font: 1rem/1.5 system-ui; max-width: 48rem; margin: 2rem auto; padding: 0 1rem }
-            pre { white-space: pre-wrap; overflow-wrap: anywhere } td { padding-right: 1rem; vertical-align: top }</style>
+            <style>\(style)</style>
             </head>
             <body>
             <h1>\(title)</h1>

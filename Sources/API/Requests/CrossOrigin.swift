@@ -111,8 +111,8 @@ package struct CrossOrigin: Sendable, Equatable {
 
     /// What a script may send beyond what every page may.
     private static let allowed = [
-        "Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
-        "Last-Event-ID", "Stock-Consistency", "X-Request-Id", "traceparent",
+        "Authorization", "Cache-Control", "Content-Digest", "Content-Type", "Idempotency-Key", "If-Match",
+        "If-None-Match", "Last-Event-ID", "Stock-Consistency", "X-Request-Id", "traceparent",
     ].joined(separator: ", ")
 
     /// What a script may read beyond what every page may.

@@ -39,6 +39,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var isAnswering = false
     /// Whether anything came.
     private var hasSpoken = false
+    /// Whether the last request that is answered has come whole.
+    private var hasEnded = false
     /// How many answers are still to be written before the connection ends; `nil` while it may stay.
     private var answersUntilClose: Int?
 
@@ -95,6 +97,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
         context.fireChannelInactive()
     }
 
+    /// Whether nothing that comes now is of a request that will be answered.
+    fileprivate var isDeaf: Bool { hasEnded || phase == .lingering || phase == .closed }
+
     /// Bytes came that may begin a request.
     func bytesArrived() {
         hasSpoken = true
@@ -119,10 +124,12 @@ final class ConnectionGuard: ChannelDuplexHandler {
                 refuse(refusal, context: context)
                 return
             }
-            if !head.isKeepAlive, answersUntilClose == nil {
+            // Behind a request that would speak another protocol the decoder reads nothing any more.
+            if !head.isKeepAlive || head.headers.contains(name: "upgrade"), answersUntilClose == nil {
                 answersUntilClose = deadlines.answering
             }
-            if Self.expectsContinue(head) {
+            // Behind other answers it would stand within them; who waits for it goes on by itself (RFC 9110, 10.1.1).
+            if deadlines.answering == 1, Self.expectsContinue(head) {
                 context.writeAndFlush(
                     Self.wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: .continue))),
                     promise: nil
@@ -133,6 +140,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         case .end:
             let now = NIODeadline.now()
             deadlines.endParsed(now: now)
+            hasEnded = answersUntilClose != nil
             guard isOurs(now) else { return }
         }
         context.fireChannelRead(data)
@@ -364,6 +372,8 @@ final class WireHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        // The decoder would keep them until the connection is closed.
+        guard !connection.isDeaf else { return }
         connection.bytesArrived()
         context.fireChannelRead(data)
     }

@@ -39,7 +39,7 @@ enum SecurityHeaders {
 
     private static let ofData: [HTTPField] = made(of: plain)
     private static let ofPages = made(
-        policy: "default-src 'none'; frame-ancestors 'none'; style-src 'sha256-\(styleDigest)'"
+        policy: "default-src 'none'; frame-ancestors 'none'; style-src \(digests)"
     )
     private static let ofConsole = made(policy: consolePolicy)
 
@@ -62,11 +62,15 @@ enum SecurityHeaders {
         }
     }
 
-    /// The digest of the style of receipts, in the alphabet of Base64 (CSP3, 2.3.1).
-    private static let styleDigest: String = {
-        let digest = SHA256.hash(data: Array(ReceiptPage.style.utf8))
+    /// The styles that pages have, by their digests.
+    private static let digests = [ReceiptPage.style, ProblemPages.style].map { "'sha256-\(digest(of: $0))'" }
+        .joined(separator: " ")
+
+    /// The digest of a style, in the alphabet of Base64 (CSP3, 2.3.1).
+    static func digest(of style: String) -> String {
+        let digest = SHA256.hash(data: Array(style.utf8))
         let text = Base64URL.encode(Array(digest)).map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 }
         // Thirty-two bytes are ten groups of three, and two that want a sign of padding.
         return String(text) + "="
-    }()
+    }
 }
