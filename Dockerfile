@@ -11,6 +11,8 @@ COPY Package.swift ./
 RUN swift package resolve
 COPY Sources Sources
 COPY Tests Tests
+# Not built, but Package.swift names them.
+COPY Benchmarks Benchmarks
 COPY sql sql
 RUN swift build -c release --product stock --static-swift-stdlib \
  && install -D "$(swift build -c release --product stock --static-swift-stdlib --show-bin-path)/stock" /out/stock

@@ -36,6 +36,20 @@ struct ArchitectureTests {
         #expect(Set(targets) == Set(Self.allowed.keys))
     }
 
+    @Test("the image is built from every folder that the package names")
+    func image() throws {
+        func lines(_ name: String) throws -> [Substring] {
+            try String(contentsOfFile: "\(SourceTree.root)/\(name)", encoding: .utf8).split(separator: "\n")
+        }
+        let copied = try lines("Dockerfile").filter { $0.hasPrefix("COPY ") }.map { $0.split(separator: " ")[1] }
+        let ignored = try lines(".dockerignore")
+        let named = try lines("Package.swift").compactMap { try #/path: "([A-Za-z]+)/#.firstMatch(in: $0)?.output.1 }
+        #expect(named.count > 10)
+        for folder in Set(named + ["Sources", "Tests"]) {
+            #expect(copied.contains(folder) && !ignored.contains(folder), "\(folder)")
+        }
+    }
+
     @Test("a target imports only what stands below it", arguments: allowed.keys.sorted())
     func imports(target: String) throws {
         let own = Set(Self.allowed.keys).union(["CLibPQ", "CHiredis", "CEpoll", "TestSupport"])

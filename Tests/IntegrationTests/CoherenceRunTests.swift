@@ -79,7 +79,7 @@ struct CoherenceRunTests {
     func usage() async throws {
         for arguments in [
             ["--instance", "http://192.0.2.1:80", "--token", "x"], ["--faults", "earthquake"],
-            ["--duration", "forever"],
+            ["--duration", "forever"], ["--duration", "999999999999999999h"],
             ["--scenario", "none-of-that-name"], ["--instance", "http://127.0.0.1:1", "--faults", "all"],
         ] {
             let run = try await StockCommand.run(["coherence"] + arguments, environment: [:], within: .seconds(20))

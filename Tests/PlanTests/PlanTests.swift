@@ -91,7 +91,7 @@ struct PlanTests {
         try await database.drop()
     }
 
-    @Test("no plan reads much more than it is asked for, whatever the statistics are", .timeLimit(.minutes(10)))
+    @Test("no plan reads much more than it is asked for, whatever the statistics are", .timeLimit(.minutes(30)))
     func plans() async throws {
         let statements = try SourceStatements.read().all
         let server = try await PostgresServer.start(

@@ -123,7 +123,7 @@ struct CoherenceCommand: AsyncParsableCommand {
                 case "h": 3_600
                 default: nil
                 }
-            guard let number = Int(digits), let unit, (1...7_200).contains(number * unit) else {
+            guard let number = Int(digits), let unit, (1...7_200 / unit).contains(number) else {
                 throw ValidationError("--duration is '\(duration)'; accepted: 1s to 2h, as 90s or 10m")
             }
             return number * unit
@@ -165,6 +165,7 @@ struct CoherenceCommand: AsyncParsableCommand {
             }
             let settings = try configuration.settings()
             guard settings.text(.databaseURL) != nil else {
+                StandardError.write("not compared with the log: DATABASE_URL is not set\n")
                 return try await check(targets, key: key, tenant: tenant, database: nil)
             }
             // ^C ends a check early, with its report.

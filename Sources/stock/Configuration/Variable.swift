@@ -19,7 +19,7 @@ extension Variable {
     )
     static let databaseOwnerURL = Variable(
         "DATABASE_OWNER_URL",
-        "the same as a role that may migrate; used by `migrate` only, and by operators' commands without DATABASE_URL"
+        "the same as a role that may migrate; used by `migrate` and `tenant import`, and by other operators' commands without DATABASE_URL"
     )
     static let databasePoolSize = Variable(
         "DATABASE_POOL_SIZE",

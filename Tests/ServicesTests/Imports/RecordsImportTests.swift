@@ -451,7 +451,7 @@ struct RecordsImportTests {
         }
     }
 
-    @Test("of purchases cuts no purchase where a batch ends", .timeLimit(.minutes(5)))
+    @Test("of purchases cuts no purchase where a batch ends", .timeLimit(.minutes(15)))
     func manyPurchases() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
             try await run(.suppliers, ["name", "Müller"], into: shop)
@@ -481,7 +481,7 @@ struct RecordsImportTests {
         }
     }
 
-    @Test("takes twenty thousand prices and as many expenses, each kind in batches", .timeLimit(.minutes(5)))
+    @Test("takes twenty thousand prices and as many expenses, each kind in batches", .timeLimit(.minutes(15)))
     func many() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
             let count = 20_000
