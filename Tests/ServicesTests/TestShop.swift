@@ -74,7 +74,7 @@ final class TestShop: Sendable {
         purchases = PurchasesService(store: store, cursors: cursors, tenants: TenantService(store: store))
         context = CallContext(
             caller: Caller(tenant: tenant, scopes: Set(Scope.allCases), name: "test"),
-            deadline: ContinuousClock.now.advanced(by: .seconds(120)),
+            deadline: ContinuousClock.now.advanced(by: .seconds(1_800)),
             requestID: "test"
         )
         running = Task { await postgres.run() }
