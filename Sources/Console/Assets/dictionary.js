@@ -1,5 +1,5 @@
 /**
- * The words of the console: of a name or several, in English, Spanish, Portuguese and German.
+ * The words of the console: a line for one name or several, in English, Spanish, Portuguese and German.
  * "one / several" is chosen by `n`; what stands in braces is put in; " is what stands before it.
  */
 export default `

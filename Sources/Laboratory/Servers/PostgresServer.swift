@@ -108,7 +108,7 @@ package actor PostgresServer {
     /// - Throws: ``CommandFailed`` with psql's words, for instance when a migration does not apply.
     package func database(named suite: String = #function) async throws -> TestDatabase {
         try await migratedTemplate()
-        return try await database(named: suite, template: Self.template)
+        return try await database(named: suite, template: Self.templateName)
     }
 
     /// Makes a copy of a database of this server, to which nobody is connected meanwhile.
@@ -156,20 +156,20 @@ package actor PostgresServer {
         )
     }
 
-    private static let template = "stock_template"
+    private static let templateName = "stock_template"
 
     private func migratedTemplate() async throws {
         let task =
             template
             ?? Task {
                 try await madeRoles()
-                try await create(Self.template, template: "template0")
+                try await create(Self.templateName, template: "template0")
                 let roles = SourceTree.sqlFolder + "/roles.sql"
                 if FileManager.default.fileExists(atPath: roles) {
-                    try await psql(file: roles, database: Self.template, user: "postgres")
+                    try await psql(file: roles, database: Self.templateName, user: "postgres")
                 }
                 for migration in try SourceTree.migrations() {
-                    try await psql(file: migration, database: Self.template, user: "stock_owner")
+                    try await psql(file: migration, database: Self.templateName, user: "stock_owner")
                 }
             }
         template = task

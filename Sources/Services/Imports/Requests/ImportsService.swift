@@ -100,7 +100,7 @@ package struct ImportsService: Sendable {
     ///   - file: What was sent of it.
     ///   - context: Who asks.
     /// - Returns: 200 with the import; as it is, if it was started before.
-    /// - Throws: 404 `not_found`, 409 `invalid_state` if parts are missing, or it can only be resumed.
+    /// - Throws: 403 `forbidden` as ``ask(_:_:key:)``, 404 `not_found`, 409 `invalid_state` if parts are missing, or it can only be resumed.
     package func start(
         _ id: ImportRequestID,
         _ file: SentFile,
@@ -120,7 +120,7 @@ package struct ImportsService: Sendable {
     ///   - id: Which one.
     ///   - context: Who asks.
     /// - Returns: 200 with the import; as it is, if it is under way.
-    /// - Throws: 404 `not_found`, 409 `invalid_state` if it is complete, or its file is not here any more.
+    /// - Throws: 403 `forbidden` as ``ask(_:_:key:)``, 404 `not_found`, 409 `invalid_state` if it is complete, or its file is not here any more.
     package func resume(_ id: ImportRequestID, _ context: CallContext) async throws(Problem) -> Answer {
         let answer = try await change(id, context) { (unit) throws(PostgresError) in
             try unit.refuseImportElsewhere(id, nil, context.caller)
