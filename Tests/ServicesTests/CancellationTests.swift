@@ -278,6 +278,63 @@ struct CancellationTests {
         }
     }
 
+    @Test(
+        "takes money out of the till that took it, or of none, wherever the sale was made",
+        arguments: [false, true]
+    )
+    func tillThatTook(hasSession: Bool) async throws {
+        try await TestShop.open { (shop) async throws in
+            let second = try await shop.openLocation("Łódź")
+            let till = try await shop.openRegister(at: second)
+            let sale = try await shop.sell(try shop.request([("B", "2")], paid: [], customer: true))
+            let saleID = try required(SaleID(required(sale["id"])))
+            func net() async throws -> String {
+                try await shop.psql(
+                    """
+                    SELECT coalesce(string_agg(format('%s:%s', g.is_default, trim_scale(b.net)), ' ' ORDER BY g.is_default), '')
+                    FROM (SELECT register_id, sum(income - expense) AS net FROM stock.register_day GROUP BY 1) b
+                    JOIN stock.register g ON g.id = b.register_id WHERE b.net <> 0
+                    """
+                )
+            }
+            func pay(_ tender: Tender, at till: RegisterID?) async throws -> JSONObjectBody {
+                let request = PaymentRequest(tender: tender, saleID: saleID, registerID: till)
+                return try JSONObjectBody(try await shop.payments.register(request, shop.context, key: nil).body)
+            }
+            if hasSession {
+                let opening = CashSessionOpening(float: try Money("50"))
+                _ = try await shop.cash.open(till, opening, shop.context, key: nil)
+            }
+            let taken = try await pay(try cash("3.00"), at: till)
+            #expect(try await net() == "f:3")
+            // A transfer comes to no till.
+            let transfer = try await pay(try card("1.00"), at: nil)
+            #expect(try await net() == "f:3")
+            try await shop.reverse(taken)
+            #expect(try await net() == "")
+            try await shop.reverse(transfer)
+            #expect(try await net() == "")
+            // With the sale, too, whose own register has taken nothing: by who works at both places.
+            _ = try await pay(try card("4.00"), at: till)
+            _ = try await pay(try card("1.00"), at: nil)
+            var limited = shop.context
+            limited.caller.workplaces = .only([try TestShop.main()])
+            let here = limited
+            let id = try required(SaleID(required(sale["id"])))
+            let forbidden = await refusal {
+                try await shop.sales.cancel(id, reason: "typed twice", here, key: nil)
+            }
+            #expect(forbidden?.code == .forbidden)
+            try await shop.cancel(sale)
+            #expect(try await net() == "")
+            if hasSession {
+                let expected = "SELECT trim_scale(stock.session_expected(s.id)) FROM stock.cash_session s"
+                #expect(try await shop.asTenant(expected) == "50")
+            }
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("is of the day it is done on, whatever has been closed since it was sold")
     func closedBooks() async throws {
         try await TestShop.open { (shop) async throws in

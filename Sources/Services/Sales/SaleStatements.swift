@@ -206,6 +206,21 @@ struct AnnotateSale: Statement {
     }
 }
 
+/// Refuses a member who works at some places alone to cancel a sale that was paid elsewhere.
+struct RefuseUndoingElsewhere: Statement {
+    static let name = "sales.refuse_undoing_elsewhere"
+    static let sql: SQL = "SELECT stock.refuse_undoing_elsewhere($1, $2)"
+    static let parameterTypes: [PostgresType] = [.uuidArray, .uuid]
+
+    let locations: [LocationID]
+    let id: SaleID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        try parameters.append(locations)
+        try parameters.append(id)
+    }
+}
+
 /// Cancels a sale: its goods go back, its payments are reversed, nothing of it is due.
 struct CancelSale: Statement {
     static let name = "sales.cancel"

@@ -15,8 +15,8 @@ package final class SalesService: Sendable {
     package static let statements: [any Statement.Type] =
         [
             ReadSellableProducts.self, FindGoods.self, ReadScalePatterns.self, ConfirmSale.self, PackSaleLines.self,
-            ShowCart.self, AnnotateSale.self, CancelSale.self, ReadDraft.self, GiveApproval.self,
-            Conclude<Approval>.self,
+            ShowCart.self, AnnotateSale.self, RefuseUndoingElsewhere.self, CancelSale.self, ReadDraft.self,
+            GiveApproval.self, Conclude<Approval>.self,
             ReadApproval.self, TakeApproval.self, DraftSale.self, DiscardSale.self, Conclude<Sale>.self, ReadSale.self,
             ListSales.self, ListSalesByTotal.self, ListNumberedSales.self, NamedDocument<Sale>.self,
             NamedPage<ListSales>.self, NamedPage<ListSalesByTotal>.self, NamedPage<ListNumberedSales>.self,
@@ -255,6 +255,9 @@ package final class SalesService: Sendable {
     ) async throws(Problem) -> Answer {
         try await store.write(context, key: key) { (unit) throws(PostgresError) -> Effect<Sale> in
             try unit.refuseElsewhere(.sale(id), context.caller)
+            if case .only(let locations) = context.caller.workplaces {
+                try unit.add(RefuseUndoingElsewhere(locations: locations, id: id))
+            }
             try unit.add(CancelSale(id: id, reason: reason, userID: context.caller.user))
             return .changed(Sale(id))
         }

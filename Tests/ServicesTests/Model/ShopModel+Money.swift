@@ -56,7 +56,7 @@ extension ShopModel {
         }
         let debtor = sale.map { sales[$0].customer } ?? customer
         if let debtor { customers[debtor].balance -= money.amount - rounding }
-        let drawer = till(register, money.method).flatMap { registers[$0].drawer }
+        let till = till(register, money.method)
         let payment = Payment(
             isIncoming: true,
             money: money,
@@ -65,11 +65,11 @@ extension ShopModel {
             target: .sales(shares),
             sale: sale,
             customer: debtor,
-            drawer: drawer,
+            register: till,
             owner: owner
         )
         payments.append(payment)
-        post(payment, drawer: drawer)
+        post(payment, at: till)
     }
 
     /// What money for purchases is refused with.
@@ -105,7 +105,7 @@ extension ShopModel {
             purchases[place].paid += share
             left -= share
         }
-        let drawer = till(register, money.method).flatMap { registers[$0].drawer }
+        let till = till(register, money.method)
         let payment = Payment(
             isIncoming: false,
             money: money,
@@ -114,21 +114,20 @@ extension ShopModel {
             target: .purchases(shares),
             sale: nil,
             customer: nil,
-            drawer: drawer,
+            register: till,
             owner: owner
         )
         payments.append(payment)
-        post(payment, drawer: drawer)
+        post(payment, at: till)
     }
 
     /// What a reversal is refused with.
     func checkReversal(of place: Int, by clerk: Clerk) throws(ModelRefusal) {
         let payment = payments[place]
-        let taken = payment.drawer.map { drawers[$0].register } ?? payment.sale.map { sales[$0].register } ?? 0
-        if isElsewhere(registers[taken].location, for: clerk) { throw ModelRefusal(.forbidden) }
+        if isElsewhere(payment: place, for: clerk) { throw ModelRefusal(.forbidden) }
         if payment.isReversed { throw ModelRefusal(.invalidState) }
         if case .nothing = payment.target { throw ModelRefusal(.invalidState) }
-        if let register = drawerPlace(of: place), isShut(register, for: [payment.money.method]) {
+        if let register = payment.register, isShut(register, for: [payment.money.method]) {
             throw ModelRefusal(.sessionClosed)
         }
         // No credit: of a sale less than nothing is never due.
@@ -157,7 +156,7 @@ extension ShopModel {
             }
         case .nothing: break
         }
-        post(payment, isReversal: true, drawer: drawerPlace(of: place).flatMap { registers[$0].drawer })
+        post(payment, isReversal: true, at: payment.register)
         payments[place].isReversed = true
     }
 

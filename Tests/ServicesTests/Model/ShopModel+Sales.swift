@@ -181,12 +181,12 @@ extension ShopModel {
                 target: .sales([(sales.count, tender.amount)]),
                 sale: sales.count,
                 customer: cart.customer,
-                drawer: register.drawer,
+                register: cart.register,
                 owner: owner
             )
             sale.payments.append(payments.count)
             payments.append(payment)
-            post(payment, drawer: register.drawer)
+            post(payment, at: cart.register)
         }
         sales.append(sale)
         var told = [
@@ -207,13 +207,15 @@ extension ShopModel {
         Int128(quantity) % Exact.ten(6 - products[product].decimals) == 0
     }
 
-    /// The register whose drawer a payment's reversal goes through: where it was taken, else that of its sale.
-    func drawerPlace(of payment: Int) -> Int? {
-        payments[payment].drawer.map { drawers[$0].register } ?? payments[payment].sale.map { sales[$0].register }
+    /// Whether a payment was taken elsewhere: what no till took is of its sale, or as what is taken at the default one.
+    func isElsewhere(payment place: Int, for clerk: Clerk) -> Bool {
+        let payment = payments[place]
+        let register = payment.register ?? payment.sale.map { sales[$0].register } ?? 0
+        return isElsewhere(registers[register].location, for: clerk)
     }
 
     private func checkDrawer(of payment: Int) throws(ModelRefusal) {
-        guard let register = drawerPlace(of: payment) else { return }
+        guard let register = payments[payment].register else { return }
         if isShut(register, for: [payments[payment].money.method]) { throw ModelRefusal(.sessionClosed) }
     }
 
@@ -221,8 +223,9 @@ extension ShopModel {
     func checkCancellation(of place: Int, by clerk: Clerk) throws(ModelRefusal) {
         let sale = sales[place]
         if isElsewhere(registers[sale.register].location, for: clerk) { throw ModelRefusal(.forbidden) }
-        if sale.isCancelled || sale.isReturned { throw ModelRefusal(.invalidState) }
         let standing = sale.payments.filter { !payments[$0].isReversed }
+        if standing.contains(where: { isElsewhere(payment: $0, for: clerk) }) { throw ModelRefusal(.forbidden) }
+        if sale.isCancelled || sale.isReturned { throw ModelRefusal(.invalidState) }
         for payment in standing {
             if case .sales(let shares) = payments[payment].target, shares.count > 1 {
                 throw ModelRefusal(.invalidState)
@@ -244,7 +247,7 @@ extension ShopModel {
         }
         if let customer = sale.customer { customers[customer].balance -= sale.due }
         for payment in sale.payments where !payments[payment].isReversed {
-            post(payments[payment], isReversal: true, drawer: drawerPlace(of: payment).flatMap { registers[$0].drawer })
+            post(payments[payment], isReversal: true, at: payments[payment].register)
             payments[payment].isReversed = true
             sales[place].rounding -= payments[payment].rounding
         }
@@ -359,12 +362,12 @@ extension ShopModel {
                 target: sale.map { .sales([($0, tender.amount)]) } ?? .nothing,
                 sale: sale,
                 customer: customer,
-                drawer: registers[register].drawer,
+                register: register,
                 owner: owner
             )
             if let sale { sales[sale].payments.append(payments.count) }
             payments.append(payment)
-            post(payment, drawer: payment.drawer)
+            post(payment, at: register)
         }
     }
 

@@ -98,7 +98,8 @@ struct ShopModel: Sendable {
         /// The sale at which it changed hands, if it did at one.
         let sale: Int?
         let customer: Int?
-        let drawer: Int?
+        /// Where it changed hands; none of what named none and is no cash.
+        let register: Int?
         var isReversed = false
         var owner = 0
     }
@@ -252,8 +253,9 @@ struct ShopModel: Sendable {
     }
 
     /// Writes a payment's rows, or their reversals.
-    mutating func post(_ payment: Payment, isReversal: Bool = false, drawer: Int?) {
+    mutating func post(_ payment: Payment, isReversal: Bool = false, at register: Int?) {
         let sign = isReversal ? -1 : 1
+        let drawer = register.flatMap { registers[$0].drawer }
         let (money, isIncome) = (payment.money, payment.isIncoming)
         post(isIncome, sign * (money.amount - payment.rounding), money.method, payment.category, drawer: drawer)
         post(isIncome, sign * payment.rounding, money.method, "rounding", drawer: drawer)
