@@ -94,6 +94,71 @@ struct FactTests {
         }
     }
 
+    @Test("is of the method and of the register that were archived before it came, as long as the place is open")
+    func archivedTill() async throws {
+        try await TestShop.open(onHand: 9) { (shop) async throws in
+            let second = try await shop.openLocation("Łódź")
+            let till = try await shop.openRegister(at: second)
+            try await shop.asTenant(
+                """
+                INSERT INTO stock.payment_method (tenant_id, id, code, name, kind)
+                VALUES (stock.current_tenant(), gen_random_uuid(), 'lunch', 'Bon déjeuner', 'voucher')
+                """
+            )
+            let voucher = Tender(
+                method: try required(PaymentMethodCode(rawValue: "lunch")),
+                amount: try Money("5.00")
+            )
+            func fact() throws -> SaleRequest {
+                var request = try Self.fact([("A", "2", "2.50")], at: "2026-03-02T10:00:00Z", paid: [voucher])
+                request.registerID = till
+                return request
+            }
+            // Known from here on as it was.
+            let open = try JSONObjectBody(try await shop.sales.take(try fact(), shop.context, key: nil).body)
+            #expect(Self.codes(open) == ["insufficient_stock"])
+            try await shop.asTenant(
+                """
+                UPDATE stock.payment_method SET active = false WHERE code = 'lunch';
+                UPDATE stock.register SET active = false WHERE id = '\(till)'
+                """
+            )
+            let sale = try JSONObjectBody(try await shop.sales.take(try fact(), shop.context, key: nil).body)
+            let pointers = sale.list("exceptions").map { $0["pointer"] }
+            #expect(Set(pointers) == ["/register_id", "/payments/0/method", "/lines"])
+            #expect(sale["paid"] == "5.00" && sale["register_id"] == till.description)
+            #expect(sale.list("payments").map { $0["method"] } == ["lunch"])
+            // Read anew it is the same.
+            let sellers = SalesService(store: shop.store, cursors: PageCursors(secret: Array(repeating: 7, count: 32)))
+            let again = try JSONObjectBody(try await sellers.take(try fact(), shop.context, key: nil).body)
+            #expect(Self.codes(again).count == 3)
+            // What happens now is refused as ever.
+            var now = try fact()
+            now.purpose = .sale
+            now.occurredAt = nil
+            now.registerID = nil
+            let later = now
+            #expect(
+                await refusal { try await shop.sales.take(later, shop.context, key: nil) }?.errors.map(\.pointer)
+                    == ["/payments/0/method"]
+            )
+            now.payments = [try card("5.00")]
+            now.registerID = till
+            let byCard = now
+            #expect(
+                await refusal { try await shop.sales.take(byCard, shop.context, key: nil) }?.errors.map(\.pointer)
+                    == ["/register_id"]
+            )
+            // Nothing was at a place that is closed.
+            try await shop.move("A", .adjustment, "6", at: second)
+            try await shop.asTenant("UPDATE stock.location SET active = false WHERE id = '\(second)'")
+            let closed = await refusal { try await shop.sales.take(try fact(), shop.context, key: nil) }
+            #expect(closed?.errors.map(\.pointer) == ["/register_id"])
+            #expect(closed?.errors.first?.detail.contains("Open the location") == true)
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("is refused for no price, no credit, no archived product, no drawer and no day that is closed")
     func everything() async throws {
         try await TestShop.open { (shop) async throws in

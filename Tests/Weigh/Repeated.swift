@@ -105,7 +105,7 @@ enum Repeated {
             cashierDiscountLimit: try Percent("10"),
             cashRounding: .none,
             keepsPrices: false,
-            methods: [.cash: .cash]
+            methods: [.cash: SellingMethod(kind: .cash, isActive: true)]
         )
         let request = SaleRequest(
             discount: try Money("1.00"),

@@ -146,7 +146,8 @@ struct PricedCart: Sendable {
         var tenderErrors: [FieldError] = []
         var kinds: [PaymentKind] = []
         for (index, tender) in request.payments.enumerated() {
-            let kind = snapshot.rules.methods[tender.method]
+            let method = snapshot.rules.methods[tender.method]
+            let kind = method.flatMap { $0.isActive || hasHappened ? $0.kind : nil }
             if kind == nil {
                 let detail = "There is no such active payment method."
                 tenderErrors.append(FieldError("/payments/\(index)/method", .notFound, detail))

@@ -34,8 +34,16 @@ struct SellingRules: Sendable, Equatable {
     let cashRounding: CashRounding
     /// Whether a draft is sold at the list prices that it was made with, where they have changed.
     let keepsPrices: Bool
-    /// The active payment methods and what each is; compared in the unit too.
-    let methods: [PaymentMethodCode: PaymentKind]
+    /// The payment methods; compared in the unit too.
+    ///
+    /// Those that are archived, too: what has happened may have been paid by one.
+    let methods: [PaymentMethodCode: SellingMethod]
+}
+
+/// What a payment method is, and whether money is still taken by it.
+struct SellingMethod: Sendable, Equatable {
+    let kind: PaymentKind
+    let isActive: Bool
 }
 
 /// The rules and products one cart was computed from, in the order of its lines; nil where there is no such product.
@@ -118,8 +126,8 @@ struct ReadSellableProducts: Statement {
     static let sql: SQL = """
         SELECT t.version, t.currency, t.currency_exponent, t.prices_include_tax, t.manager_discount_limit,
                t.cashier_discount_limit, t.cash_rounding, t.on_price_change = 'keep', CASE WHEN w.place = 1 THEN (
-                   SELECT array_agg(m.code || ' ' || m.kind) FROM stock.payment_method m
-                   WHERE m.tenant_id = stock.current_tenant() AND m.active) END,
+                   SELECT array_agg(m.code || ' ' || m.kind || ' ' || m.active) FROM stock.payment_method m
+                   WHERE m.tenant_id = stock.current_tenant()) END,
                p.id, p.version, p.price, p.tax_rate, p.taxes, p.decimals, p.tracks_stock, p.status = 'active'
         FROM (SELECT n.id, stock.folded(n.sku) AS key, n.place
               FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS n (id, sku, place) OFFSET 0) w
@@ -180,13 +188,15 @@ struct ReadSellableProducts: Statement {
             )
         }
 
-        /// Reads each method of its code and kind, which no space is in.
-        private static func methods(_ texts: [String]) -> [PaymentMethodCode: PaymentKind] {
-            var methods: [PaymentMethodCode: PaymentKind] = [:]
+        /// Reads each method of its code, its kind and whether it is active, none of which a space is in.
+        private static func methods(_ texts: [String]) -> [PaymentMethodCode: SellingMethod] {
+            var methods: [PaymentMethodCode: SellingMethod] = [:]
             for text in texts {
                 let parts = text.split(separator: " ").map(String.init)
-                guard parts.count == 2, let code = PaymentMethodCode(rawValue: parts[0]) else { continue }
-                methods[code] = PaymentKind(rawValue: parts[1])
+                guard parts.count == 3, let code = PaymentMethodCode(rawValue: parts[0]),
+                    let kind = PaymentKind(rawValue: parts[1])
+                else { continue }
+                methods[code] = SellingMethod(kind: kind, isActive: parts[2] == "true")
             }
             return methods
         }
