@@ -1,6 +1,7 @@
 import Cache
 import Domain
 import Kernel
+import Postgres
 import TestSupport
 import Testing
 
@@ -111,6 +112,39 @@ struct StockTests {
             #expect(floor == "-2|-2")
             try await shop.psql("UPDATE stock.tenant SET oversell = 'allow', version = version + 1")
             try await shop.sell(try shop.request([("A", "1")], paid: [try cash("2.50")]))
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test(
+        "fix the unit of their product and that it tracks stock, whoever is first: the movement or the change",
+        arguments: [true, false],
+        ["unit_id = '\(TestShop.unit(0))'", "tracks_stock = false"]
+    )
+    func fixed(isMoveFirst: Bool, change: String) async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws in
+            let change = "UPDATE stock.product SET \(change) WHERE sku = 'W'"
+            let bring = """
+                SELECT stock.stock_record(ARRAY['\(MovementID.make())']::uuid[], ARRAY[NULL]::uuid[], ARRAY['W'],
+                                          ARRAY['adjustment'], ARRAY[0.5], ARRAY['x'], ARRAY[NULL]::numeric[],
+                                          ARRAY[NULL]::numeric[], NULL, NULL, ARRAY[NULL]::uuid[])
+                """
+            try await withDatabase(shop.database.appURL) { (client) async throws in
+                try await client.withLease(deadline: shop.context.deadline) { lease in
+                    try await lease.execute(
+                        script: """
+                            SELECT set_config('stock.tenant_id', '1', false);
+                            BEGIN; \(isMoveFirst ? bring : change)
+                            """
+                    )
+                    async let later = shop.database.refusal(
+                        of: "SELECT set_config('stock.tenant_id', '1', false); \(isMoveFirst ? change : bring)"
+                    )
+                    try await shop.waiting()
+                    try await lease.execute(script: "COMMIT")
+                    #expect(try await later == (isMoveFirst ? "40001" : "ST001"))
+                }
+            }
             #expect(try await shop.violations() == [])
         }
     }

@@ -101,7 +101,7 @@ package struct Product: Record {
         """
     package static let others: [any Statement.Type] = [
         LookUpProducts.self, ListProducts.self, ListPriceHistory.self, GuardNewProduct.self,
-        GuardProductFields.self,
+        HoldProduct.self, GuardProductFields.self,
         ComposeProduct.self, Conclude<UpsertedProducts>.self,
     ]
 
@@ -113,6 +113,7 @@ package struct Product: Record {
         if isNew {
             try unit.add(GuardNewProduct(fields: fields))
         } else {
+            if fields.unitID.isSet || fields.tracksStock.isSet { try unit.add(HoldProduct(id: id)) }
             try unit.add(GuardProductFields(id: id, fields: fields))
         }
     }
@@ -163,6 +164,17 @@ struct GuardNewProduct: Statement {
         try parameters.append(fields.taxRate.newValue ?? nil)
         try parameters.append(fields.taxGroupID.newValue ?? nil)
     }
+}
+
+/// Holds a product of which something is about to be changed that its documents fix, so that none of them is written meanwhile.
+struct HoldProduct: Statement {
+    static let name = "catalog.product_hold"
+    static let sql: SQL = "SELECT stock.products_held(ARRAY[$1])"
+    static let parameterTypes: [PostgresType] = [.uuid]
+
+    let id: ProductID
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) { try parameters.append(id) }
 }
 
 /// Refuses changes of what a document has fixed, and figures that do not fit the unit.
