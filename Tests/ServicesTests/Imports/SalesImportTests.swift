@@ -448,6 +448,21 @@ struct SalesImportTests {
         }
     }
 
+    @Test("leaves what is reserved to whom it is reserved for, as every sale does")
+    func reserved() async throws {
+        try await TestShop.open(onHand: 5) { (shop) async throws in
+            try await shop.reserving(drafts: 600)
+            _ = try await shop.put(try shop.request([("A", "3")], paid: []))
+            let lines = ["1,A,,3,2.50,2026-03-01T10:00:00", "2,A,,2,2.50,2026-03-01T10:00:00"]
+            let outcome = try await run(lines, into: shop) { $0.allowsOverselling = false }
+            #expect(outcome.codes == [.insufficientStock])
+            #expect(outcome.rejections.map(\.line) == [2])
+            #expect(outcome.rejections.first?.reason.contains("3 requested, 2 available") == true)
+            #expect(try await shop.psql("SELECT external_id FROM stock.sale WHERE status = 'confirmed'") == "2")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("holds rows against the tenant's data")
     func againstData() async throws {
         try await TestShop.open { (shop) async throws in
