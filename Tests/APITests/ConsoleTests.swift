@@ -165,7 +165,7 @@ struct ConsoleTests {
         for line in lines {
             // A ditto stands for the text before it.
             var texts: [Substring] = []
-            for text in line.split(separator: " = ", maxSplits: 1).last?.split(separator: " | ") ?? [] {
+            for text in line.split(separator: " = ", maxSplits: 1).last?.split(separator: "|") ?? [] {
                 texts.append(text == "\"" ? texts.last ?? "" : text)
             }
             #expect(texts.count == 4, "\(line)")

@@ -38,7 +38,7 @@ export class Stock extends EventTarget {
   all<P extends Known<Gets>>(path: P, query?: Query<Of<Gets, P>>, most?: number, options?: Options): Promise<Rows<Of<Gets, P>>[]>;
   post<P extends Known<Posts>>(path: P, body?: Body<Of<Posts, P>>, options?: Options): Promise<Answer<Of<Posts, P>>>;
   request(method: string, path: string, options?: Options & { query?: object; body?: unknown; accept?: string }):
-    Promise<{ body: any; etag: string | null; status: number; location: string | null }>;
+    Promise<{ body: any; etag: string | null; status: number; location: string | null; next: string | null }>;
   follow(options: { types?: string; changes?: boolean; signal: AbortSignal }, handlers: {
     event?: (event: Event_) => void; change?: (change: Change) => void; state?: (isLive: boolean) => void }): Promise<void>;
 }

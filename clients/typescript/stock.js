@@ -185,7 +185,7 @@ export class Stock extends EventTarget {
    * @param {boolean=} options.fresh whether the database is to be asked
    * @param {number=} options.tries how often it is sent at most
    * @param {AbortSignal=} options.signal
-   * @returns {Promise<{body: any, etag: string | null, status: number, location: string | null}>}
+   * @returns {Promise<{body: any, etag: string | null, status: number, location: string | null, next: string | null}>}
    * @throws {Problem | Unreachable}
    */
   async request(method, path, options = {}) {
@@ -236,6 +236,7 @@ export class Stock extends EventTarget {
           etag: response.headers.get('ETag'),
           status: response.status,
           location: response.headers.get('Location'),
+          next: /<([^>]+)>; rel="next"/.exec(response.headers.get('Link'))?.[1] ?? null,
         };
       }
       const problem = new Problem(documentOf(text), response);
@@ -267,7 +268,7 @@ export class Stock extends EventTarget {
   /** All rows of a list, page by page, up to a number. */
   async all(path, query = {}, most = 2000, options) {
     const rows = [];
-    let cursor;
+    let { cursor } = query;
     do {
       const page = await this.get(path, { limit: 200, ...query, cursor }, options);
       rows.push(...page.data);

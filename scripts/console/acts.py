@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 
-from shop import MAIN, check, choose, go, nothing_is_said, say, until
+from shop import MAIN, SKU, check, choose, go, nothing_is_said, say, until
 
 
 def closed(browser, what="that it is done"):
@@ -312,4 +312,58 @@ def runs_the_shop(browser, api):
     say("somebody was invited, a key made and revoked, the shop changed, a file tried, a key of the cache explained")
 
 
-ACTS = [settles_exceptions, writes_quotes, tells_webhooks, moves_goods, buys, takes_money, runs_the_shop]
+def sets_prices(browser, api):
+    """The prices of what is listed are typed into one form, and those that were are changed."""
+    skus = [f"LIST-{number}" for number in range(3)]
+    for sku in skus:
+        api.call("POST", "/v1/products", {"name": f"Listed {sku}", "sku": sku, "price": "4.00", "tax_rate": "19", "tracks_stock": False})
+    go(browser, "products?q=LIST-")
+    browser.wait("the three", "return document.querySelectorAll('main tbody tr').length === 3")
+    browser.press("Change prices", "main")
+    browser.wait("the prices", "return document.querySelectorAll('dialog input.number').length === 3")
+    browser.fill("dialog .field:nth-of-type(2) input.number", "4.75")
+    browser.press("Save", "dialog")
+    closed(browser)
+    prices = [api.call("GET", f"/v1/products/lookup?code={sku}")["data"][0]["price"] for sku in skus]
+    check(sorted(prices) == ["4.00", "4.00", "4.75"], f"{prices}")
+    nothing_is_said(browser, "prices")
+    say("the price of one of three listed was changed")
+
+
+def asks_who_is_meant(browser, api):
+    """A name that was typed and of which nothing was chosen is no answer: the sale would be of nobody."""
+    go(browser, "sell")
+    browser.type("F2")
+    browser.wait("where a customer is found", "return document.querySelector('dialog pick-field input') === document.activeElement")
+    browser.type("Nobody of this name", "Enter")
+    browser.wait("that one is to be chosen", "return document.querySelector('dialog')?.innerText.includes('Choose one of those found')")
+    browser.type("Escape")
+    closed(browser)
+    nothing_is_said(browser, "who is meant")
+    say("a name that is nobody's was asked for again")
+
+
+def keeps_every_row(browser, api):
+    """A report of more rows than a page has is shown and saved with all of them."""
+    debtors = 205
+    for number in range(debtors):
+        customer = api.call("POST", "/v1/customers", {"name": f"Debtor {number:03}; \"Ñ\""})
+        api.call("POST", "/v1/sales", {"customer_id": customer["id"], "lines": [{"sku": SKU, "quantity": "1"}]})
+    go(browser, "reports/receivables")
+    browser.wait("all of them", "return document.querySelectorAll('main tbody tr').length >= arguments[0]", debtors)
+    shown = browser.run("""
+        URL.createObjectURL = (blob) => (window.saved = blob, '');
+        HTMLAnchorElement.prototype.click = () => {};
+        return document.querySelectorAll('main tbody tr').length""")
+    browser.press("CSV", "main")
+    browser.wait("what is saved", "return window.saved !== undefined")
+    lines = browser.run_async("window.saved.text().then(arguments[0])").lstrip("\ufeff").splitlines()
+    check(lines[0].startswith("customer_id,") and len(lines) == shown + 1, f"{len(lines)} lines for {shown} rows: {lines[:2]}")
+    check(len(set(lines)) == len(lines) and sum("Debtor" in line for line in lines) == debtors, "each of them once")
+    browser.call("POST", "/refresh", {})
+    browser.wait("the frame", "return document.querySelector('.frame h1') !== null")
+    nothing_is_said(browser, "every row")
+    say(f"a report of {shown} rows was shown and saved whole")
+
+
+ACTS = [settles_exceptions, writes_quotes, tells_webhooks, moves_goods, buys, takes_money, sets_prices, asks_who_is_meant, keeps_every_row, runs_the_shop]

@@ -3,6 +3,7 @@
 check.py BASE_A BASE_B EMAIL PASSWORD AXE FOLDER: AXE is axe.min.js, FOLDER takes the pictures. PASSWORD may be - : it is PASSWORD in the environment.
 """
 
+import copy
 import json
 import math
 import os
@@ -15,7 +16,7 @@ from acts import ACTS
 from browser import Browser, Driver
 from cuts import is_paid_once, keeps_both_carts, outlives_instances, sells_through_cuts
 from network import Network
-from shop import A, AXE, B, FOLDER, MAIN, PORTS, API, check, go, happen, hosts, nothing_is_said, say, sign_in
+from shop import A, AXE, B, EMAIL, FOLDER, MAIN, PASSWORD, PORTS, API, check, go, happen, hosts, nothing_is_said, say, sign_in
 
 # How often what may go wrong by chance is tried.
 TRIES = int(os.environ.get("CHECK_TRIES", "10"))
@@ -163,6 +164,38 @@ def is_written_down(browser, api):
     say("a sale that waited and was refused is written down as what has happened")
 
 
+def adds_taxes(browser, api):
+    """Where taxes come on top of prices, a till that nobody prices for adds them, too, or takes no money: what is taken is what is due."""
+    go(browser, "sell")
+    browser.block(["*/v1/sales/price"])
+    browser.type("3*TAXED", "Enter")
+    browser.wait("a line", "return document.querySelectorAll('.line-item').length === 1")
+    browser.wait("a total with taxes", "return document.querySelector('.pay strong').innerText.includes('32.44')")
+    browser.type("Enter")
+    browser.wait("the form to pay", "return document.querySelector('dialog .settle input') === document.activeElement")
+    browser.type("Enter")
+    browser.wait("the receipt", "return document.querySelector('dialog .receipt') !== null")
+    browser.type("Escape")
+    sale = api.last_sale()
+    check(sale["total"] == "32.44" and sale["due"] == "0.00", f"{sale['total']}, of which {sale['due']} is due")
+    # How a discount is shared by lines that are taxed, the service alone knows.
+    browser.wait("an empty cart", "return !document.querySelector('dialog') && document.querySelectorAll('.line-item').length === 0")
+    browser.type("3*TAXED", "Enter")
+    browser.wait("a line", "return document.querySelectorAll('.line-item').length === 1")
+    browser.type("F4")
+    browser.wait("the discount", "return document.querySelector('dialog [name=discount]') !== null")
+    browser.fill("dialog [name=discount]", "1.00")
+    browser.press("Save", "dialog")
+    browser.wait("the cart", "return !document.querySelector('dialog')")
+    browser.type("Enter")
+    browser.wait("that it can not be known", "return document.querySelector('#sayings').innerText.includes('the connection has to be back')", seconds=20)
+    check(not browser.run("return Boolean(document.querySelector('dialog'))"), "no money is asked for")
+    browser.block([])
+    browser.run("document.querySelector('.line-item .only-icon').click()")
+    browser.complaints()
+    say("taxes on top are added without the service, or no money is taken")
+
+
 def moves_elsewhere(here, there, api):
     """What is sold on one instance moves the figure that another one shows: soon, and soon enough where Redis is gone."""
     go(there, "today")
@@ -281,6 +314,35 @@ def keeps_hold(browser, api):
     say("what is pressed and what has the focus stay through a change")
 
 
+def changes_shops(browser, api):
+    """Who works in two shops goes from one to the other and back, and sees of each what is its own."""
+    other = copy.copy(api)
+    other.token = None
+    other.token = other.call("POST", "/v1/signup", {
+        "tenant_name": "The other shop", "slug": "the-other", "email": EMAIL, "password": PASSWORD, "currency": "USD", "timezone": "America/New_York",
+    })["access_token"]
+    other.call("PATCH", "/v1/tenant", {"prices_include_tax": False}, match="*")
+    other.call("POST", "/v1/products", {"name": "With tax on top", "sku": "TAXED", "price": "9.99", "tax_rate": "8.25", "tracks_stock": False})
+    browser.call("POST", "/refresh", {})
+    browser.wait("the frame", "return document.querySelector('.frame h1') !== null")
+    first = browser.run("return document.querySelector('.side .mark').innerText")
+    for name in ("The other shop", first):
+        browser.run("document.querySelector('.side .state').click()")
+        browser.wait("the shops", "return document.querySelector('dialog .menu select')?.options.length === 2")
+        browser.run("""
+            const field = document.querySelector('dialog .menu select');
+            field.value = [...field.options].find((one) => one.text === arguments[0]).value;
+            field.dispatchEvent(new Event('change'))""", name)
+        browser.wait(f"the shop {name}", "return document.querySelector('.side .mark')?.innerText === arguments[0] && !document.querySelector('dialog')", name)
+        go(browser, "sales")
+        count = browser.run("return document.querySelectorAll('main tbody tr').length")
+        check((count == 0) == (name == "The other shop"), f"{count} sales in {name}")
+        if count == 0:
+            adds_taxes(browser, other)
+    nothing_is_said(browser, "two shops")
+    say("from one shop to the other and back")
+
+
 def ends_everywhere(here, there):
     """Who signs out everywhere is out at once, on every screen."""
     here.run("document.querySelector('.side .state').click()")
@@ -358,7 +420,7 @@ def main():
         steps = [
             (sells_by_keyboard, here, api), (moves_elsewhere, here, there, api), (waits_for_the_connection, here, api), (is_written_down, here, api),
             *((act, here, api) for act in ACTS), (keeps_hold, here, api), (goes_on, driver, api), (shows_conflicts, here, api), (texts_are_texts, here, api),
-            (shows_every_view, here, axe), (ends_everywhere, here, there),
+            (shows_every_view, here, axe), (changes_shops, here, api), (ends_everywhere, here, there),
         ]
         failed = []
         for step, *what in steps:

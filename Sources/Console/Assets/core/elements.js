@@ -320,10 +320,14 @@ class RecordForm extends HTMLElement {
     const values = {};
     const faults = [];
     for (const [name, { field, input }] of this.#inputs) {
-      const text = field.type === 'flag' || field.type === 'pick' || field.type === 'choices' || field.type === 'file' ? '' : input.value.trim();
+      const text = ['flag', 'choices', 'file'].includes(field.type) ? '' : (input.input ?? input).value.trim();
       switch (field.type) {
         case 'flag': values[name] = input.checked; break;
-        case 'pick': values[name] = input.value; break;
+        case 'pick':
+          values[name] = input.value;
+          // Who typed a name and chose none of what was found means somebody.
+          if (values[name] === null && text) faults.push({ pointer: `/${name}`, detail: t('not_picked') });
+          break;
         case 'file': values[name] = input.files[0] ?? null; break;
         case 'choices': values[name] = [...input.querySelectorAll('input:checked')].map((one) => one.value); break;
         case 'list': values[name] = text ? text.split(/\n/).map((line) => line.trim()).filter(Boolean) : []; break;

@@ -14,7 +14,7 @@ export function speak(language) {
   const place = Object.keys(languages).indexOf(language);
   words = Object.fromEntries(table.trim().split('\n').flatMap((line) => {
     const [names, texts] = line.split(' = ');
-    const text = texts.split(' | ').slice(0, place + 1).findLast((one) => one !== '"');
+    const text = texts.split('|').slice(0, place + 1).findLast((one) => one !== '"');
     return names.split(' ').map((name) => [name, text]);
   }));
   // The reader's own variety of it, as de-AT, if the browser has one.

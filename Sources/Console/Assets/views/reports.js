@@ -11,7 +11,7 @@ const ages = ['current', 'days_1_30', 'days_31_60', 'days_61_90', 'days_over_90'
 const product = (row) => h('a', { href: `#/products/${row.product_id}` }, row.name);
 const byProduct = (row) => row.product_id;
 
-/** Every report: its path, its filters, the figures above it, its columns, and what a row is told by. */
+/** Every report: its path, its filters, the figures above it, its columns, what a row is told by; the rows of a page, if it has pages. */
 const reports = {
   'top-products': {
     filters: [...days, { name: 'by', type: 'choice', required: true, standard: 'revenue', choices: ['revenue', 'quantity', 'margin'] }], key: byProduct, shared: (row) => row.revenue,
@@ -25,11 +25,11 @@ const reports = {
     filters: days, figures: ['payable amount'], key: (row) => `${row.name}${row.rate}`,
     columns: ['name text', 'base amount', 'amount amount', 'deducted_base amount', 'deducted_amount amount', 'payable amount'],
   },
-  receivables: { figures: ['total amount', 'current amount', 'days_1_30 amount', 'days_over_90 amount', 'without_customer amount'], key: (row) => row.customer_id, columns: [{ name: 'name', draw: (row) => h('a', { href: `#/customers/${row.customer_id}` }, row.name) }, ...ages] },
-  payables: { figures: ['total amount', 'current amount', 'days_1_30 amount', 'days_over_90 amount'], key: (row) => row.supplier_id, columns: ['name text', ...ages] },
+  receivables: { limit: 200, figures: ['total amount', 'current amount', 'days_1_30 amount', 'days_over_90 amount', 'without_customer amount'], key: (row) => row.customer_id, columns: [{ name: 'name', draw: (row) => h('a', { href: `#/customers/${row.customer_id}` }, row.name) }, ...ages] },
+  payables: { limit: 200, figures: ['total amount', 'current amount', 'days_1_30 amount', 'days_over_90 amount'], key: (row) => row.supplier_id, columns: ['name text', ...ages] },
   'stock-value': { filters: ['date date'], figures: ['value amount', 'date day', 'since day'] },
   'dead-stock': {
-    filters: [{ name: 'days', type: 'choice', required: true, standard: '90', choices: ['30', '90', '180', '365'] }], key: byProduct, figures: ['sold_before day'],
+    limit: 200, filters: [{ name: 'days', type: 'choice', required: true, standard: '90', choices: ['30', '90', '180', '365'] }], key: byProduct, figures: ['sold_before day'],
     columns: [{ name: 'name', draw: product }, 'sku text', 'on_hand number', 'value amount', 'last_sold_on day'],
   },
   reorder: {
@@ -55,14 +55,16 @@ class Reports extends View {
   get #asked() {
     const names = declared(reports[this.name].filters ?? []).map((one) => one.name);
     const month = names.includes('from') && !this.query.size ? { from: today(29), to: today() } : {};
-    return { ...month, ...Object.fromEntries(this.query) };
+    return { limit: reports[this.name].limit, ...month, ...Object.fromEntries(this.query) };
   }
 
   async load(signal) {
     const report = reports[this.name];
     if (this.name === 'reorder') supplierOf = await namesOf('suppliers');
-    const data = await stock.get(`/v1/reports/${this.name}`, this.#asked, { signal });
+    const [path, asked] = [`/v1/reports/${this.name}`, this.#asked];
+    const data = await stock.get(path, asked, { signal });
     const rows = data.data ?? [];
+    if (data.next_cursor) rows.push(...await stock.all(path, { ...asked, cursor: data.next_cursor }, 2000, { signal }));
     const name = report.named ?? ((row) => row.name);
     show(this.place,
       report.figures && figures(data, ...report.figures),

@@ -65,6 +65,7 @@ class Sell extends View {
     const now = registers.find((one) => one.id === till.id) ?? registers.find((one) => one.is_default) ?? registers[0];
     show(this.till, registers.map((one) => h('option', { value: one.id, selected: one.id === now?.id }, one.name)));
     this.till.hidden = registers.length < 2;
+    this.taxes = await recordsOf('taxes').catch(() => null);
     this.methods = (await recordsOf('methods')).filter((one) => one.active).sort((a, b) => a.position - b.position);
     this.#price();
   }
@@ -122,7 +123,7 @@ class Sell extends View {
       this.#cart.lines.push({
         reference, quantity, name: scanned?.packaging ? `${product.name} (${scanned.packaging})` : product.name, sku: product.sku,
         price: isLabel && scanned.amount !== null ? scanned.amount : scanned?.packaging_id ? scanned.price ?? multiply(product.price, scanned.factor) : product.price,
-        per: isLabel ? scanned.quantity ?? '1' : '1', unit: scanned?.packaging_id || isLabel ? '' : unit?.symbol ?? '',
+        per: isLabel ? scanned.quantity ?? '1' : '1', tax: product.tax_rate, unit: scanned?.packaging_id || isLabel ? '' : unit?.symbol ?? '',
       });
     }
     this.#at = same ? this.#cart.lines.indexOf(same) : this.#cart.lines.length - 1;
@@ -215,7 +216,16 @@ class Sell extends View {
 
   get #total() {
     if (this.#priced) return this.#priced.total;
-    return subtract(sum(this.#cart.lines.map((line, index) => this.#sumOf(line, index))), this.#cart.discount ?? '0');
+    const sums = this.#cart.lines.map((line, index) => this.#sumOf(line, index));
+    const taxes = me.tenant.prices_include_tax ? [] : this.#cart.lines.map(({ tax }, index) => round(multiply(sums[index], multiply(tax ?? '0', '0.01')), currency().decimals));
+    return subtract(sum([...sums, ...taxes]), this.#cart.discount ?? '0');
+  }
+
+  /** Whether what adds up here is what the service comes to: not with taxes that are more than a rate on top of a line. */
+  get #isSure() {
+    const { lines, discount } = this.#cart;
+    const { prices_include_tax: areIn } = me.tenant;
+    return Boolean(this.#priced) || ((this.taxes?.every((one) => one.included === null) ?? areIn) && (areIn || (!discount && lines.every(({ tax }) => tax))));
   }
 
   #draw() {
@@ -292,6 +302,7 @@ class Sell extends View {
     if (!this.#cart.lines.length || this.fault) return;
     await this.#price();
     if (this.fault || document.querySelector('dialog')) return;
+    if (!this.#isSure) return say(t('not_sure'), 'bad');
     if (isZero(this.#total)) return this.#finish([]);
     const tenders = [];
     let method = this.methods?.[0];
@@ -418,7 +429,7 @@ class Sell extends View {
     this.#cart = {
       ...emptyCart(), customer: draft.customer ?? null, discount: null, note: draft.note,
       lines: draft.lines.map((line) => ({
-        reference: { product_id: line.product_id }, quantity: line.quantity, name: line.name, sku: line.sku, price: line.unit_price, per: '1', unit: line.unit,
+        reference: { product_id: line.product_id }, quantity: line.quantity, name: line.name, sku: line.sku, price: line.unit_price, per: '1', tax: line.tax_rate, unit: line.unit,
         unit_price: line.price_source === 'override' || line.packaging?.price ? line.unit_price : null, discount: isZero(line.discount) ? null : line.discount,
       })),
     };
