@@ -81,6 +81,9 @@ struct CoherenceRunTests {
             ["--instance", "http://192.0.2.1:80", "--token", "x"], ["--faults", "earthquake"],
             ["--duration", "forever"], ["--duration", "999999999999999999h"],
             ["--scenario", "none-of-that-name"], ["--instance", "http://127.0.0.1:1", "--faults", "all"],
+            // What would do nothing.
+            ["--scenario", "list", "--readers", "2"], ["--token", "x"],
+            ["--instance", "http://127.0.0.1:1", "--token", "x", "--instances", "2"],
         ] {
             let run = try await StockCommand.run(["coherence"] + arguments, environment: [:], within: .seconds(20))
             #expect(run.status == .exited(64), "\(arguments): \(run.status) \(run.errors)")

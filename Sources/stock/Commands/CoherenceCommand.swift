@@ -54,8 +54,8 @@ struct CoherenceCommand: AsyncParsableCommand {
         @Option(name: .long, help: "A file that holds it; - is standard input.")
         var tokenFile: String?
 
-        @Option(name: .long, help: "How long, as 60s or 10m; at most 2 hours.")
-        var duration = "60s"
+        @Option(name: .long, help: "How long, as 60s or 10m; at most 2 hours. (default: 60s)")
+        var duration: String?
 
         @Option(name: .long, help: "none, all, or a list of names and groups separated by commas.")
         var faults: String?
@@ -66,17 +66,23 @@ struct CoherenceCommand: AsyncParsableCommand {
         @Option(name: .long, help: "Records the history in a file, for `stock coherence check`.")
         var record: String?
 
-        @Option(name: .long, help: "Instances of the laboratory, 2 to 8.")
-        var instances = 3
+        @Option(name: .long, help: "Instances of the laboratory, 2 to 8. (default: 3)")
+        var instances: Int?
 
-        @Option(name: .long, help: "Threads that read, 1 to 64; a quarter of them in sessions with tokens.")
-        var readers = 12
+        @Option(
+            name: .long,
+            help: "Threads that read, 1 to 64; a quarter of them in sessions with tokens. (default: 12)"
+        )
+        var readers: Int?
 
-        @Option(name: .long, help: "Milliseconds between two reads of a thread; 0 for as many as there can be.")
-        var readPause = 0
+        @Option(
+            name: .long,
+            help: "Milliseconds between two reads of a thread; 0 for as many as there can be. (default: 0)"
+        )
+        var readPause: Int?
 
-        @Option(name: .long, help: "Milliseconds between two writes of a thread, on average.")
-        var writePause = 25
+        @Option(name: .long, help: "Milliseconds between two writes of a thread, on average. (default: 25)")
+        var writePause: Int?
 
         @Option(name: .long, help: "Runs a directed scenario instead; `list` names them all.")
         var scenario: String?
@@ -91,15 +97,35 @@ struct CoherenceCommand: AsyncParsableCommand {
 
         func validate() throws {
             _ = try seconds()
-            guard (2...8).contains(instances) else { throw ValidationError("--instances is 2 to 8") }
-            guard (1...64).contains(readers) else { throw ValidationError("--readers is 1 to 64") }
-            guard (0...10_000).contains(readPause) else { throw ValidationError("--read-pause is 0 to 10000") }
-            guard (1...10_000).contains(writePause) else { throw ValidationError("--write-pause is 1 to 10000") }
+            for (name, given, accepted) in [
+                ("--instances", instances, 2...8), ("--readers", readers, 1...64),
+                ("--read-pause", readPause, 0...10_000), ("--write-pause", writePause, 1...10_000),
+            ] {
+                guard let given, !accepted.contains(given) else { continue }
+                throw ValidationError("\(name) is \(accepted.lowerBound) to \(accepted.upperBound)")
+            }
             if !urls.isEmpty, let faults, faults != "none" {
                 throw ValidationError("--faults needs a laboratory: running instances are checked as they are")
             }
             if !urls.isEmpty, scenario != nil { throw ValidationError("--scenario needs a laboratory") }
             if without != nil, scenario == nil { throw ValidationError("--without needs a --scenario") }
+            try refuseIdleOptions()
+        }
+
+        /// Refuses what is given and would do nothing: who gave it believes that it did.
+        private func refuseIdleOptions() throws {
+            if !urls.isEmpty, instances != nil { throw ValidationError("--instances needs a laboratory") }
+            if urls.isEmpty, token != nil || tokenFile != nil {
+                throw ValidationError("\(token == nil ? "--token-file" : "--token") needs an --instance")
+            }
+            guard scenario != nil else { return }
+            let given: [(name: String, isGiven: Bool)] = [
+                ("--duration", duration != nil), ("--faults", faults != nil), ("--instances", instances != nil),
+                ("--readers", readers != nil), ("--read-pause", readPause != nil), ("--write-pause", writePause != nil),
+            ]
+            if let idle = given.first(where: \.isGiven) {
+                throw ValidationError("\(idle.name) does nothing with --scenario, which is played as it is written")
+            }
         }
 
         func execute() async throws {
@@ -115,6 +141,7 @@ struct CoherenceCommand: AsyncParsableCommand {
         }
 
         private func seconds() throws -> Int {
+            let duration = self.duration ?? "60s"
             let digits = duration.prefix { $0.isNumber }
             let unit: Int? =
                 switch duration.dropFirst(digits.count) {
@@ -131,10 +158,11 @@ struct CoherenceCommand: AsyncParsableCommand {
 
         private func plan(seed: UInt64) -> WorkloadPlan {
             var plan = WorkloadPlan()
+            let readers = self.readers ?? 12
             plan.sessions = readers / 4
             plan.readers = readers - plan.sessions
-            plan.readPause = .milliseconds(readPause)
-            plan.writePause = .milliseconds(writePause)
+            plan.readPause = .milliseconds(readPause ?? 0)
+            plan.writePause = .milliseconds(writePause ?? 25)
             plan.seed = seed
             return plan
         }
@@ -219,7 +247,7 @@ struct CoherenceCommand: AsyncParsableCommand {
             }
             let seed = chosenSeed
             if !json { StandardError.write("seed \(seed)\n") }
-            let laboratory = try await Laboratory.start(instances: played == nil ? instances : 2, seed: seed)
+            let laboratory = try await Laboratory.start(instances: played == nil ? instances ?? 3 : 2, seed: seed)
             let result: Result<CoherenceReport, any Error>
             do {
                 if let played {
