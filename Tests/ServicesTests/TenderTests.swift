@@ -195,9 +195,7 @@ struct TenderTests {
                             """
                     )
                     async let sold = refusal { try await shop.sell(request) }
-                    try await eventually(within: .seconds(30), "the sale waits") {
-                        try await shop.psql("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"
-                    }
+                    try await shop.waiting()
                     try await lease.execute(script: "COMMIT")
                     #expect(await sold?.errors.map(\.pointer) == ["/payments/0/tendered"])
                 }

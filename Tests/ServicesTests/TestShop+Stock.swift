@@ -30,7 +30,7 @@ extension TestShop {
 
     /// Returns when a session waits for another.
     func waiting() async throws {
-        try await eventually("the second waits for the first") {
+        try await eventually(within: .seconds(30), "the second waits for the first") {
             try await self.psql(
                 """
                 SELECT count(*) > 0 FROM pg_stat_activity

@@ -8,11 +8,12 @@ import Testing
 
 @Suite("The OpenAPI document")
 struct OpenAPIDocumentTests {
-    private func shop() async throws -> (routes: [Route], document: JSON) {
+    /// What is served, asked for and read once: either takes seconds in a build for tests.
+    private static let served = Task {
         let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
-        let document = await shop.send(.get, "/openapi.json").json
+        let reply = await shop.send(.get, "/openapi.json")
         await shop.stop()
-        return (shop.api.routes, document)
+        return (routes: shop.api.routes, text: reply.text, document: reply.json)
     }
 
     private func resolve(_ value: JSON, in document: JSON) -> JSON {
@@ -24,7 +25,7 @@ struct OpenAPIDocumentTests {
 
     @Test("every body, asked for or answered, has an example that is one")
     func examples() async throws {
-        let (routes, document) = try await self.shop()
+        let (routes, _, document) = try await Self.served.value
         for route in routes {
             let operation = document["paths"][route.path][route.method.rawValue.lowercased()]
             var contents: [(String, JSON)] = [("request", operation["requestBody"]["content"])]
@@ -48,7 +49,7 @@ struct OpenAPIDocumentTests {
 
     @Test("every operation says what it does and who may ask, and every parameter has an example that is one")
     func explanations() async throws {
-        let (routes, document) = try await self.shop()
+        let (routes, _, document) = try await Self.served.value
         for route in routes {
             let operation = document["paths"][route.path][route.method.rawValue.lowercased()]
             #expect(operation["summary"].string == route.summary)
@@ -71,7 +72,7 @@ struct OpenAPIDocumentTests {
 
     @Test("a body that is taken in two media types has one name, so that generated clients have one type for it")
     func namedBodies() async throws {
-        let (routes, document) = try await self.shop()
+        let (routes, _, document) = try await Self.served.value
         for route in routes {
             let operation = document["paths"][route.path][route.method.rawValue.lowercased()]
             let content = operation["requestBody"]["content"]
@@ -84,12 +85,10 @@ struct OpenAPIDocumentTests {
 
     @Test("every reference leads somewhere, and nothing is defined that nobody uses")
     func references() async throws {
-        let shop = try await TestShop(url: "postgres://nobody@localhost/nothing", runs: false)
-        let reply = await shop.send(.get, "/openapi.json")
-        await shop.stop()
-        let components = reply.json["components"]
+        let (_, text, document) = try await Self.served.value
+        let components = document["components"]
         var used: Set<String> = []
-        for part in reply.text.components(separatedBy: "\"#/components/").dropFirst() {
+        for part in text.components(separatedBy: "\"#/components/").dropFirst() {
             let steps = part.prefix { $0 != "\"" }.split(separator: "/").map(String.init)
             #expect(steps.count == 2)
             #expect(components[steps[0]].names.contains(steps[1]), "\(steps)")
@@ -104,7 +103,7 @@ struct OpenAPIDocumentTests {
 
     @Test("it says where it is served, and how keys and conditions are sent")
     func parameters() async throws {
-        let (routes, document) = try await self.shop()
+        let (routes, _, document) = try await Self.served.value
         #expect(document["servers"][0]["url"].string == "/")
         for route in routes {
             let operation = document["paths"][route.path][route.method.rawValue.lowercased()]
