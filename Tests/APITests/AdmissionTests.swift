@@ -136,6 +136,7 @@ struct AdmissionTests {
         let late = Task {
             try await admission.run(tenant: self.tenant, deadline: .now) { () -> Void in Issue.record("was started") }
         }
+        try await eventually("it waits") { admission.waiting == 1 }
         gate.set(())
         try await first.value
         await #expect(throws: Problem.self) { try await late.value }

@@ -15,9 +15,12 @@ struct CacheReportsTests {
         _ body: (TestShop, String) async throws -> Void
     ) async throws {
         let database = try await PostgresServer.shared().database(named: name)
+        var settings = CacheSettings()
+        settings.lease = .seconds(600)
+        let cache = settings
         // What measures is made within the scope, and finds this test's registry.
         let shop = try await withMetricsFactory(metrics) {
-            try await TestShop(url: database.appURL, runs: true, metrics: metrics)
+            try await TestShop(url: database.appURL, runs: true, cache: cache, metrics: metrics)
         }
         do {
             try await eventually("the cache is in use") { shop.cache.isUsable }
@@ -27,6 +30,13 @@ struct CacheReportsTests {
             await shop.stop()
             throw error
         }
+    }
+
+    /// Reads until the answer comes from memory and stays there: until the writes so far have been followed.
+    private func settle(_ shop: TestShop, _ token: String, _ path: String) async throws -> Reply {
+        _ = try await shop.hit(token, path)
+        try await eventually("the writes so far were followed") { shop.cache.health().lag == 0 }
+        return try await shop.hit(token, path)
     }
 
     @Test("every metric of the table has a value after a request, without a credential")
@@ -72,7 +82,7 @@ struct CacheReportsTests {
         try await self.open { shop, token in
             let empty = await shop.send(.get, "/v1/cache/stats", token: token).json
             #expect(empty["totals"]["l1_hit_rate"] == .null || empty["totals"]["misses"].int != 0)
-            _ = try await shop.hit(token, "/v1/products")
+            _ = try await self.settle(shop, token, "/v1/products")
             for _ in 0..<8 { _ = await shop.send(.get, "/v1/products", token: token) }
             let reply = await shop.send(.get, "/v1/cache/stats", token: token)
             #expect(reply.status == .ok)
@@ -115,7 +125,7 @@ struct CacheReportsTests {
                 #expect(before.json["l1"]["present"] == .bool(false))
                 #expect(!before.json["because"].elements.isEmpty)
             }
-            let read = try await shop.hit(token, "/v1/products/\(id)")
+            let read = try await self.settle(shop, token, "/v1/products/\(id)")
             let json = await shop.send(.get, path, token: token).json
             #expect(json["would_serve"].string == "l1", "\(json)")
             #expect(json["l1"]["present"] == .bool(true))

@@ -24,18 +24,29 @@ struct ConnectionGuardTests {
     private static let halfBody =
         "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
 
-    /// Deadlines short enough to be waited for.
+    /// Deadlines that nobody misses on a busy machine.
     private var limits: ServerLimits {
         var limits = ServerLimits()
-        limits.headerDeadline = .milliseconds(200)
-        limits.bodyIdle = .milliseconds(200)
+        limits.headerDeadline = .seconds(10)
+        limits.bodyIdle = .seconds(10)
         limits.lingering = .milliseconds(50)
         limits.drainDelay = .zero
         return limits
     }
 
-    private func serve(_ body: @escaping @Sendable (HTTPClient) async throws -> Void) async throws {
-        try await TestAPI(Self.routes, limits: self.limits).serve(body)
+    /// Deadlines short enough to be waited for.
+    private var shortLimits: ServerLimits {
+        var limits = self.limits
+        limits.headerDeadline = .milliseconds(200)
+        limits.bodyIdle = .milliseconds(200)
+        return limits
+    }
+
+    private func serve(
+        _ limits: ServerLimits? = nil,
+        _ body: @escaping @Sendable (HTTPClient) async throws -> Void
+    ) async throws {
+        try await TestAPI(Self.routes, limits: limits ?? self.limits).serve(body)
     }
 
     @Test("an answer is whole and the connection stays")
@@ -112,7 +123,7 @@ struct ConnectionGuardTests {
         arguments: [true, false]
     )
     func unserved(answersAtOnce: Bool) async throws {
-        let api = try await TestAPI(Self.routes, limits: self.limits).api
+        let api = try await TestAPI(Self.routes, limits: self.shortLimits).api
         let connections = OpenConnections(total: 8, perAddress: 8, proxies: api.proxies)
         let guarded = GuardedHTTPChannel(
             api: api,
@@ -271,7 +282,7 @@ struct ConnectionGuardTests {
 
     @Test("a header block that does not end is given up")
     func slowHeader() async throws {
-        try await self.serve { client in
+        try await self.serve(self.shortLimits) { client in
             await #expect(throws: HTTPClientError.self) {
                 try await client.send(raw: Array("GET /open HTTP/1.1\r\nHost: a\r\nX: ".utf8))
             }
@@ -280,7 +291,7 @@ struct ConnectionGuardTests {
 
     @Test("a body that stops is answered with 408, and the connection ends")
     func slowBody() async throws {
-        try await self.serve { client in
+        try await self.serve(self.shortLimits) { client in
             let answer = try await client.send(raw: Array(Self.halfBody.utf8))
             #expect(answer.status == 408)
             #expect(answer[header: "content-type"] == "application/problem+json")
@@ -298,7 +309,7 @@ struct ConnectionGuardTests {
             try await gate.wait()
             return .json { $0.object { _ in } }
         }
-        try await TestAPI(Self.routes + [slow], limits: self.limits).serve { client in
+        try await TestAPI(Self.routes + [slow], limits: self.shortLimits).serve { client in
             let socket = try RawSocket(port: client.port)
             try socket.write("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n" + Self.halfBody)
             try await entered.wait()

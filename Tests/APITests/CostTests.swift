@@ -163,7 +163,7 @@ struct CostTests {
             return .json { $0.object { $0.member("name", name) } }
         }
         var limits = ServerLimits()
-        limits.requestDeadline = .milliseconds(300)
+        limits.requestDeadline = .seconds(2)
         let api = try await TestAPI(
             [route],
             caller: .key(.stockRead),

@@ -363,7 +363,7 @@ import Testing
                         default: try await scene.database.psql("SELECT stock.cache_rotate()", as: "stock_owner")
                         }
                         let reads = history.reads
-                        try await eventually("the readers have met the fault") {
+                        try await eventually(within: .seconds(60), "the readers have met the fault") {
                             (history.reads > reads + 2000 && one.cache.isUsable && two.cache.isUsable)
                                 || history.hasEnded
                         }

@@ -21,6 +21,7 @@ final class Instance: Sendable {
         database: TestDatabase,
         redis server: RedisServer?,
         settings: CacheSettings = CacheSettings(),
+        redisPatience: Duration? = nil,
         hearsTheBus: Bool = true
     ) throws {
         var logger = Logger(label: "instance")
@@ -36,7 +37,8 @@ final class Instance: Sendable {
         var redis: RedisClient?
         var subscriber: RedisSubscriber?
         if let server {
-            let configuration = try RedisConfiguration(url: server.url)
+            let production = try RedisConfiguration(url: server.url)
+            let configuration = redisPatience.map { production.patient(for: $0) } ?? production
             redis = RedisClient(configuration: configuration, loop: loop, scripts: CacheScript.all, logger: logger)
             let channel = CoherenceService.busChannel(settings: settings, database: configuration.database)
             subscriber = RedisSubscriber(
@@ -123,6 +125,17 @@ final class Instance: Sendable {
         let row = try await self.postgres.perform(unit, on: .exclusive, deadline: .now + .seconds(5)).one(token)
         guard publishes else { return }
         self.cache.committed(tenant: tenant, modules: row.modules.compactMap { Module(rawValue: $0) }, xid: row.xid)
+    }
+}
+
+extension RedisConfiguration {
+    /// The same server, which may take so long for each answer: for tests that need all of them on a busy machine.
+    func patient(for patience: Duration) -> RedisConfiguration {
+        var configuration = self
+        configuration.connectTimeout = patience
+        configuration.commandTimeout = patience
+        configuration.subscriberSilence = patience
+        return configuration
     }
 }
 

@@ -24,8 +24,9 @@ import Testing
         settings.fillLease = .seconds(60)
         settings.fillerTTL = .seconds(60)
         settings.redisBudget = .seconds(20)
+        settings.aliveTTL = .seconds(60)
         let instances = try (0..<3).map { _ in
-            try Instance(database: scene.database, redis: redis, settings: settings)
+            try Instance(database: scene.database, redis: redis, settings: settings, redisPatience: .seconds(20))
         }
         do {
             for instance in instances { try await instance.becomeUsable(within: .seconds(30)) }

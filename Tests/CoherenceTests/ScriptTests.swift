@@ -73,13 +73,16 @@ import Testing
         let loop = IOLoop()
         loop.start()
         let client = RedisClient(
-            configuration: try RedisConfiguration(url: server.url),
+            configuration: try RedisConfiguration(url: server.url).patient(for: .seconds(20)),
             loop: loop,
             scripts: CacheScript.all,
             logger: logger
         )
         let running = Task { await client.run() }
         try await eventually("Redis is connected") { client.isAvailable }
+        var settings = settings
+        settings.redisBudget = .seconds(20)
+        settings.bumpBudget = .seconds(20)
         let level = RedisSecondLevel(client: client, settings: settings)
         do {
             try await body(Scene(server: server, client: client, level: level))
@@ -358,6 +361,8 @@ import Testing
     func defects() async throws {
         try await self.withRedis { scene in
             var settings = CacheSettings()
+            settings.redisBudget = .seconds(20)
+            settings.bumpBudget = .seconds(20)
             func level(_ defect: Defect) -> RedisSecondLevel {
                 settings.defects = Defects([defect])
                 return RedisSecondLevel(client: scene.client, settings: settings)

@@ -61,10 +61,17 @@ import Testing
     func swept() async throws {
         let redis = try await RedisServer.start()
         let scene = try await Scene(try await PostgresServer.shared(), #function)
-        let instance = try Instance(database: scene.database, redis: redis)
+        var settings = CacheSettings()
+        settings.redisBudget = .seconds(20)
+        let instance = try Instance(
+            database: scene.database,
+            redis: redis,
+            settings: settings,
+            redisPatience: .seconds(20)
+        )
         try await instance.becomeUsable()
         let client = try #require(instance.redis)
-        let level = RedisSecondLevel(client: client, settings: CacheSettings())
+        let level = RedisSecondLevel(client: client, settings: settings)
         try await eventually("Redis can be used") { client.isAvailable }
         func fill(_ module: Module, _ count: Int) async throws {
             let probe = CacheKey(tenant: scene.tenant, module: module, key: "probe")

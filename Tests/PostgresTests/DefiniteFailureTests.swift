@@ -41,12 +41,14 @@ struct DefiniteFailureTests {
 
     @Test("a write whose time is up has failed for certain, wherever it was", arguments: Place.allCases)
     func timeIsUp(place: Place) async throws {
-        try await withClient(try await makeURL()) { client in
+        try await withClient(try await makeURL()) {
+            $0.grace = .seconds(15)
+        } _: { client in
             try await run(client, Self.schema)
             var unit = UnitOfWork(tenant: 1, access: .write)
             try place.fill(&unit)
             let error = await failure {
-                _ = try await client.perform(unit, on: .exclusive, deadline: seconds(0.5))
+                _ = try await client.perform(unit, on: .exclusive, deadline: seconds(2))
             }
             #expect(error?.outcome == .failed, "\(String(describing: error))")
             #expect(error?.sqlState == .queryCanceled)

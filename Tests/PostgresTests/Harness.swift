@@ -12,6 +12,8 @@ func withClient<Value>(
     _ body: (PostgresClient) async throws -> Value
 ) async throws -> Value {
     var configuration = try PostgresConfiguration(url: url)
+    // The machine may be busy; what tests waiting for a connection says how long.
+    configuration.acquireTimeout = .seconds(10)
     configure(&configuration)
     var logger = Logger(label: "test")
     logger.logLevel = .critical

@@ -31,11 +31,16 @@ struct ListenTests {
             $0.unitsPerSharedConnection = 1
         } _: { client in
             _ = try await client.query(BackendPID(), tenant: nil, deadline: seconds(10))
-            try await client.withLease(deadline: seconds(10)) { _ in
-                async let slow = client.query(Sleep(milliseconds: 500), tenant: nil, deadline: seconds(10))
-                let rows = try await client.probe(BackendPID(), deadline: seconds(0.4))
+            try await client.withLease(deadline: seconds(30)) { _ in
+                let slow = Task {
+                    try await client.query(Sleep(milliseconds: 10_000), tenant: nil, deadline: seconds(20))
+                }
+                try await eventually("the shared lane is taken") { await client.statistics().shared.inFlight == 1 }
+                let rows = try await client.probe(BackendPID(), deadline: seconds(5))
                 #expect(rows.count == 1)
-                _ = try await slow
+                slow.cancel()
+                let error = await failure { _ = try await slow.value }
+                #expect(error?.code == .cancelled, "the lane was taken all the time")
             }
         }
     }

@@ -228,11 +228,11 @@ struct PostgresClientTests {
             }
             try await server.pause()
             let read = await failure {
-                _ = try await client.query(BackendPID(), tenant: nil, deadline: seconds(0.2))
+                _ = try await client.query(BackendPID(), tenant: nil, deadline: seconds(2))
             }
             #expect(read?.code == .deadlineExceeded)
             #expect(read?.outcome == .failed)
-            let write = await failure { try await client.insert(2, deadline: seconds(0.2)) }
+            let write = await failure { try await client.insert(2, deadline: seconds(2)) }
             #expect(write?.outcome == .unknown)
             await server.resume()
             try await eventually(within: .seconds(10), "it serves again") {
@@ -248,18 +248,18 @@ struct PostgresClientTests {
             try await run(client, "CREATE TABLE item (id bigint PRIMARY KEY)")
             let clock = ContinuousClock()
             let start = clock.now
-            let read = Task { try await client.query(Sleep(milliseconds: 3_000), tenant: nil, deadline: seconds(10)) }
+            let read = Task { try await client.query(Sleep(milliseconds: 8_000), tenant: nil, deadline: seconds(20)) }
             try await eventually("it was sent") { await client.statistics().shared.inFlight == 1 }
             read.cancel()
             let error = await failure { _ = try await read.value }
             #expect(error?.code == .cancelled)
-            #expect(clock.now - start < .seconds(2))
+            #expect(clock.now - start < .seconds(6))
 
             let write = Task {
                 var unit = UnitOfWork(tenant: 1, access: .write)
-                try unit.add(Sleep(milliseconds: 200))
+                try unit.add(Sleep(milliseconds: 2_000))
                 try unit.add(InsertItem(id: 1))
-                return try await client.perform(unit, on: .exclusive, deadline: seconds(10))
+                return try await client.perform(unit, on: .exclusive, deadline: seconds(20))
             }
             try await eventually("it was sent") { await client.statistics().exclusive.inFlight == 1 }
             write.cancel()
@@ -270,12 +270,14 @@ struct PostgresClientTests {
 
     @Test("the server gives up at the deadline, and only for that unit")
     func deadline() async throws {
-        try await withClient(try await makeURL()) { client in
+        try await withClient(try await makeURL()) {
+            $0.grace = .seconds(15)
+        } _: { client in
             _ = try await client.query(BackendPID(), tenant: nil, deadline: seconds(10))
             let error = await failure {
                 var unit = UnitOfWork(tenant: nil, access: .write)
-                try unit.add(Sleep(milliseconds: 5_000))
-                _ = try await client.perform(unit, on: .exclusive, deadline: seconds(0.2))
+                try unit.add(Sleep(milliseconds: 60_000))
+                _ = try await client.perform(unit, on: .exclusive, deadline: seconds(2))
             }
             #expect(error?.sqlState == .queryCanceled)
             _ = try await client.query(Sleep(milliseconds: 300), tenant: nil, on: .exclusive, deadline: seconds(10))

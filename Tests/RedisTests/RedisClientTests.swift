@@ -213,7 +213,7 @@ struct RedisClientTests {
             #expect(await client.failure(of: ["PING"])?.code == .unavailable)
             await server.resume()
             try await client.connected(after: 1)
-            try await same(client.reply(to: ["ECHO", "new"]), .bulk(Array("new".utf8)))
+            try await same(client.reply(to: ["ECHO", "new"], timeout: .seconds(5)), .bulk(Array("new".utf8)))
         }
         try await server.stop()
     }

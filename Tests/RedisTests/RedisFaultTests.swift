@@ -79,7 +79,7 @@ struct RedisFaultTests {
             #expect(await slow?.code == .timedOut)
             _ = await behind
             try await client.connected(after: 1)
-            try await same(client.reply(to: ["NEXT"]), .status("2"))
+            try await same(client.reply(to: ["NEXT"], timeout: .seconds(5)), .status("2"))
         }
         server.stop()
     }

@@ -86,8 +86,10 @@ extension RedisClient {
     }
 
     /// The reply to a command; untyped throws, as the macros of Testing do not take typed ones.
-    func reply(to command: RedisCommand) async throws -> RedisReply {
-        try await send(command)
+    ///
+    /// Where the configuration is impatient, as another command must fail, this one is given a time-out of its own.
+    func reply(to command: RedisCommand, timeout: Duration? = nil) async throws -> RedisReply {
+        try await send(command, timeout: timeout)
     }
 
     /// What a script returns.

@@ -12,7 +12,7 @@ struct BooksTests {
     private func move(_ sku: String, _ quantity: String, cost: String = "NULL") -> String {
         """
         ROW(gen_random_uuid(), (SELECT id FROM stock.product WHERE sku = '\(sku)'), 'adjustment', \(quantity), \(cost),
-            'r', NULL, NULL, NULL, now(), current_date, stock.main_location())::stock.move
+            'r', NULL, NULL, NULL, now(), stock.today(), stock.main_location())::stock.move
         """
     }
 
@@ -91,7 +91,7 @@ struct BooksTests {
             func moves(_ kind: String, only: String) -> String {
                 """
                 ARRAY(SELECT ROW(gen_random_uuid(), p.id, 'adjustment', m.quantity, m.cost, 'r', NULL, NULL, NULL, now(),
-                                 current_date, stock.main_location())::stock.move
+                                 stock.today(), stock.main_location())::stock.move
                       FROM generate_series(1, 40) AS n, LATERAL (VALUES
                           (1, (n * 7 % 11 - 5)::numeric, CASE WHEN n % 3 = 0 THEN n / 7.0 END),
                           (2, (n * 5 % 13 - 6)::numeric, CASE WHEN n % 5 = 0 THEN n / 3.0 END)) AS m (place, quantity, cost),

@@ -86,7 +86,7 @@ struct CancellationTests {
                 """
                 SELECT count(*) FROM stock.move_stock(ARRAY[ROW(
                     gen_random_uuid(), '\(TestShop.product("A"))', 'adjustment', 1003, 3, 'bought', NULL, NULL, NULL, now(),
-                    current_date, stock.main_location())::stock.move])
+                    stock.today(), stock.main_location())::stock.move])
                 """
             )
             let cancelled = try await shop.cancel(sale, reason: "wrong customer")
@@ -136,7 +136,7 @@ struct CancellationTests {
                 UPDATE stock.register SET location_id = stock.main_location();
                 SELECT count(*) FROM stock.move_stock(ARRAY[ROW(
                     gen_random_uuid(), '\(TestShop.product("A"))', 'adjustment', 2, NULL, 'found', NULL, NULL, NULL, now(),
-                    current_date, '\(branch)')::stock.move]);
+                    stock.today(), '\(branch)')::stock.move]);
                 UPDATE stock.location SET active = false WHERE id = '\(branch)'
                 """
             )

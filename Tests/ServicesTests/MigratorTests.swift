@@ -17,6 +17,7 @@ func withDatabase<Value>(_ url: String, _ body: (PostgresClient) async throws ->
     configuration.sharedConnections = 1
     configuration.exclusiveConnections = 1
     configuration.acquireTimeout = .seconds(10)
+    configuration.idleInTransactionTimeout = .seconds(120)
     let client = PostgresClient(configuration: configuration, loop: loop, statements: [], logger: logger)
     let running = Task { await client.run() }
     let result: Result<Value, any Error>
@@ -33,7 +34,7 @@ func withDatabase<Value>(_ url: String, _ body: (PostgresClient) async throws ->
 
 @Suite("The migrator")
 struct MigratorTests {
-    private var deadline: ContinuousClock.Instant { ContinuousClock.now.advanced(by: .seconds(60)) }
+    private var deadline: ContinuousClock.Instant { ContinuousClock.now.advanced(by: .seconds(1_800)) }
 
     /// A copy of `sql/` that a test may change.
     private func folder(_ change: (String) throws -> Void = { _ in }) throws -> MigrationFolder {
@@ -107,7 +108,7 @@ struct MigratorTests {
                         patience.pause = .milliseconds(50)
                         patience.tries = 400
                         return try await Migrator(postgres: client, folder: folder, patience: patience)
-                            .up(deadline: ContinuousClock.now.advanced(by: .seconds(60))).count
+                            .up(deadline: ContinuousClock.now.advanced(by: .seconds(1_800))).count
                     }
                 }
             }

@@ -125,7 +125,7 @@ struct ReturnTests {
                 UPDATE stock.product SET price = 99, tax_rate = 10 WHERE sku = 'A';
                 SELECT count(*) FROM stock.move_stock(ARRAY[ROW(
                     gen_random_uuid(), '\(TestShop.product("A"))', 'adjustment', 4, 3.25, 'bought', NULL, NULL, NULL, now(),
-                    current_date, stock.main_location())::stock.move])
+                    stock.today(), stock.main_location())::stock.move])
                 """
             )
             let made = try await shop.takeBack(sale, [(0, "2")], refund: [try back(.cash, "5.00")])

@@ -155,7 +155,7 @@ struct TenderTests {
         where file.hasPrefix("0") && file >= "0110" {
             try FileManager.default.removeItem(atPath: "\(path)/\(file)")
         }
-        let deadline = ContinuousClock.now.advanced(by: .seconds(120))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(1_800))
         let sums = "SELECT method, count(*), sum(amount) FROM stock.payment GROUP BY 1 ORDER BY 1"
         try await withDatabase(database.superuserURL) { (client) async throws in
             _ = try await Migrator(

@@ -38,6 +38,7 @@ final class TestShop: Sendable {
         configuration.sharedConnections = 1
         configuration.exclusiveConnections = 6
         configuration.acquireTimeout = .seconds(30)
+        configuration.lockTimeout = .seconds(30)
         configuration.maximalWaiters = 5000
         var logger = Logger(label: "shop")
         logger.logLevel = .critical

@@ -108,7 +108,7 @@ struct TotalsTests {
         where file.hasPrefix("0") && file > "0091" {
             try FileManager.default.removeItem(atPath: "\(path)/\(file)")
         }
-        let deadline = ContinuousClock.now.advanced(by: .seconds(120))
+        let deadline = ContinuousClock.now.advanced(by: .seconds(1_800))
         try await withDatabase(database.superuserURL) { (client) async throws in
             _ = try await Migrator(
                 postgres: client,

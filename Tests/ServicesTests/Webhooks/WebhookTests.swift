@@ -725,14 +725,14 @@ struct WebhookTests {
         try await Self.stage { stage in
             let slow = try await Receiver.open()
             slow.answer { _ in .silence }
-            try await stage.worker { first in
-                try await stage.worker { second in
+            try await stage.worker(patience: .seconds(300)) { first in
+                try await stage.worker(patience: .seconds(300)) { second in
                     for worker in [first, second] { worker.follow(stage.live.cache) }
                     let running = [first, second].map { worker in Task { await worker.run() } }
                     let (waiting, _) = try await stage.webhook(url: slow.url)
                     let (id, _) = try await stage.webhook()
                     for _ in 0..<10 { try await stage.happen(7) }
-                    try await eventually(within: .seconds(9), "all are sent, while the other waits") {
+                    try await eventually(within: .seconds(120), "all are sent, while the other waits") {
                         stage.receiver.received.count >= 70
                     }
                     #expect(stage.receiver.sequences == Array(1...70))
