@@ -22,6 +22,8 @@ package struct RecordField: Sendable {
         case time
         /// The code of a method of payment.
         case method
+        /// One of a few words.
+        case choice([String])
     }
 
     package let name: String
@@ -233,6 +235,13 @@ package struct RecordRowReader: Sendable {
                 return faults.add(.valueInvalid, "\(field.name) is \(excerpt(bytes[...])); accepted: \(accepted)")
             }
             writer.member(field.name, code.rawValue)
+        case .choice(let words):
+            let text = String(decoding: bytes, as: UTF8.self)
+            guard words.contains(text) else {
+                let accepted = words.joined(separator: ", ")
+                return faults.add(.valueInvalid, "\(field.name) is \(excerpt(bytes[...])); accepted: \(accepted)")
+            }
+            writer.member(field.name, text)
         }
     }
 

@@ -38,6 +38,8 @@ package struct RecordShape: Sendable {
     private static let phone = RecordField("phone", .text(.phone))
     private static let email = RecordField("email", .email)
     private static let active = RecordField("active", .flag)
+    /// Whether it stands: what was reversed is told by exports, and brought by no file.
+    private static let standing = RecordField("status", .choice(["confirmed", "reversed"]))
 
     /// Categories; `parent` is the name of the one that one lies in.
     package static let categories = RecordShape(
@@ -84,7 +86,7 @@ package struct RecordShape: Sendable {
         [
             externalID, RecordField("occurred_at", .time), RecordField("category", .text(.name)),
             RecordField("amount", .money), RecordField("method", .method), RecordField("supplier", .text(.externalID)),
-            RecordField("note", .text(.note)),
+            RecordField("note", .text(.note)), standing,
         ],
         foundBy: ("external_id", nil),
         required: ["occurred_at", "category", "amount", "method"]
@@ -95,6 +97,7 @@ package struct RecordShape: Sendable {
         [
             externalID, RecordField("occurred_at", .time), RecordField("sale", .text(.externalID)),
             RecordField("customer", .text(.externalID)), RecordField("amount", .money), RecordField("method", .method),
+            RecordField("direction", .choice(["in", "out"])), standing,
         ],
         foundBy: ("external_id", nil),
         required: ["occurred_at", "amount", "method"]

@@ -209,7 +209,15 @@ struct ExportSales: Statement, ExportPage {
             SELECT o.name FROM stock.register o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = l.register_id OFFSET 0) r ON true
         LEFT JOIN LATERAL (
-            SELECT o.name FROM stock.customer o
+            -- Names are no keys: one that names another, too, stands as in the file of customers.
+            SELECT CASE WHEN EXISTS (
+                            SELECT FROM stock.customer x
+                            WHERE x.tenant_id = stock.current_tenant() AND x.name_key = o.name_key AND x.id <> o.id)
+                          OR EXISTS (
+                            SELECT FROM stock.customer x
+                            WHERE x.tenant_id = stock.current_tenant() AND x.external_id = o.name AND x.id <> o.id)
+                        THEN coalesce(o.external_id, o.id::text) ELSE o.name END AS name
+            FROM stock.customer o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = l.customer_id OFFSET 0) c ON true
         -- How most of it was paid.
         LEFT JOIN LATERAL (
@@ -264,7 +272,15 @@ struct ExportPurchases: Statement, ExportPage {
             FROM stock.purchase_line o
             WHERE o.tenant_id = stock.current_tenant() AND o.purchase_id = d.id OFFSET 0) l ON true
         LEFT JOIN LATERAL (
-            SELECT o.name FROM stock.supplier o
+            -- Names are no keys: one that names another, too, stands as in the file of suppliers.
+            SELECT CASE WHEN EXISTS (
+                            SELECT FROM stock.supplier x
+                            WHERE x.tenant_id = stock.current_tenant() AND x.name_key = o.name_key AND x.id <> o.id)
+                          OR EXISTS (
+                            SELECT FROM stock.supplier x
+                            WHERE x.tenant_id = stock.current_tenant() AND x.external_id = o.name AND x.id <> o.id)
+                        THEN coalesce(o.external_id, o.id::text) ELSE o.name END AS name
+            FROM stock.supplier o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = d.supplier_id OFFSET 0) s ON true
         LEFT JOIN LATERAL (
             SELECT o.name FROM stock.location o
@@ -282,29 +298,45 @@ struct ExportPurchases: Statement, ExportPage {
 }
 
 /// Payments in and out, by time; those that paid several documents name them all.
+///
+/// An import finds a payment by its id, and its sale by what ``ExportSales`` calls it: `sale` is the one that it was taken for, and empty
+/// where it was taken for what a customer owed.
 struct ExportPayments: Statement, ExportPage {
     static let columns: [ExportColumn] = [
-        .plain("id"), .plain("occurred_at"), .plain("direction"), .plain("method"), .plain("amount"), .plain("tip"),
-        .plain("tendered"), .plain("change"), .plain("status"), .text("customer"), .text("sales"), .text("purchases"),
+        .plain("external_id"), .plain("occurred_at"), .plain("direction"), .plain("method"), .plain("amount"),
+        .plain("tip"), .plain("tendered"), .plain("change"), .plain("status"), .text("customer"), .text("sale"),
+        .text("sales"), .text("purchases"),
     ]
     static let order: [ExportPlace.Part] = [.time, .id]
     static let name = "exports.payments"
     static let sql: SQL = """
         SELECT p.id::text, stock.rfc3339(p.occurred_at), p.direction, p.method, stock.money_text(p.amount, t.currency_exponent),
                stock.money_text(p.tip, t.currency_exponent), stock.money_text(p.tendered, t.currency_exponent),
-               stock.money_text(p.change, t.currency_exponent), p.status, c.name, coalesce(s.names, r.name), u.numbers,
+               stock.money_text(p.change, t.currency_exponent), p.status, c.name, b.name, coalesce(s.names, r.name),
+               u.numbers,
                concat_ws('/', stock.rfc3339(p.occurred_at), p.id)
         FROM stock.tenant t
         CROSS JOIN LATERAL (
             SELECT o.id, o.occurred_at, o.direction, o.method, o.amount, o.tip, o.tendered, o.change, o.status,
-                   o.customer_id, o.return_id
+                   o.customer_id, o.sale_id, o.return_id
             FROM stock.payment o
             WHERE o.tenant_id = stock.current_tenant() AND o.occurred_at >= $2 AND (o.occurred_at, o.id) > ($2, $3)
             ORDER BY o.occurred_at, o.id LIMIT $1
         ) p
         LEFT JOIN LATERAL (
-            SELECT o.name FROM stock.customer o
+            -- Names are no keys: one that names another, too, stands as in the file of customers.
+            SELECT CASE WHEN EXISTS (
+                            SELECT FROM stock.customer x
+                            WHERE x.tenant_id = stock.current_tenant() AND x.name_key = o.name_key AND x.id <> o.id)
+                          OR EXISTS (
+                            SELECT FROM stock.customer x
+                            WHERE x.tenant_id = stock.current_tenant() AND x.external_id = o.name AND x.id <> o.id)
+                        THEN coalesce(o.external_id, o.id::text) ELSE o.name END AS name
+            FROM stock.customer o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = p.customer_id OFFSET 0) c ON true
+        LEFT JOIN LATERAL (
+            SELECT coalesce(o.external_id, o.id::text) AS name FROM stock.sale o
+            WHERE o.tenant_id = stock.current_tenant() AND o.id = p.sale_id AND p.direction = 'in' OFFSET 0) b ON true
         LEFT JOIN LATERAL (
             SELECT string_agg(n.name, ', ' ORDER BY a.position) AS names
             FROM stock.payment_allocation a
@@ -331,11 +363,11 @@ struct ExportPayments: Statement, ExportPage {
     let after: ExportPlace
 }
 
-/// Expenses, by time.
+/// Expenses, by time; an import finds them by their ids.
 struct ExportExpenses: Statement, ExportPage {
     static let columns: [ExportColumn] = [
-        .plain("id"), .plain("occurred_at"), .text("category"), .plain("amount"), .plain("method"), .text("supplier"),
-        .text("register"), .text("note"), .plain("status"), .text("reversal_reason"),
+        .plain("external_id"), .plain("occurred_at"), .text("category"), .plain("amount"), .plain("method"),
+        .text("supplier"), .text("register"), .text("note"), .plain("status"), .text("reversal_reason"),
     ]
     static let order: [ExportPlace.Part] = [.time, .id]
     static let name = "exports.expenses"
@@ -352,7 +384,15 @@ struct ExportExpenses: Statement, ExportPage {
             ORDER BY o.occurred_at, o.id LIMIT $1
         ) e
         LEFT JOIN LATERAL (
-            SELECT o.name FROM stock.supplier o
+            -- Names are no keys: one that names another, too, stands as in the file of suppliers.
+            SELECT CASE WHEN EXISTS (
+                            SELECT FROM stock.supplier x
+                            WHERE x.tenant_id = stock.current_tenant() AND x.name_key = o.name_key AND x.id <> o.id)
+                          OR EXISTS (
+                            SELECT FROM stock.supplier x
+                            WHERE x.tenant_id = stock.current_tenant() AND x.external_id = o.name AND x.id <> o.id)
+                        THEN coalesce(o.external_id, o.id::text) ELSE o.name END AS name
+            FROM stock.supplier o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = e.supplier_id OFFSET 0) s ON true
         LEFT JOIN LATERAL (
             SELECT o.name FROM stock.register o

@@ -49,7 +49,8 @@ struct ExportTests {
         _ text: String,
         into shop: TestShop,
         format: FileFormat = .csv,
-        readsStatus: Bool = false
+        readsStatus: Bool = false,
+        onReject: @escaping (RowRejection) -> Void = { Issue.record("line \($0.line): \($0.reason)") }
     ) async throws -> RecordsImport.Report {
         var options = RecordsImport.Options(kind: kind, tenant: shop.tenant, mapping: ImportMapping())
         options.mapping.format = format
@@ -57,7 +58,7 @@ struct ExportTests {
         return try await RecordsImport(postgres: shop.postgres).run(
             Portion(bytes: Array(text.utf8)),
             options: options,
-            onReject: { Issue.record("line \($0.line): \($0.reason)") },
+            onReject: onReject,
             onProgress: { _ in }
         )
     }
@@ -270,6 +271,119 @@ struct ExportTests {
             let exported = try await rows()
             #expect(exported.count { $0.hasPrefix("A,") } == 2, "what is here, and what is there")
             #expect(exported.contains { $0.hasPrefix(",\(TestShop.product("W")),") })
+        }
+    }
+
+    @Test("of a product without a SKU and an external id finds it again by its id, and gives it none")
+    func withoutSKU() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await shop.asTenant("UPDATE stock.product SET sku = NULL WHERE sku = 'W'")
+            let products = try await export(.products, of: shop)
+            let again = try await importRecords(.products, products, into: shop)
+            #expect([again.created, again.updated, again.unchanged] == [0, 0, 4])
+            let changed = products.replacing("Walnuts", with: "Pecans")
+            let report = try await importRecords(.products, changed, into: shop)
+            #expect([report.created, report.updated, report.unchanged] == [0, 1, 3])
+            let named = "SELECT name, external_id FROM stock.product WHERE sku IS NULL"
+            #expect(try await shop.psql(named) == "Pecans|")
+        }
+    }
+
+    @Test("of expenses goes in again, from suppliers of one name as well, without what was reversed")
+    func expenses() async throws {
+        try await TestShop.open("exports_expenses_from", onHand: 0) { (shop) async throws -> Void in
+            let suppliers = "name,external_id\nTwin,t1\ntwin,t2\nt1,t3\nLone,\n"
+            #expect(try await importRecords(.suppliers, suppliers, into: shop).created == 4)
+            let spent = """
+                external_id,occurred_at,category,amount,method,supplier,note
+                1,2026-01-01T09:00:00Z,Miete,1.00,cash,t1,
+                2,2026-01-02T09:00:00Z,Miete,2.00,cash,t2,Öl
+                3,2026-01-03T09:00:00Z,Miete,3.00,cash,t3,
+                4,2026-01-04T09:00:00Z,Miete,4.00,cash,Lone,
+                5,2026-01-05T09:00:00Z,Porto,5.00,card,,
+
+                """
+            #expect(try await importRecords(.expenses, spent, into: shop).created == 5)
+            try await shop.asTenant(
+                """
+                UPDATE stock.money_entry
+                SET status = 'reversed', reversal_reason = 'falsch', reversed_at = now(), reversal_day = business_day
+                WHERE amount = 5
+                """
+            )
+            let (expenses, who) = (try await export(.expenses, of: shop), try await export(.suppliers, of: shop))
+            let again = try await importRecords(.expenses, expenses, into: shop)
+            #expect([again.created, again.unchanged] == [0, 5], "what is there is left alone, reversed or not")
+            try await TestShop.open("exports_expenses_to", onHand: 0) { (other) async throws -> Void in
+                #expect(try await importRecords(.suppliers, who, into: other).created == 4)
+                var reasons: [String] = []
+                let report = try await importRecords(
+                    .expenses,
+                    expenses,
+                    into: other,
+                    onReject: { reasons.append("\($0.line) \($0.code.rawValue) \($0.reason)") }
+                )
+                #expect(report.created == 4)
+                #expect(reasons == ["6 value_invalid status: The expense was reversed."])
+                let whose = """
+                    SELECT string_agg(trim_scale(e.amount) || coalesce(s.external_id, s.name), ' ' ORDER BY e.amount)
+                    FROM stock.money_entry e JOIN stock.supplier s ON s.id = e.supplier_id WHERE e.status = 'confirmed'
+                    """
+                let parties = try await shop.psql(whose).split(separator: " ").map { String($0) }
+                let taken = try await other.psql(whose).split(separator: " ").map { String($0) }
+                #expect(parties.prefix(3) == ["1t1", "2t2", "3t3"])
+                // Who had no external id has the id of the shop before.
+                #expect(taken.prefix(3) == parties.prefix(3) && taken.count == 4)
+            }
+        }
+    }
+
+    @Test("of sales and payments names customers of one name apart, and its payments go in again but for what went out")
+    func payments() async throws {
+        try await TestShop.open("exports_payments_from", onHand: 0) { (shop) async throws -> Void in
+            try await shop.psql("UPDATE stock.tenant SET oversell = 'allow'")
+            let customers = "name,external_id\nMaría García,m1\nmaría garcía,m2\n"
+            #expect(try await importRecords(.customers, customers, into: shop).created == 2)
+            let sold = """
+                sale,sku,quantity,unit_price,occurred_at,payment_method,paid,customer
+                Ä1,A,2,2.50,2026-03-01T10:00:00Z,cash,0,m1
+                2nd,A,2,2.50,2026-03-02T10:00:00Z,cash,0,m2
+                back,A,-1,2.50,2026-03-03T10:00:00Z,cash,,
+
+                """
+            #expect(try await importSales(sold, into: shop).applied == 3)
+            let paid = """
+                external_id,occurred_at,sale,customer,amount,method
+                1,2026-03-04T09:00:00Z,Ä1,,1.00,card
+                2,2026-03-04T10:00:00Z,,m2,5.00,transfer
+
+                """
+            #expect(try await importRecords(.payments, paid, into: shop).created == 2)
+            let sales = try await export(.sales, of: shop)
+            #expect(sales.contains(",m1,") && sales.contains(",m2,"))
+            let payments = try await export(.payments, of: shop)
+            let again = try await importRecords(.payments, payments, into: shop)
+            #expect([again.created, again.unchanged] == [0, 3], "what is there is left alone, in or out")
+            try await TestShop.open("exports_payments_to", onHand: 0) { (other) async throws -> Void in
+                try await other.psql("UPDATE stock.tenant SET oversell = 'allow'")
+                #expect(try await importRecords(.customers, customers, into: other).created == 2)
+                #expect(try await importSales(sold, into: other).applied == 3)
+                var reasons: [String] = []
+                let report = try await importRecords(
+                    .payments,
+                    payments,
+                    into: other,
+                    onReject: { reasons.append("\($0.line) \($0.reason)") }
+                )
+                #expect(report.created == 2)
+                #expect(reasons == ["2 direction: The money went out; files bring what came in."])
+                let dues = """
+                    SELECT string_agg(external_id || ' ' || trim_scale(due), ',' ORDER BY external_id) FROM stock.sale
+                    """
+                let before = try await shop.psql(dues)
+                #expect(try await other.psql(dues) == before)
+                #expect(try await other.violations() == [])
+            }
         }
     }
 
