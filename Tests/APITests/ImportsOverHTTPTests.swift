@@ -416,6 +416,88 @@ struct ImportsOverHTTPTests {
         }
     }
 
+    @Test("what the database interrupts is given back and no death, and fails with the reason once that leads nowhere")
+    func interruptions() async throws {
+        try await Self.open { importer in
+            try await importer.database.psql(
+                """
+                CREATE FUNCTION public.stumble() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN RAISE EXCEPTION USING ERRCODE = 'out_of_memory'; END $$;
+                CREATE TRIGGER stumble BEFORE INSERT ON stock.product
+                    FOR EACH STATEMENT EXECUTE FUNCTION public.stumble();
+                """
+            )
+            let path = try await importer.begin(Self.products, "sku,name,price\nA,Apples,1\nB,,1\n")
+            let rested = "UPDATE stock.import_turn SET leased_until = now() - interval '1 second'"
+            for attempt in 1...10 {
+                #expect(try await importer.worker.serveNext())
+                let state = await importer.read(path)
+                #expect(state["status"].string == (attempt < 10 ? "queued" : "failed"), "\(attempt): \(state)")
+                #expect(state["deaths"].int == 0)
+                guard attempt < 10 else { continue }
+                // It is not tried again at once.
+                #expect(try await importer.worker.serveNext() == false)
+                try await importer.database.psql(rested)
+            }
+            let failed = await importer.read(path)
+            #expect(failed["error"].string?.contains("10 times") == true, "\(failed)")
+            #expect(failed["error"].string?.contains("53200") == true, "\(failed)")
+            // A row was rejected, and not kept: an empty file would say that none was.
+            let rows = await importer.send(.get, "\(path)/rejected")
+            #expect(rows.json["code"].string == "invalid_state", "\(rows.text)")
+
+            // Resumed it has as many tries as at first, and one that succeeds ends it.
+            _ = await importer.send(.post, "\(path)/resume")
+            #expect(try await importer.worker.serveNext())
+            #expect(await importer.read(path)["status"].string == "queued")
+            try await importer.database.psql("DROP TRIGGER stumble ON stock.product; \(rested)")
+            try await importer.work()
+            let ended = await importer.read(path)
+            #expect(ended["status"].string == "completed_with_errors" && ended["created"].int == 1, "\(ended)")
+            #expect(ended["deaths"].int == 0 && ended["error"] == .null)
+            #expect(await importer.send(.get, "\(path)/rejected").text.contains("B,,1,3,name_missing"))
+        }
+    }
+
+    @Test("an import that the database interrupts, and that is cancelled while it waits, does not come again")
+    func cancelledWhileGivenBack() async throws {
+        try await Self.open { importer in
+            let path = try await importer.begin(Self.products, "sku,name,price\nA,Apples,1\n")
+            let id = path.split(separator: "/").last.map(String.init) ?? ""
+            // As long as it comes further its tries begin anew, and the pause with them.
+            let claim = "SELECT count(*) FROM stock.import_claim('\(id)', interval '30 seconds', 3)"
+            for (reached, count) in [(5, 1), (5, 2), (9, 1), (7, 2)] {
+                try await importer.database.psql("UPDATE stock.import_turn SET leased_until = '-infinity'")
+                #expect(try await importer.ask(sql: claim) == "1")
+                let given = try await importer.ask(
+                    sql: """
+                        SELECT set_config('stock.tenant_id', r.tenant_id::text, false) IS NULL FROM stock.import_request r;
+                        SELECT stock.import_give_back('\(id)', '\(id)', 'nothing', \(reached), 10, 0, 0, 0, 0, 0, 0);
+                        SELECT interruptions, status FROM stock.import_request
+                        """
+                )
+                #expect(given.hasSuffix("t\n\(count)|queued"), "\(given)")
+            }
+            #expect(await importer.send(.post, "\(path)/cancel").json["status"].string == "cancelled")
+            try await importer.database.psql("UPDATE stock.import_turn SET leased_until = '-infinity'")
+            #expect(try await importer.worker.serveNext() == false)
+            #expect(try await importer.ask(sql: "SELECT count(*) FROM stock.product") == "0")
+        }
+    }
+
+    @Test("the file of rejected rows says how its letters are written")
+    func charsets() async throws {
+        try await Self.open { importer in
+            for (encoding, charset) in [("utf-8", "utf-8"), ("cp1252", "windows-1252")] {
+                let body = #"{"kind":"products","mapping":{"encoding":"\#(encoding)"}}"#
+                let path = try await importer.begin(body, "sku,name,price\nA,,1\n")
+                try await importer.work()
+                let type = await importer.send(.get, "\(path)/rejected")["content-type"]
+                #expect(type == "text/csv; charset=\(charset); header=present")
+            }
+        }
+    }
+
     @Test("tenants take turns, of each one import runs, and none sees anything of another's")
     func tenants() async throws {
         try await Self.open { importer in

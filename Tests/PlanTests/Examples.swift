@@ -291,6 +291,7 @@ struct Examples {
             "record": (before, "\(sent), ARRAY[7, 9], ARRAY['\\x01', '\\x02']::bytea[]"),
             "read_part": (before, "\(sent), 7, 1, 10"),
             "end": (taken, "\(worker), \(queued), 'completed', NULL, 1, 0, 1, 0, 0, 0, '[]', NULL"),
+            "give_back": (taken, "\(worker), \(queued), 'SQLSTATE 57014', 1, 10, 1, 0, 1, 0, 0, 0"),
             "sweep": (before, "\(tenant - 1)"),
         ]
         return Dictionary(

@@ -155,10 +155,25 @@ struct ImportsRoutes: Area {
             let file = try await imports.rejectedFile(call.id(), call.context())
             // As the file itself is written, which no Accept changes.
             var reply = Reply(.ok, body: ByteBuffer(), type: file.format == .csv ? .csv : .ndjson)
+            if file.format == .csv, file.encoding != .utf8 {
+                let type = "text/csv; charset=\(Self.charset(file.encoding)); header=present"
+                reply.fields = [HTTPField(name: .contentType, value: type)]
+            }
             let rows = file.makeAsyncIterator()
             let state = Portions(rows)
             reply.stream = AsyncThrowingStream(unfolding: { try await state.next() })
             return reply
+        }
+    }
+
+    /// What an encoding is called on the web.
+    ///
+    /// UTF-16 is told by the mark that it begins with, whatever order was declared.
+    private static func charset(_ encoding: TextEncoding) -> String {
+        switch encoding {
+        case .utf8: "utf-8"
+        case .windows1252: "windows-1252"
+        case .utf16, .utf16LittleEndian, .utf16BigEndian: "utf-16"
         }
     }
 

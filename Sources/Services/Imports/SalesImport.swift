@@ -145,7 +145,7 @@ package struct SalesImport: Sendable {
     ///     data, in order.
     ///   - onProgress: called now and then.
     /// - Returns: the figures.
-    /// - Throws: ``ImportFailure``; ``ImportInterruption`` with the figures until then and what ended it.
+    /// - Throws: ``ImportFailure`` if nothing was written; ``ImportInterruption`` with the figures until then and what ended it.
     package func run<Source: AsyncSequence>(
         _ source: Source,
         options: Options,
@@ -175,9 +175,10 @@ package struct SalesImport: Sendable {
                     throw error
                 }
             }
-        } catch let failure as ImportFailure {
+        } catch let failure as ImportFailure where figures.report.applied == 0 {
             throw failure
         } catch {
+            // Also of what failed behind its first chunks, which stay.
             figures.report.duration = clock.now - start
             throw ImportInterruption(report: figures.report, cause: error)
         }

@@ -547,6 +547,36 @@ struct SalesImportTests {
         }
     }
 
+    @Test("that is refused behind its first chunk tells what it has written, also if it stops at a bad row")
+    func refusedMidway() async throws {
+        try await TestShop.open { (shop) async throws in
+            // As what is sold meanwhile, of which the second chunk has less than was planned.
+            try await shop.psql(
+                """
+                CREATE FUNCTION public.sold_out() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    IF EXISTS (SELECT FROM stock.sale s WHERE s.external_id = 'A') THEN
+                        PERFORM stock.refuse('insufficient_stock', 'Stock ran out while the file was imported.');
+                    END IF;
+                    RETURN NULL;
+                END $$;
+                CREATE TRIGGER sold_out BEFORE INSERT ON stock.sale
+                    FOR EACH STATEMENT EXECUTE FUNCTION public.sold_out();
+                """
+            )
+            let lines = ["A,T,T,1,1.00,2026-01-05T10:00:00", "B,T,T,1,1.00,2026-01-05T10:00:00"]
+            let interruption = try await #require(throws: ImportInterruption<SalesImport.Report>.self) {
+                _ = try await run(lines, into: shop) {
+                    $0.createsProducts = true
+                    $0.chunkRows = 1
+                    $0.onError = .abort
+                }
+            }
+            #expect(interruption.report.applied == 1)
+            #expect(interruption.cause is ImportFailure, "\(interruption.cause)")
+        }
+    }
+
     @Test("takes history in whatever is on hand, and tells so with figures that add up")
     func history() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws in

@@ -200,12 +200,19 @@ package struct ImportsService: Sendable {
     ///   - id: Which import.
     ///   - context: Who asks.
     /// - Returns: The file, which is read portion by portion.
-    /// - Throws: 404 `not_found`, 409 `invalid_state` as long as it has not ended.
+    /// - Throws: 404 `not_found`, 409 `invalid_state` as long as it has not ended, or if it ended before its rejected rows were kept.
     package func rejectedFile(_ id: ImportRequestID, _ context: CallContext) async throws(Problem) -> RejectedDownload {
         let rows = try await store.query(ReadRejectedHead(id: id), tenant: context.tenant, deadline: context.deadline)
         guard let head = rows.first else { throw .notFound }
         guard !["receiving", "queued", "running"].contains(head.status) else {
             throw Problem(.invalidState, "The import is \(head.status): what it rejects is not known yet.")
+        }
+        guard head.isKept else {
+            // An empty file would say that none was rejected.
+            throw Problem(
+                .invalidState,
+                "The import ended before its rejected rows were kept; /errors lists their lines, and it can be resumed."
+            )
         }
         guard let kind = ImportKind(rawValue: head.kind),
             let options = try? ImportOptions(kept: Array(head.options.utf8), of: kind)
@@ -226,6 +233,9 @@ package struct RejectedDownload: AsyncSequence, Sendable {
 
     /// How it is written.
     package var format: FileFormat { mapping.format }
+
+    /// How its letters are written.
+    package var encoding: TextEncoding { mapping.encoding }
 
     package func makeAsyncIterator() -> Iterator { Iterator(file: self) }
 

@@ -14,6 +14,9 @@ final class ImportLedger: Sendable {
         var rowsWritten = 0
         /// Rows that go in; nil as long as that is not known.
         var rowsToWrite: Int?
+
+        /// How far it has come, by a number that only grows while it runs, and is the same at the same place of each run.
+        var reached: Int { bytesRead + rowsWritten }
     }
 
     private struct State {
@@ -117,4 +120,24 @@ struct ImportEnd: Sendable {
     var figures = ImportFigures()
     /// What the file of its rejected rows begins with; nil without one.
     var rejectedHead: [UInt8]?
+}
+
+/// That the database kept an import from going on.
+struct ImportHindrance: Sendable {
+    /// What happened, for people.
+    var reason: String
+    /// How far the import had come.
+    var reached: Int
+    /// What is known of it.
+    var figures: ImportFigures
+
+    /// - Parameters:
+    ///   - reason: what happened, for people.
+    ///   - progress: how far the import had come.
+    ///   - figures: what is known of it.
+    init(_ reason: String, _ progress: ImportLedger.Progress, _ figures: ImportFigures) {
+        self.reason = reason
+        reached = progress.reached
+        self.figures = figures
+    }
 }

@@ -8,10 +8,22 @@ package import Postgres
 ///
 /// It takes turns between tenants, of whom one import each runs, and says once a second how far it is and that it lives. An import whose
 /// worker is silent for ``importLeaseSeconds`` is taken up by another, from its beginning: what was written is compared and left alone. One
-/// with which three workers died is set aside, as the fourth would.
+/// with which three workers died is set aside, as the fourth would. One that the database interrupts is given back by a worker that lives,
+/// which is no death; it is tried again after a pause, and fails once that has led nowhere again and again.
 package struct ImportWorker: Sendable {
     /// Workers that may die with an import.
     private static let mostDeaths: Int32 = 3
+
+    /// How often in a row the database may interrupt an import that comes no further than it was before.
+    private static let mostInterruptions: Int32 = 10
+
+    /// How often the server may refuse to hear what became of an import, before that is left to whoever finds its time over.
+    private static let mostRefusals = 10
+
+    /// How long nothing is begun once the database is back.
+    ///
+    /// Who has an import and was cut off as well tells of it within that: by its silence alone it would be taken for dead.
+    private static let grace: Duration = .seconds(5)
 
     /// How often it is looked for work that was queued elsewhere, and how often progress is told.
     private static let interval: Duration = .seconds(1)
@@ -41,11 +53,19 @@ package struct ImportWorker: Sendable {
             return
         }
         var sweep = Sweep()
+        var wasAway = false
         while !Task.isCancelled {
             do {
+                if wasAway {
+                    try await knock()
+                    // A pause that is meant: nothing tells when the others have told theirs.
+                    try await Task.sleep(for: Self.grace)
+                    wasAway = false
+                }
                 if try await serveNext() { continue }
                 if try await go(on: &sweep) { continue }
             } catch {
+                wasAway = true
                 logger.notice("imports can not be looked for", metadata: ["error": "\(error)"])
             }
             _ = await bell.wait(atMost: Self.interval)
@@ -65,11 +85,29 @@ package struct ImportWorker: Sendable {
         about[metadataKey: "import"] = "\(claim.id)"
         about[metadataKey: "tenant"] = "\(claim.tenant)"
         about.info("import begins", metadata: ["kind": "\(claim.kind)"])
-        if let end = await outcome(of: claim, about) {
+        guard let conclusion = await outcome(of: claim, about) else { return true }
+        switch conclusion {
+        case .end(let end):
             about.info("import ends", metadata: ["status": "\(end.status)"])
-            await conclude(claim, end, about)
+            await tell(EndImport(worker: worker, id: claim.id, end: end), of: claim.tenant, about)
+        case .hindrance(let hindrance):
+            about.notice("import is interrupted", metadata: ["reason": "\(hindrance.reason)"])
+            let statement = GiveBackImport(
+                worker: worker,
+                id: claim.id,
+                hindrance: hindrance,
+                tries: Self.mostInterruptions
+            )
+            await tell(statement, of: claim.tenant, about)
         }
         return true
+    }
+
+    /// Asks the database for nothing, behind all tenants: whether it is there.
+    private func knock() async throws {
+        var unit = UnitOfWork(tenant: nil, access: .write)
+        try unit.add(SweepImports(after: .max))
+        _ = try await postgres.perform(unit, on: .exclusive, deadline: .now + ImportFile.patience)
     }
 
     /// A round through the tenants that have imported, once an hour.
@@ -101,8 +139,18 @@ package struct ImportWorker: Sendable {
     private enum Word {
         /// Whoever asked for it does not want it any more.
         case cancelled
-        /// Another worker may have it.
+        /// Another worker has it.
         case lost
+        /// The database was not heard for so long that another worker may have it.
+        case silent
+    }
+
+    /// What is told of an import that runs no more.
+    private enum Conclusion {
+        /// It has ended, or its worker is to stop.
+        case end(ImportEnd)
+        /// The database has interrupted it.
+        case hindrance(ImportHindrance)
     }
 
     private enum Event {
@@ -110,8 +158,8 @@ package struct ImportWorker: Sendable {
         case told(Word?)
     }
 
-    /// Runs an import; nil if it is left to whoever claims it next.
-    private func outcome(of claim: ClaimImport.Row, _ logger: Logger) async -> ImportEnd? {
+    /// Runs an import; nil if it is somebody else's by now.
+    private func outcome(of claim: ClaimImport.Row, _ logger: Logger) async -> Conclusion? {
         let ledger = ImportLedger()
         let (result, word) = await withTaskGroup(of: Event.self) { group in
             group.addTask {
@@ -136,13 +184,16 @@ package struct ImportWorker: Sendable {
             logger.notice("import is lost to another worker")
             return nil
         case (.success(let end), _):
-            return end
+            return .end(end)
         case (_, .cancelled):
-            return ImportEnd(status: "cancelled", figures: ImportFigures(ledger))
-        case (_, nil) where Task.isCancelled:
-            return ImportEnd(status: "queued")
+            return .end(ImportEnd(status: "cancelled", figures: ImportFigures(ledger)))
+        case _ where Task.isCancelled:
+            return .end(ImportEnd(status: "queued"))
+        case (_, .silent):
+            let reason = "the database did not answer"
+            return .hindrance(ImportHindrance(reason, ledger.progress, ImportFigures(ledger)))
         case (.failure(let error), nil):
-            return end(by: error, ledger, logger)
+            return conclusion(by: error, ledger, logger)
         case (nil, nil):
             return nil
         }
@@ -170,26 +221,33 @@ package struct ImportWorker: Sendable {
             } catch {
                 if Task.isCancelled { return nil }
             }
-            if ContinuousClock.now - heard > lease { return .lost }
+            if ContinuousClock.now - heard > lease { return .silent }
         }
     }
 
-    /// What an error means for an import; nil if it is to be tried again when its time is over, and is set aside at last.
-    private func end(by error: any Error, _ ledger: ImportLedger, _ logger: Logger) -> ImportEnd? {
-        var end = ImportEnd(status: "failed", figures: ImportFigures(ledger))
+    /// What an error means for an import.
+    private func conclusion(by error: any Error, _ ledger: ImportLedger, _ logger: Logger) -> Conclusion {
+        var figures = ImportFigures(ledger)
+        var cause = error
         switch error {
         case let interruption as ImportInterruption<RecordsImport.Report>:
-            end.figures = ImportFigures(interruption.report)
-            return self.end(end, by: interruption.cause, logger)
+            figures = ImportFigures(interruption.report)
+            cause = interruption.cause
         case let interruption as ImportInterruption<SalesImport.Report>:
-            end.figures = ImportFigures(interruption.report)
-            return self.end(end, by: interruption.cause, logger)
+            figures = ImportFigures(interruption.report)
+            cause = interruption.cause
         default:
-            return self.end(end, by: error, logger)
+            break
         }
+        if let error = cause as? PostgresError, error.isHindrance {
+            logger.notice("the database interrupts", metadata: ["error": "\(error)"])
+            let reason = error.sqlState.map { "SQLSTATE \($0)" } ?? error.message
+            return .hindrance(ImportHindrance(reason, ledger.progress, figures))
+        }
+        return .end(end(ImportEnd(status: "failed", figures: figures), by: cause, logger))
     }
 
-    private func end(_ known: ImportEnd, by cause: any Error, _ logger: Logger) -> ImportEnd? {
+    private func end(_ known: ImportEnd, by cause: any Error, _ logger: Logger) -> ImportEnd {
         var end = known
         switch cause {
         case ImportFailure.mapping(let fault):
@@ -203,10 +261,6 @@ package struct ImportWorker: Sendable {
             end.error = "\(fault)"
         case let problem as Problem:
             end.error = problem.detail
-        case let error as PostgresError where error.sqlState == nil:
-            // Nobody knows whether it was the database's fault or the import's: the next worker finds out.
-            logger.notice("import is interrupted", metadata: ["error": "\(error)"])
-            return nil
         default:
             logger.error("import fails", metadata: ["error": "\(cause)"])
             end.error = "Something went wrong on our side; what was written stays."
@@ -214,18 +268,34 @@ package struct ImportWorker: Sendable {
         return end
     }
 
-    /// Tells the database how an import ended, also when this worker is to stop.
-    private func conclude(_ claim: ClaimImport.Row, _ end: ImportEnd, _ logger: Logger) async {
-        await Task {
-            do {
-                var unit = UnitOfWork(tenant: claim.tenant.rawValue, access: .write)
-                try unit.add(EndImport(worker: worker, id: claim.id, end: end))
-                _ = try await postgres.perform(unit, on: .exclusive, deadline: .now + ImportFile.patience)
-            } catch {
-                // Its time runs out, and whoever claims it then finds all of it done.
-                logger.notice("the end of an import is not told", metadata: ["error": "\(error)"])
-            }
-        }.value
+    /// Tells the database what became of an import, once more if this worker is to stop.
+    ///
+    /// As long as the database is away it is told again: what nobody hears of is taken for a death. Told twice it does nothing, as the turn
+    /// is not this worker's any more.
+    private func tell<S: Statement>(_ statement: S, of tenant: TenantID, _ logger: Logger) async {
+        var refusals = 0
+        while true {
+            // A task of its own, which is not cancelled with the worker.
+            let failure = await Task { () async -> PostgresError? in
+                do throws(PostgresError) {
+                    var unit = UnitOfWork(tenant: tenant.rawValue, access: .write)
+                    try unit.add(statement)
+                    _ = try await postgres.perform(unit, on: .exclusive, deadline: .now + ImportFile.patience)
+                    return nil
+                } catch {
+                    return error
+                }
+            }.value
+            guard let failure else { return }
+            logger.notice("what became of an import is not told", metadata: ["error": "\(failure)"])
+            // A server that answers is there, and may have its reason to refuse this for ever.
+            if failure.sqlState?.isConnectionFailure == false { refusals += 1 }
+            // Its time runs out else, and whoever claims it then finds done what was done.
+            guard !Task.isCancelled, failure.isHindrance, failure.code != .closed, refusals < Self.mostRefusals
+            else { return }
+            // A pause that is meant: the interval of tries. A worker that is stopped meanwhile tries once more at once.
+            try? await Task.sleep(for: Self.interval)
+        }
     }
 
     // MARK: The work
@@ -390,5 +460,17 @@ extension ImportFigures {
     fileprivate init(_ ledger: ImportLedger) {
         let progress = ledger.progress
         self.init(rows: progress.rows, created: progress.rowsWritten, rejected: ledger.rejected)
+    }
+}
+
+extension PostgresError {
+    /// Whether the database, or the way to it, kept an import from going on, so that another try may come further.
+    fileprivate var isHindrance: Bool {
+        if let sqlState { return sqlState.isConnectionFailure || sqlState.isOverload }
+        switch code {
+        // What is sent and how it is read is the same in each try.
+        case .encoding, .decoding, .unexpectedRowCount, .invalidConfiguration: return false
+        default: return true
+        }
     }
 }

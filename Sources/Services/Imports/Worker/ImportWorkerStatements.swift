@@ -190,6 +190,36 @@ struct EndImport: Statement {
     }
 }
 
+/// Gives back an import that the database has interrupted, to be tried again after a pause; it fails if that leads nowhere.
+struct GiveBackImport: Statement {
+    static let name = "imports.give_back"
+    static let sql: SQL = "SELECT stock.import_give_back($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+    static let parameterTypes: [PostgresType] = [
+        .uuid, .uuid, .text, .int8, .int4, .int8, .int8, .int8, .int8, .int8, .int8,
+    ]
+    typealias Row = SingleColumn<Bool>
+
+    let worker: EntityID
+    let id: ImportRequestID
+    let hindrance: ImportHindrance
+    /// How often in a row it may be interrupted without coming further.
+    let tries: Int32
+
+    func bind(_ parameters: inout Parameters) throws(PostgresError) {
+        let figures = hindrance.figures
+        try parameters.append(ID<Entity>(worker))
+        try parameters.append(id)
+        try parameters.append(hindrance.reason)
+        try parameters.append(Int64(hindrance.reached))
+        try parameters.append(tries)
+        for count in [
+            figures.rows, figures.blankRows, figures.created, figures.updated, figures.unchanged, figures.rejected,
+        ] {
+            try parameters.append(Int64(count))
+        }
+    }
+}
+
 /// Removes what nobody goes on with, of a hundred tenants; the last of them, or null behind all of them.
 struct SweepImports: Statement {
     static let name = "imports.sweep"
