@@ -246,7 +246,7 @@ extension Integration {
             }
             let first = try await take(file)
             #expect(first.status == .exited(2), "\(first.errors)")
-            let rejected = file + ".rejected.ndjson"
+            let rejected = file + ".products.rejected.ndjson"
             let told = try String(contentsOfFile: rejected, encoding: .utf8)
             #expect(told.hasPrefix(#"{"sku":"B","name":"Shoe","line":2,"code":"price_invalid","#), "\(told)")
             try told.replacing(#""name":"#, with: #""price":"2","name":"#)
@@ -339,10 +339,20 @@ extension Integration {
                 let result = try await run(place)
                 #expect(result.status == .exited(64), "\(place): \(result.output)\(result.errors)")
             }
+            // The next file to be imported is none of rejected rows, whether this one has any or not.
+            let next = folder + "/next.csv"
+            for rows in ["sku,name,price\nA,Apple,1\n", "sku,name,price\nA,Apple,1\nB,,\n"] {
+                try rows.write(toFile: file, atomically: false, encoding: .utf8)
+                try "sku,name,price\nC,Cake,1\n".write(toFile: next, atomically: false, encoding: .utf8)
+                let result = try await run(next)
+                #expect(result.status == .exited(64), "\(result.output)\(result.errors)")
+                #expect(try String(contentsOfFile: next, encoding: .utf8) == "sku,name,price\nC,Cake,1\n")
+            }
             let earlier = folder + "/rejected.csv"
-            try "of an earlier run".write(toFile: earlier, atomically: false, encoding: .utf8)
+            let old = "sku,name,price,line,code,reason\r\nZ,,,9,name_missing,of an earlier run\r\n"
+            try old.write(toFile: earlier, atomically: false, encoding: .utf8)
             _ = try await run(earlier, tenant: "nobody")
-            #expect(try String(contentsOfFile: earlier, encoding: .utf8) == "of an earlier run")
+            #expect(try String(contentsOfFile: earlier, encoding: .utf8) == old)
             let result = try await run(earlier)
             #expect(result.status == .exited(2), "\(result.output)\(result.errors)")
             #expect(
@@ -350,7 +360,7 @@ extension Integration {
             )
             #expect(try String(contentsOfFile: earlier, encoding: .utf8).contains("B,,,3,"))
             let left = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-            #expect(left == ["in.csv", "map.json", "rejected.csv", "reports"])
+            #expect(left == ["in.csv", "map.json", "next.csv", "rejected.csv", "reports"])
             #expect(try String(contentsOfFile: reports + "/of-march", encoding: .utf8) == "mine")
             try "sku,name,price\nA,Apple,1\n".write(toFile: file, atomically: false, encoding: .utf8)
             let clean = try await run(earlier)
@@ -358,6 +368,21 @@ extension Integration {
             #expect(clean.errors == "no row was rejected: \(earlier) of an earlier run is removed")
             #expect(!FileManager.default.fileExists(atPath: earlier))
             #expect(try await run(earlier).errors == "")
+            // An empty file is nobody's.
+            try "".write(toFile: earlier, atomically: false, encoding: .utf8)
+            #expect(try await run(earlier).errors == "")
+            // Rows of two kinds that one file holds are rejected into two.
+            try "sku,name,price,on_hand\nA,Apple,1,5\nB,,,\n".write(toFile: file, atomically: false, encoding: .utf8)
+            for kind in ["products", "stock"] {
+                let result = try await StockCommand.run(
+                    ["import", kind, file, "--tenant", "retail"],
+                    environment: deployment.environment,
+                    within: .seconds(60)
+                )
+                #expect(result.status == .exited(2), "\(kind): \(result.output)\(result.errors)")
+            }
+            let both = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("in.csv.") }
+            #expect(both.sorted() == ["in.csv.products.rejected.csv", "in.csv.stock.rejected.csv"])
             try await deployment.stop()
         }
 
@@ -396,7 +421,7 @@ extension Integration {
             let counts = "\"rejected\":{\"document_rejected\":2,\"price_invalid\":1}"
             #expect(first.output.contains(counts), "\(first.output)")
             #expect(first.output.contains("\"unused_columns\":[\"Country\"]"), "\(first.output)")
-            let rejected = "\(sales).rejected.csv"
+            let rejected = "\(sales).sales.rejected.csv"
             let text = try String(contentsOfFile: rejected, encoding: .utf8)
             #expect(text.hasPrefix("sale,sku,quantity,unit_price,occurred_at,Country,line,code,reason\r\n"), "\(text)")
             #expect(text.contains("INV-1,A,1,5.00,2026-03-01T10:00:00,\"Isle, Man\",2,document_rejected,"), "\(text)")
@@ -432,7 +457,7 @@ extension Integration {
             """.replacingOccurrences(of: "\n", with: "\r\n").write(toFile: file, atomically: false, encoding: .utf8)
             let result = try await importSales(deployment, file)
             #expect(result.status == .exited(2), "\(result.output)\(result.errors)")
-            let rejected = try String(contentsOfFile: "\(file).rejected.csv", encoding: .utf8)
+            let rejected = try String(contentsOfFile: "\(file).sales.rejected.csv", encoding: .utf8)
             for line in [3, 4, 5, 6, 7] { #expect(rejected.contains("UK,\(line),"), "\(rejected)") }
             let series = try await tenant.get("/v1/balance/series?view=daily&from=2011-03-01&to=2011-03-02")
             #expect(series.json["data"][0]["income"].string == "3.01")

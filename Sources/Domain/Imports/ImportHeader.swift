@@ -2,8 +2,11 @@ import Kernel
 
 /// The header of a file: which column is which field's, and which nothing was asked of.
 package struct ImportHeader: Sendable {
-    /// The names of the columns that `FILE.rejected.csv` has behind the file's own.
+    /// The names of the columns that `FILE.KIND.rejected.csv` has behind the file's own.
     package static let reasonColumns = ["line", "code", "reason"]
+
+    /// How many names are kept of columns and members that nothing is read from: they are told with each import.
+    static let namesKept = 1_000
 
     /// Fields of a record, header and rows alike.
     package let width: Int
@@ -93,9 +96,10 @@ package struct ImportHeader: Sendable {
         return ImportMapping.Fault("the header has \(what); it was read as \(shown)\(rest)\(hint)")
     }
 
-    /// The names of the columns that no field was read from.
+    /// The names of the columns that no field was read from: the beginnings of long ones, and not of more than ``namesKept``.
     package var unusedColumns: [String] {
-        names.prefix(ownWidth).enumerated().filter { !used.contains($0.offset) && !$0.element.isEmpty }.map(\.element)
+        names.prefix(ownWidth).enumerated().filter { !used.contains($0.offset) && !$0.element.isEmpty }
+            .prefix(Self.namesKept).map { Text.excerpt($0.element) }
     }
 
     /// What a file is that is no text, by its first bytes; nil for what may be CSV.

@@ -10,12 +10,11 @@ package struct NDJSONParser: Sendable {
     package static let lineBytes = 1 << 20
 
     private static let lineFeed: UInt8 = 0x0A
-    /// How many names are kept of members that nobody asked for.
-    private static let namesKept = 1_000
 
     /// Lines without any content, which are no records.
     package private(set) var blankRecords = 0
-    /// The names of the members that no column has, in the order they were met.
+    /// The names of the members that no column has, in the order they were met: the beginnings of long ones, and not of more than
+    /// ``ImportHeader/namesKept``.
     package private(set) var unreadNames: [String] = []
 
     private let columns: [String]
@@ -136,9 +135,7 @@ package struct NDJSONParser: Sendable {
         for member in members { if let column = exact[member.name] { values[column] = member.value } }
         for member in members where exact[member.name] == nil {
             guard let column = folded[Text.folded(member.name)], values[column] == nil else {
-                if unread.count < Self.namesKept, unread.insert(member.name).inserted {
-                    unreadNames.append(member.name)
-                }
+                noteUnread(member.name)
                 continue
             }
             values[column] = member.value
@@ -157,6 +154,14 @@ package struct NDJSONParser: Sendable {
                 return
             }
         }
+    }
+
+    /// Notes the name of a member that nobody asked for.
+    private mutating func noteUnread(_ name: String) {
+        guard unread.count < ImportHeader.namesKept else { return }
+        // Each may be as long as a line, and stays as long as the file is read.
+        let name = Text.excerpt(name)
+        if unread.insert(name).inserted { unreadNames.append(name) }
     }
 
     /// A text as a cell has it: what a cell would lose of it, an apostrophe before what looks like a formula, stands twice.

@@ -156,11 +156,12 @@ package struct RecordRowReader: Sendable {
     package func document(of record: borrowing FileRecord) -> [String]? {
         var names: [String] = []
         for name in shape.document {
-            guard let column = columns.first(where: { $0.field.name == name })?.column, column < record.count,
-                let bytes = mapping.encoding.decode(record[column])
+            guard let (field, column) = columns.first(where: { $0.field.name == name }), column < record.count,
+                case .text(let rule) = field.kind, let bytes = mapping.encoding.decode(record[column])
             else { return nil }
             var faults = RowFaults()
-            guard let text = faults.text(name, String(decoding: bytes, as: UTF8.self), .externalID) else { return nil }
+            // As a sound row of the document is read.
+            guard let text = faults.text(name, String(decoding: bytes, as: UTF8.self), rule) else { return nil }
             names.append(text)
         }
         return names.isEmpty ? nil : names
@@ -175,7 +176,13 @@ package struct RecordRowReader: Sendable {
     ) {
         switch field.kind {
         case .text(let rule):
-            guard let text = text(field, bytes, rule, &faults) else { return }
+            let count = faults.count
+            guard let text = text(field, bytes, rule, &faults) else {
+                if faults.count == count, shape.required.contains(field.name) {
+                    faults.add(field.missing, "\(field.name) is empty")
+                }
+                return
+            }
             row.texts[field.name] = text
             writer.member(field.name, text)
         case .email:
@@ -224,8 +231,7 @@ package struct RecordRowReader: Sendable {
             }
         case .time:
             guard let time = mapping.times.parse(bytes[...]) else {
-                let reason = "\(field.name) is \(excerpt(bytes[...])), no time of the declared format"
-                return faults.add(.timeInvalid, reason)
+                return faults.add(.timeInvalid, mapping.times.reason(field.name, bytes[...]))
             }
             writer.member(field.name, time.text)
         case .method:

@@ -40,6 +40,9 @@ package struct RecordShape: Sendable {
     private static let active = RecordField("active", .flag)
     /// Whether it stands: what was reversed is told by exports, and brought by no file.
     private static let standing = RecordField("status", .choice(["confirmed", "reversed"]))
+    // Who is named may be named by an `external_id`, but a name is none, and stands as it is kept.
+    private static let customer = RecordField("customer", .text(.name))
+    private static let supplier = RecordField("supplier", .text(.name))
 
     /// Categories; `parent` is the name of the one that one lies in.
     package static let categories = RecordShape(
@@ -85,7 +88,7 @@ package struct RecordShape: Sendable {
         "expense",
         [
             externalID, RecordField("occurred_at", .time), RecordField("category", .text(.name)),
-            RecordField("amount", .money), RecordField("method", .method), RecordField("supplier", .text(.externalID)),
+            RecordField("amount", .money), RecordField("method", .method), supplier,
             RecordField("note", .text(.note)), standing,
         ],
         foundBy: ("external_id", nil),
@@ -96,7 +99,7 @@ package struct RecordShape: Sendable {
         "payment",
         [
             externalID, RecordField("occurred_at", .time), RecordField("sale", .text(.externalID)),
-            RecordField("customer", .text(.externalID)), RecordField("amount", .money), RecordField("method", .method),
+            customer, RecordField("amount", .money), RecordField("method", .method),
             RecordField("direction", .choice(["in", "out"])), standing,
         ],
         foundBy: ("external_id", nil),
@@ -106,7 +109,7 @@ package struct RecordShape: Sendable {
     package static let purchases = RecordShape(
         "purchase",
         [
-            RecordField("reference", .text(.externalID)), RecordField("supplier", .text(.externalID)),
+            RecordField("reference", .text(.externalID)), supplier,
             RecordField("occurred_at", .time), RecordField("location", .text(.name)), sku, externalID,
             RecordField("quantity", .amountOfGoods), RecordField("unit_cost", .price),
             RecordField("note", .text(.note)),

@@ -1,6 +1,7 @@
 /// Reads a file once more and copies the rows that were not taken over, as ``RejectedRows`` writes them.
 ///
-/// Nothing of the file has to be kept while it is imported, and no more than a portion of it while it is copied.
+/// Nothing of the file has to be kept while it is imported, and no more than a portion of it while it is copied, and the times of its
+/// documents where rows may have them from each other.
 package final class RejectedCopy {
     private var rows: RejectedRows
     private var transcoder: UTF16Transcoder
@@ -55,6 +56,8 @@ package final class RejectedCopy {
         } else if let rejection = rejection(record.line) {
             line = record.line
             rows.row(record, rejection)
+        } else {
+            rows.pass(record)
         }
         let bytes = rows.drain()
         if !bytes.isEmpty { try write(line, bytes) }

@@ -91,7 +91,7 @@ struct RowFaults {
         reasons.append(reason)
     }
 
-    /// A field's text, trimmed and within its rule; nil after its fault was noted.
+    /// A field's text, trimmed and within its rule, empty if nobody sees anything of it; nil after its fault was noted.
     ///
     /// A code is held against what spreadsheets make of codes as well. The guard before what looks like a formula is taken off,
     /// unless the text stands where none is put.
@@ -102,7 +102,8 @@ struct RowFaults {
         }
         switch rule.read(isGuarded ? FormulaGuard.unguarded(text) : text) {
         case .success(let text):
-            return text
+            // What is made of marks alone looks empty, and is.
+            return text.unicodeScalars.allSatisfy(Text.isInvisible) ? "" : text
         case .failure(let fault) where fault.code == .tooLong:
             add(.textTooLong, "\(field) is longer than \(rule.maximum) characters")
         case .failure(let fault):

@@ -83,6 +83,14 @@ package struct SaleRowReader: Sendable {
         return text("sale", record[sale], .externalID, missing: nil, &faults)
     }
 
+    /// The fields of a record that tell its time, by their columns, as they stand in the file; empty if it can not be read.
+    func timeFields(of record: borrowing FileRecord) -> [Int: [UInt8]] {
+        guard record.fault == nil, record.count == width else { return [:] }
+        var fields = [occurredAt: Array(record[occurredAt])]
+        if let timeOfDay { fields[timeOfDay] = Array(record[timeOfDay]) }
+        return fields
+    }
+
     /// Reads and classifies one record.
     ///
     /// - Throws: `RowRejection` with everything that is wrong with it.
@@ -100,7 +108,7 @@ package struct SaleRowReader: Sendable {
         let unitPrice = number("unit_price", record[unitPrice], .priceInvalid, &faults)
         let time = time(record, &faults)
         let method = method.flatMap { paymentMethod(record[$0], &faults) }
-        let customer = customer.map { text("customer", record[$0], .externalID, missing: nil, &faults) } ?? []
+        let customer = customer.map { text("customer", record[$0], .name, missing: nil, &faults) } ?? []
         let register = register.map { text("register", record[$0], .name, missing: nil, &faults) } ?? []
         let location = location.map { text("location", record[$0], .name, missing: nil, &faults) } ?? []
         let discount = amount("discount", discount.map { record[$0] }, &faults)
@@ -166,7 +174,7 @@ package struct SaleRowReader: Sendable {
         if bytes.isEmpty, mapping.inheritsTime { return nil }
         let time = mapping.times.parse(bytes[...])
         if time == nil {
-            faults.add(.timeInvalid, "occurred_at is \(excerpt(bytes[...])), no time of the declared format")
+            faults.add(.timeInvalid, mapping.times.reason("occurred_at", bytes[...]))
         }
         return time
     }

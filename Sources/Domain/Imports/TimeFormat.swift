@@ -47,6 +47,9 @@ package struct TimeFormat: Sendable, Equatable {
         case year, month, day, hour, halfDay, minute, second, fraction, offset
     }
 
+    /// What the format is called by: `iso`, or the letters that it was made of.
+    package let pattern: String
+
     /// The parts of a pattern; empty for ISO 8601.
     private let parts: [Part]
 
@@ -54,9 +57,10 @@ package struct TimeFormat: Sendable, Equatable {
     package static let letters = "yyyy yy MM M MMM dd d HH H hh h mm ss S a Z"
 
     /// ISO 8601: `2010-12-01T08:26:00`, `2010-12-01 08:26`, `2010-12-01`, with `Z`, `+01:00` or ` -0500` behind it or without.
-    package static let iso = TimeFormat(parts: [])
+    package static let iso = TimeFormat(pattern: "iso", parts: [])
 
-    private init(parts: [Part]) {
+    private init(pattern: String, parts: [Part]) {
+        self.pattern = pattern
         self.parts = parts
     }
 
@@ -89,6 +93,7 @@ package struct TimeFormat: Sendable, Equatable {
         guard fields.contains(.year), fields.contains(.month), fields.contains(.day) else { return nil }
         let hasHalves = parts.contains { if case .halfDayHour = $0 { true } else { false } }
         guard hasHalves == fields.contains(.halfDay) else { return nil }
+        self.pattern = pattern
         self.parts = parts
     }
 
@@ -121,9 +126,37 @@ package struct TimeFormat: Sendable, Equatable {
     ///
     /// - Returns: nil if the field does not follow the format or names a day or an hour that does not exist.
     package func parse(_ field: ArraySlice<UInt8>) -> Reading? {
-        var cursor = Cursor(bytes: field.trimmingSpaces())
+        var cursor = Cursor(bytes: Self.withPlainBlanks(field).trimmingSpaces())
         return parts.isEmpty ? Self.parseISO(&cursor) : parse(&cursor)
     }
+
+    /// A sentence on a field that is no time of this format; the bytes are UTF-8.
+    func reason(_ field: String, _ bytes: ArraySlice<UInt8>) -> String {
+        let format = parts.isEmpty ? "iso, as 2026-01-31T17:05:00" : excerpt(Array(pattern.utf8)[...])
+        return "\(field) is \(excerpt(bytes)), no time of the declared format \(format)"
+    }
+
+    /// The bytes of a field with a space for each no-break and thin space, one of which newer programs put before AM and PM.
+    private static func withPlainBlanks(_ field: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        // Most times are ASCII.
+        guard field.contains(where: { $0 >= 0x80 }) else { return field }
+        var plain: [UInt8] = []
+        plain.reserveCapacity(field.count)
+        var rest = field
+        while let byte = rest.first {
+            if let blank = blanks.first(where: { rest.starts(with: $0) }) {
+                plain.append(0x20)
+                rest = rest.dropFirst(blank.count)
+            } else {
+                plain.append(byte)
+                rest = rest.dropFirst()
+            }
+        }
+        return plain[...]
+    }
+
+    /// U+00A0, U+202F and U+2009 in UTF-8.
+    private static let blanks: [[UInt8]] = [[0xC2, 0xA0], [0xE2, 0x80, 0xAF], [0xE2, 0x80, 0x89]]
 
     private func parse(_ cursor: inout Cursor) -> Reading? {
         var fields = Fields()

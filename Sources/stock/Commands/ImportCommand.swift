@@ -47,7 +47,7 @@ struct ImportCommand: AsyncParsableCommand {
         @Flag(name: .long, help: "Prints a mapping for the file and how rows would be read by it, and imports nothing.")
         var sniff = false
 
-        @Option(name: .long, help: "Where rejected rows go instead of FILE.rejected.csv.")
+        @Option(name: .long, help: "Where rejected rows go instead of FILE.KIND.rejected.csv.")
         var rejected: String?
 
         @Flag(name: .long, help: "Prints the figures as one JSON object.")
@@ -83,11 +83,13 @@ struct ImportCommand: AsyncParsableCommand {
         ///
         /// - Parameters:
         ///   - shape: what such a file holds.
+        ///   - kind: what its rows are, as the command calls it.
         ///   - work: imports the bytes of the file, told where rejected rows go and who shows progress.
         ///   - describe: the figures as text and as JSON, and how many rows were refused.
         /// - Throws: `CommandFailure`, or what else keeps a command from running.
         fileprivate func run<Report: Sendable>(
             _ shape: ImportShape,
+            of kind: String,
             _ work: (PostgresClient, ImportedFile, ImportMapping, RejectedFile, ImportDisplay) async throws -> Report,
             describe: (Report) -> (text: String, json: String, rejectedRows: Int)
         ) async throws {
@@ -97,6 +99,7 @@ struct ImportCommand: AsyncParsableCommand {
             let imported = try ImportedFile(path: file)
             let rejected = try RejectedFile(
                 importedFile: file,
+                kind: kind,
                 format: mapping.format,
                 mapping: map,
                 named: self.rejected
@@ -173,7 +176,7 @@ struct ImportCommand: AsyncParsableCommand {
         }
 
         func execute() async throws {
-            try await options.run(.sales) { postgres, file, mapping, rejected, display in
+            try await options.run(.sales, of: "sales") { postgres, file, mapping, rejected, display in
                 var choices = SalesImport.Options(
                     tenant: try await options.tenant.find(in: postgres),
                     mapping: mapping,
@@ -395,7 +398,7 @@ extension ImportCommand.Options {
         _ kind: RecordsImport.Kind,
         _ choose: (inout RecordsImport.Options) -> Void
     ) async throws {
-        try await run(kind.shape) { postgres, file, mapping, rejected, display in
+        try await run(kind.shape, of: kind.rawValue) { postgres, file, mapping, rejected, display in
             var options = RecordsImport.Options(
                 kind: kind,
                 tenant: try await tenant.find(in: postgres),

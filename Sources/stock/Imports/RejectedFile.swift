@@ -5,7 +5,8 @@ import Foundation
 import Glibc
 #endif
 
-/// `FILE.rejected.csv` or `.ndjson`: the rows that were not taken over, each as it stands in the file, with its line, code and reason.
+/// `FILE.KIND.rejected.csv` or `.ndjson`: the rows that were not taken over, each as it stands in the file, with its line, code and
+/// reason.
 ///
 /// It is made at the end, by reading the file once more, so that nothing of the file has to be kept. It is written beside and put in
 /// the place of one of an earlier run then; nothing else is ever replaced.
@@ -28,21 +29,28 @@ final class RejectedFile {
     ///
     /// - Parameters:
     ///   - importedFile: the file to be imported.
+    ///   - kind: what its rows are: the rejected rows of another kind are not to be replaced by these.
     ///   - format: how it is written, and so the other.
     ///   - mapping: the file that says how to read it.
     ///   - named: where rejected rows go; nil: beside the file.
     /// - Throws: `CommandFailure` if something else is there, or one of the two.
-    init(importedFile: String, format: FileFormat, mapping: String?, named: String?) throws {
-        path = named ?? "\(importedFile).rejected.\(format.rawValue)"
+    init(importedFile: String, kind: String, format: FileFormat, mapping: String?, named: String?) throws {
+        path = named ?? "\(importedFile).\(kind).rejected.\(format.rawValue)"
         isFallbackAllowed = named == nil
         inputs = [(importedFile, "the file to be imported")] + (mapping.map { [($0, "the mapping")] } ?? [])
         try check()
     }
 
-    /// Refuses a place that holds anything but an earlier file of this kind.
-    private func check() throws {
+    /// How much of a file is looked at: more than any header, or object of a line, is long.
+    private static let headBytes = 8 << 20
+
+    /// Refuses a place that holds anything but rejected rows.
+    ///
+    /// - Returns: Whether it holds some; an empty file holds nothing that could be lost.
+    @discardableResult
+    private func check() throws -> Bool {
         var about = stat()
-        guard lstat(path, &about) == 0 else { return }
+        guard lstat(path, &about) == 0 else { return false }
         for input in inputs {
             var other = stat()
             guard stat(input.path, &other) == 0, other.st_dev == about.st_dev, other.st_ino == about.st_ino else {
@@ -56,6 +64,17 @@ final class RejectedFile {
                 "rejected rows can not go to '\(path)': it is no file; name another by --rejected"
             )
         }
+        guard about.st_size > 0 else { return false }
+        // It may be the next file that is to be imported, or anything else of which this is the only copy.
+        guard let handle = FileHandle(forReadingAtPath: path),
+            let head = try handle.read(upToCount: Self.headBytes), RejectedRows.areIn(fileBeginning: Array(head))
+        else {
+            throw CommandFailure(
+                .usage,
+                "rejected rows can not go to '\(path)': it holds something else; name another by --rejected"
+            )
+        }
+        return true
     }
 
     /// Takes away what an earlier run has left, after a run that rejected nothing.
@@ -63,8 +82,7 @@ final class RejectedFile {
     /// - Returns: Whether there was anything.
     /// - Throws: `CommandFailure` if it is something else by now.
     func clear() throws -> Bool {
-        guard rejections.isEmpty else { return false }
-        try check()
+        guard rejections.isEmpty, try check() else { return false }
         return unlink(path) == 0
     }
 
@@ -79,7 +97,7 @@ final class RejectedFile {
     ///   - source: the imported file's bytes, from their beginning.
     ///   - mapping: how it was read.
     ///   - fields: those that were read.
-    /// - Throws: what `source` throws, `CommandFailure` if the file cannot be written.
+    /// - Throws: what `source` throws, `CommandFailure` if the file cannot be written, or something else is there by now.
     func write<Source: AsyncSequence>(
         from source: Source,
         mapping: ImportMapping,
@@ -107,7 +125,7 @@ final class RejectedFile {
         try copy.finish({ rejections[$0] }, { bytes += $1 })
         try flush()
         try handle.close()
-        hasReplaced = FileManager.default.fileExists(atPath: path)
+        hasReplaced = try check()
         guard rename(written, path) == 0 else { throw CommandFailure(.failed, "\(path): cannot be written") }
     }
 

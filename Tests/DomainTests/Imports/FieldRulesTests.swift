@@ -46,6 +46,11 @@ struct FieldRulesTests {
         #expect(throws: RowRejection.self) { try product(fields).get() }
     }
 
+    @Test("a name of marks alone, which nobody sees, is no name, as with bodies")
+    func marks() throws {
+        #expect(try product(["sku": "A", "name": "\u{200E}"]).get().name == nil)
+    }
+
     @Test(
         "no control character gets into a product from a file",
         arguments: ["Hat\nred", "Hat\u{2028}red", "Hat\u{7}red"]

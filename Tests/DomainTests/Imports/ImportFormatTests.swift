@@ -74,6 +74,14 @@ import Testing
         #expect(format.reason("price", bytes("£5"), .malformed).contains("\"currency\": \"£\""))
     }
 
+    @Test("a reason names the format that a time does not have")
+    func timeReasons() throws {
+        let format = try #require(TimeFormat(pattern: "dd/MM/yyyy"))
+        #expect(format.reason("at", bytes("x")) == "at is 'x', no time of the declared format 'dd/MM/yyyy'")
+        let iso = "at is 'x', no time of the declared format iso, as 2026-01-31T17:05:00"
+        #expect(TimeFormat.iso.reason("at", bytes("x")) == iso)
+    }
+
     @Test(
         "ISO 8601 with and without an offset",
         arguments: [
@@ -112,6 +120,7 @@ import Testing
             ("yyyyMMdd HHmmss", "20101201 082600"), ("yyyy-MM-ddTHH:mm", "2010-12-01T08:26"),
             ("dd/MM/yy HH:mm", "01/12/10 08:26"), ("MMM d, yyyy h:mm a", "Dec 1, 2010 8:26 am"),
             ("d-MMM-yy hh:mm a", "1-DECEMBER-10 08:26 A.M."),
+            ("M/d/yyyy, h:mm a", "12/1/2010, 8:26\u{202F}AM"), ("d.M.yyyy H:mm", "\u{A0}1.12.2010\u{2009}8:26"),
         ]
     )
     func pattern(pattern: String, text: String) throws {

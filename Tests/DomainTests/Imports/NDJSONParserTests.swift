@@ -55,6 +55,13 @@ struct NDJSONParserTests {
         #expect(parser.unreadNames == ["extra"])
     }
 
+    @Test("of a long name that nobody asked for the beginning is kept")
+    func longNames() {
+        let name = String(repeating: "x", count: 200)
+        let parser = parse("{\"sku\":\"a\",\"\(name)\":1}\n{\"\(name)y\":1}", columns: ["sku"]).parser
+        #expect(parser.unreadNames == [String(repeating: "x", count: 100) + "…"])
+    }
+
     @Test("of two members that differ in case the one that is written as asked is read")
     func cases() {
         let (rows, parser) = parse(#"{"SKU":"a","sku":"b"}"#, columns: ["sku"])

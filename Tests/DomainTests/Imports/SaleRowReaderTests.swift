@@ -266,6 +266,84 @@ import Testing
         #expect(read?.unusedColumns == ["sale", "sku", "Café"])
     }
 
+    @Test("rejected rows of a file that names its delimiter do so too, so that the same mapping reads them")
+    func rejectedDelimiter() throws {
+        let copy = RejectedCopy(ImportMapping(), fields: SaleRowReader.fields)
+        let rejection = RowRejection(line: 4, code: .duplicate, reason: "plain")
+        var bytes: [UInt8] = []
+        try copy.read(Array("sep=;\nsale;sku\n1;A\n2;B\n".utf8), { $0 == 4 ? rejection : nil }, { bytes += $1 })
+        try copy.finish({ $0 == 4 ? rejection : nil }, { bytes += $1 })
+        let written = "sep=;\r\nsale;sku;line;code;reason\r\n2;B;4;duplicate;plain\r\n"
+        #expect(String(decoding: bytes, as: UTF8.self) == written)
+    }
+
+    @Test("a rejected return without a time has that of its sale, which is not among the rejected rows")
+    func rejectedTimes() throws {
+        var mapping = ImportMapping()
+        try mapping.set("empty_time", to: "inherit")
+        let copy = RejectedCopy(mapping, fields: SaleRowReader.fields)
+        let file = """
+            sale,sku,quantity,unit_price,occurred_at,time_of_day
+            X,A,1,2,2026-03-01,10:00
+            X,B,-1,2,,
+            Y,A,1,2,2026-03-02,11:00
+            Y,B,1,2,,
+
+            """
+        func rejection(_ line: Int) -> RowRejection? {
+            [3, 4, 5].contains(line) ? RowRejection(line: line, code: .skuUnknown, reason: "none") : nil
+        }
+        var bytes: [UInt8] = []
+        try copy.read(Array(file.utf8), rejection, { bytes += $1 })
+        try copy.finish(rejection, { bytes += $1 })
+        // The other document is there whole, as it stands in its file.
+        let rows = [
+            "sale,sku,quantity,unit_price,occurred_at,time_of_day,line,code,reason",
+            "X,B,-1,2,2026-03-01,10:00,3,sku_unknown,none", "Y,A,1,2,2026-03-02,11:00,4,sku_unknown,none",
+            "Y,B,1,2,,,5,sku_unknown,none",
+        ]
+        #expect(String(decoding: bytes, as: UTF8.self) == rows.map { $0 + "\r\n" }.joined())
+    }
+
+    @Test(
+        "a file of rejected rows is told from every other",
+        arguments: [
+            ("sku,line,code,reason\r\n", true), ("\u{FEFF}sku\tline\tcode\treason", true),
+            ("sku;\"a\nb\";line;code;reason\r\nB;x;3;duplicate;no\r\n", true),
+            ("sep=;\r\nsku;line;code;reason\r\n", true),
+            ("{\"sku\":\"B\",\"line\":2,\"code\":\"duplicate\",\"reason\":\"no\"}\n{", true),
+            ("sku,name,price\nline,code,reason\n", false), ("line,code,reason\n", false), ("a note", false),
+            ("{\"sku\":\"B\"}\n", false), ("", false),
+        ]
+    )
+    func filesOfRejectedRows(text: String, isOne: Bool) {
+        let bytes = Array(text.utf8)
+        #expect(RejectedRows.areIn(fileBeginning: bytes) == isOne)
+        for encoding in [TextEncoding.utf16LittleEndian, .utf16BigEndian] {
+            let encoded = RejectedCopy.encoded(bytes, as: encoding, isFirst: true)
+            #expect(RejectedRows.areIn(fileBeginning: encoded) == isOne)
+        }
+    }
+
+    @Test("of columns that nothing is read from the beginnings of their names are told, and not of any number")
+    func longNames() throws {
+        let header = "sale,sku,quantity,unit_price,occurred_at"
+        let long = try read([], header: header + "," + String(repeating: "x", count: 200), mapping: ImportMapping())
+        #expect(long.unused == [String(repeating: "x", count: 100) + "…"])
+        let many = (0..<2_000).map { ",c\($0)" }.joined()
+        #expect(try read([], header: header + many, mapping: ImportMapping()).unused.count == 1_000)
+    }
+
+    @Test(
+        "who bought is called as customers are, and no code",
+        arguments: ["José  Pérez", "Ana\u{A0}B", "می\u{200C}نا"]
+    )
+    func customers(name: String) throws {
+        let header = "sale,sku,quantity,unit_price,occurred_at,customer"
+        let row = try read(["1,A,1,2.50,2026-03-01,\(name)"], header: header, mapping: ImportMapping()).rows.first
+        #expect(row?.customer == Array(name.utf8))
+    }
+
     @Test(
         "codes of a sales file are read as those of products are",
         arguments: [("B\u{A0} 7", "A  1"), ("B 7", "A\u{2009}1")]

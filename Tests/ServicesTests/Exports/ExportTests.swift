@@ -367,7 +367,9 @@ struct ExportTests {
             try await TestShop.open("exports_payments_to", onHand: 0) { (other) async throws -> Void in
                 try await other.psql("UPDATE stock.tenant SET oversell = 'allow'")
                 #expect(try await importRecords(.customers, customers, into: other).created == 2)
-                #expect(try await importSales(sold, into: other).applied == 3)
+                // Not what came back, which would be there already: its money has the same name in both shops.
+                let forth = sold.split(separator: "\n").filter { !$0.hasPrefix("back") }.joined(separator: "\n")
+                #expect(try await importSales(forth, into: other).applied == 2)
                 var reasons: [String] = []
                 let report = try await importRecords(
                     .payments,

@@ -264,6 +264,24 @@ struct RecordsImportTests {
         }
     }
 
+    @Test("finds suppliers by a name as it is kept, and by an external_id whatever blanks stand in it")
+    func namesOfSuppliers() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await run(.suppliers, ["name,external_id", "Müller  & Söhne,m 1"], into: shop)
+            let expenses = [
+                "external_id,occurred_at,category,amount,method,supplier",
+                "1,2026-07-01T09:00:00,rent,1,cash,müller  & söhne", "2,2026-07-01T09:00:00,rent,1,cash,m  1",
+            ]
+            #expect(try await run(.expenses, expenses, into: shop).counts == [2, 0, 0, 0])
+            let purchases = [
+                "reference,supplier,occurred_at,sku,quantity,unit_cost",
+                "r,Müller  & Söhne,2026-02-01T10:00:00,A,1,1",
+            ]
+            #expect(try await run(.purchases, purchases, into: shop).counts == [1, 0, 0, 0])
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("of expenses records each once, by what the file calls it, and tells one that says something else")
     func expenses() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws -> Void in

@@ -213,6 +213,30 @@ struct SalesImportTests {
         }
     }
 
+    @Test("finds who bought by a name as it is kept, and by an external_id whatever blanks stand in it")
+    func namesOfCustomers() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.asTenant(
+                """
+                INSERT INTO stock.customer (tenant_id, id, name, external_id)
+                VALUES (1, '\(CustomerID.make())', 'José  Pérez', NULL), (1, '\(CustomerID.make())', 'می\u{200C}نا', 'c 1')
+                """
+            )
+            let lines = [
+                "a,A,1,2.50,@,card,,José  Pérez,,,,", "b,A,1,2.50,@,card,,می\u{200C}نا,,,,",
+                "c,A,1,2.50,@,card,,c  1,,,,",
+            ].map { $0.replacing("@", with: "2026-03-01T10:00:00") }
+            let outcome = try await run(lines, into: shop, header: Self.wide)
+            #expect(outcome.rejections == [])
+            let found = """
+                SELECT string_agg(c.name, ',' ORDER BY s.external_id)
+                FROM stock.sale s JOIN stock.customer c ON c.id = s.customer_id
+                """
+            #expect(try await shop.psql(found) == "José  Pérez,می\u{200C}نا,می\u{200C}نا")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("tells who and what is not there, and what can not have been paid or taken off; a dry run says the same")
     func wideFaults() async throws {
         try await TestShop.open { (shop) async throws in
@@ -366,10 +390,11 @@ struct SalesImportTests {
                     """
                 )
                 let late = Self.file.map { $0.replacing(/T\d\d:/, with: "T20:") }
-                let failure = await #expect(throws: ImportFailure.self) {
+                let failure = await #expect(throws: ImportInterruption<SalesImport.Report>.self) {
                     try await run(late, into: shop) { $0.chunkRows = 1 }
                 }
-                #expect("\(failure, default: "none")".hasSuffix(#"run the import again.")"#))
+                let cause = try #require(failure?.cause as? ImportFailure)
+                #expect("\(cause)".hasSuffix(#"run the import again.")"#))
                 #expect(try await shop.psql("SELECT count(*) FROM stock.sale") == "1")
                 #expect(try await shop.violations() == [])
             }

@@ -156,8 +156,7 @@ struct ReadRejectedHead: Statement {
     static let name = "imports.rejected_head"
     static let sql: SQL = """
         SELECT r.kind, r.options::text, r.status, coalesce(r.rejected_head, ''),
-               r.rejected_head IS NOT NULL OR NOT EXISTS (
-                   SELECT FROM stock.import_rejection j WHERE j.tenant_id = r.tenant_id AND j.request_id = r.id)
+               r.rejected_head IS NOT NULL OR r.status IN ('completed', 'completed_with_errors')
         FROM stock.import_request r WHERE r.tenant_id = stock.current_tenant() AND r.id = $1
         """
     static let parameterTypes: [PostgresType] = [.uuid]
@@ -169,7 +168,7 @@ struct ReadRejectedHead: Statement {
         let options: String
         let status: String
         let head: [UInt8]
-        /// Whether its rejected rows were kept; true if none was rejected.
+        /// Whether its rejected rows were kept; true if it went through and none was rejected.
         let isKept: Bool
 
         init(from row: inout RowReader) throws(PostgresError) {
