@@ -19,3 +19,38 @@ $$, $$            FROM (VALUES
 $$);
 -- Of what went out nobody is asked whom it was of.
 CALL stock.amend('import_payments', $$(h.sale IS NULL AND h.customer IS NULL, '/sale'$$, $$(h.sale IS NULL AND h.customer IS NULL AND h.direction = 'in', '/sale'$$);
+
+-- What a file calls a party: its name; as names are no keys, one that names another, too, or that is another's `external_id`, gives way to what
+-- the file of them has.
+CREATE FUNCTION stock.customer_named(p_id uuid) RETURNS text
+LANGUAGE plpgsql STABLE STRICT
+SET enable_seqscan = off AS $$
+DECLARE
+    v_tenant bigint := stock.current_tenant();
+    v_party  record;
+BEGIN
+    SELECT o.name, o.name_key, o.external_id, stock.code_text(o.name) AS code INTO v_party
+    FROM stock.customer o WHERE o.tenant_id = v_tenant AND o.id = p_id;
+    IF EXISTS (SELECT FROM stock.customer o WHERE o.tenant_id = v_tenant AND o.name_key = v_party.name_key AND o.id <> p_id)
+       OR EXISTS (SELECT FROM stock.customer o WHERE o.tenant_id = v_tenant AND o.external_id = v_party.code AND o.id <> p_id) THEN
+        RETURN coalesce(v_party.external_id, p_id::text);
+    END IF;
+    RETURN v_party.name;
+END
+$$;
+CREATE FUNCTION stock.supplier_named(p_id uuid) RETURNS text
+LANGUAGE plpgsql STABLE STRICT
+SET enable_seqscan = off AS $$
+DECLARE
+    v_tenant bigint := stock.current_tenant();
+    v_party  record;
+BEGIN
+    SELECT o.name, o.name_key, o.external_id, stock.code_text(o.name) AS code INTO v_party
+    FROM stock.supplier o WHERE o.tenant_id = v_tenant AND o.id = p_id;
+    IF EXISTS (SELECT FROM stock.supplier o WHERE o.tenant_id = v_tenant AND o.name_key = v_party.name_key AND o.id <> p_id)
+       OR EXISTS (SELECT FROM stock.supplier o WHERE o.tenant_id = v_tenant AND o.external_id = v_party.code AND o.id <> p_id) THEN
+        RETURN coalesce(v_party.external_id, p_id::text);
+    END IF;
+    RETURN v_party.name;
+END
+$$;

@@ -43,3 +43,24 @@ BEGIN
     RETURN true;
 END
 $$;
+
+-- Whoever finds what it claimed itself, as the answer was lost, has not died.
+CALL stock.amend('import_claim', $$    v_busy    bigint[] := '{}';
+$$, $$    v_busy    bigint[] := '{}';
+    v_death   integer;
+$$);
+CALL stock.amend('import_claim', $$        PERFORM FROM stock.import_turn t WHERE t.tenant_id = v_tenant AND t.leased_until < clock_timestamp() FOR UPDATE SKIP LOCKED;
+$$, $$        SELECT CASE WHEN t.worker = p_worker THEN 0 ELSE 1 END INTO v_death FROM stock.import_turn t
+        WHERE t.tenant_id = v_tenant AND t.leased_until < clock_timestamp() FOR UPDATE SKIP LOCKED;
+$$);
+CALL stock.amend('import_claim', $$WHEN r.deaths + 1 >= p_deaths THEN 'quarantined' ELSE 'queued' END,
+                deaths = r.deaths + 1,
+                finished_at = CASE WHEN r.is_cancelled OR r.deaths + 1 >= p_deaths THEN now() END,
+                error = CASE WHEN r.is_cancelled OR r.deaths + 1 < p_deaths THEN NULL
+                             ELSE format('Its worker ended unexpectedly %s times; it is set aside until it is resumed.', r.deaths + 1) END,
+$$, $$WHEN r.deaths + v_death >= p_deaths THEN 'quarantined' ELSE 'queued' END,
+                deaths = r.deaths + v_death,
+                finished_at = CASE WHEN r.is_cancelled OR r.deaths + v_death >= p_deaths THEN now() END,
+                error = CASE WHEN r.is_cancelled OR r.deaths + v_death < p_deaths THEN NULL
+                             ELSE format('Its worker ended unexpectedly %s times; it is set aside until it is resumed.', r.deaths + v_death) END,
+$$);

@@ -389,9 +389,10 @@ struct ImportsOverHTTPTests {
     func deaths() async throws {
         try await Self.open { importer in
             let path = try await importer.begin(Self.products, "sku,name,price\nA,Apples,1\n")
-            let other = UUIDv7.make()
+            var other = UUIDv7.make()
             let late = "UPDATE stock.import_turn SET leased_until = now() - interval '1 second'"
             for death in 1...3 {
+                other = UUIDv7.make()
                 let claim = "SELECT count(*) FROM stock.import_claim('\(other)', interval '30 seconds', 3)"
                 #expect(try await importer.ask(sql: claim) == "1")
                 // As long as its time is not over it is nobody else's.

@@ -208,17 +208,7 @@ struct ExportSales: Statement, ExportPage {
         LEFT JOIN LATERAL (
             SELECT o.name FROM stock.register o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = l.register_id OFFSET 0) r ON true
-        LEFT JOIN LATERAL (
-            -- Names are no keys: one that names another, too, stands as in the file of customers.
-            SELECT CASE WHEN EXISTS (
-                            SELECT FROM stock.customer x
-                            WHERE x.tenant_id = stock.current_tenant() AND x.name_key = o.name_key AND x.id <> o.id)
-                          OR EXISTS (
-                            SELECT FROM stock.customer x
-                            WHERE x.tenant_id = stock.current_tenant() AND x.external_id = o.name AND x.id <> o.id)
-                        THEN coalesce(o.external_id, o.id::text) ELSE o.name END AS name
-            FROM stock.customer o
-            WHERE o.tenant_id = stock.current_tenant() AND o.id = l.customer_id OFFSET 0) c ON true
+        CROSS JOIN LATERAL (SELECT stock.customer_named(l.customer_id) AS name) c
         -- How most of it was paid.
         LEFT JOIN LATERAL (
             SELECT f.method FROM (
@@ -271,17 +261,7 @@ struct ExportPurchases: Statement, ExportPage {
             SELECT o.id, o.position, o.sku, o.name, o.quantity, o.received_quantity, o.unit_cost, o.total
             FROM stock.purchase_line o
             WHERE o.tenant_id = stock.current_tenant() AND o.purchase_id = d.id OFFSET 0) l ON true
-        LEFT JOIN LATERAL (
-            -- Names are no keys: one that names another, too, stands as in the file of suppliers.
-            SELECT CASE WHEN EXISTS (
-                            SELECT FROM stock.supplier x
-                            WHERE x.tenant_id = stock.current_tenant() AND x.name_key = o.name_key AND x.id <> o.id)
-                          OR EXISTS (
-                            SELECT FROM stock.supplier x
-                            WHERE x.tenant_id = stock.current_tenant() AND x.external_id = o.name AND x.id <> o.id)
-                        THEN coalesce(o.external_id, o.id::text) ELSE o.name END AS name
-            FROM stock.supplier o
-            WHERE o.tenant_id = stock.current_tenant() AND o.id = d.supplier_id OFFSET 0) s ON true
+        CROSS JOIN LATERAL (SELECT stock.supplier_named(d.supplier_id) AS name) s
         LEFT JOIN LATERAL (
             SELECT o.name FROM stock.location o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = d.location_id OFFSET 0) n ON true
@@ -323,17 +303,7 @@ struct ExportPayments: Statement, ExportPage {
             WHERE o.tenant_id = stock.current_tenant() AND o.occurred_at >= $2 AND (o.occurred_at, o.id) > ($2, $3)
             ORDER BY o.occurred_at, o.id LIMIT $1
         ) p
-        LEFT JOIN LATERAL (
-            -- Names are no keys: one that names another, too, stands as in the file of customers.
-            SELECT CASE WHEN EXISTS (
-                            SELECT FROM stock.customer x
-                            WHERE x.tenant_id = stock.current_tenant() AND x.name_key = o.name_key AND x.id <> o.id)
-                          OR EXISTS (
-                            SELECT FROM stock.customer x
-                            WHERE x.tenant_id = stock.current_tenant() AND x.external_id = o.name AND x.id <> o.id)
-                        THEN coalesce(o.external_id, o.id::text) ELSE o.name END AS name
-            FROM stock.customer o
-            WHERE o.tenant_id = stock.current_tenant() AND o.id = p.customer_id OFFSET 0) c ON true
+        CROSS JOIN LATERAL (SELECT stock.customer_named(p.customer_id) AS name) c
         LEFT JOIN LATERAL (
             SELECT coalesce(o.external_id, o.id::text) AS name FROM stock.sale o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = p.sale_id AND p.direction = 'in' OFFSET 0) b ON true
@@ -383,17 +353,7 @@ struct ExportExpenses: Statement, ExportPage {
               AND (o.occurred_at, o.id) > ($2, $3)
             ORDER BY o.occurred_at, o.id LIMIT $1
         ) e
-        LEFT JOIN LATERAL (
-            -- Names are no keys: one that names another, too, stands as in the file of suppliers.
-            SELECT CASE WHEN EXISTS (
-                            SELECT FROM stock.supplier x
-                            WHERE x.tenant_id = stock.current_tenant() AND x.name_key = o.name_key AND x.id <> o.id)
-                          OR EXISTS (
-                            SELECT FROM stock.supplier x
-                            WHERE x.tenant_id = stock.current_tenant() AND x.external_id = o.name AND x.id <> o.id)
-                        THEN coalesce(o.external_id, o.id::text) ELSE o.name END AS name
-            FROM stock.supplier o
-            WHERE o.tenant_id = stock.current_tenant() AND o.id = e.supplier_id OFFSET 0) s ON true
+        CROSS JOIN LATERAL (SELECT stock.supplier_named(e.supplier_id) AS name) s
         LEFT JOIN LATERAL (
             SELECT o.name FROM stock.register o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = e.register_id OFFSET 0) r ON true

@@ -386,6 +386,21 @@ struct ExportTests {
                 #expect(try await other.psql(dues) == before)
                 #expect(try await other.violations() == [])
             }
+            // Behind what was exported of sales, which come in paid, nothing of them is due.
+            try await TestShop.open("exports_payments_behind", onHand: 0) { (third) async throws -> Void in
+                try await third.psql("UPDATE stock.tenant SET oversell = 'allow'")
+                #expect(try await importRecords(.customers, customers, into: third).created == 2)
+                #expect(try await importSales(sales, into: third).applied == 3)
+                var codes: [RowRejection.Code] = []
+                let report = try await importRecords(
+                    .payments,
+                    payments,
+                    into: third,
+                    onReject: { codes.append($0.code) }
+                )
+                #expect(report.created == 0 && codes == [.paymentExceedsDue, .paymentExceedsDue])
+                #expect(try await third.violations() == [])
+            }
         }
     }
 

@@ -64,6 +64,7 @@ class Reports extends View {
     const [path, asked] = [`/v1/reports/${this.name}`, this.#asked];
     const data = await stock.get(path, asked, { signal });
     const rows = data.data ?? [];
+    // As many as anybody reads; the file has all.
     if (data.next_cursor) rows.push(...await stock.all(path, { ...asked, cursor: data.next_cursor }, 2000, { signal }));
     const name = report.named ?? ((row) => row.name);
     show(this.place,

@@ -211,7 +211,7 @@ package struct ImportsService: Sendable {
             // An empty file would say that none was rejected.
             throw Problem(
                 .invalidState,
-                "The import ended before its rejected rows were kept; /errors lists their lines, and it can be resumed."
+                "The import ended before its rejected rows were kept; /errors lists those that are known."
             )
         }
         guard let kind = ImportKind(rawValue: head.kind),

@@ -14,9 +14,6 @@ final class ImportLedger: Sendable {
         var rowsWritten = 0
         /// Rows that go in; nil as long as that is not known.
         var rowsToWrite: Int?
-
-        /// How far it has come, by a number that only grows while it runs, and is the same at the same place of each run.
-        var reached: Int { bytesRead + rowsWritten }
     }
 
     private struct State {
@@ -126,18 +123,21 @@ struct ImportEnd: Sendable {
 struct ImportHindrance: Sendable {
     /// What happened, for people.
     var reason: String
-    /// How far the import had come.
+    /// How far the import had come: a number that grows while it runs, and is the same at the same place of each run, whichever of them
+    /// wrote what is there.
     var reached: Int
     /// What is known of it.
     var figures: ImportFigures
+    /// Whether the server may have ended by what the import asked of it.
+    var mayBeItsOwn = false
 
     /// - Parameters:
     ///   - reason: what happened, for people.
-    ///   - progress: how far the import had come.
+    ///   - bytes: how much of the file was read.
     ///   - figures: what is known of it.
-    init(_ reason: String, _ progress: ImportLedger.Progress, _ figures: ImportFigures) {
+    init(_ reason: String, read bytes: Int, _ figures: ImportFigures) {
         self.reason = reason
-        reached = progress.reached
+        reached = bytes + figures.created + figures.updated + figures.unchanged
         self.figures = figures
     }
 }

@@ -17,6 +17,9 @@ package struct ImportWorker: Sendable {
     /// How often in a row the database may interrupt an import that comes no further than it was before.
     private static let mostInterruptions: Int32 = 10
 
+    /// The same where the server may have ended by what the import asked of it.
+    private static let mostCrashes: Int32 = 3
+
     /// How often the server may refuse to hear what became of an import, before that is left to whoever finds its time over.
     private static let mostRefusals = 10
 
@@ -62,7 +65,9 @@ package struct ImportWorker: Sendable {
                     try await Task.sleep(for: Self.grace)
                     wasAway = false
                 }
-                if try await serveNext() { continue }
+                let served = try await serve()
+                wasAway = served == .interrupted
+                if served != .nothing { continue }
                 if try await go(on: &sweep) { continue }
             } catch {
                 wasAway = true
@@ -77,30 +82,47 @@ package struct ImportWorker: Sendable {
     /// - Returns: False if none waits.
     /// - Throws: `PostgresError` if it can not be asked for.
     package func serveNext() async throws -> Bool {
+        try await serve() != .nothing
+    }
+
+    /// What became of a turn.
+    private enum Served {
+        case nothing, done
+        /// The database was away.
+        case interrupted
+    }
+
+    private func serve() async throws -> Served {
         var unit = UnitOfWork(tenant: nil, access: .write)
         let slot = try unit.add(ClaimImport(worker: worker, deaths: Self.mostDeaths))
         let claimed = try await postgres.perform(unit, on: .exclusive, deadline: .now + ImportFile.patience)
-        guard let claim = try claimed.rows(slot).first else { return false }
+        guard let claim = try claimed.rows(slot).first else { return .nothing }
         var about = logger
         about[metadataKey: "import"] = "\(claim.id)"
         about[metadataKey: "tenant"] = "\(claim.tenant)"
         about.info("import begins", metadata: ["kind": "\(claim.kind)"])
-        guard let conclusion = await outcome(of: claim, about) else { return true }
+        let ledger = ImportLedger()
+        guard let conclusion = await outcome(of: claim, ledger, about) else { return .done }
         switch conclusion {
         case .end(let end):
             about.info("import ends", metadata: ["status": "\(end.status)"])
-            await tell(EndImport(worker: worker, id: claim.id, end: end), of: claim.tenant, about)
+            // One that did not come to its end has not told all that it rejected.
+            if end.status != "queued" {
+                try? await ledger.keepRejections(of: claim.id, tenant: claim.tenant, in: postgres)
+            }
+            let isHeard = await tell(EndImport(worker: worker, id: claim.id, end: end), of: claim.tenant, about)
+            return isHeard ? .done : .interrupted
         case .hindrance(let hindrance):
             about.notice("import is interrupted", metadata: ["reason": "\(hindrance.reason)"])
             let statement = GiveBackImport(
                 worker: worker,
                 id: claim.id,
                 hindrance: hindrance,
-                tries: Self.mostInterruptions
+                tries: hindrance.mayBeItsOwn ? Self.mostCrashes : Self.mostInterruptions
             )
-            await tell(statement, of: claim.tenant, about)
+            _ = await tell(statement, of: claim.tenant, about)
+            return .interrupted
         }
-        return true
     }
 
     /// Asks the database for nothing, behind all tenants: whether it is there.
@@ -159,8 +181,11 @@ package struct ImportWorker: Sendable {
     }
 
     /// Runs an import; nil if it is somebody else's by now.
-    private func outcome(of claim: ClaimImport.Row, _ logger: Logger) async -> Conclusion? {
-        let ledger = ImportLedger()
+    private func outcome(
+        of claim: ClaimImport.Row,
+        _ ledger: ImportLedger,
+        _ logger: Logger
+    ) async -> Conclusion? {
         let (result, word) = await withTaskGroup(of: Event.self) { group in
             group.addTask {
                 do { return .ran(.success(try await self.work(on: claim, ledger))) } catch {
@@ -191,9 +216,9 @@ package struct ImportWorker: Sendable {
             return .end(ImportEnd(status: "queued"))
         case (_, .silent):
             let reason = "the database did not answer"
-            return .hindrance(ImportHindrance(reason, ledger.progress, ImportFigures(ledger)))
+            return .hindrance(ImportHindrance(reason, read: ledger.progress.bytesRead, ImportFigures(ledger)))
         case (.failure(let error), nil):
-            return conclusion(by: error, ledger, logger)
+            return conclusion(of: claim, by: error, ledger, logger)
         case (nil, nil):
             return nil
         }
@@ -226,7 +251,12 @@ package struct ImportWorker: Sendable {
     }
 
     /// What an error means for an import.
-    private func conclusion(by error: any Error, _ ledger: ImportLedger, _ logger: Logger) -> Conclusion {
+    private func conclusion(
+        of claim: ClaimImport.Row,
+        by error: any Error,
+        _ ledger: ImportLedger,
+        _ logger: Logger
+    ) -> Conclusion {
         var figures = ImportFigures(ledger)
         var cause = error
         switch error {
@@ -242,9 +272,23 @@ package struct ImportWorker: Sendable {
         if let error = cause as? PostgresError, error.isHindrance {
             logger.notice("the database interrupts", metadata: ["error": "\(error)"])
             let reason = error.sqlState.map { "SQLSTATE \($0)" } ?? error.message
-            return .hindrance(ImportHindrance(reason, ledger.progress, figures))
+            if figures.created > 0, Self.onlyInserts(claim) {
+                // Tried again it would find its own rows, and reject them as what was there before.
+                var end = ImportEnd(status: "failed", figures: figures)
+                end.error = "The database interrupted it: \(reason). What was written stays; resumed, it rejects that."
+                return .end(end)
+            }
+            var hindrance = ImportHindrance(reason, read: ledger.progress.bytesRead, figures)
+            hindrance.mayBeItsOwn = error.code == .connectionLost || error.sqlState == .crashShutdown
+            return .hindrance(hindrance)
         }
         return .end(end(ImportEnd(status: "failed", figures: figures), by: cause, logger))
+    }
+
+    /// Whether an import makes what is not there, and rejects what is.
+    private static func onlyInserts(_ claim: ClaimImport.Row) -> Bool {
+        guard let kind = ImportKind(rawValue: claim.kind) else { return false }
+        return (try? ImportOptions(kept: Array(claim.options.utf8), of: kind))?.mode == .insert
     }
 
     private func end(_ known: ImportEnd, by cause: any Error, _ logger: Logger) -> ImportEnd {
@@ -272,7 +316,10 @@ package struct ImportWorker: Sendable {
     ///
     /// As long as the database is away it is told again: what nobody hears of is taken for a death. Told twice it does nothing, as the turn
     /// is not this worker's any more.
-    private func tell<S: Statement>(_ statement: S, of tenant: TenantID, _ logger: Logger) async {
+    ///
+    /// - Returns: Whether it was heard at once.
+    private func tell<S: Statement>(_ statement: S, of tenant: TenantID, _ logger: Logger) async -> Bool {
+        var isFirst = true
         var refusals = 0
         while true {
             // A task of its own, which is not cancelled with the worker.
@@ -286,13 +333,14 @@ package struct ImportWorker: Sendable {
                     return error
                 }
             }.value
-            guard let failure else { return }
+            guard let failure else { return isFirst }
+            isFirst = false
             logger.notice("what became of an import is not told", metadata: ["error": "\(failure)"])
             // A server that answers is there, and may have its reason to refuse this for ever.
             if failure.sqlState?.isConnectionFailure == false { refusals += 1 }
             // Its time runs out else, and whoever claims it then finds done what was done.
             guard !Task.isCancelled, failure.isHindrance, failure.code != .closed, refusals < Self.mostRefusals
-            else { return }
+            else { return false }
             // A pause that is meant: the interval of tries. A worker that is stopped meanwhile tries once more at once.
             try? await Task.sleep(for: Self.interval)
         }
