@@ -300,10 +300,16 @@ def keeps_hold(browser, api):
     def point(*actions):
         browser.call("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": list(actions)}]})
 
-    point({"type": "pointerMove", "duration": 0, "x": at[0], "y": at[1]}, {"type": "pointerDown", "button": 0})
-    browser.run("performance.clearResourceTimings();" + shown + "view.reload()")
-    browser.wait("the answer", "return performance.getEntriesByType('resource').some((one) => one.name.includes('/v1/sales/'))")
-    point({"type": "pointerUp", "button": 0})
+    for _ in range(5):
+        begun = time.monotonic()
+        point({"type": "pointerMove", "duration": 0, "x": at[0], "y": at[1]}, {"type": "pointerDown", "button": 0})
+        browser.run("performance.clearResourceTimings();" + shown + "view.reload()")
+        browser.wait("the answer", "return performance.getEntriesByType('resource').some((one) => one.name.includes('/v1/sales/'))")
+        point({"type": "pointerUp", "button": 0})
+        # What is pressed is waited for three seconds, no longer; a busy machine may have taken more.
+        if time.monotonic() - begun < 3:
+            break
+        browser.run("document.querySelector('dialog')?.close()")
     browser.wait("what comes back", "return document.querySelector('dialog input') === document.activeElement")
     browser.type("Escape")
     browser.wait("the sale", "return document.querySelector('dialog') === null")
