@@ -102,7 +102,8 @@ struct RowFaults {
         }
         switch rule.read(isGuarded ? FormulaGuard.unguarded(text) : text) {
         case .success(let text):
-            // What is made of marks alone looks empty, and is.
+            // What is made of marks alone looks empty, and is. Hardly any begins with one.
+            guard let first = text.unicodeScalars.first, Text.isInvisible(first) else { return text }
             return text.unicodeScalars.allSatisfy(Text.isInvisible) ? "" : text
         case .failure(let fault) where fault.code == .tooLong:
             add(.textTooLong, "\(field) is longer than \(rule.maximum) characters")

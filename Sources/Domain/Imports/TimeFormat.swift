@@ -126,7 +126,13 @@ package struct TimeFormat: Sendable, Equatable {
     ///
     /// - Returns: nil if the field does not follow the format or names a day or an hour that does not exist.
     package func parse(_ field: ArraySlice<UInt8>) -> Reading? {
-        var cursor = Cursor(bytes: Self.withPlainBlanks(field).trimmingSpaces())
+        if let reading = parsePlain(field) { return reading }
+        // Most times are ASCII.
+        return field.contains { $0 >= 0x80 } ? parsePlain(Self.withPlainBlanks(field)) : nil
+    }
+
+    private func parsePlain(_ field: ArraySlice<UInt8>) -> Reading? {
+        var cursor = Cursor(bytes: field.trimmingSpaces())
         return parts.isEmpty ? Self.parseISO(&cursor) : parse(&cursor)
     }
 
@@ -138,8 +144,6 @@ package struct TimeFormat: Sendable, Equatable {
 
     /// The bytes of a field with a space for each no-break and thin space, one of which newer programs put before AM and PM.
     private static func withPlainBlanks(_ field: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        // Most times are ASCII.
-        guard field.contains(where: { $0 >= 0x80 }) else { return field }
         var plain: [UInt8] = []
         plain.reserveCapacity(field.count)
         var rest = field
