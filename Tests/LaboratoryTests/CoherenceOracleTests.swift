@@ -153,8 +153,8 @@ struct CoherenceOracleTests {
 
     @Test("equal entity tags of a path mean equal bytes")
     func etags() {
-        func read(path: Int, etag: UInt64, body: UInt64) -> HistoryEvent {
-            var read = ReadEvent(start: 1_000, end: 2_000, instance: 0)
+        func read(path: Int, etag: UInt64, body: UInt64, at start: Int64 = 1_000) -> HistoryEvent {
+            var read = ReadEvent(start: start, end: start + 1_000, instance: 0)
             read.path = path
             read.etag = etag
             read.body = body
@@ -165,6 +165,11 @@ struct CoherenceOracleTests {
         #expect(Self.rules([first, read(path: 1, etag: 7, body: 70)]).isEmpty)
         #expect(Self.rules([first, read(path: 1, etag: 8, body: 71)]).isEmpty)
         #expect(Self.rules([first, read(path: 2, etag: 7, body: 71)]).isEmpty)
+        // What was cached of a history that was lost may be served for a while; the new one gives its tags to something else.
+        func replaced(_ time: Int64) -> HistoryEvent { .replaced(time: time, subject: 0, revision: 10) }
+        let other = read(path: 1, etag: 7, body: 71, at: 3_000)
+        #expect(Self.rules([replaced(1_500), first, other]).isEmpty)
+        #expect(Self.rules([replaced(500), first, other]) == [.etag])
     }
 
     @Test("a body of something else is a violation whatever it shows")

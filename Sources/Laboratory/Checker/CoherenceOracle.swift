@@ -202,7 +202,9 @@ package struct CoherenceOracle: Sendable {
         for sighting in sightings {
             judge(read, sighting, &violations)
         }
-        if read.etag != 0, !sightings.isEmpty {
+        // What was cached of a history that was lost has a tag that the new one may give to something else, as long as the lease lasts.
+        let isOfHistory = sightings.allSatisfy { read.start > subjects[$0.subject]?.since ?? .min }
+        if read.etag != 0, !sightings.isEmpty, isOfHistory {
             let key = read.etag &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: read.path)
             if let known = bodies[key] ?? olderBodies[key] {
                 if known != read.body { violations.append(violation(.etag, read, sightings[0], sightings[0].revision)) }
