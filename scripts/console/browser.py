@@ -78,7 +78,7 @@ class Browser:
         """What a script hands to its last argument."""
         return self.call("POST", "/execute/async", {"script": script, "args": list(arguments)})
 
-    def wait(self, what, script, *arguments, seconds=10):
+    def wait(self, what, script, *arguments, seconds=30):
         """Waits until a script returns something that is true, and returns it."""
         end = time.monotonic() + seconds
         while True:

@@ -29,7 +29,7 @@ def check(condition, text):
         raise AssertionError(text)
 
 
-def until(what, asked, seconds=10):
+def until(what, asked, seconds=30):
     """Asks until it is so: what a page has sent may not have been answered yet."""
     end = time.monotonic() + seconds
     while not asked():

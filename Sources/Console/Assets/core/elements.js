@@ -111,6 +111,8 @@ class PickField extends HTMLElement {
   #rows = [];
   #at = -1;
   #asking = null;
+  /** Whether Enter was pressed before what it chooses of was there. */
+  #isMeant = false;
 
   connectedCallback() {
     if (this.input) return;
@@ -141,6 +143,7 @@ class PickField extends HTMLElement {
   /** Empties it for the next. */
   clear() {
     this.#asking?.abort();
+    this.#asking = null;
     this.picked = null;
     this.input.value = '';
     this.#hide();
@@ -154,15 +157,18 @@ class PickField extends HTMLElement {
   async #ask() {
     this.picked = null;
     this.#rows = [];
+    this.#isMeant = false;
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
     const text = this.input.value.trim();
+    let rows = [];
     try {
-      const rows = await this.find(text, asking.signal);
-      if (!asking.signal.aborted) this.#offer(rows);
-    } catch (error) {
-      if (!asking.signal.aborted) this.#offer([]);
-    }
+      rows = await this.find(text, asking.signal);
+    } catch {}
+    if (asking.signal.aborted) return;
+    this.#asking = null;
+    this.#offer(rows);
+    if (this.#isMeant) rows.length ? this.choose(rows[0]) : this.input.form?.requestSubmit();
   }
 
   #offer(rows) {
@@ -198,6 +204,10 @@ class PickField extends HTMLElement {
       return this.entered(this.input.value.trim(), this.#rows[this.#at] ?? null, this.#hasMoved);
     }
     if (event.key === 'ArrowDown' && !this.#rows.length && !this.entered) return void this.#ask();
+    if (event.key === 'Enter' && this.#asking) {
+      this.#isMeant = true;
+      event.preventDefault();
+    }
     if (!this.#rows.length) return;
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       const step = event.key === 'ArrowDown' ? 1 : -1;

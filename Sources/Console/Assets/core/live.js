@@ -2,8 +2,13 @@
 import { Stock } from './client.js';
 
 let press = null;
-const release = () => setTimeout(() => (press?.resolve(), (press = null)));
-addEventListener('pointerdown', () => (press ??= Promise.withResolvers(), setTimeout(release, 3000)));
+function release() {
+  const ended = press;
+  clearTimeout(ended?.timer);
+  // Behind the click that it makes; what is pressed next holds for itself.
+  setTimeout(() => (ended?.resolve(), press === ended && (press = null)));
+}
+addEventListener('pointerdown', () => (release(), (press = { ...Promise.withResolvers(), timer: setTimeout(release, 3000) })));
 addEventListener('pointerup', release);
 addEventListener('pointercancel', release);
 
@@ -11,7 +16,7 @@ addEventListener('pointercancel', release);
 class Screen extends Stock {
   async request(...asked) {
     const answer = await super.request(...asked);
-    await press?.promise;
+    while (press) await press.promise;
     return answer;
   }
 }
