@@ -89,6 +89,10 @@ final class Listener {
         let time = Date().timeIntervalSince1970
         var start = 0
         while let end = chunk[start..<count].firstIndex(of: UInt8(ascii: "\n")) {
+            if chunk[start..<end].starts(with: "HTTP/1.1 ".utf8), !chunk[start..<end].starts(with: "HTTP/1.1 200".utf8)
+            {
+                throw Failure(text: "a stream was refused: \(String(decoding: chunk[start..<count], as: UTF8.self))")
+            }
             if streams[index].rest.isEmpty {
                 try take(chunk[start..<end], index, time)
             } else {
@@ -122,8 +126,6 @@ final class Listener {
             streams[index].retry = .milliseconds(Int(text) ?? 1000)
         } else if value("data: ") != nil {
             try message(index, time)
-        } else if let text = value("HTTP/1.1 "), !text.hasPrefix("200") {
-            throw Failure(text: "a stream was refused: \(text)")
         }
     }
 

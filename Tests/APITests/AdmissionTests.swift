@@ -121,6 +121,26 @@ struct AdmissionTests {
         #expect(order.all == [1, 2, 3, 1])
     }
 
+    @Test("thousands of streams that come back at once wait for their turn, and few ask at a time")
+    func streams() async throws {
+        let line = RateLimits(RateLimitSettings()).streams
+        let counts = Counts()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<5000 {
+                group.addTask {
+                    try await line.run(tenant: TenantID(rawValue: Int64(number % 50)), deadline: .now + .seconds(600)) {
+                        counts.enter()
+                        await Task.yield()
+                        counts.leave()
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(counts.done == 5000)
+        #expect(counts.most <= 16)
+    }
+
     @Test("who waited past the deadline is not started, and passes the turn on")
     func deadline() async throws {
         let admission = Admission(total: 10, perTenant: 1, queueLength: 10)

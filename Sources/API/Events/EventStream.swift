@@ -95,7 +95,7 @@ final class EventStream: Sendable {
         let after = try lastEventID(lastID) ?? asked.after
         let seat = try events.hub.admit(live.caller.tenant)
         let tenant = live.caller.tenant
-        let first = try await live.inTurn { deadline in
+        let first = try await live.inTurn(asStream: true) { deadline in
             guard let after else { return try await events.end(of: tenant, deadline: deadline) }
             return try await events.page(of: tenant, after: after, limit: pageLimit, deadline: deadline)
         }
@@ -200,7 +200,7 @@ final class EventStream: Sendable {
 
     private func page(after number: Int64) async throws -> EventPage {
         try await live.check()
-        return try await live.inTurn { deadline in
+        return try await live.inTurn(asStream: true) { deadline in
             try await self.events.page(
                 of: self.live.caller.tenant,
                 after: number,

@@ -33,12 +33,14 @@ package final class LiveCall: Sendable {
         return began + closing - min(closing, EventStream.retry.lowerBound) * Double.random(in: 0..<1)
     }
 
-    /// Does what costs the database something, when it is the caller's turn.
+    /// Does what costs the database something, when it is the caller's turn, among the streams or among all requests.
     func inTurn<Value: Sendable>(
+        asStream: Bool = false,
         _ body: (_ deadline: ContinuousClock.Instant) async throws -> Value
     ) async throws -> Value {
         let deadline = ContinuousClock.now + api.limits.requestDeadline
-        return try await api.rates.admission.run(tenant: caller.tenant, deadline: deadline) { try await body(deadline) }
+        let line = asStream ? api.rates.streams : api.rates.admission
+        return try await line.run(tenant: caller.tenant, deadline: deadline) { try await body(deadline) }
     }
 
     /// Refuses a credential that is known to be good no longer, without asking anybody: one that memory knows nothing of passes.

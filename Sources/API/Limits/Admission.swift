@@ -24,18 +24,21 @@ package final class Admission: Sendable {
     private let total: Int
     private let perTenant: Int
     private let queueLength: Int
+    private let wholeQueue: Int
     private let state = Mutex(State())
 
     /// Sets the bounds.
     ///
     /// - Parameters:
-    ///   - total: requests that work at once, over all tenants; four times as many may wait.
+    ///   - total: requests that work at once, over all tenants.
     ///   - perTenant: of which one tenant may have this many.
     ///   - queueLength: how many of a tenant's requests may wait.
-    package init(total: Int, perTenant: Int, queueLength: Int) {
+    ///   - wholeQueue: how many of all tenants' may wait; four times as many as work at once if nothing is said.
+    package init(total: Int, perTenant: Int, queueLength: Int, wholeQueue: Int? = nil) {
         self.total = max(1, total)
         self.perTenant = max(1, perTenant)
         self.queueLength = max(0, queueLength)
+        self.wholeQueue = wholeQueue ?? 4 * self.total
     }
 
     /// Requests that work now.
@@ -91,7 +94,7 @@ package final class Admission: Sendable {
             state.queue.begin(tenant, cost: 1)
             return .admitted
         }
-        if state.queue.count(of: tenant) < queueLength, state.queue.count < 4 * total { return .queued }
+        if state.queue.count(of: tenant) < queueLength, state.queue.count < wholeQueue { return .queued }
         let isTenants = state.queue.working(of: tenant) >= perTenant
         return .refused(
             isTenants

@@ -48,6 +48,10 @@ package struct RateLimitSettings: Sendable {
 /// back where it turned out to cost nothing: whoever asks many times at once finds the bucket empty, not full until the first answer.
 final class RateLimits: Sendable {
     let admission: Admission
+    /// The line of streams, which all come back at once when an instance ends.
+    ///
+    /// They have a place each, which bounds it, and ask for little: so few of them at once that none waits for a connection longer than one may.
+    let streams = Admission(total: 16, perTenant: 8, queueLength: .max, wholeQueue: .max)
     private let tenants: TokenBuckets<Int64>?
     private let apiKeys: TokenBuckets<APIKeyID>?
     private let logins: TokenBuckets<String>?
