@@ -147,6 +147,10 @@ struct ConsoleTests {
                 #expect(names.contains(place.joined(separator: "/")), "\(file.name) imports \(match.1)")
             }
         }
+        // Views are imported by their names.
+        let views = try Self.text("console.js").matches(of: /\n  ([a-z]+): \['[a-z_]+', '[a-z:]+'\],/).map { $0.1 }
+        #expect(views.count > 20)
+        for view in views { #expect(names.contains("views/\(view).js"), "there is no view \(view)") }
     }
 
     @Test("the client that is published is the console's own, and small")

@@ -252,6 +252,24 @@ struct EventsOverHTTPTests {
         }
     }
 
+    @Test("show on their way through what is not asked for how far they are")
+    func fewOfMany() async throws {
+        try await Self.open { shop, database, token in
+            try await database.psql(
+                """
+                INSERT INTO stock.domain_event (tenant_id, type)
+                SELECT t.id, 'stock.low' FROM stock.tenant t, generate_series(1, 450)
+                """
+            )
+            _ = try await Self.feed(shop, token, "after=449", count: 1)
+            let (sink, stream) = try await Self.stream(shop, token, "after=0&types=sale")
+            try await sink.hears("id: 450\nevent: ready\n")
+            #expect(sink.sent.contains("id: 200\nevent: progress\ndata: {\"head\":200}\n\nid: 400\nevent: progress\n"))
+            shop.api.lifecycle.beginDraining()
+            try await stream.value
+        }
+    }
+
     @Test("hear what happens while it is asked who they are")
     func asked() async throws {
         try await Self.open { shop, _, token in

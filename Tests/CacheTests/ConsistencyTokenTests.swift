@@ -160,6 +160,44 @@ private struct History {
         #expect(ConsistencyToken(parsing: String(repeating: "A", count: 5000), tenant: 1) == nil)
     }
 
+    @Test("several are asked for together: the order of the client's answers and a stream's is nobody's to know")
+    func union() throws {
+        var answers = ConsistencyToken(tenant: Self.tenant, namespace: 5)
+        answers.add(write: 100, modules: [.sales])
+        answers.add(read: .stock, snapshot: Snapshot(xmin: 104, xmax: 104, xip: []))
+        var stream = ConsistencyToken(tenant: Self.tenant, namespace: 5)
+        stream.add(write: 101, modules: [.balance])
+        stream.add(barrier: 90, modules: ModuleSet([.products]))
+        let (one, other) = (answers.text, stream.text)
+        for text in ["\(one),\(other)", "\(other), \(one)", ",\(one),, \(other) ,"] {
+            let both = try #require(ConsistencyToken(parsing: text, tenant: Self.tenant))
+            #expect(!both.isSatisfied(by: Snapshot(xmin: 100, xmax: 110, xip: [100]), module: .sales))
+            #expect(!both.isSatisfied(by: Snapshot(xmin: 101, xmax: 110, xip: [101]), module: .balance))
+            #expect(!both.isSatisfied(by: Snapshot(xmin: 103, xmax: 110, xip: [103]), module: .stock))
+            #expect(!both.isSatisfied(by: Snapshot(xmin: 90, xmax: 110, xip: [90]), module: .products))
+            for module in [Module.sales, .balance, .stock, .products] {
+                #expect(both.isSatisfied(by: Snapshot(xmin: 110, xmax: 110, xip: []), module: module))
+            }
+            #expect(try Self.roundTrip(both) == both && !both.isForeign(to: 5, Defects()))
+        }
+        #expect(ConsistencyToken(parsing: ",", tenant: Self.tenant)?.isEmpty == true)
+        #expect(ConsistencyToken(parsing: answers.text + ",x", tenant: Self.tenant) == nil)
+        let many = Array(repeating: answers.text, count: ConsistencyToken.partLimit + 1).joined(separator: ",")
+        #expect(ConsistencyToken(parsing: many, tenant: Self.tenant) == nil)
+    }
+
+    @Test("of tokens of two histories nothing is left that a cache could answer", arguments: [true, false])
+    func histories(isEmpty: Bool) throws {
+        var former = ConsistencyToken(tenant: Self.tenant, namespace: 4)
+        if !isEmpty { former.add(write: 7, modules: [.sales]) }
+        var present = ConsistencyToken(tenant: Self.tenant, namespace: 5)
+        present.add(write: 100, modules: [.sales])
+        for (first, second) in [(former, present), (present, former)] {
+            let both = try #require(ConsistencyToken(parsing: "\(first.text),\(second.text)", tenant: Self.tenant))
+            #expect(both.isForeign(to: 4, Defects()) && both.isForeign(to: 5, Defects()))
+        }
+    }
+
     @Test("garbage is no harm")
     func fuzz() throws {
         let seed = UInt64.random(in: 0...UInt64.max)

@@ -169,6 +169,14 @@ struct EventHubTests {
             let before = Snapshot(xmin: 9, xmax: 10, xip: [9])
             let after = Snapshot(xmin: 10, xmax: 10, xip: [])
             #expect(!token.isSatisfied(by: before, module: .sales) && token.isSatisfied(by: after, module: .sales))
+            // Who keeps the last token alone is not answered from before what was told first.
+            hub.retired([Self.row("stock", 12)])
+            let next = try await retirement(of: hears).0
+            let both = try #require(ConsistencyToken(parsing: next.consistency ?? "", tenant: 1))
+            #expect(next.modules == [.stock])
+            let last = Snapshot(xmin: 13, xmax: 13, xip: [])
+            #expect(!both.isSatisfied(by: before, module: .sales) && both.isSatisfied(by: last, module: .sales))
+            #expect(!both.isSatisfied(by: after, module: .stock) && both.isSatisfied(by: last, module: .stock))
             hub.lostPlace()
             let all = try await retirement(of: hears).0
             #expect(all == Retirement(modules: Module.allCases, consistency: nil))

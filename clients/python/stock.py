@@ -135,7 +135,7 @@ class Stock:
         answer = self.request("POST", "/v1/auth/login", body, authenticated=False)
         # Another person's, or another tenant's: their answers may have the same tags.
         self._known = collections.OrderedDict()
-        self.seen = None
+        self.seen = self._told = None
         self._take(answer)
         return answer
 
@@ -148,6 +148,15 @@ class Stock:
     def seen(self, token):
         # Of each thread its own: of two that write at once, the later answer knows nothing of the other one's.
         self._local.seen = token
+
+    @property
+    def _told(self):
+        """What a stream of this thread has told last: beside what was seen, as neither of the two knows the other."""
+        return getattr(self._local, "told", None)
+
+    @_told.setter
+    def _told(self, token):
+        self._local.told = token
 
     def _take(self, answer):
         with self._lock:
@@ -230,8 +239,11 @@ class Stock:
             token = self._token if authenticated else None
             if token is not None:
                 fields["Authorization"] = f"Bearer {token}"
-            if self.seen is not None and authenticated:
-                fields["Stock-Consistency"] = self.seen
+            told = self._told
+            if authenticated and (self.seen is not None or told):
+                fields["Stock-Consistency"] = ",".join(token for token in (self.seen, told) if token)
+            if method == "GET" and time.monotonic() < getattr(self._local, "unsure", 0):
+                fields["Cache-Control"] = "no-cache"
             try:
                 status, answered, data = self._exchange(method, target, body, fields)
             except (OSError, http.client.HTTPException) as fault:
@@ -243,7 +255,11 @@ class Stock:
                     raise Unreachable(f"{method} {path}: {reason}") from fault
             else:
                 if answered.get("stock-consistency"):
-                    self.seen = answered["stock-consistency"]
+                    # A session's knows nothing of what was seen before it; any other one has all that came with the request.
+                    before = [] if authenticated or not self.seen else [self.seen]
+                    self.seen = ",".join([*before, answered["stock-consistency"]])
+                    if authenticated and self._told == told:
+                        self._told = None
                 if status == 304 and known is not None:
                     return known
                 if status < 400:
@@ -370,13 +386,13 @@ class Stock:
 
         :param after: The number of the last event that was worked on; from now on if left out.
         :param types: Topics or types, as ``["sale", "stock.low"]``; all if left out.
-        :param changes: Whether retired modules are told as well: ``{"type": "change", "modules": [...]}``, after which a read shows what
-            is new.
+        :param changes: Whether retired modules are told as well: ``{"type": "change", "modules": [...]}``, after which a read of this thread
+            shows what is new. ``modules`` is None where the stream was lost between: any may be.
         :return: An iterator of events; keep the ``seq`` of the last one with what was made of it.
         :raises EventsPruned: When events between are not kept any more.
         :raises Problem: When the caller may not, or may no longer.
         """
-        tries = 0
+        tries, retry, has_begun = 0, 0, False
         while True:
             try:
                 for name, number, data in self._stream(after, types, changes):
@@ -387,9 +403,15 @@ class Stock:
                             yield data
                     elif name in ("ready", "progress"):
                         after = max(after or 0, number if number is not None else after or 0)
+                        if name == "ready" and changes and has_begun:
+                            # What was retired while there was no stream is told by nobody.
+                            self._hear(None)
+                            yield {"type": "change", "modules": None, "consistency": None}
+                        has_begun = has_begun or name == "ready"
+                    elif name == "retry":
+                        retry = data
                     elif name == "change":
-                        if data.get("consistency"):
-                            self.seen = data["consistency"]
+                        self._hear(data.get("consistency"))
                         yield {"type": "change", **data}
                     elif name == "end" and data.get("reason") in ("forbidden", "tenant_suspended"):
                         raise Problem(403, {"code": data["reason"], "detail": "The stream has ended."})
@@ -403,7 +425,15 @@ class Stock:
             with self._lock:
                 self._first += 1
             tries += 1
-            time.sleep(self._pause(tries, None))
+            # At first as long as was told: by then nothing leads to an instance that stops.
+            time.sleep(retry if tries == 1 and retry else self._pause(tries, None))
+
+    def _hear(self, token):
+        """Nothing older is answered in this thread; without a token the database is asked until no instance can be behind any more."""
+        if token:
+            self._told = token
+        else:
+            self._local.unsure = time.monotonic() + 2
 
     @staticmethod
     def _oldest(problem):
@@ -448,6 +478,8 @@ class Stock:
                 number = int(value)
             elif field == "data":
                 data.append(value)
+            elif field == "retry" and value.isdigit():
+                yield "retry", None, int(value) / 1000
 
     # Files
 

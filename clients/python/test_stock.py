@@ -238,6 +238,26 @@ class StockTests(unittest.TestCase):
             self.assertGreater(left, 50, "no change is told")
         self.assertEqual(self.shop.get(f"/v1/products/{product['id']}")["on_hand"], str(left))
 
+    def test_what_a_stream_tells_takes_nothing_away_from_what_was_written(self):
+        product = self.product("5")
+        self.sell(product, "1")
+        written, told = self.shop.seen, self.product("1") and self.shop.seen
+        self.shop.seen = written
+        self.shop._hear(told)
+        sent, exchange = [], self.shop._exchange
+
+        def noted(method, target, body, fields):
+            sent.append(dict(fields))
+            return exchange(method, target, body, fields)
+
+        self.shop._exchange = noted
+        self.assertEqual(self.shop.get(f"/v1/products/{product['id']}")["on_hand"], "4")
+        self.assertEqual(sent[-1]["Stock-Consistency"], f"{written},{told}")
+        self.shop._hear(None)
+        self.shop.get("/v1/stock", limit=1)
+        self.assertNotIn(",", sent[-1]["Stock-Consistency"])
+        self.assertEqual(sent[-1]["Cache-Control"], "no-cache")
+
     def test_a_file_is_imported_by_parts(self):
         rows = "".join(f"I-{uuid.uuid4()},Café,1.50\n" for _ in range(50)) + "bad,,x\n"
         with tempfile.NamedTemporaryFile("w", suffix=".csv", encoding="utf-8") as file:

@@ -59,6 +59,7 @@ export class Stock extends EventTarget {
   #refreshToken = null;
   #refreshing = null;
   #consistency = '';
+  #told = '';
 
   /**
    * @param {{base?: string, cookie?: boolean, token?: string}} options `base`: where the service is, if it is not the page's own host.
@@ -121,7 +122,7 @@ export class Stock extends EventTarget {
 
   #begin(tokens) {
     // What was seen is the former tenant's.
-    if (this.tenant?.id !== tokens.tenant.id) this.#consistency = '';
+    if (this.tenant?.id !== tokens.tenant.id) this.#consistency = this.#told = '';
     this.#access = tokens.access_token;
     this.#refreshToken = tokens.refresh_token ?? null;
     this.tenant = tokens.tenant;
@@ -133,7 +134,7 @@ export class Stock extends EventTarget {
   #end() {
     const was = this.#access;
     this.#access = this.#refreshToken = null;
-    this.#consistency = '';
+    this.#consistency = this.#told = '';
     if (was !== null) this.dispatchEvent(new Event('signedout'));
   }
 
@@ -166,9 +167,9 @@ export class Stock extends EventTarget {
 
   // Requests
 
-  /** What was seen elsewhere, as an event of the stream tells it: nothing older is answered from now on. */
+  /** What a stream tells last: nothing older than that, or than any answer, is answered from now on. */
   see(consistency) {
-    if (consistency) this.#consistency = consistency;
+    if (consistency) this.#told = consistency;
   }
 
   /**
@@ -196,17 +197,18 @@ export class Stock extends EventTarget {
     const isOpen = isSession && path !== '/v1/auth/switch';
     let hasRefreshed = isOpen;
     for (let attempt = 1; ; attempt++) {
-      const sent = this.#consistency;
+      const [sent, told] = [this.#consistency, this.#told];
       const headers = { Accept: accept ?? 'application/json' };
       if (this.#access && !isOpen) {
         headers.Authorization = `Bearer ${this.#access}`;
-        headers['Stock-Consistency'] = sent;
+        headers['Stock-Consistency'] = told ? `${sent},${told}` : sent;
       }
       if (body !== undefined) headers['Content-Type'] = isRaw ? 'application/octet-stream' : 'application/json';
       if (key) headers['Idempotency-Key'] = key;
       if (match) headers['If-Match'] = match;
       if (fresh) headers['Cache-Control'] = 'no-cache';
-      const patience = AbortSignal.timeout(30_000);
+      // A session is renewed by the same token for ten seconds.
+      const patience = AbortSignal.timeout(path === '/v1/auth/refresh' ? 3_000 : 30_000);
       let response;
       let text;
       try {
@@ -228,7 +230,11 @@ export class Stock extends EventTarget {
       }
       const seen = response.headers.get('Stock-Consistency');
       // An answer that overtook others knows less than they: reads give way, writes do not.
-      if (seen && (method !== 'GET' || this.#consistency === sent)) this.#consistency = seen;
+      if (seen && (method !== 'GET' || this.#consistency === sent)) {
+        // A session's knows nothing of what was seen before it; any other has all that came with the request.
+        this.#consistency = isOpen && sent ? `${sent},${seen}` : seen;
+        if (!isOpen && this.#told === told) this.#told = '';
+      }
       if (response.ok) {
         const isText = accept !== undefined || text === '';
         return {
@@ -289,6 +295,7 @@ export class Stock extends EventTarget {
   async follow({ types, changes = false, signal }, handlers) {
     let after = null;
     let failures = 0;
+    let retry = 0;
     while (!signal.aborted && this.isSignedIn) {
       const silence = new AbortController();
       let timer;
@@ -310,6 +317,7 @@ export class Stock extends EventTarget {
           listen();
           if (event.id) after = event.id;
           failures = 0;
+          retry = event.retry;
           if (event.name === 'ready') handlers.state?.(true);
           else if (event.name === 'change') handlers.change?.(JSON.parse(event.data));
           else if (event.name === 'message') handlers.event?.(JSON.parse(event.data));
@@ -323,8 +331,8 @@ export class Stock extends EventTarget {
       }
       handlers.state?.(false);
       failures += 1;
-      // At once after the first end: an instance that stops has sent its streams away, and another one answers.
-      await pause(failures === 1 ? 100 : wait(failures), signal).catch(() => {});
+      // As long as was told after the first end: by then nothing leads to an instance that stops.
+      await pause(failures === 1 ? retry : wait(failures), signal).catch(() => {});
     }
   }
 }
@@ -352,6 +360,7 @@ function documentOf(text) {
 async function* eventsOf(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
+  let retry = 0;
   let event = { name: 'message', id: null, data: [] };
   for (;;) {
     const { done, value } = await reader.read();
@@ -360,7 +369,7 @@ async function* eventsOf(stream) {
     rest = lines.pop();
     for (const line of lines) {
       if (line === '') {
-        if (event.data.length) yield { ...event, data: event.data.join('\n') };
+        if (event.data.length) yield { ...event, retry, data: event.data.join('\n') };
         event = { name: 'message', id: null, data: [] };
         continue;
       }
@@ -370,6 +379,7 @@ async function* eventsOf(stream) {
       if (field === 'event') event.name = text;
       else if (field === 'id') event.id = text;
       else if (field === 'data') event.data.push(text);
+      else if (field === 'retry') retry = Number(text);
     }
   }
 }

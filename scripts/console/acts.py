@@ -51,6 +51,14 @@ def settles_exceptions(browser, api):
     say("an exception was settled")
 
 
+def hold_answers(browser):
+    """Has whatever is asked from now on wait until `answer()`."""
+    browser.run("""
+        const now = fetch;
+        const asked = new Promise((resolve) => (window.answer = () => (window.fetch = now, resolve())));
+        window.fetch = (...what) => asked.then(() => now(...what));""")
+
+
 def writes_quotes(browser, api):
     """A quote is written, sent, accepted and sold at its own prices; another one is declined."""
     product = api.call("GET", "/v1/products/lookup?code=CO-002")["data"][0]
@@ -58,10 +66,7 @@ def writes_quotes(browser, api):
     browser.press("New quote", "main")
     browser.wait("where a product is found", "return document.querySelector('dialog pick-field input') === document.activeElement")
     # Who is faster than the answer means what it finds.
-    browser.run("""
-        const now = fetch;
-        const asked = new Promise((resolve) => (window.answer = () => (window.fetch = now, resolve())));
-        window.fetch = (...what) => asked.then(() => now(...what));""")
+    hold_answers(browser)
     browser.type(product["name"], "Enter")
     browser.run("answer()")
     browser.wait("a line", "return document.querySelectorAll('dialog .lines .number').length === 3")
@@ -339,12 +344,23 @@ def asks_who_is_meant(browser, api):
     go(browser, "sell")
     browser.type("F2")
     browser.wait("where a customer is found", "return document.querySelector('dialog pick-field input') === document.activeElement")
+    hold_answers(browser)
     browser.type("Nobody of this name", "Enter")
+    browser.run("answer()")
     browser.wait("that one is to be chosen", "return document.querySelector('dialog')?.innerText.includes('Choose one of those found')")
-    browser.type("Escape")
+    # What is emptied is nobody, and nobody who is found.
+    customer = api.call("GET", "/v1/customers?limit=1&active=true")["data"][0]
+    browser.fill("dialog pick-field input", customer["name"])
+    browser.wait("the customer", "return document.querySelector('dialog [role=option]:not([hidden])')?.innerText.includes(arguments[0])", customer["name"])
+    hold_answers(browser)
+    browser.run("const input = document.querySelector('dialog pick-field input'); input.focus(); input.select()")
+    browser.type("Delete", "Enter")
+    browser.run("answer()")
     closed(browser)
+    check(browser.run("return JSON.parse(localStorage[Object.keys(localStorage).find((one) => one.startsWith('stock.cart'))] ?? '{}').customer ?? null") is None,
+          "a sale of nobody")
     nothing_is_said(browser, "who is meant")
-    say("a name that is nobody's was asked for again")
+    say("a name that is nobody's was asked for again, and no name is nobody")
 
 
 def keeps_every_row(browser, api):

@@ -144,6 +144,8 @@ final class EventStream: Sendable {
                     return .send(bytes)
                 }
                 phase = .behind(page.last)
+                // Who asks for few types hears that somebody is there, and goes on from here if the connection breaks.
+                if bytes.readableBytes == 0, page.last < page.head { Frame.writeProgress(head: page.last, to: &bytes) }
                 if bytes.readableBytes > 0 { return .send(bytes) }
             case .behind, .asking:
                 return .work

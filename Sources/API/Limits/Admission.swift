@@ -82,7 +82,8 @@ package final class Admission: Sendable {
             }
             if isAdmitted { waiter.resume() }
         }
-        guard ContinuousClock.now < deadline else {
+        // Who has gone meanwhile wants nothing any more.
+        guard ContinuousClock.now < deadline, !Task.isCancelled else {
             leave(tenant: tenant)
             throw Problem(.overloaded, "The request waited too long for its turn.", retryAfter: 1)
         }

@@ -238,7 +238,8 @@ package enum OpenAPIDocument {
             parameters.append(Route.Parameter("Last-Event-ID", .integer(minimum: 0), description))
         }
         if route.takesConsistency {
-            let description = "What the last answer said; nothing older than the client's writes is answered."
+            let description =
+                "What the last answer said, and behind a comma what a stream said last: nothing older than either is answered."
             parameters.append(Route.Parameter("Stock-Consistency", .text, description))
         }
         return parameters

@@ -42,15 +42,20 @@ extension TenantCache {
     /// A token of transactions that retired something, whoever ran them: for clients that are told of it.
     ///
     /// - Parameters:
+    ///   - before: what they were told before; nil if nothing.
     ///   - tenant: whose they are.
     ///   - retired: the transactions, with the modules of each.
-    /// - Returns: the value of the header.
-    package func token(tenant: Int64, retired: [(xid: UInt64, modules: [Module])]) -> String {
+    /// - Returns: the token of all of it, without what no answer can be behind of any more.
+    package func token(
+        after before: ConsistencyToken?,
+        tenant: Int64,
+        retired: [(xid: UInt64, modules: [Module])]
+    ) -> ConsistencyToken {
         let ns = lane.ns
         let settled = lane.settled
         let now = clock.now
         return composer.withLock { composer in
-            retired.reduce(ConsistencyToken(tenant: tenant)) { token, item in
+            retired.reduce(before ?? ConsistencyToken(tenant: tenant)) { token, item in
                 composer.compose(
                     token,
                     tenant: tenant,
@@ -60,7 +65,7 @@ extension TenantCache {
                     at: now
                 )
             }
-        }.text
+        }
     }
 
     private func token(_ incoming: ConsistencyToken?, _ tenant: Int64, _ addition: TokenComposer.Addition) -> String {

@@ -9,17 +9,34 @@ extension ConsistencyToken {
     /// Beyond this many bytes, read items forget which transactions were running.
     private static let byteLimit = 1100
 
-    /// Reads the value of the header; empty stands for a client that begins.
+    /// Reads the value of the header: a token, or several with commas between them, as that of the last answer and that of a stream.
     ///
-    /// Nil for anything unreadable, or of another tenant: the request is to be answered by the database.
+    /// Empty stands for a client that begins. Nil for anything unreadable, or of another tenant: the request is to be answered by the database.
     ///
     /// - Parameters:
     ///   - header: the value as it was sent.
     ///   - tenant: whose request it is.
     package init?(parsing header: String, tenant: Int64) {
+        guard header.utf8.contains(UInt8(ascii: ",")) else {
+            self.init(one: header, tenant: tenant)
+            return
+        }
         self.init(tenant: tenant)
-        if header.isEmpty { return }
-        guard header.utf8.count <= Self.textLimit, let bytes = Base64URL.decode(header) else { return nil }
+        let parts = header.split(separator: ",", maxSplits: Self.partLimit)
+        guard parts.count <= Self.partLimit else { return nil }
+        for part in parts {
+            let words = part.split(separator: " ")
+            guard words.count <= 1, let token = ConsistencyToken(one: String(words.first ?? ""), tenant: tenant) else {
+                return nil
+            }
+            formUnion(token)
+        }
+    }
+
+    private init?(one text: String, tenant: Int64) {
+        self.init(tenant: tenant)
+        if text.isEmpty { return }
+        guard text.utf8.count <= Self.textLimit, let bytes = Base64URL.decode(text) else { return nil }
         var reader = NumberReader(bytes)
         guard reader.byte() == Self.version, let namespace = reader.word(),
             let sender = reader.number(), Int64(bitPattern: sender) == tenant

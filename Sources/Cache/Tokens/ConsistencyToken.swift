@@ -13,6 +13,8 @@ package struct ConsistencyToken: Sendable, Equatable {
     package static let runningLimit = 16
     /// The longest text that is read.
     package static let textLimit = 1600
+    /// How many tokens one request may have.
+    package static let partLimit = 4
 
     /// A transaction, and the modules it wrote.
     struct WriteItem: Sendable, Equatable {
@@ -104,6 +106,26 @@ package struct ConsistencyToken: Sendable, Equatable {
         } else {
             reads.append(ReadItem(modules: modules, seen: seen))
         }
+    }
+
+    /// Adds all that another token of the same tenant asks for.
+    ///
+    /// - Parameter other: the other one.
+    package mutating func formUnion(_ other: ConsistencyToken) {
+        let blank = ConsistencyToken(tenant: tenant)
+        guard other != blank else { return }
+        guard self != blank else {
+            self = other
+            return
+        }
+        let isOfOne = namespace == other.namespace
+        for item in other.writes { add(write: item.xid, modules: item.modules) }
+        if let barrier = other.barrier { add(barrier: barrier.xid, modules: barrier.modules) }
+        for item in other.reads { add(read: item.modules, item.seen) }
+        guard !isOfOne else { return }
+        // One of the two is of a history that is over. Ids of two mean nothing together: only the database can answer.
+        namespace = Namespace.none
+        if isEmpty { add(barrier: 0, modules: .all) }
     }
 
     // MARK: - Asking

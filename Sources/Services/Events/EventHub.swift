@@ -60,6 +60,8 @@ package final class EventHub: LogListener {
         var retired: [UInt64: Set<Module>] = [:]
         /// Whether anything may have been.
         var isAllRetired = false
+        /// What was told of retirements, without what is known everywhere by now: a client that keeps the last token it heard has all of it.
+        var told: ConsistencyToken?
         /// When retirements may be told again.
         var retirementsDue: ContinuousClock.Instant = .now
 
@@ -331,7 +333,7 @@ package final class EventHub: LogListener {
         for (tenant, room) in rooms {
             let listeners = room.subscriptions.values.filter(\.hearsRetirements)
             guard !listeners.isEmpty else { continue }
-            let retirement = self.retirement(of: room, tenant)
+            let retirement = tokened(room, tenant)
             for listener in listeners where listener.tell(retirement, within: limits) {
                 slow.wrappingAdd(1, ordering: .relaxed)
             }
@@ -339,16 +341,16 @@ package final class EventHub: LogListener {
         return next
     }
 
-    private func retirement(of room: Room, _ tenant: TenantID) -> Retirement {
+    private func tokened(_ room: Room, _ tenant: TenantID) -> Retirement {
         guard !room.isAllRetired else { return Retirement(modules: Module.allCases, consistency: nil) }
         let modules = room.retired.values.reduce(into: Set()) { $0.formUnion($1) }
-        return Retirement(
-            modules: Module.allCases.filter(modules.contains),
-            consistency: cache.token(
-                tenant: tenant.rawValue,
-                retired: room.retired.sorted { $0.key < $1.key }.map { ($0.key, Array($0.value)) }
-            )
+        let token = cache.token(
+            after: room.told,
+            tenant: tenant.rawValue,
+            retired: room.retired.sorted { $0.key < $1.key }.map { ($0.key, Array($0.value)) }
         )
+        state.withLock { $0.rooms[tenant]?.told = token }
+        return Retirement(modules: Module.allCases.filter(modules.contains), consistency: token.text)
     }
 
     /// Counts events that were sent.

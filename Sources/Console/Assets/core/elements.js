@@ -142,8 +142,6 @@ class PickField extends HTMLElement {
 
   /** Empties it for the next. */
   clear() {
-    this.#asking?.abort();
-    this.#asking = null;
     this.picked = null;
     this.input.value = '';
     this.#hide();
@@ -154,13 +152,13 @@ class PickField extends HTMLElement {
     this.#offer(rows);
   }
 
-  async #ask() {
+  async #ask(isOpened) {
     this.picked = null;
     this.#rows = [];
-    this.#isMeant = false;
-    this.#asking?.abort();
-    const asking = (this.#asking = new AbortController());
+    this.#drop();
     const text = this.input.value.trim();
+    if (!text && !isOpened) return this.#hide();
+    const asking = (this.#asking = new AbortController());
     let rows = [];
     try {
       rows = await this.find(text, asking.signal);
@@ -192,18 +190,27 @@ class PickField extends HTMLElement {
     } else this.input.removeAttribute('aria-activedescendant');
   }
 
+  /** What was asked for is not wanted any more. */
+  #drop() {
+    this.#asking?.abort();
+    this.#asking = null;
+    this.#isMeant = false;
+  }
+
   #hide() {
+    this.#drop();
     this.#rows = [];
     this.list.hidden = true;
     this.input.setAttribute('aria-expanded', 'false');
   }
 
   #key(event) {
+    if (event.isComposing) return;
     if (event.key === 'Enter' && this.entered) {
       event.preventDefault();
       return this.entered(this.input.value.trim(), this.#rows[this.#at] ?? null, this.#hasMoved);
     }
-    if (event.key === 'ArrowDown' && !this.#rows.length && !this.entered) return void this.#ask();
+    if (event.key === 'ArrowDown' && !this.#rows.length && !this.entered) return void this.#ask(true);
     if (event.key === 'Enter' && this.#asking) {
       this.#isMeant = true;
       event.preventDefault();
@@ -226,16 +233,9 @@ customElements.define('pick-field', PickField);
 // Forms
 
 /**
- * A field of a form: what it is called in the API, and how it is typed.
+ * A field of a form: `name` as in the API; `label` and `hint` are words, `of` the kind of a `record`, as names.js has it.
  *
- * @typedef {object} Field
- * @property {string} name
- * @property {string} type
- * @property {string=} label a text, if it is not the name's word
- * @property {boolean=} required
- * @property {string=} hint a word
- * @property {string[]=} choices
- * @property {string=} of for `record`: the kind, as names.js has it
+ * @typedef {{name: string, type: string, label?: string, required?: boolean, hint?: string, choices?: string[], of?: string}} Field
  */
 
 /**

@@ -65,12 +65,14 @@ export function onStream(handlers) {
   return () => watchers.delete(handlers);
 }
 
-function tell(change) {
+function tell(change, isSure = change.consistency !== null) {
   for (const reader of [...readers]) {
     if (change.modules === null || reader.modules.size === 0 || change.modules.some((one) => reader.modules.has(one))) {
       reader.told(change);
     }
   }
+  // Without a token an instance may answer from a second ago: once more when none does.
+  if (!isSure) setTimeout(tell, 2000, change, true);
 }
 
 /** Begins to follow what happens. */

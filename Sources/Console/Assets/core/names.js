@@ -15,6 +15,11 @@ const sources = {
 
 const kept = new Map();
 
+// Here first, so that whoever is told next reads them anew.
+onChange([], ({ modules }) => {
+  for (const kind of kept.keys()) if (!modules || sources[kind][1].some((one) => modules.includes(one))) kept.delete(kind);
+});
+
 /**
  * All records of a kind.
  *
@@ -23,14 +28,12 @@ const kept = new Map();
  */
 export function recordsOf(kind) {
   if (!kept.has(kind)) {
-    const [path, modules] = sources[kind];
+    const [path] = sources[kind];
     const rows = stock.all(path, path === '/v1/colleagues' ? { limit: null } : {});
-    const entry = { rows };
-    entry.off = onChange(modules, () => (entry.off(), kept.delete(kind)));
-    rows.catch(() => (entry.off(), kept.delete(kind)));
-    kept.set(kind, entry);
+    rows.catch(() => kept.get(kind) === rows && kept.delete(kind));
+    kept.set(kind, rows);
   }
-  return kept.get(kind).rows;
+  return kept.get(kind);
 }
 
 /** A function from ids (of payment methods: codes) to names. */
@@ -41,7 +44,4 @@ export async function namesOf(kind) {
 }
 
 /** Forgets everything: somebody else is here. */
-export function forget() {
-  for (const entry of kept.values()) entry.off();
-  kept.clear();
-}
+export const forget = () => kept.clear();

@@ -23,6 +23,7 @@ class Sell extends View {
   #at = -1;
   #priced = null;
   #pricing = null;
+  #scans = Promise.resolve();
   #off = () => {};
 
   get #place() {
@@ -90,16 +91,20 @@ class Sell extends View {
     if (code === '') return this.#setQuantity(this.#cart.lines[this.#at], quantity);
     if (isMarked && row) return this.#add(row, quantity);
     this.scan.clear();
+    this.#scans = Promise.all([this.#scans, this.#lookUp(text, code, quantity, row)]);
+  }
+
+  async #lookUp(text, code, quantity, row) {
     try {
       const { data } = await stock.get('/v1/products/lookup', { code });
-      if (data.length === 1) this.#add(data[0], quantity, code);
+      if (data.length === 1) await this.#add(data[0], quantity, code);
       else if (data.length > 1) {
         this.scan.input.value = text;
         this.scan.offer(data);
-      } else if (row) this.#add(row, quantity);
+      } else if (row) await this.#add(row, quantity);
       else {
         const found = (await stock.get('/v1/products', { q: code, status: 'active', limit: 8 })).data;
-        if (found.length === 1) return this.#add(found[0], quantity);
+        if (found.length === 1) return await this.#add(found[0], quantity);
         this.scan.input.value = text;
         this.scan.input.select();
         if (found.length) this.scan.offer(found);
@@ -299,6 +304,7 @@ class Sell extends View {
   // Paying
 
   async #pay() {
+    await this.#scans;
     if (!this.#cart.lines.length || this.fault) return;
     await this.#price();
     if (this.fault || document.querySelector('dialog')) return;
@@ -307,6 +313,7 @@ class Sell extends View {
     const tenders = [];
     let method = this.methods?.[0];
     let rest = this.#priced?.cash_due;
+    let total;
     const isDone = await openDialog(t('pay'), (close) => {
       const place = h('div', { class: 'settle' });
       const due = () => subtract(this.#total, sum(tenders.map((one) => one.amount)));
@@ -318,6 +325,7 @@ class Sell extends View {
         if ((await this.#price(tenders)) && compare((rest = this.#priced.cash_due), due())) draw();
       };
       const draw = () => {
+        total = this.#total;
         const input = h('input', { class: 'number', inputmode: 'decimal', 'aria-label': t(method?.kind === 'cash' ? 'given' : 'amount'), autofocus: true, '.value': plain(wanted()),
           oninput: () => showChange(), onkeydown: (event) => event.key === 'Enter' && (event.preventDefault(), take()) });
         const change = h('p', { role: 'status' });
@@ -327,9 +335,12 @@ class Sell extends View {
           show(change, isPositive(back) ? [t('change'), ' ', h('strong', {}, amount(back))] : '');
         };
         const take = () => {
+          // Another price came meanwhile.
+          if (compare(this.#total, total)) return again();
           const given = typed(input.value);
-          if (given === null || !isPositive(given)) return input.select();
           const all = wanted();
+          // What is a thousand times as much was scanned.
+          if (given === null || !isPositive(given) || compare(given, multiply(all, '1000')) > 0) return input.select();
           const isEnough = compare(given, all) >= 0;
           if (!isEnough || method.kind === 'cash') {
             tenders.push({ method: method.code, amount: isEnough ? all : given, ...(method.kind === 'cash' ? { tendered: given } : {}) });
