@@ -21,36 +21,27 @@ $$);
 CALL stock.amend('import_payments', $$(h.sale IS NULL AND h.customer IS NULL, '/sale'$$, $$(h.sale IS NULL AND h.customer IS NULL AND h.direction = 'in', '/sale'$$);
 
 -- What a file calls a party: its name; as names are no keys, one that names another, too, or that is another's `external_id`, gives way to what
--- the file of them has.
-CREATE FUNCTION stock.customer_named(p_id uuid) RETURNS text
-LANGUAGE plpgsql STABLE STRICT
-SET enable_seqscan = off AS $$
-DECLARE
-    v_tenant bigint := stock.current_tenant();
-    v_party  record;
-BEGIN
-    SELECT o.name, o.name_key, o.external_id, stock.code_text(o.name) AS code INTO v_party
-    FROM stock.customer o WHERE o.tenant_id = v_tenant AND o.id = p_id;
-    IF EXISTS (SELECT FROM stock.customer o WHERE o.tenant_id = v_tenant AND o.name_key = v_party.name_key AND o.id <> p_id)
-       OR EXISTS (SELECT FROM stock.customer o WHERE o.tenant_id = v_tenant AND o.external_id = v_party.code AND o.id <> p_id) THEN
-        RETURN coalesce(v_party.external_id, p_id::text);
-    END IF;
-    RETURN v_party.name;
-END
+-- the file of them has. The statement of a page takes these in as a part of its own. The look-ups discard nothing: of a name two rows at
+-- most, one of which is the party's own, and the one row of an `external_id`.
+CREATE FUNCTION stock.customer_named(p_id uuid) RETURNS TABLE (name text)
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN (SELECT count(*) FROM (
+                          SELECT FROM stock.customer o
+                          WHERE o.tenant_id = stock.current_tenant() AND o.name_key = c.name_key LIMIT 2) n) > 1
+                  OR (SELECT o.id FROM stock.customer o
+                      WHERE o.tenant_id = stock.current_tenant() AND o.external_id = c.code) <> c.id
+                THEN coalesce(c.external_id, c.id::text) ELSE c.name END
+    FROM (SELECT o.id, o.name, o.name_key, o.external_id, stock.code_text(o.name) AS code FROM stock.customer o
+          WHERE o.tenant_id = stock.current_tenant() AND o.id = p_id OFFSET 0) c
 $$;
-CREATE FUNCTION stock.supplier_named(p_id uuid) RETURNS text
-LANGUAGE plpgsql STABLE STRICT
-SET enable_seqscan = off AS $$
-DECLARE
-    v_tenant bigint := stock.current_tenant();
-    v_party  record;
-BEGIN
-    SELECT o.name, o.name_key, o.external_id, stock.code_text(o.name) AS code INTO v_party
-    FROM stock.supplier o WHERE o.tenant_id = v_tenant AND o.id = p_id;
-    IF EXISTS (SELECT FROM stock.supplier o WHERE o.tenant_id = v_tenant AND o.name_key = v_party.name_key AND o.id <> p_id)
-       OR EXISTS (SELECT FROM stock.supplier o WHERE o.tenant_id = v_tenant AND o.external_id = v_party.code AND o.id <> p_id) THEN
-        RETURN coalesce(v_party.external_id, p_id::text);
-    END IF;
-    RETURN v_party.name;
-END
+CREATE FUNCTION stock.supplier_named(p_id uuid) RETURNS TABLE (name text)
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN (SELECT count(*) FROM (
+                          SELECT FROM stock.supplier o
+                          WHERE o.tenant_id = stock.current_tenant() AND o.name_key = s.name_key LIMIT 2) n) > 1
+                  OR (SELECT o.id FROM stock.supplier o
+                      WHERE o.tenant_id = stock.current_tenant() AND o.external_id = s.code) <> s.id
+                THEN coalesce(s.external_id, s.id::text) ELSE s.name END
+    FROM (SELECT o.id, o.name, o.name_key, o.external_id, stock.code_text(o.name) AS code FROM stock.supplier o
+          WHERE o.tenant_id = stock.current_tenant() AND o.id = p_id OFFSET 0) s
 $$;

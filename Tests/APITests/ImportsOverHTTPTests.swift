@@ -460,6 +460,42 @@ struct ImportsOverHTTPTests {
         }
     }
 
+    @Test("a trial that fails says that nothing was written, however it has failed")
+    func failedTrials() async throws {
+        try await Self.open { importer in
+            try await importer.database.psql(
+                """
+                CREATE FUNCTION public.stumble() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+                CREATE TRIGGER stumble BEFORE INSERT ON stock.product
+                    FOR EACH STATEMENT EXECUTE FUNCTION public.stumble();
+                """
+            )
+            // One that is tried again until that leads nowhere, and one that is not.
+            for fault in ["out_of_memory", "division_by_zero"] {
+                try await importer.database.psql(
+                    """
+                    CREATE OR REPLACE FUNCTION public.stumble() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN RAISE EXCEPTION USING ERRCODE = '\(fault)'; END $$
+                    """
+                )
+                for (isTrial, rest) in [(true, "nothing was written."), (false, "what was written stays.")] {
+                    let path = try await importer.begin(
+                        #"{"kind":"products","dry_run":\#(isTrial)}"#,
+                        "sku,name,price\nA,Äpfel,1\n"
+                    )
+                    // It has been given back nine times, and never came so far.
+                    try await importer.database.psql(
+                        "UPDATE stock.import_request SET interruptions = 9, reached = 1000000 WHERE status = 'queued'"
+                    )
+                    #expect(try await importer.worker.serveNext())
+                    let failed = await importer.read(path)
+                    #expect(failed["status"].string == "failed", "\(fault): \(failed)")
+                    #expect(failed["error"].string?.lowercased().hasSuffix(rest) == true, "\(fault): \(failed)")
+                }
+            }
+        }
+    }
+
     @Test("an import that the database interrupts, and that is cancelled while it waits, does not come again")
     func cancelledWhileGivenBack() async throws {
         try await Self.open { importer in

@@ -318,6 +318,29 @@ extension Integration {
             try await deployment.stop()
         }
 
+        @Test("an import that ends early says what stays of it, and a trial that nothing was written")
+        func endedEarly() async throws {
+            let deployment = try await Deployment.start(instances: 1)
+            _ = try await deployment.tenant(slug: "retail", currency: "GBP", timezone: "Europe/London")
+            let file = try ScratchFolder.make("import") + "/in.csv"
+            try "sku,name,price\nA,Äpfel,1\nB,,\n".write(toFile: file, atomically: false, encoding: .utf8)
+            let arguments = ["import", "products", file, "--tenant", "retail", "--max-errors", "1"]
+            let sentences = [
+                true: "The import ended early; nothing was written.\n",
+                false: "The import ended early; what was written stays, and the same command goes on.\n",
+            ]
+            for (isTrial, sentence) in sentences {
+                let result = try await StockCommand.run(
+                    arguments + (isTrial ? ["--dry-run"] : []),
+                    environment: deployment.environment,
+                    within: .seconds(60)
+                )
+                #expect(result.status == .exited(1), "\(result.output)\(result.errors)")
+                #expect(result.errors.contains(sentence), "\(result.errors)")
+            }
+            try await deployment.stop()
+        }
+
         @Test("rejected rows replace a file of rejected rows with a word about it, and nothing else there is")
         func rejectedPlace() async throws {
             let deployment = try await Deployment.start(instances: 1)

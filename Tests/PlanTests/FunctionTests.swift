@@ -64,6 +64,21 @@ struct FunctionTests {
         try await database.drop()
     }
 
+    @Test("what names a party is a part of the statement that asks, and no call for each row")
+    func partiesAreNamedInStatements() async throws {
+        let database = try await PostgresServer.shared().database(named: "plans_of_parties")
+        for party in ["customer", "supplier"] {
+            let asked = """
+                SET stock.tenant_id = '1';
+                EXPLAIN SELECT (SELECT o.name FROM stock.\(party)_named(p.id) AS o (name)) FROM stock.\(party) p
+                """
+            let plan = try await database.psql(asked, as: "stock_app")
+            #expect(!plan.contains("Function Scan"), "\(plan)")
+            for index in ["name", "external_id"] { #expect(plan.contains("\(party)_\(index)_idx"), "\(plan)") }
+        }
+        try await database.drop()
+    }
+
     @Test("the books have one writer each")
     func writers() async throws {
         let database = try await PostgresServer.shared().database(named: "plans_of_books")

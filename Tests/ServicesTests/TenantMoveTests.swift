@@ -1,3 +1,4 @@
+import Domain
 import Foundation
 import Kernel
 import Postgres
@@ -322,6 +323,88 @@ struct TenantMoveTests {
         #expect(try await database.psql("SELECT count(*) FROM stock.membership WHERE role = 'owner'") == "3")
         #expect(try await violations(database) == [])
         try await database.drop()
+    }
+
+    /// What came of files that were imported.
+    private struct Imported: Equatable {
+        /// Rows made and rows that were there already, of each file.
+        var counts: [[Int]] = []
+        /// The import of sales, as it is gone on with.
+        var job: ImportID?
+    }
+
+    /// Imports files of a sale on somebody's account, of what was paid for it, and of an expense.
+    private func importFiles(into database: TestDatabase, tenant: Int64) async throws -> Imported {
+        let id = TenantID(rawValue: tenant)
+        func bytes(_ lines: String...) -> Portions { Portions(Array((lines.joined(separator: "\n") + "\n").utf8)) }
+        return try await withDatabase(database.appURL) { client in
+            var imported = Imported()
+            let sales = try await SalesImport(postgres: client).run(
+                bytes(
+                    "sale,sku,quantity,unit_price,occurred_at,payment_method,paid,customer",
+                    "Ä1,A,2,2.50,2026-03-01T10:00:00Z,cash,0,Ada"
+                ),
+                options: SalesImport.Options(tenant: id, mapping: ImportMapping()),
+                onReject: { Issue.record("sales, line \($0.line): \($0.reason)") },
+                onProgress: { _ in }
+            )
+            imported.counts.append([sales.applied, sales.unchanged])
+            imported.job = sales.job
+            for (kind, file) in [
+                (
+                    RecordsImport.Kind.payments,
+                    bytes(
+                        "external_id,occurred_at,sale,customer,amount,method",
+                        "№1,2026-03-04T09:00:00Z,Ä1,,1.00,card",
+                        "2,2026-03-05T09:00:00Z,,Ada,1.00,cash"
+                    )
+                ),
+                (
+                    .expenses,
+                    bytes(
+                        "external_id,occurred_at,category,amount,method",
+                        "№1,2026-03-06T09:00:00Z,Miete & Öl,7.00,cash"
+                    )
+                ),
+            ] {
+                let records = try await RecordsImport(postgres: client).run(
+                    file,
+                    options: RecordsImport.Options(kind: kind, tenant: id, mapping: ImportMapping()),
+                    onReject: { Issue.record("\(kind), line \($0.line): \($0.reason)") },
+                    onProgress: { _ in }
+                )
+                imported.counts.append([records.created, records.unchanged])
+            }
+            return imported
+        }
+    }
+
+    @Test("files that it had imported and that are given again where it has moved to bring nothing twice")
+    func files() async throws {
+        let here = try await TestShop.open("files_of_who_moves") { (shop) async throws in shop.database }
+        let there = try await elsewhere()
+        let first = try await importFiles(into: here, tenant: 1)
+        #expect(first.counts == [[1, 0], [2, 0], [1, 0]])
+        let again = Imported(counts: [[0, 1], [0, 2], [0, 1]], job: first.job)
+        #expect(try await importFiles(into: here, tenant: 1) == again)
+        let moved = try await take(try await export(here), into: there)
+        #expect(moved.tenant == TenantID(rawValue: 2))
+        #expect(try await importFiles(into: there, tenant: 2) == again)
+        // As where it moves on to, be it beside whoever has the number that it had.
+        let onwards = try await export(there, tenant: 2)
+        let back = try await take(onwards, into: here, TenantImport.Options(slug: "back"))
+        #expect(back.tenant == TenantID(rawValue: 2))
+        #expect(try await importFiles(into: here, tenant: 2) == again)
+        #expect(try await importFiles(into: here, tenant: 1) == again)
+        let seeds = "SELECT slug, coalesce(import_seed::text, 'its own') FROM stock.tenant ORDER BY id"
+        #expect(try await there.psql(seeds) == "other|its own\nshop|1")
+        #expect(try await here.psql(seeds) == "shop|its own\nback|1")
+        let money = "SELECT tenant_id, count(*), sum(amount) FROM stock.ledger_entry GROUP BY 1 ORDER BY 1"
+        #expect(try await here.psql(money) == "1|3|9.0000\n2|3|9.0000")
+        for database in [here, there] {
+            #expect(try await violations(database) == [])
+            try await database.drop()
+        }
     }
 
     // MARK: Files of anybody

@@ -198,7 +198,8 @@ struct ExportSales: Statement, ExportPage {
         SELECT coalesce(l.external_id, l.id::text), l.sku, l.name,
                CASE l.kind WHEN 1 THEN '-' ELSE '' END || stock.quantity_text(l.quantity),
                stock.price_text(l.unit_price, t.currency_exponent), stock.rfc3339(l.occurred_at), m.method, r.name, l.number::text,
-               c.name, stock.money_text(l.discount, t.currency_exponent), stock.money_text(l.tax, t.currency_exponent),
+               (SELECT o.name FROM stock.customer_named(l.customer_id) AS o (name)),
+               stock.money_text(l.discount, t.currency_exponent), stock.money_text(l.tax, t.currency_exponent),
                stock.money_text(l.total, t.currency_exponent),
                concat_ws('/', stock.rfc3339(l.occurred_at), l.kind, l.number, l.id, l.position)
         FROM stock.tenant t
@@ -208,7 +209,6 @@ struct ExportSales: Statement, ExportPage {
         LEFT JOIN LATERAL (
             SELECT o.name FROM stock.register o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = l.register_id OFFSET 0) r ON true
-        CROSS JOIN LATERAL (SELECT stock.customer_named(l.customer_id) AS name) c
         -- How most of it was paid.
         LEFT JOIN LATERAL (
             SELECT f.method FROM (
@@ -243,8 +243,9 @@ struct ExportPurchases: Statement, ExportPage {
     static let order: [ExportPlace.Part] = [.time, .id, .whole]
     static let name = "exports.purchases"
     static let sql: SQL = """
-        SELECT d.id::text, d.number::text, d.status, s.name, d.reference, n.name, stock.rfc3339(d.occurred_at), d.due_on::text,
-               l.sku, l.name, stock.quantity_text(l.quantity), stock.quantity_text(l.received_quantity),
+        SELECT d.id::text, d.number::text, d.status, (SELECT o.name FROM stock.supplier_named(d.supplier_id) AS o (name)),
+               d.reference, n.name, stock.rfc3339(d.occurred_at), d.due_on::text, l.sku, l.name,
+               stock.quantity_text(l.quantity), stock.quantity_text(l.received_quantity),
                CASE WHEN l.id IS NOT NULL THEN stock.price_text(l.unit_cost, t.currency_exponent) END,
                stock.money_text(l.total, t.currency_exponent), stock.money_text(d.total, t.currency_exponent),
                stock.money_text(d.due, t.currency_exponent), d.note,
@@ -261,7 +262,6 @@ struct ExportPurchases: Statement, ExportPage {
             SELECT o.id, o.position, o.sku, o.name, o.quantity, o.received_quantity, o.unit_cost, o.total
             FROM stock.purchase_line o
             WHERE o.tenant_id = stock.current_tenant() AND o.purchase_id = d.id OFFSET 0) l ON true
-        CROSS JOIN LATERAL (SELECT stock.supplier_named(d.supplier_id) AS name) s
         LEFT JOIN LATERAL (
             SELECT o.name FROM stock.location o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = d.location_id OFFSET 0) n ON true
@@ -292,7 +292,8 @@ struct ExportPayments: Statement, ExportPage {
     static let sql: SQL = """
         SELECT p.id::text, stock.rfc3339(p.occurred_at), p.direction, p.method, stock.money_text(p.amount, t.currency_exponent),
                stock.money_text(p.tip, t.currency_exponent), stock.money_text(p.tendered, t.currency_exponent),
-               stock.money_text(p.change, t.currency_exponent), p.status, c.name, b.name, coalesce(s.names, r.name),
+               stock.money_text(p.change, t.currency_exponent), p.status,
+               (SELECT o.name FROM stock.customer_named(p.customer_id) AS o (name)), b.name, coalesce(s.names, r.name),
                u.numbers,
                concat_ws('/', stock.rfc3339(p.occurred_at), p.id)
         FROM stock.tenant t
@@ -303,7 +304,6 @@ struct ExportPayments: Statement, ExportPage {
             WHERE o.tenant_id = stock.current_tenant() AND o.occurred_at >= $2 AND (o.occurred_at, o.id) > ($2, $3)
             ORDER BY o.occurred_at, o.id LIMIT $1
         ) p
-        CROSS JOIN LATERAL (SELECT stock.customer_named(p.customer_id) AS name) c
         LEFT JOIN LATERAL (
             SELECT coalesce(o.external_id, o.id::text) AS name FROM stock.sale o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = p.sale_id AND p.direction = 'in' OFFSET 0) b ON true
@@ -343,7 +343,8 @@ struct ExportExpenses: Statement, ExportPage {
     static let name = "exports.expenses"
     static let sql: SQL = """
         SELECT e.id::text, stock.rfc3339(e.occurred_at), e.category, stock.money_text(e.amount, t.currency_exponent), e.method,
-               s.name, r.name, e.note, e.status, e.reversal_reason, concat_ws('/', stock.rfc3339(e.occurred_at), e.id)
+               (SELECT o.name FROM stock.supplier_named(e.supplier_id) AS o (name)), r.name, e.note, e.status,
+               e.reversal_reason, concat_ws('/', stock.rfc3339(e.occurred_at), e.id)
         FROM stock.tenant t
         CROSS JOIN LATERAL (
             SELECT o.id, o.occurred_at, o.category, o.amount, o.method, o.supplier_id, o.register_id, o.note, o.status,
@@ -353,7 +354,6 @@ struct ExportExpenses: Statement, ExportPage {
               AND (o.occurred_at, o.id) > ($2, $3)
             ORDER BY o.occurred_at, o.id LIMIT $1
         ) e
-        CROSS JOIN LATERAL (SELECT stock.supplier_named(e.supplier_id) AS name) s
         LEFT JOIN LATERAL (
             SELECT o.name FROM stock.register o
             WHERE o.tenant_id = stock.current_tenant() AND o.id = e.register_id OFFSET 0) r ON true

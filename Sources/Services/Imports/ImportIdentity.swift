@@ -1,12 +1,16 @@
 import Crypto
 import Domain
 import Kernel
+import Postgres
 
 /// Makes the ids of what an import writes from what the file says.
 ///
 /// A run that was killed and repeated gives every row the id an undisturbed run gives it. The ids are UUIDv7 in form:
 /// the time of the document leads, so that rows of a file that is in order go into their indexes in order; the rest
-/// comes from SHA-256 over the tenant and the document's name.
+/// comes from SHA-256 over the tenant's seed and the document's name.
+///
+/// The seed moves with the tenant, whose number does not: a file that is given again where the tenant has moved to is
+/// known there.
 struct ImportIdentity {
     /// What a row of a document is, in the id's last bits.
     enum Part: UInt64 {
@@ -16,10 +20,14 @@ struct ImportIdentity {
         case movement = 4
     }
 
-    private let tenant: TenantID
+    private let seed: Int64
 
-    init(tenant: TenantID) {
-        self.tenant = tenant
+    /// Asks for the seed of a tenant.
+    ///
+    /// - Parameter session: Of the tenant.
+    /// - Throws: ``ImportFailure``, `PostgresError`.
+    init(of session: ImportSession) async throws {
+        seed = try await session.one(ImportSeed()).value
     }
 
     func document(_ document: SaleGrouping.Document) -> EntityID {
@@ -64,7 +72,7 @@ struct ImportIdentity {
 
     private func make(_ kind: String, _ name: [UInt8], at microseconds: Int64) -> EntityID {
         var hash = SHA256()
-        hash.update(data: Array("\(tenant.rawValue)/\(kind)".utf8))
+        hash.update(data: Array("\(seed)/\(kind)".utf8))
         hash.update(data: name)
         var high: UInt64 = 0
         var low: UInt64 = 0
@@ -77,4 +85,12 @@ struct ImportIdentity {
             low: low & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
         )
     }
+}
+
+/// What ids of imported rows are made of beside the file: the number that the tenant had where it was made.
+private struct ImportSeed: Statement {
+    static let name = "imports.seed"
+    static let sql: SQL =
+        "SELECT coalesce(t.import_seed, t.id) FROM stock.tenant t WHERE t.id = stock.current_tenant()"
+    typealias Row = SingleColumn<Int64>
 }

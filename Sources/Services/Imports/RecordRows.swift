@@ -59,8 +59,7 @@ struct RecordRows: ImportedRows {
     }
 
     /// What was spent: each row is one expense, whose id follows from what the file calls it.
-    init(expenses options: RecordsImport.Options) {
-        let identity = ImportIdentity(tenant: options.tenant)
+    init(expenses options: RecordsImport.Options, identity: ImportIdentity) {
         self.init(.expenses, options) { rows, session in
             try await session.all(
                 ImportExpenses(
@@ -72,8 +71,7 @@ struct RecordRows: ImportedRows {
     }
 
     /// What came in for sales: each row is one payment, whose id follows from what the file calls it.
-    init(payments options: RecordsImport.Options) {
-        let identity = ImportIdentity(tenant: options.tenant)
+    init(payments options: RecordsImport.Options, identity: ImportIdentity) {
         self.init(.payments, options) { rows, session in
             try await session.all(
                 ImportPayments(

@@ -149,8 +149,10 @@ package struct RecordsImport: Sendable {
                 case .suppliers: try await run(RecordRows(records: .suppliers, options))
                 case .stock: try await run(RecordRows(stock: options))
                 case .prices: try await run(RecordRows(prices: options))
-                case .expenses: try await run(RecordRows(expenses: options))
-                case .payments: try await run(RecordRows(payments: options))
+                case .expenses:
+                    try await run(RecordRows(expenses: options, identity: ImportIdentity(of: session)))
+                case .payments:
+                    try await run(RecordRows(payments: options, identity: ImportIdentity(of: session)))
                 case .purchases: try await run(RecordRows(purchases: options))
                 }
             }

@@ -27,7 +27,7 @@ struct SalesImportRun {
         _ source: Source,
         _ figures: SalesImport.Figures
     ) async throws where Source.Element == [UInt8] {
-        let identity = ImportIdentity(tenant: options.tenant)
+        let identity = try await ImportIdentity(of: session)
         let stager = SaleStager(
             source: source,
             mapping: options.mapping,

@@ -134,7 +134,8 @@ struct ImportCommand: AsyncParsableCommand {
             case .failure(let interruption as ImportInterruption<Report>):
                 let (text, object, _) = describe(interruption.report)
                 print(json ? object : text)
-                StandardError.write("The import ended early; what was written stays, and the same command goes on.\n")
+                let rest = dryRun ? "nothing was written" : "what was written stays, and the same command goes on"
+                StandardError.write("The import ended early; \(rest).\n")
                 throw failure(interruption.cause, rejected)
             case .failure(let error):
                 throw failure(error, rejected)

@@ -282,16 +282,24 @@ package struct ImportWorker: Sendable {
             hindrance.mayBeItsOwn = error.code == .connectionLost || error.sqlState == .crashShutdown
             return .hindrance(hindrance)
         }
-        return .end(end(ImportEnd(status: "failed", figures: figures), by: cause, logger))
+        return .end(end(ImportEnd(status: "failed", figures: figures), of: claim, by: cause, logger))
     }
 
     /// Whether an import makes what is not there, and rejects what is.
-    private static func onlyInserts(_ claim: ClaimImport.Row) -> Bool {
-        guard let kind = ImportKind(rawValue: claim.kind) else { return false }
-        return (try? ImportOptions(kept: Array(claim.options.utf8), of: kind))?.mode == .insert
+    private static func onlyInserts(_ claim: ClaimImport.Row) -> Bool { options(of: claim)?.mode == .insert }
+
+    /// How an import was asked for; nil if a later version of the program has asked.
+    private static func options(of claim: ClaimImport.Row) -> ImportOptions? {
+        guard let kind = ImportKind(rawValue: claim.kind) else { return nil }
+        return try? ImportOptions(kept: Array(claim.options.utf8), of: kind)
     }
 
-    private func end(_ known: ImportEnd, by cause: any Error, _ logger: Logger) -> ImportEnd {
+    private func end(
+        _ known: ImportEnd,
+        of claim: ClaimImport.Row,
+        by cause: any Error,
+        _ logger: Logger
+    ) -> ImportEnd {
         var end = known
         switch cause {
         case ImportFailure.mapping(let fault):
@@ -307,7 +315,9 @@ package struct ImportWorker: Sendable {
             end.error = problem.detail
         default:
             logger.error("import fails", metadata: ["error": "\(cause)"])
-            end.error = "Something went wrong on our side; what was written stays."
+            let isTrial = Self.options(of: claim)?.isDryRun == true
+            let rest = isTrial ? "nothing was written" : "what was written stays"
+            end.error = "Something went wrong on our side; \(rest)."
         }
         return end
     }
