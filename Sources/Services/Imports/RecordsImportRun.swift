@@ -259,6 +259,8 @@ extension RowRejection {
         case ("on_hand", "required"): .quantityInvalid
         case ("sale", "required"): .saleMissing
         case ("price", "required"): .priceInvalid
+        // What the lines of a document come to, as in files of sales.
+        case ("unit_cost", "out_of_range"): .amountTooLarge
         case ("unit_id", "not_found"): .unitUnknown
         case ("category_id", "not_found"), ("parent", "not_found"): .categoryUnknown
         default: Code(rawValue: code) ?? .valueInvalid

@@ -469,6 +469,53 @@ struct RecordsImportTests {
         }
     }
 
+    @Test("of purchases leaves out what comes to too much or is more than can be counted, and takes the rest")
+    func uncountablePurchases() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            try await run(.suppliers, ["name", "Müller"], into: shop)
+            let lines = [
+                "reference,supplier,occurred_at,sku,quantity,unit_cost",
+                "Ä,Müller,@,A,999999999999,1", "2,Müller,@,A,999999999999,1", "2,Müller,@,B,1,1",
+                "3,Müller,@,S,100,999999999999.999999", "4,Müller,@,B,5,1", "5,Müller,@,A,1,1",
+            ].map { $0.replacing("@", with: "2026-02-01T10:00:00") }
+            let dry = try await run(.purchases, lines, into: shop) { $0.isDryRun = true }
+            let outcome = try await run(.purchases, lines, into: shop)
+            #expect(outcome.counts == [2, 0, 0, 4])
+            #expect(outcome.rejections == dry.rejections)
+            let codes = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.code) })
+            #expect(codes == [3: .valueInvalid, 4: .documentRejected, 5: .amountTooLarge, 7: .valueInvalid])
+            let reasons = Dictionary(uniqueKeysWithValues: outcome.rejections.map { ($0.line, $0.reason) })
+            let bounds = "On hand must stay between -999999999999.999999 and 999999999999.999999"
+            #expect(reasons[3] == "quantity: \(bounds); it is 999999999999, and 999999999999 would be added.")
+            #expect(reasons[4] == "Another row of purchase '2' was rejected.")
+            #expect(reasons[5]?.hasPrefix("unit_cost: The lines come to 100000000000000; less than") == true)
+            let references = "SELECT string_agg(reference, ',' ORDER BY number) FROM stock.purchase"
+            #expect(try await shop.psql(references) == "Ä,4")
+            #expect(try await shop.onHand("A", at: TestShop.main()) == "999999999999")
+            #expect(try await shop.onHand("B", at: TestShop.main()) == "5")
+            #expect(try await run(.purchases, lines, into: shop).counts == [0, 0, 2, 4])
+            #expect(try await shop.violations() == [])
+        }
+    }
+
+    @Test("of stock tells what is more than can be counted of all places together")
+    func uncountableStock() async throws {
+        try await TestShop.open(onHand: 0) { (shop) async throws -> Void in
+            _ = try await shop.openLocation("Straße 7")
+            let lines = ["sku,location,on_hand", "A,Main,999999999999", "A,Straße 7,999999999999", "W,Main,0.5"]
+            let outcome = try await run(.stock, lines, into: shop)
+            #expect(outcome.counts == [2, 0, 0, 1])
+            #expect(outcome.rejections.map(\.code) == [.valueInvalid])
+            let bounds = "On hand must stay between -999999999999.999999 and 999999999999.999999"
+            #expect(
+                outcome.rejections.map(\.reason) == [
+                    "on_hand: \(bounds); it is 999999999999, and 999999999999 would be added."
+                ]
+            )
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("of purchases cuts no purchase where a batch ends", .timeLimit(.minutes(15)))
     func manyPurchases() async throws {
         try await TestShop.open(onHand: 0) { (shop) async throws -> Void in

@@ -488,6 +488,70 @@ struct SalesImportTests {
         }
     }
 
+    @Test(
+        "leaves out what is more than can be counted, each with its line and what it says, and takes the rest; a dry run says the same",
+        arguments: [5_000, 1]
+    )
+    func uncountable(chunkRows: Int) async throws {
+        try await TestShop.open("uncountable \(chunkRows)", onHand: 0) { (shop) async throws in
+            var lines = [
+                "Ä,A,,999999999999,1,@", "2,A,,1,2.50,@", "2,B,,1,4,@", "3,A,,-999999999999,1,@",
+                "4,W,,600000000000,0.01,@", "4,W,,600000000000,0.01,@", "5,S,,100,999999999999.999999,@",
+                "6,B,,1,4,@", "7,A,,-999999999999,1,@", "8,A,,-1,1,@",
+            ].map { $0.replacing("@", with: "2026-03-01T10:00:00") }
+            for sale in 0..<10 { lines.append("n\(sale),B,,1,4,2026-03-02T10:00:00") }
+            let dry = try await run(lines, into: shop) {
+                $0.isDryRun = true
+                $0.chunkRows = chunkRows
+            }
+            #expect(try await shop.psql("SELECT count(*) FROM stock.sale") == "0")
+            let real = try await run(lines, into: shop) { $0.chunkRows = chunkRows }
+            #expect(dry.rejections == real.rejections)
+            #expect(
+                real.rejections.map { "\($0.line) \($0.code.rawValue)" } == [
+                    "3 value_invalid", "4 document_rejected", "6 value_invalid", "7 value_invalid",
+                    "8 amount_too_large", "11 value_invalid",
+                ]
+            )
+            let bounds = "On hand must stay between -999999999999.999999 and 999999999999.999999"
+            let reasons = Dictionary(uniqueKeysWithValues: real.rejections.map { ($0.line, $0.reason) })
+            #expect(reasons[3] == "quantity is 1: \(bounds); it is -999999999999, and -1 would be added.")
+            #expect(reasons[6]?.hasPrefix("quantity is 600000000000: Less than 1000000000000 can be moved") == true)
+            #expect(reasons[6]?.hasSuffix("at once, not 1200000000000.") == true)
+            #expect(reasons[8]?.contains("come to 100000000000000 with their taxes") == true)
+            #expect(reasons[11] == "quantity is -1: \(bounds); it is 999999999999, and 1 would be added.")
+            #expect(real.report.applied == 14 && dry.report.applied == 14)
+            #expect(try await shop.onHand("A", at: TestShop.main()) == "999999999999")
+            #expect(try await shop.onHand("B", at: TestShop.main()) == "-11")
+            #expect(try await shop.violations() == [])
+            await #expect(throws: ImportFailure.self) {
+                try await run(["9,A,,-1,1,2026-03-03T10:00:00"], into: shop) { $0.onError = .abort }
+            }
+        }
+    }
+
+    @Test("leaves out what comes to too much with its taxes or on an account, and takes the rest")
+    func unpayable() async throws {
+        try await TestShop.open { (shop) async throws in
+            try await shop.psql("UPDATE stock.tenant SET prices_include_tax = false")
+            let lines = [
+                "a,S,90,999999999999,@,cash,,,,,,21", "b,S,90,999999999999,@,cash,,,,,,0",
+                "c,S,60,999999999999,@,cash,0,Ada,,,,", "d,S,60,999999999999,@,cash,0,ada,,,,",
+                "e,S,1,10,@,cash,4,Ada,,,,",
+            ].map { $0.replacing("@", with: "2026-03-01T10:00:00") }
+            let outcome = try await run(lines, into: shop, header: Self.wide)
+            #expect(outcome.codes == [.amountTooLarge, .amountTooLarge])
+            #expect(outcome.rejections.map(\.line) == [2, 5])
+            let reasons = outcome.rejections.map(\.reason)
+            #expect(reasons.first?.contains("come to 108899999999891.1 with their taxes") == true)
+            #expect(reasons.last?.hasPrefix("customer is 'ada': What the customer owes must stay below") == true)
+            #expect(reasons.last?.hasSuffix("it is 59999999999940.00, and 59999999999940.00 are added.") == true)
+            #expect(outcome.report.applied == 3)
+            #expect(try await shop.psql("SELECT trim_scale(balance) FROM stock.customer_account") == "59999999999946")
+            #expect(try await shop.violations() == [])
+        }
+    }
+
     @Test("holds rows against the tenant's data")
     func againstData() async throws {
         try await TestShop.open { (shop) async throws in
