@@ -89,9 +89,19 @@ def happen(*words):
 
 
 def kill(name):
-    """Kills an instance in whatever it does."""
+    """Kills an instance in whatever it does, and waits until it is gone: it would not be started again before."""
     with open(f"{os.environ['SHOP_STATE']}/{name}.pid", encoding="ascii") as file:
-        os.kill(int(file.read()), signal.SIGKILL)
+        process = int(file.read())
+    os.kill(process, signal.SIGKILL)
+
+    def is_gone():
+        try:
+            with open(f"/proc/{process}/cmdline", encoding="utf-8") as file:
+                return file.read() == ""
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+
+    until(f"{name} is gone", is_gone)
 
 
 def sign_in(browser, base):
