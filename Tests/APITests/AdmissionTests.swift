@@ -121,31 +121,6 @@ struct AdmissionTests {
         #expect(order.all == [1, 2, 3, 1])
     }
 
-    @Test("who has gone while waiting is not started, and passes the turn on")
-    func gone() async throws {
-        let admission = Admission(total: 1, perTenant: 1, queueLength: 10)
-        let gate = Latch<Void>()
-        let entered = Latch<Void>()
-        let first = Task {
-            try await admission.run(tenant: self.tenant, deadline: .now + .seconds(600)) {
-                entered.set(())
-                try await gate.wait()
-            }
-        }
-        try await entered.wait()
-        let gone = Task {
-            try await admission.run(tenant: self.tenant, deadline: .now + .seconds(600)) { () -> Void in
-                Issue.record("was started")
-            }
-        }
-        try await eventually("it waits") { admission.waiting == 1 }
-        gone.cancel()
-        gate.set(())
-        try await first.value
-        await #expect(throws: Problem.self) { try await gone.value }
-        #expect(admission.working == 0 && admission.waiting == 0)
-    }
-
     @Test("thousands of streams that come back at once wait for their turn, and few ask at a time")
     func streams() async throws {
         let line = RateLimits(RateLimitSettings()).streams
@@ -166,8 +141,8 @@ struct AdmissionTests {
         #expect(counts.most <= 16)
     }
 
-    @Test("who waited past the deadline is not started, and passes the turn on")
-    func deadline() async throws {
+    @Test("who waited past the deadline, or has gone, is not started and passes the turn on", arguments: [true, false])
+    func tooLate(hasGone: Bool) async throws {
         let admission = Admission(total: 10, perTenant: 1, queueLength: 10)
         let gate = Latch<Void>()
         let entered = Latch<Void>()
@@ -179,9 +154,13 @@ struct AdmissionTests {
         }
         try await entered.wait()
         let late = Task {
-            try await admission.run(tenant: self.tenant, deadline: .now) { () -> Void in Issue.record("was started") }
+            let deadline: ContinuousClock.Instant = hasGone ? .now + .seconds(600) : .now
+            try await admission.run(tenant: self.tenant, deadline: deadline) { () -> Void in
+                Issue.record("was started")
+            }
         }
         try await eventually("it waits") { admission.waiting == 1 }
+        if hasGone { late.cancel() }
         gate.set(())
         try await first.value
         await #expect(throws: Problem.self) { try await late.value }
