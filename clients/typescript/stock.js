@@ -331,7 +331,7 @@ export class Stock extends EventTarget {
       }
       handlers.state?.(false);
       failures += 1;
-      // As long as was told after the first end: by then nothing leads to an instance that stops.
+      // As long as was told: by then nothing leads to an instance that stops.
       await pause(failures === 1 ? retry : wait(failures), signal).catch(() => {});
     }
   }

@@ -286,6 +286,10 @@ def shows_conflicts(browser, api):
     browser.picture(f"{FOLDER}/conflict.png")
     browser.press("Go on", "dialog")
     browser.wait("the form", "return !document.querySelector('dialog')")
+    # What was chosen stays, too, and what was typed by whoever looks elsewhere.
+    browser.run_async("""
+        document.activeElement.blur();
+        document.querySelector('main .view').reload({ modules: ['products'], consistency: null }).then(arguments[0], arguments[0])""")
     browser.press("Save", "main")
     browser.wait("that it is saved", "return document.querySelector('.figures').innerText.includes('9.99')")
     say("a conflict is shown side by side, and what was chosen is saved")

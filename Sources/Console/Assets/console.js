@@ -6,7 +6,7 @@ import { forget } from './core/names.js';
 import { onWaiting, sendWaiting } from './core/waiting.js';
 import { chosenLanguage, complaint, languages, settle, speak, t } from './core/words.js';
 
-// A key that is held says nothing twice: neither a payment nor what is asked behind it.
+// A held key says nothing twice.
 addEventListener('keydown', (event) => event.key === 'Enter' && event.repeat && (event.preventDefault(), event.stopImmediatePropagation()), true);
 
 /** Every view, which is called as its file: its group, and who may see it. */

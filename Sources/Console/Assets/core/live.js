@@ -5,7 +5,7 @@ let press = null;
 function release() {
   const ended = press;
   clearTimeout(ended?.timer);
-  // Behind the click that it makes; what is pressed next holds for itself.
+  // Behind the click that it makes.
   setTimeout(() => (ended?.resolve(), press === ended && (press = null)));
 }
 addEventListener('pointerdown', () => (release(), (press = { ...Promise.withResolvers(), timer: setTimeout(release, 3000) })));

@@ -15,7 +15,7 @@ const sources = {
 
 const kept = new Map();
 
-// Here first, so that whoever is told next reads them anew.
+// Whoever is told next reads them anew.
 onChange([], ({ modules }) => {
   for (const kind of kept.keys()) if (!modules || sources[kind][1].some((one) => modules.includes(one))) kept.delete(kind);
 });

@@ -153,7 +153,7 @@ export function editor(kind, path, body, etag, done) {
   let tag = etag;
   let before = body;
   const fields = declared(kind.fields).filter((field) => !kind.fixed?.includes(field.name));
-  const place = h('div', { class: 'editor' });
+  const place = h('div', { class: 'editor', oninput: () => (place.isTouched = true) });
   const draw = (values) => {
     const form = h('record-form', {
       '.spec': {
@@ -174,6 +174,7 @@ export function editor(kind, path, body, etag, done) {
             const chosen = both.length || theirs.length ? await settleConflict(both, theirs, now.body, changed) : changed;
             if (!chosen) return;
             [before, tag] = [now.body, now.etag];
+            place.isTouched = true;
             draw({ ...now.body, ...chosen });
             say(t('conflict_settled'));
           }

@@ -52,7 +52,7 @@ class Products extends ListOrOne {
         may('catalog:write') && button(t('packagings'), () => this.#packagings(path, one))),
       figures(one, 'price price', figure(t('on_hand'), `${number(one.on_hand)} ${units.find((unit) => unit.id === one.unit_id)?.symbol ?? ''}`), 'available number', 'cost price', 'status badge'));
     // What somebody types is not taken from their hands: the version they began with is compared when it is saved.
-    if (!this.form.firstChild || !change || !this.form.contains(document.activeElement)) show(this.form, editor(kind, path, one, etag, () => this.reload()));
+    if (!this.form.firstChild || !change || !(this.form.firstChild.isTouched || this.form.contains(document.activeElement))) show(this.form, editor(kind, path, one, etag, () => this.reload()));
     show(this.rest,
       table(t('by_place'), ['name text', 'on_hand number', 'available number', 'min_stock number', 'stock badge'], places.locations, {
         key: (row) => row.location_id, open: may('catalog:write') ? (row) => this.#minimum(path, row) : null }),

@@ -339,7 +339,7 @@ class Sell extends View {
           if (compare(this.#total, total)) return again();
           const given = typed(input.value);
           const all = wanted();
-          // What is a thousand times as much was scanned.
+          // That was scanned.
           if (given === null || !isPositive(given) || compare(given, multiply(all, '1000')) > 0) return input.select();
           const isEnough = compare(given, all) >= 0;
           if (!isEnough || method.kind === 'cash') {

@@ -47,8 +47,8 @@ class Settings extends View {
     this.show(list);
   }
 
-  async load(signal) {
-    if (!this.place) return;
+  async load(signal, change) {
+    if (!this.place || (change && this.place.firstChild?.isTouched)) return;
     const { body, etag } = await stock.request('GET', shop.path, { signal });
     this.place.replaceChildren(editor({ ...shop, write: me.role === 'owner' ? 'admin' : 'none' }, shop.path, body, etag, () => this.reload()));
   }
