@@ -130,7 +130,7 @@ def waits_for_the_connection(browser, api):
     with urllib.request.urlopen(request, timeout=30) as answer:
         number = json.loads(answer.read())["number"]
     browser.block([])
-    browser.wait("that nothing waits", "return !Object.keys(localStorage).some((one) => one.startsWith('stock.waiting'))")
+    browser.wait("that nothing waits", "return !Object.keys(localStorage).some((one) => one.startsWith('stock.waiting'))", seconds=15)
     last = api.call("GET", "/v1/sales?limit=1")["data"][0]["number"]
     check(last == number == before + 1, f"one sale was made, not {last - before}")
     browser.complaints()
@@ -154,7 +154,7 @@ def is_written_down(browser, api):
     browser.wait("that it waits", "return document.querySelector('main').innerText.includes('waits for the connection')")
     api.call("POST", "/v1/stock/movements", {"movements": [{**move, "type": "loss", "quantity": "-1"}]})
     browser.block([])
-    browser.wait("that it was refused", "return document.querySelector('main').innerText.includes('was refused')")
+    browser.wait("that it was refused", "return document.querySelector('main').innerText.includes('was refused')", seconds=15)
     browser.press("Write it down", "main")
     browser.wait("that nothing waits", "return !Object.keys(localStorage).some((one) => one.startsWith('stock.waiting'))")
     sale = api.call("GET", f"/v1/sales/{api.call('GET', '/v1/sales?limit=1')['data'][0]['id']}")
@@ -188,7 +188,7 @@ def adds_taxes(browser, api):
     browser.press("Save", "dialog")
     browser.wait("the cart", "return !document.querySelector('dialog')")
     browser.type("Enter")
-    browser.wait("that it can not be known", "return document.querySelector('#sayings').innerText.includes('the connection has to be back')")
+    browser.wait("that it can not be known", "return document.querySelector('#sayings').innerText.includes('the connection has to be back')", seconds=20)
     check(not browser.run("return Boolean(document.querySelector('dialog'))"), "no money is asked for")
     browser.block([])
     browser.run("document.querySelector('.line-item .only-icon').click()")

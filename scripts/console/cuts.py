@@ -53,7 +53,7 @@ def is_sold_once(api, before, quantity, where):
 
 def ends_well(browser, api, before, quantity, where, mend, reloads=False):
     """Whatever the till says is true, and the sale is made once. Answers what it said first."""
-    told, number = browser.wait(f"{where}: what became of the sale", READ)
+    told, number = browser.wait(f"{where}: what became of the sale", READ, seconds=15)
     check(told != "refused", f"{where}: a sale was said to be refused: {number}")
     if told == "done":
         check(number == before + 1, f"{where}: sale {number} was said to be made, after {before}")
@@ -167,7 +167,7 @@ def outlives_instances(browser, network, api, tries):
         start = (lambda: None) if other_takes_over else (lambda: happen("start", "a"))
         told[ends_well(browser, api, before, quantity, where, start)] += 1
         # What is sold elsewhere is seen again.
-        browser.wait(f"{where}: the stream, again", IS_LIVE)
+        browser.wait(f"{where}: the stream, again", IS_LIVE, seconds=20)
         go(browser, "today")
         figure = "return document.querySelector('main .figure strong').innerText"
         seen = browser.run(figure)
